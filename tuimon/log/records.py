@@ -1,0 +1,200 @@
+"""What a run's log says, as plain frozen types.
+
+Imported by whoever writes a log (the training process, the supervisor) and whoever reads one (the screen, the headless
+printer, the diagnosis). Knows nothing of bytes, files, sockets, torch or the screen.
+
+The structured records (`Notice`, `Applied`, ...) are written as JSON inside TensorBoard text summaries; `kind` in the JSON
+tells them apart. Times are seconds since the epoch (float); steps are counts of completed optimizer steps.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+RUN_TAG = "tuimon/run"
+EVENT_TAG = "tuimon/event"
+FINDING_TAG = "tuimon/finding"
+
+LeverValue = float | bool | str | None
+
+
+class Process(msgspec.Struct, frozen=True):
+    """Who a process is, beyond its pid, which another process may get later."""
+
+    host: str
+    boot_id: str
+    pid: int
+    started: float  # clock ticks since boot, from /proc/<pid>/stat; psutil's create_time elsewhere
+
+
+class LeverInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A lever as a run declares it: its type, its bounds and where it stands.
+
+    `type` is `number` (bounds in `low`, `high`, either may be None), `switch` (True or False), `choice` (one of
+    `choices`) or `action` (no value: it is done once for each command).
+    A number lever with `enabled` False keeps its value while it is switched off.
+    """
+
+    name: str
+    type: Literal["number", "switch", "choice", "action"]
+    value: LeverValue = None
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    enabled: bool = True
+    regularizer: bool = False
+    help: str = ""
+
+
+class LayerInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A named module that owns parameters."""
+
+    name: str
+    type: str
+    parameters: int = 0
+    units: int = 0  # outputs: neurons, or channels of a convolution; 0 where the notion does not apply
+    activation: str = ""  # the activation seen to follow it; empty until one is seen
+    trainable: bool = True
+
+
+class Launched(msgspec.Struct, frozen=True, tag="launched", tag_field="kind", omit_defaults=True):
+    """The supervisor is about to start the training process (first record of the supervisor's own file)."""
+
+    name: str
+    command: tuple[str, ...]
+    cwd: str
+    supervisor: Process
+    user: str = ""
+    device: str = ""
+    spec: dict[str, Any] | None = None
+
+
+class RunStarted(msgspec.Struct, frozen=True, tag="started", tag_field="kind", omit_defaults=True):
+    """The monitor inside the training process is attached (first record of the training process's file)."""
+
+    name: str
+    process: Process
+    command: tuple[str, ...] = ()
+    cwd: str = ""
+    user: str = ""
+    socket: str = ""  # path of the Unix socket that serves this run; empty when there is none
+    socket_error: str = ""  # why there is none
+    device: str = ""  # cpu, cuda:0
+    device_name: str = ""  # NVIDIA H200
+    model: str = ""
+    optimizer: str = ""
+    parameters: int = 0
+    layers: tuple[LayerInfo, ...] = ()
+    levers: tuple[LeverInfo, ...] = ()
+    total_steps: int | None = None
+    steps_per_epoch: int | None = None
+    first_step: int = 0  # above 0 when resumed
+    spec: dict[str, Any] | None = None
+    config: dict[str, Any] | None = None
+    versions: dict[str, str] = {}
+    git_commit: str = ""
+    seed: int | None = None
+
+
+class Applied(msgspec.Struct, frozen=True, tag="applied", tag_field="kind", omit_defaults=True):
+    """A command took effect before optimizer step `step` + 1 (`step` steps were complete)."""
+
+    step: int
+    lever: str
+    old: LeverValue = None
+    new: LeverValue = None
+    old_enabled: bool = True
+    new_enabled: bool = True
+    by: str = ""
+    id: str = ""
+    note: str = ""  # what was read back: "lr 0.001 → 0.0005", or what an action did: a file's path
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused", tag_field="kind", omit_defaults=True):
+    """A command had no effect, and why."""
+
+    step: int
+    lever: str
+    value: LeverValue = None
+    reason: str = ""
+    by: str = ""
+    id: str = ""
+
+
+class CheckpointSaved(msgspec.Struct, frozen=True, tag="checkpoint", tag_field="kind", omit_defaults=True):
+    """A checkpoint file is complete on disk; `path` is relative to the run's folder."""
+
+    step: int
+    path: str
+    reason: Literal["last", "best", "asked"] = "last"
+
+
+class Notice(msgspec.Struct, frozen=True, tag="notice", tag_field="kind", omit_defaults=True):
+    """Something the user should know, from the monitor or the trainer."""
+
+    text: str
+    level: Literal["info", "warning", "error"] = "info"
+    step: int = 0
+
+
+class Gap(msgspec.Struct, frozen=True, tag="gap", tag_field="kind", omit_defaults=True):
+    """Records that could not be written (disk full), told once writing works again."""
+
+    records: int
+    reason: str
+    first_step: int = 0
+    last_step: int = 0
+
+
+class Ended(msgspec.Struct, frozen=True, tag="ended", tag_field="kind", omit_defaults=True):
+    """The training process says that it is done."""
+
+    how: Literal["finished", "stopped", "failed"]
+    reason: str = ""
+    step: int = 0
+
+
+class Exited(msgspec.Struct, frozen=True, tag="exited", tag_field="kind", omit_defaults=True):
+    """The supervisor says how the process ended: an exit code or a signal's number, never both."""
+
+    code: int | None = None
+    signal: int | None = None
+    out_of_memory: bool = False
+    reason: str = ""  # why it could not even be started
+
+
+class Finding(msgspec.Struct, frozen=True, tag="finding", tag_field="kind", omit_defaults=True):
+    """Something a rule saw in the log, with the lever settings that may mend it."""
+
+    step: int
+    rule: str
+    text: str
+    layer: str = ""
+    severity: Literal["info", "warning", "error"] = "warning"
+    remedy: dict[str, LeverValue] = {}
+
+
+Event = Launched | RunStarted | Applied | Refused | CheckpointSaved | Notice | Gap | Ended | Exited | Finding
+
+
+class Command(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a viewer asks of a run: move one lever.
+
+    `op` is `set` (to `value`), `multiply` (a number, by `value`), `on`, `off` or `toggle` (a number lever keeps its value
+    while off), `default` (back to what it was at the start) or `do` (an action). `id` makes a repeated send harmless.
+    """
+
+    lever: str
+    op: Literal["set", "multiply", "on", "off", "toggle", "default", "do"] = "set"
+    value: LeverValue = None
+    by: str = ""
+    id: str = ""
+
+
+def tag_of(event: Event) -> str:
+    """The TensorBoard tag that an event is written under."""
+    if isinstance(event, Launched | RunStarted):
+        return RUN_TAG
+    return FINDING_TAG if isinstance(event, Finding) else EVENT_TAG

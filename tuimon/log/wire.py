@@ -1,0 +1,156 @@
+"""How records become bytes: TFRecord frames around TensorBoard `Event` messages.
+
+A frame is `length: u64, crc(length): u32, message, crc(message): u32`, little-endian, with masked CRC-32C
+(tensorflow/core/lib/io/record_writer.h). The messages are tensorflow/core/util/event.proto and summary.proto. Only packing is
+here, by hand, because it is the training process that pays for it: a step's scalars are one cached struct layout. Parsing
+what others may have written is `reader`'s, with protobuf. Pure functions; any thread.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterable, Sequence
+
+from crc32c import crc32c
+
+from tuimon.log import histogram as bins
+from tuimon.log.histogram import Histogram
+
+HEADER = struct.Struct("<QI")
+FOOTER = struct.Struct("<I")
+FRAME_BYTES = HEADER.size + FOOTER.size
+FILE_VERSION = b"brain.Event:2"
+
+STEP_BYTES = 5
+MAX_STEP = (1 << 7 * STEP_BYTES) - 1
+FLOAT_MAX = 3.4028234663852886e38
+
+_EVENT_WALL_TIME = b"\x09"  # field 1, 64 bit
+_EVENT_STEP = b"\x10"  # field 2, varint
+_EVENT_SUMMARY = b"\x2a"  # field 5, length-delimited
+_VALUE = b"\x0a"  # Summary field 1
+_VALUE_TAG = b"\x0a"  # Value field 1
+_VALUE_SIMPLE = b"\x15"  # Value field 2, 32 bit
+
+
+def masked_crc(data: bytes | memoryview) -> int:
+    """The CRC-32C of `data`, rotated and offset as TFRecord wants it."""
+    crc = crc32c(data)
+    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def frame(message: bytes) -> bytes:
+    """One whole record around a message."""
+    length = struct.pack("<Q", len(message))
+    return b"".join((length, FOOTER.pack(masked_crc(length)), message, FOOTER.pack(masked_crc(message))))
+
+
+def varint(n: int) -> bytes:
+    """The shortest varint of n ≥ 0."""
+    out = bytearray()
+    while n > 0x7F:
+        out.append(n & 0x7F | 0x80)
+        n >>= 7
+    out.append(n)
+    return bytes(out)
+
+
+def step_varint(step: int) -> bytes:
+    """A step as a varint of always `STEP_BYTES` bytes.
+
+    Padding is legal protobuf, and it gives all records of one set of tags the same layout, which readers decode in bulk.
+
+    Raises:
+        ValueError: outside 0 … `MAX_STEP`.
+    """
+    if not 0 <= step <= MAX_STEP:
+        raise ValueError(f"step {step} is outside 0 … {MAX_STEP}")
+    low = step & 0xFFFFFFF
+    return bytes((low & 0x7F | 0x80, low >> 7 & 0x7F | 0x80, low >> 14 & 0x7F | 0x80, low >> 21 | 0x80, step >> 28))
+
+
+def field(number: int, payload: bytes) -> bytes:
+    """A length-delimited field."""
+    return varint(number << 3 | 2) + varint(len(payload)) + payload
+
+
+def event(wall_time: float, step: int, summary: bytes) -> bytes:
+    """An `Event` message around a `Summary` message."""
+    return b"".join(
+        (_EVENT_WALL_TIME, struct.pack("<d", wall_time), _EVENT_STEP, step_varint(step), _EVENT_SUMMARY, varint(len(summary)), summary)
+    )
+
+
+def version_event(wall_time: float) -> bytes:
+    """The `Event` that opens a file."""
+    return _EVENT_WALL_TIME + struct.pack("<d", wall_time) + field(3, FILE_VERSION)
+
+
+def to_float32(x: float) -> float:
+    """The number as `struct` can pack it into 32 bits: beyond their range it is infinite."""
+    x = float(x)
+    return math.copysign(math.inf, x) if abs(x) > FLOAT_MAX else x
+
+
+def scalar_value(tag: str, x: float) -> bytes:
+    """A `Summary` holding one scalar (summaries concatenate)."""
+    return field(1, field(1, tag.encode()) + _VALUE_SIMPLE + struct.pack("<f", to_float32(x)))
+
+
+def text_value(tag: str, text: str) -> bytes:
+    """A `Summary` holding one text of TensorBoard's text plugin: a string tensor of shape [1]."""
+    metadata = field(9, field(1, field(1, b"text")))
+    shape = field(2, field(2, b"\x08\x01"))
+    return field(1, field(1, tag.encode()) + metadata + field(8, b"\x08\x07" + shape + field(8, text.encode())))
+
+
+def histogram_value(tag: str, h: Histogram) -> bytes:
+    """A `Summary` holding one histogram, cut to the bins in use."""
+    used = [i for i, count in enumerate(h.counts) if count] or [bins.ZERO]
+    first, last = used[0], used[-1] + 1
+    counts = [float(c) for c in h.counts[first:last]]
+    moments = struct.pack("<BdBdBdBdBd", 0x09, h.min, 0x11, h.max, 0x19, math.fsum(counts), 0x21, h.sum, 0x29, h.sum_squares)
+    packed = struct.Struct(f"<{last - first}d")
+    buckets = field(6, packed.pack(*_EDGES[first:last])) + field(7, packed.pack(*counts))
+    return field(1, field(1, tag.encode()) + field(5, moments + buckets))
+
+
+_EDGES = bins.edges()
+
+
+class ScalarLayout:
+    """The bytes of all records that carry one fixed sequence of scalar tags; only time, step and values differ."""
+
+    def __init__(self, tags: Sequence[str]) -> None:
+        heads = [_head(tag) for tag in tags]
+        summary_bytes = sum(len(head) + 4 for head in heads)
+        lead = _EVENT_SUMMARY + varint(summary_bytes)
+        first, rest = (lead + heads[0], heads[1:]) if heads else (lead, [])
+        fixed = [first, *rest]
+        formats = "f".join(f"{len(part)}s" for part in fixed) + ("f" if heads else "")
+        self._struct = struct.Struct(f"<1sd1s{STEP_BYTES}s{formats}")
+        self._parts: list[object] = [_EVENT_WALL_TIME, 0.0, _EVENT_STEP, b""]
+        for part in fixed:
+            self._parts += [part, 0.0] if heads else [part]
+        length = struct.pack("<Q", self._struct.size)
+        self._header = length + FOOTER.pack(masked_crc(length))
+
+    def frame(self, wall_time: float, step: int, values: Iterable[float]) -> bytes:
+        """One whole record. Raises ValueError for a step out of range, TypeError for what is no number."""
+        parts = self._parts.copy()
+        parts[1] = wall_time
+        parts[3] = step_varint(step)
+        parts[5::2] = values
+        try:
+            message = self._struct.pack(*parts)
+        except (OverflowError, struct.error):
+            parts[5::2] = [to_float32(v) for v in parts[5::2]]  # type: ignore[arg-type]
+            message = self._struct.pack(*parts)
+        return self._header + message + FOOTER.pack(masked_crc(message))
+
+
+def _head(tag: str) -> bytes:
+    """All of a scalar value's bytes before its four of float."""
+    name = field(1, tag.encode()) + _VALUE_SIMPLE
+    return _VALUE + varint(len(name) + 4) + name

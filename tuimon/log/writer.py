@@ -1,0 +1,157 @@
+"""Appends records to a run's event file.
+
+Runs inside the training process (and the supervisor), on any of its threads. Each record is one `write` to an unbuffered file,
+so what was logged survives `kill -9`. Whatever the disk does afterwards, nothing here raises: a record that cannot be written is
+counted, and the log tells of the gap as soon as it can be written again. Standard library, msgspec and crc32c only.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from tuimon.errors import TuimonError
+from tuimon.log import wire
+from tuimon.log.histogram import Histogram
+from tuimon.log.records import Event, Gap, tag_of
+from tuimon.process import host_name
+
+_MAX_LAYOUTS = 256
+_encode = msgspec.json.Encoder().encode
+
+
+class LogWriter:
+    """One event file, open for appending, of a run's folder.
+
+    Args:
+        folder: the run's folder; made if it is missing.
+        suffix: ends the file's name and tells who wrote it: `run` (training process) or `launch` (supervisor).
+
+    Raises:
+        TuimonError: the folder or the file cannot be made.
+    """
+
+    def __init__(self, folder: Path, suffix: str) -> None:
+        self._lock = threading.Lock()
+        self._layouts: dict[tuple[str, ...], wire.ScalarLayout] = {}
+        self._torn = b""
+        self._gap: Gap | None = None
+        self.path, self._fd = _create(folder, suffix)
+        _writers.add(self)
+        self._write(wire.frame(wire.version_event(time.time())), 0)
+
+    @property
+    def lost(self) -> int:
+        """Records that could not be written and that the log does not tell of yet."""
+        return self._gap.records if self._gap else 0
+
+    def scalars(self, step: int, values: Mapping[str, float], wall_time: float | None = None) -> None:
+        """Writes all scalars of a step as one record; about 3 µs for three tags, seen again and again in the same order."""
+        tags = tuple(values)
+        layout = self._layouts.get(tags) or self._add_layout(tags)
+        self._write(layout.frame(time.time() if wall_time is None else wall_time, step, values.values()), step)
+
+    def sample(
+        self, step: int, scalars: Mapping[str, float], histograms: Mapping[str, Histogram], wall_time: float | None = None
+    ) -> None:
+        """Writes scalars and histograms of a step as one record."""
+        summary = b"".join(
+            [wire.scalar_value(tag, x) for tag, x in scalars.items()]
+            + [wire.histogram_value(tag, h) for tag, h in histograms.items()]
+        )
+        self._write_summary(step, summary, wall_time)
+
+    def text(self, step: int, tag: str, text: str) -> None:
+        """Writes one text summary."""
+        self._write_summary(step, wire.text_value(tag, text), None)
+
+    def event(self, event: Event, step: int = 0) -> None:
+        """Writes a structured record, as JSON in a text summary."""
+        self.text(step, tag_of(event), _encode(event).decode())
+
+    def close(self) -> None:
+        """Closes the file; whatever is written later is dropped. Harmless when repeated."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def _add_layout(self, tags: tuple[str, ...]) -> wire.ScalarLayout:
+        if len(self._layouts) >= _MAX_LAYOUTS:
+            self._layouts.clear()
+        layout = self._layouts[tags] = wire.ScalarLayout(tags)
+        return layout
+
+    def _write_summary(self, step: int, summary: bytes, wall_time: float | None) -> None:
+        self._write(wire.frame(wire.event(time.time() if wall_time is None else wall_time, step, summary)), step)
+
+    def _write(self, record: bytes, step: int) -> None:
+        with self._lock:
+            if self._fd < 0:
+                return
+            if (self._torn or self._gap) and not self._catch_up():
+                self._count_lost(step)
+                return
+            try:
+                written = os.write(self._fd, record)
+            except OSError as error:
+                self._count_lost(step, error.strerror or str(error))
+                return
+            self._torn = record[written:]
+
+    def _catch_up(self) -> bool:
+        """Writes what an earlier write left: the rest of a torn record, then the word of the gap."""
+        try:
+            while self._torn:
+                self._torn = self._torn[os.write(self._fd, self._torn) :]
+            if self._gap:
+                summary = wire.text_value(tag_of(self._gap), _encode(self._gap).decode())
+                record = wire.frame(wire.event(time.time(), self._gap.last_step, summary))
+                self._torn = record[os.write(self._fd, record) :]
+                self._gap = None
+        except OSError:
+            return False
+        return not self._torn
+
+    def _count_lost(self, step: int, reason: str = "") -> None:
+        gap = self._gap or Gap(records=0, reason=reason or "No space left on device", first_step=step)
+        self._gap = msgspec.structs.replace(gap, records=gap.records + 1, last_step=step)
+
+
+def _create(folder: Path, suffix: str) -> tuple[Path, int]:
+    name = f"events.out.tfevents.{int(time.time()):010d}.{host_name()}.{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for attempt in range(1000):
+            path = folder / f"{name}.{attempt}.{suffix}"
+            try:
+                return path, os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            except FileExistsError:
+                continue
+    except OSError as error:
+        raise TuimonError(
+            f"Cannot write the run's log in {folder}: {error.strerror}.", "Choose another folder with --runs-dir or $TUIMON_RUNS."
+        ) from error
+    raise TuimonError(f"Cannot write the run's log in {folder}: {name} exists a thousand times.")
+
+
+_writers: weakref.WeakSet[LogWriter] = weakref.WeakSet()
+
+
+def _silence_forked_child() -> None:
+    """A forked DataLoader worker inherits the descriptor and, perhaps, a held lock: its copies must never write."""
+    for writer in list(_writers):
+        writer._lock = threading.Lock()
+        writer._close()
+
+
+os.register_at_fork(after_in_child=_silence_forked_child)
