@@ -77,9 +77,8 @@ def field(number: int, payload: bytes) -> bytes:
 
 def event(wall_time: float, step: int, summary: bytes) -> bytes:
     """An `Event` message around a `Summary` message."""
-    return b"".join(
-        (_EVENT_WALL_TIME, struct.pack("<d", wall_time), _EVENT_STEP, step_varint(step), _EVENT_SUMMARY, varint(len(summary)), summary)
-    )
+    when = _EVENT_WALL_TIME + struct.pack("<d", wall_time) + _EVENT_STEP + step_varint(step)
+    return b"".join((when, _EVENT_SUMMARY, varint(len(summary)), summary))
 
 
 def version_event(wall_time: float) -> bytes:
@@ -106,13 +105,13 @@ def text_value(tag: str, text: str) -> bytes:
 
 
 def histogram_value(tag: str, h: Histogram) -> bytes:
-    """A `Summary` holding one histogram, cut to the bins in use."""
-    used = [i for i, count in enumerate(h.counts) if count] or [bins.ZERO]
-    first, last = used[0], used[-1] + 1
-    counts = [float(c) for c in h.counts[first:last]]
+    """A `Summary` holding one histogram: the bins in use, each with its lower neighbour, whose edge is its lower bound."""
+    filled = {i for i, count in enumerate(h.counts) if count} or {bins.ZERO}
+    used = sorted(filled | {i - 1 for i in filled if i})
+    counts = [float(h.counts[i]) for i in used]
     moments = struct.pack("<BdBdBdBdBd", 0x09, h.min, 0x11, h.max, 0x19, math.fsum(counts), 0x21, h.sum, 0x29, h.sum_squares)
-    packed = struct.Struct(f"<{last - first}d")
-    buckets = field(6, packed.pack(*_EDGES[first:last])) + field(7, packed.pack(*counts))
+    packed = struct.Struct(f"<{len(used)}d")
+    buckets = field(6, packed.pack(*(_EDGES[i] for i in used))) + field(7, packed.pack(*counts))
     return field(1, field(1, tag.encode()) + field(5, moments + buckets))
 
 

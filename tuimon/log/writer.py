@@ -1,8 +1,8 @@
 """Appends records to a run's event file.
 
 Runs inside the training process (and the supervisor), on any of its threads. Each record is one `write` to an unbuffered file,
-so what was logged survives `kill -9`. Whatever the disk does afterwards, nothing here raises: a record that cannot be written is
-counted, and the log tells of the gap as soon as it can be written again. Standard library, msgspec and crc32c only.
+so what was logged survives `kill -9`. Whatever the disk does afterwards, nothing here raises: a record that cannot be written
+is counted, and the log tells of the gap as soon as it can be written again. Standard library, msgspec and crc32c only.
 """
 
 from __future__ import annotations
@@ -78,6 +78,8 @@ class LogWriter:
     def close(self) -> None:
         """Closes the file; whatever is written later is dropped. Harmless when repeated."""
         with self._lock:
+            if self._fd >= 0:
+                self._catch_up()
             self._close()
 
     def _close(self) -> None:
@@ -139,7 +141,8 @@ def _create(folder: Path, suffix: str) -> tuple[Path, int]:
                 continue
     except OSError as error:
         raise TuimonError(
-            f"Cannot write the run's log in {folder}: {error.strerror}.", "Choose another folder with --runs-dir or $TUIMON_RUNS."
+            f"Cannot write the run's log in {folder}: {error.strerror}.",
+            "Choose another folder with --runs-dir or $TUIMON_RUNS.",
         ) from error
     raise TuimonError(f"Cannot write the run's log in {folder}: {name} exists a thousand times.")
 

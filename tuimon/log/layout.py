@@ -1,0 +1,146 @@
+"""Decodes records that hold only scalars, many at a time.
+
+Records that were written for the same tags share one byte layout: only the time, the step and the values differ. One record of
+a layout is parsed in Python, and all others like it are then read as columns of a byte matrix. What has no such layout (texts,
+histograms, tensors) is left to protobuf. Pure functions; numpy.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tuimon.log.frames import Offsets
+
+MAX_LAYOUTS = 64  # of one length in one buffer; beyond that the rows are left to protobuf
+
+Bytes = npt.NDArray[np.uint8]
+
+
+class Columns(NamedTuple):
+    """Scalars of records that share their tags. `places` [n] orders them in the buffer; values are [n] for each tag."""
+
+    places: Offsets
+    steps: npt.NDArray[np.int64]
+    walls: npt.NDArray[np.float64]
+    values: dict[str, npt.NDArray[np.float32]]
+
+
+class _Layout(NamedTuple):
+    fixed: npt.NDArray[np.bool_]  # [record bytes] the same in each record of the layout
+    step: tuple[int, int]  # from, to; empty when the step is left out, which means 0
+    values: dict[str, int]  # tag → offset of its four bytes
+
+
+def decode(buffer: bytes, starts: Offsets, lengths: Offsets) -> tuple[list[Columns], Offsets]:
+    """All scalar-only records of a buffer, and the indices of the records that are something else."""
+    windows_of = np.frombuffer(buffer, np.uint8)
+    columns: list[Columns] = []
+    others: list[Offsets] = []
+    order = np.argsort(lengths, kind="stable")
+    cuts = np.flatnonzero(np.diff(lengths[order])) + 1
+    for index in np.split(order, cuts):
+        if len(index):
+            rows = np.lib.stride_tricks.sliding_window_view(windows_of, int(lengths[index[0]]))[starts[index]]
+            others.append(_decode_rows(rows, index, columns))
+    return columns, np.sort(np.concatenate(others)) if others else np.empty(0, np.int64)
+
+
+def _decode_rows(rows: Bytes, index: Offsets, columns: list[Columns]) -> Offsets:
+    """Takes layout after layout out of rows of one length; returns the indices of what remains."""
+    others: list[int] = []
+    for _ in range(MAX_LAYOUTS):
+        if not len(index):
+            break
+        first = rows[0].tobytes()
+        layout = _parse(first)
+        if layout is None:
+            others.append(int(index[0]))
+            rows, index = rows[1:], index[1:]
+            continue
+        same = _matches(rows, layout)
+        columns.append(_read(rows[same], index[same], layout))
+        rows, index = rows[~same], index[~same]
+    return np.concatenate([np.array(others, np.int64), index])
+
+
+def _matches(rows: Bytes, layout: _Layout) -> npt.NDArray[np.bool_]:
+    same: npt.NDArray[np.bool_] = (rows[:, layout.fixed] == rows[0, layout.fixed]).all(axis=1)
+    begin, end = layout.step
+    same &= ((rows[:, begin:end] ^ rows[0, begin:end]) & 0x80 == 0).all(axis=1)
+    return same
+
+
+def _read(rows: Bytes, index: Offsets, layout: _Layout) -> Columns:
+    steps = np.zeros(len(rows), np.int64)
+    begin, end = layout.step
+    for i in range(begin, end):
+        steps |= (rows[:, i] & np.uint8(0x7F)).astype(np.int64) << np.int64(7 * (i - begin))
+    walls = np.ascontiguousarray(rows[:, 1:9]).view("<f8")[:, 0]
+    values = {tag: np.ascontiguousarray(rows[:, at : at + 4]).view("<f4")[:, 0] for tag, at in layout.values.items()}
+    return Columns(index, steps, walls, values)
+
+
+def _parse(record: bytes) -> _Layout | None:
+    """The layout of a record; None unless it is a time, perhaps a step, and a summary of nothing but plain scalars."""
+    if len(record) < 10 or record[0] != 0x09:
+        return None
+    try:
+        return _parse_event(record)
+    except (IndexError, UnicodeDecodeError):
+        return None
+
+
+def _parse_event(record: bytes) -> _Layout | None:
+    at, step = 9, (9, 9)
+    if record[at] == 0x10:
+        _, at = _varint(record, 10)
+        step = (10, at)
+    if record[at] != 0x2A:
+        return None
+    size, at = _varint(record, at + 1)
+    if at + size != len(record):
+        return None
+    values: dict[str, int] = {}
+    while at < len(record):
+        if record[at] != 0x0A:
+            return None
+        size, at = _varint(record, at + 1)
+        found = _parse_value(record, at, at + size)
+        if found is None or found[0] in values:
+            return None
+        values[found[0]] = found[1]
+        at += size
+    fixed = np.ones(len(record), bool)
+    for begin, end in [(1, 9), step, *((offset, offset + 4) for offset in values.values())]:
+        fixed[begin:end] = False
+    return _Layout(fixed, step, values) if values else None
+
+
+def _parse_value(record: bytes, at: int, end: int) -> tuple[str, int] | None:
+    """The tag and the place of the float in one `Value`; None if there is no float in it."""
+    tag, place = "", None
+    while at < end:
+        key, at = _varint(record, at)
+        if key == 0x15:
+            place, at = at, at + 4
+        elif key & 7 == 2:
+            size, at = _varint(record, at)
+            if key == 0x0A:
+                tag = record[at : at + size].decode()
+            elif key >> 3 in (5, 8):
+                return None
+            at += size
+        else:
+            return None
+    return (tag, place) if tag and place is not None and at == end else None
+
+
+def _varint(record: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while record[at] & 0x80:
+        value |= (record[at] & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+    return value | record[at] << shift, at + 1

@@ -1,0 +1,193 @@
+"""Follows the event files of a run, as they grow or long after.
+
+A reader keeps a place in each event file of a folder and hands on whole records only. It does not care whether the bytes come
+from the file or from the socket of the training process: both are a `Tail`. No thread of its own; call it from one thread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from tuimon.errors import TuimonError
+from tuimon.log import batch, frames
+from tuimon.log.batch import Batch
+from tuimon.log.store import Store
+
+READ_BYTES = 8 << 20
+
+
+class Tail(Protocol):
+    """The bytes of one event file, from wherever they come."""
+
+    def read(self, offset: int, max_bytes: int) -> bytes:
+        """Up to `max_bytes` from `offset` on; empty when there is nothing new yet. Never waits."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of the file or connection."""
+        ...
+
+
+class FileTail:
+    """The bytes of an event file on this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def read(self, offset: int, max_bytes: int) -> bytes:
+        """Reads from the file."""
+        return os.pread(self._fd, max_bytes, offset)
+
+    def close(self) -> None:
+        """Closes the file."""
+        os.close(self._fd)
+
+
+class Damage(NamedTuple):
+    """Where an event file stops being readable. What lies before is kept; what lies behind is not read."""
+
+    path: Path
+    offset: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path.name} is damaged at byte {self.offset}: {self.reason}; what lies before it is shown"
+
+
+class _EventFile:
+    """A place in one event file."""
+
+    def __init__(self, path: Path, tail: Tail) -> None:
+        self.path = path
+        self.damage: Damage | None = None
+        self._tail = tail
+        self._offset = 0
+        self._rest = b""
+
+    def read(self, max_bytes: int) -> Batch:
+        if self.damage:
+            return Batch({})
+        new = self._tail.read(self._offset + len(self._rest), max_bytes)
+        if not new:
+            return Batch({})
+        buffer = self._rest + new if self._rest else new
+        found = frames.split(buffer)
+        if found.damage:
+            self.damage = Damage(self.path, self._offset + found.used, found.damage)
+        self._offset += found.used
+        self._rest = buffer[found.used :]
+        return batch.decode(buffer, found.starts, found.lengths, len(new))
+
+    def close(self) -> None:
+        self._tail.close()
+
+
+class RunReader:
+    """Reads a run: all event files of its folder, in the order of their names, or one event file given by its path.
+
+    Args:
+        path: the folder or file; files that appear in the folder later are read too.
+        tails: opens a file's bytes.
+
+    Raises:
+        TuimonError: there is no such folder or file.
+    """
+
+    def __init__(self, path: Path, tails: Callable[[Path], Tail] = FileTail) -> None:
+        if not path.exists():
+            raise TuimonError(f"There is no run at {path}.", "`tuimon ls` shows the runs of this folder.")
+        self.path = path
+        self._open_tail = tails
+        self._files: dict[Path, _EventFile] = {}
+
+    @property
+    def damage(self) -> list[Damage]:
+        """The places where files stop being readable."""
+        return [file.damage for file in self._files.values() if file.damage]
+
+    def read(self, max_bytes: int = READ_BYTES) -> Batch:
+        """What is new in the first file that has anything new; an empty batch when none has. Never waits."""
+        for path in event_files(self.path):
+            if path not in self._files:
+                self._files[path] = _EventFile(path, self._open_tail(path))
+        for path in sorted(self._files):
+            found = self._files[path].read(max_bytes)
+            if found:
+                return found
+        return Batch({})
+
+    def close(self) -> None:
+        """Closes all files."""
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+
+def event_files(path: Path) -> list[Path]:
+    """The event files of a folder by name (their names begin with their time), or the one that `path` is."""
+    if path.is_file():
+        return [path]
+    try:
+        return sorted(Path(entry.path) for entry in os.scandir(path) if "tfevents" in entry.name and entry.is_file())
+    except OSError:
+        return []
+
+
+def read_run(path: str | Path) -> Store:
+    """Reads a run's log, of tuimon or of any other writer of TensorBoard event files.
+
+    Args:
+        path: the run's folder, or one event file.
+
+    Returns:
+        The store: `store["loss/train"].values` is a float32 array, with `.steps` and `.walls` beside it.
+
+    Raises:
+        TuimonError: there is no log at `path`.
+    """
+    path = Path(path)
+    reader = RunReader(path)
+    if not event_files(path):
+        raise TuimonError(f"{path} holds no event file.", "A run's folder holds files named events.out.tfevents.…")
+    store = Store()
+    while found := reader.read():
+        store.apply(found)
+    store.damage = reader.damage
+    reader.close()
+    return store
+
+
+def read_part(path: Path, offset: int, max_bytes: int) -> Batch:
+    """The whole records that begin within a part of an event file; for looking into a long log without reading it.
+
+    Args:
+        path: the event file.
+        offset: where to begin; above 0, the first record after it is looked for by the checksums of the lengths.
+        max_bytes: how far to read.
+    """
+    with open(path, "rb") as file:
+        buffer = os.pread(file.fileno(), max_bytes, offset)
+    start = 0 if offset == 0 else frames.resync(buffer)
+    if start is None:
+        return Batch({})
+    found = frames.split(buffer[start:])
+    return batch.decode(buffer[start:], found.starts, found.lengths, found.used)
+
+
+def sample_file(path: Path, parts: int, part_bytes: int = 1 << 14, end_bytes: int = 1 << 16) -> list[Batch]:
+    """Looks into an event file at its beginning, at `parts` evenly spaced places, and at its end.
+
+    A file not much larger than what that would read is read whole.
+    """
+    size = path.stat().st_size
+    if size <= parts * part_bytes + 2 * end_bytes:
+        return [read_part(path, 0, size)]
+    places = [end_bytes + (size - 3 * end_bytes) * i // max(parts - 1, 1) for i in range(parts)]
+    return [
+        read_part(path, 0, end_bytes),
+        *(read_part(path, place, part_bytes) for place in places),
+        read_part(path, size - end_bytes, end_bytes),
+    ]
