@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tuimon.log.frames import Offsets
 
 MAX_LAYOUTS = 64  # of one length in one buffer; beyond that the rows are left to protobuf
+_WORD = 8  # rows are compared in 64-bit words
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -29,32 +30,33 @@ class Columns(NamedTuple):
 
 
 class _Layout(NamedTuple):
-    fixed: npt.NDArray[np.bool_]  # [record bytes] the same in each record of the layout
+    fixed: Bytes  # [record bytes, in whole words] the bits that are the same in each record of the layout
     step: tuple[int, int]  # from, to; empty when the step is left out, which means 0
     values: dict[str, int]  # tag → offset of its four bytes
 
 
 def decode(buffer: bytes, starts: Offsets, lengths: Offsets) -> tuple[list[Columns], Offsets]:
     """All scalar-only records of a buffer, and the indices of the records that are something else."""
-    windows_of = np.frombuffer(buffer, np.uint8)
+    raw = np.frombuffer(buffer + bytes(_WORD), np.uint8)
     columns: list[Columns] = []
     others: list[Offsets] = []
     order = np.argsort(lengths, kind="stable")
     cuts = np.flatnonzero(np.diff(lengths[order])) + 1
     for index in np.split(order, cuts):
         if len(index):
-            rows = np.lib.stride_tricks.sliding_window_view(windows_of, int(lengths[index[0]]))[starts[index]]
-            others.append(_decode_rows(rows, index, columns))
+            length = int(lengths[index[0]])
+            rows = np.lib.stride_tricks.sliding_window_view(raw, -(-length // _WORD) * _WORD)[starts[index]]
+            others.append(_decode_rows(rows, length, index, columns))
     return columns, np.sort(np.concatenate(others)) if others else np.empty(0, np.int64)
 
 
-def _decode_rows(rows: Bytes, index: Offsets, columns: list[Columns]) -> Offsets:
-    """Takes layout after layout out of rows of one length; returns the indices of what remains."""
+def _decode_rows(rows: Bytes, length: int, index: Offsets, columns: list[Columns]) -> Offsets:
+    """Takes layout after layout out of rows of one length, padded to whole words; returns the indices of what remains."""
     others: list[int] = []
     for _ in range(MAX_LAYOUTS):
         if not len(index):
             break
-        first = rows[0].tobytes()
+        first = rows[0, :length].tobytes()
         layout = _parse(first)
         if layout is None:
             others.append(int(index[0]))
@@ -67,10 +69,11 @@ def _decode_rows(rows: Bytes, index: Offsets, columns: list[Columns]) -> Offsets
 
 
 def _matches(rows: Bytes, layout: _Layout) -> npt.NDArray[np.bool_]:
-    same: npt.NDArray[np.bool_] = (rows[:, layout.fixed] == rows[0, layout.fixed]).all(axis=1)
-    begin, end = layout.step
-    same &= ((rows[:, begin:end] ^ rows[0, begin:end]) & 0x80 == 0).all(axis=1)
-    return same
+    words, fixed = rows.view(np.uint64), layout.fixed.view(np.uint64)
+    different = np.zeros(len(rows), np.uint64)
+    for i in range(len(fixed)):
+        different |= (words[:, i] ^ words[0, i]) & fixed[i]
+    return different == 0
 
 
 def _read(rows: Bytes, index: Offsets, layout: _Layout) -> Columns:
@@ -113,9 +116,11 @@ def _parse_event(record: bytes) -> _Layout | None:
             return None
         values[found[0]] = found[1]
         at += size
-    fixed = np.ones(len(record), bool)
-    for begin, end in [(1, 9), step, *((offset, offset + 4) for offset in values.values())]:
-        fixed[begin:end] = False
+    fixed = np.zeros(-(-len(record) // _WORD) * _WORD, np.uint8)
+    fixed[: len(record)] = 0xFF
+    for begin, end in [(1, 9), *((offset, offset + 4) for offset in values.values())]:
+        fixed[begin:end] = 0
+    fixed[step[0] : step[1]] = 0x80  # a varint's continuation bits: its length
     return _Layout(fixed, step, values) if values else None
 
 

@@ -7,6 +7,7 @@ is counted, and the log tells of the gap as soon as it can be written again. Sta
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -79,7 +80,8 @@ class LogWriter:
         """Closes the file; whatever is written later is dropped. Harmless when repeated."""
         with self._lock:
             if self._fd >= 0:
-                self._catch_up()
+                with contextlib.suppress(OSError):
+                    self._catch_up()
             self._close()
 
     def _close(self) -> None:
@@ -100,32 +102,25 @@ class LogWriter:
         with self._lock:
             if self._fd < 0:
                 return
-            if (self._torn or self._gap) and not self._catch_up():
-                self._count_lost(step)
-                return
             try:
-                written = os.write(self._fd, record)
+                if self._torn or self._gap:
+                    self._catch_up()
+                self._torn = record[os.write(self._fd, record) :]
             except OSError as error:
                 self._count_lost(step, error.strerror or str(error))
-                return
-            self._torn = record[written:]
 
-    def _catch_up(self) -> bool:
-        """Writes what an earlier write left: the rest of a torn record, then the word of the gap."""
-        try:
+    def _catch_up(self) -> None:
+        """Writes what an earlier write left: the rest of a torn record, then the word of the gap. Raises OSError."""
+        while self._torn:
+            self._torn = self._torn[os.write(self._fd, self._torn) :]
+        if gap := self._gap:
+            summary = wire.text_value(tag_of(gap), _encode(gap).decode())
+            self._torn, self._gap = wire.frame(wire.event(time.time(), gap.last_step, summary)), None
             while self._torn:
                 self._torn = self._torn[os.write(self._fd, self._torn) :]
-            if self._gap:
-                summary = wire.text_value(tag_of(self._gap), _encode(self._gap).decode())
-                record = wire.frame(wire.event(time.time(), self._gap.last_step, summary))
-                self._torn = record[os.write(self._fd, record) :]
-                self._gap = None
-        except OSError:
-            return False
-        return not self._torn
 
-    def _count_lost(self, step: int, reason: str = "") -> None:
-        gap = self._gap or Gap(records=0, reason=reason or "No space left on device", first_step=step)
+    def _count_lost(self, step: int, reason: str) -> None:
+        gap = self._gap or Gap(records=0, reason=reason, first_step=step)
         self._gap = msgspec.structs.replace(gap, records=gap.records + 1, last_step=step)
 
 

@@ -1,0 +1,226 @@
+"""The reader: whole records only, damage told with its place, one answer however the bytes arrive."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tuimon.errors import TuimonError
+from tuimon.log import frames, histogram, layout, wire
+from tuimon.log.reader import RunReader, event_files, read_part, read_run, sample_file
+from tuimon.log.records import Ended, Launched, Notice, Process, RunStarted
+from tuimon.log.store import Store
+from tuimon.log.writer import LogWriter
+
+NOBODY = Process(host="elsewhere", boot_id="", pid=1, started=0.0)
+
+
+def write_mixed_log(folder: Path) -> bytes:
+    """A small log with each kind of record."""
+    writer = LogWriter(folder, "run")
+    writer.event(RunStarted(name="mixed", process=NOBODY))
+    for step in range(1, 13):
+        writer.scalars(step, {"loss/train": 1 / step, "lr": 0.1})
+        if step % 4 == 0:
+            writer.sample(step, {"grad_norm/fc": 2.0}, {"gradient/fc": histogram.of([0.1 * step, -1.0])}, 5.0)
+    writer.text(12, "note", "as others write")
+    writer.event(Ended(how="finished", step=12), 12)
+    writer.close()
+    return writer.path.read_bytes()
+
+
+def facts(store: Store) -> object:
+    """All that a store holds, comparable."""
+    series = {tag: (s.steps.tolist(), s.walls.tolist(), s.values.tolist()) for tag, s in store.series.items()}
+    histograms = {tag: (h.steps.tolist(), h.counts.tolist(), h.mins.tolist()) for tag, h in store.histograms.items()}
+    return series, histograms, store.texts, store.events, store.step, store.first_wall, store.last_wall
+
+
+def test_a_log_cut_at_every_byte_is_read_up_to_its_last_whole_record(tmp_path: Path) -> None:
+    """No cut is an error or damage, and none loses a record that is whole."""
+    whole = write_mixed_log(tmp_path / "whole")
+    ends = np.cumsum(np.concatenate([[0], frames.split(whole).lengths + wire.FRAME_BYTES]))
+    cut = tmp_path / "events.out.tfevents.cut"
+    for size in range(len(whole)):
+        cut.write_bytes(whole[:size])
+        reader = RunReader(cut)
+        found = reader.read()
+        assert not reader.damage
+        assert found.records == np.searchsorted(ends, size, side="right") - 1
+        reader.close()
+
+
+@pytest.mark.parametrize("max_bytes", [1, 7, 100, 1000])
+def test_however_the_bytes_arrive_the_store_is_the_same(tmp_path: Path, max_bytes: int) -> None:
+    """Attaching late shows what attaching early shows."""
+    write_mixed_log(tmp_path)
+    reader, store = RunReader(tmp_path), Store()
+    while found := reader.read(max_bytes):
+        store.apply(found)
+    assert facts(store) == facts(read_run(tmp_path))
+
+
+def test_a_growing_log_is_followed_over_its_files(tmp_path: Path) -> None:
+    """New records and new files are found by the next read."""
+    reader, store = RunReader(tmp_path), Store()
+    assert not reader.read()
+    first = LogWriter(tmp_path, "run")
+    first.scalars(1, {"x": 1.0})
+    second = LogWriter(tmp_path, "run")
+    second.scalars(2, {"x": 2.0})
+    first.scalars(3, {"y": 3.0})
+    while found := reader.read():
+        store.apply(found)
+    assert store["x"].values.tolist() == [1.0, 2.0] and store["y"].values.tolist() == [3.0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_damage_is_told_with_its_place_and_what_lies_before_is_kept(tmp_path: Path, seed: int) -> None:
+    """A flipped bit anywhere: the reader names the record it is in and keeps all before it."""
+    whole = write_mixed_log(tmp_path / "whole")
+    found = frames.split(whole)
+    begins = found.starts - wire.HEADER.size
+    place = random.Random(seed).randrange(len(whole) - 200)
+    record = int(np.searchsorted(begins, place, side="right")) - 1
+    broken = bytearray(whole)
+    broken[place] ^= 1 << seed % 8
+    path = tmp_path / "events.out.tfevents.broken"
+    path.write_bytes(broken)
+    reader = RunReader(path)
+    batch = reader.read()
+    if 8 <= place - begins[record] < wire.HEADER.size:  # the length's checksum; the record's own says that nothing is lost
+        assert batch.records == len(begins) and not reader.damage
+        return
+    assert batch.records == record
+    assert reader.damage[0].offset == begins[record]
+    assert f"damaged at byte {begins[record]}" in str(reader.damage[0])
+    reader.close()
+
+
+def test_random_bytes_are_damage_at_the_start(tmp_path: Path) -> None:
+    """A file that is no event file is said to be damaged at byte 0, without an exception."""
+    path = tmp_path / "events.out.tfevents.noise"
+    path.write_bytes(random.Random(0).randbytes(10_000))
+    store = read_run(path)
+    assert store.damage[0].offset == 0 and not store.series
+
+
+def test_bulk_decoding_equals_protobuf(tmp_path: Path) -> None:
+    """Columns of a byte matrix hold what protobuf reads record by record, over changing tags, steps and lengths."""
+    from tuimon.log.protos import Event
+
+    rng = random.Random(1)
+    records = [
+        wire.event(rng.random(), rng.choice([0, 5, 127, 128, 300, 70_000, 2**31]), b"".join(values))
+        for _ in range(400)
+        for values in [[wire.scalar_value(f"tag/{rng.randrange(9)}{i}", rng.gauss(0, 1)) for i in range(rng.randrange(1, 4))]]
+    ]
+    foreign = [Event.FromString(record).SerializeToString() for record in records]  # the shortest varints
+    path = tmp_path / "events.out.tfevents.1"
+    path.write_bytes(b"".join(map(wire.frame, records + foreign)))
+    expected: dict[str, list[tuple[int, float]]] = {}
+    for record in records + foreign:
+        message = Event.FromString(record)
+        for value in message.summary.value:
+            expected.setdefault(value.tag, []).append((message.step, value.simple_value))
+    store = read_run(path)
+    assert {tag: list(zip(s.steps.tolist(), s.values.tolist(), strict=True)) for tag, s in store.series.items()} == expected
+    buffer = path.read_bytes()
+    found = frames.split(buffer)
+    columns, others = layout.decode(buffer, found.starts, found.lengths)
+    assert len(others) < len(found.starts) / 2 and columns
+
+
+def test_what_other_writers_write_is_read(tmp_path: Path) -> None:
+    """PyTorch's SummaryWriter, and TensorFlow 2's tensors in place of scalars."""
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.plugins.histogram.summary import histogram_pb
+    from tensorboard.plugins.scalar.summary import scalar_pb
+    from tensorboard.util.tensor_util import make_tensor_proto
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(tmp_path)) as writer:
+        for step in range(5):
+            writer.add_scalar("loss", step * 2.0, step)
+        writer.add_histogram("weights", np.array([0.3, 0.3, -5.0, 0.0]), 3)
+        writer.add_text("note", "hello", 1)
+    tensors = [
+        Event(wall_time=1.0, step=7, summary=scalar_pb("tf2", 4.5)),
+        Event(step=8, summary=histogram_pb("h", [1.5, -0.1])),
+    ]
+    doubles = Event(step=9)
+    doubles.summary.value.add(tag="double").tensor.CopyFrom(make_tensor_proto(np.float64(1.25)))
+    path = tmp_path / "events.out.tfevents.9999999999.tf2"
+    path.write_bytes(b"".join(wire.frame(e.SerializeToString()) for e in [*tensors, doubles]))
+    store = read_run(tmp_path)
+    assert store["loss"].values.tolist() == [0, 2, 4, 6, 8] and store["loss"].steps.tolist() == [0, 1, 2, 3, 4]
+    assert store["tf2"].values.tolist() == [4.5] and store["tf2"].steps.tolist() == [7] and store["double"].last == 1.25
+    assert store.histograms["weights"].counts.sum() == 4 and store.histograms["h"].counts.sum() == 2
+    assert store.histograms["weights"].counts[0][histogram.bin_of(0.3)] == 2
+    assert store.texts["note/text_summary"][0].text == "hello"
+
+
+def test_a_later_versions_event_is_kept_as_text(tmp_path: Path) -> None:
+    """An unknown kind of event is shown as the text it is."""
+    writer = LogWriter(tmp_path, "run")
+    writer.text(1, "tuimon/event", '{"kind":"from the future"}')
+    assert "future" in read_run(tmp_path).texts["tuimon/event"][0].text
+
+
+def test_a_long_log_is_sampled_from_beginning_to_end(tmp_path: Path) -> None:
+    """Samples hold whole records from evenly spread places, without reading the file."""
+    writer = LogWriter(tmp_path, "run")
+    for step in range(40_000):
+        writer.scalars(step, {"loss/train": float(step), "lr": 0.1})
+    batches = sample_file(writer.path, parts=10, part_bytes=4096)
+    steps = np.concatenate([b.scalars["loss/train"].steps for b in batches])
+    assert steps[0] == 0 and steps[-1] == 39_999 and (np.diff(steps) > 0).all()
+    assert np.diff(steps).max() < 8_000 and sum(b.bytes for b in batches) < writer.path.stat().st_size / 4
+
+
+def test_resync_finds_a_record_from_any_byte(tmp_path: Path) -> None:
+    """From wherever one looks into a log, the next whole record is found."""
+    whole = write_mixed_log(tmp_path)
+    begins = (frames.split(whole).starts - wire.HEADER.size).tolist()
+    for place in range(1, len(whole) - 300, 13):
+        found = frames.resync(whole[place:])
+        assert found is not None and place + found == next(b for b in begins if b >= place)
+    assert read_part(event_files(tmp_path)[0], 1, 100).records <= 2
+
+
+def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+    """No such run, and a folder without a log."""
+    with pytest.raises(TuimonError, match="no run at"):
+        read_run(tmp_path / "nothing")
+    with pytest.raises(TuimonError, match="holds no event file"):
+        read_run(tmp_path)
+
+
+def test_a_resumed_run_goes_on_from_its_first_step(tmp_path: Path) -> None:
+    """What the crashed part logged after the checkpoint is not drawn twice."""
+    first = LogWriter(tmp_path, "run")
+    first.event(Launched(name="r", command=(), cwd="", supervisor=NOBODY))
+    first.event(RunStarted(name="r", process=NOBODY))
+    for step in range(1, 11):
+        first.scalars(step, {"x": step})
+    first.close()
+    second = LogWriter(tmp_path, "run")
+    second.event(RunStarted(name="r", process=NOBODY, first_step=6), 6)
+    second.event(Notice(text="resumed"), 6)
+    second.scalars(7, {"x": 70.0})
+    store = read_run(tmp_path)
+    assert store["x"].steps.tolist() == [1, 2, 3, 4, 5, 6, 7] and store["x"].last == 70.0 and store.step == 7
+
+
+def test_a_point_takes_at_most_24_bytes(tmp_path: Path) -> None:
+    """Also in a series that has grown point by point."""
+    writer = LogWriter(tmp_path, "run")
+    reader, store = RunReader(tmp_path), Store()
+    for step in range(20_000):
+        writer.scalars(step, {"x": 1.0})
+        if step % 50 == 0:
+            store.apply(reader.read())
+    held = sum(column._data.nbytes for column in store["x"]._columns)
+    assert held <= 24 * len(store["x"]) * 1.001

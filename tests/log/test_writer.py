@@ -1,0 +1,158 @@
+"""The writer: what it leaves on disk, and what it does when the disk refuses."""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from conftest import wait_until
+from tuimon.errors import TuimonError
+from tuimon.log import histogram, wire
+from tuimon.log.reader import read_run
+from tuimon.log.records import Applied, Gap, Notice
+from tuimon.log.writer import LogWriter
+
+
+def test_tensorboard_reads_every_tag(tmp_path: Path) -> None:
+    """The real TensorBoard finds every scalar, histogram and text with its values."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with_writer = LogWriter(tmp_path, "run")
+    for step in range(1, 4):
+        with_writer.scalars(step, {"loss/train": 1 / step, "lr": 1e-3})
+    with_writer.sample(3, {"grad_norm/fc1": 0.5}, {"gradient/fc1": histogram.of([0.3, -0.3, 0.0, 7.0])})
+    with_writer.event(Notice(text="hello"), 3)
+    with_writer.close()
+    seen = EventAccumulator(str(tmp_path)).Reload()
+    assert set(seen.Tags()["scalars"]) == {"loss/train", "lr", "grad_norm/fc1"}
+    assert [round(e.value, 4) for e in seen.Scalars("loss/train")] == [1.0, 0.5, 0.3333]
+    assert [e.step for e in seen.Scalars("lr")] == [1, 2, 3]
+    drawn = seen.Histograms("gradient/fc1")[0].histogram_value
+    buckets = dict(zip(drawn.bucket_limit, drawn.bucket, strict=True))
+    assert buckets[0.5] == 1 and buckets[-0.25] == 1 and buckets[2.0**-40] == 1 and buckets[8.0] == 1 and drawn.num == 4
+    assert b"hello" in seen.Tensors("tuimon/event")[0].tensor_proto.string_val[0]
+
+
+@pytest.mark.parametrize("step", [0, 1, 127, 128, 2**28 - 1, 2**28, 2**31, wire.MAX_STEP])
+def test_steps_of_any_size_keep_one_width(step: int) -> None:
+    """Each step is five bytes that decode, as a varint, to the step."""
+    coded = wire.step_varint(step)
+    assert len(coded) == wire.STEP_BYTES
+    assert sum((byte & 0x7F) << 7 * i for i, byte in enumerate(coded)) == step
+    assert all(byte & 0x80 for byte in coded[:-1]) and not coded[-1] & 0x80
+
+
+@pytest.mark.parametrize("step", [-1, wire.MAX_STEP + 1])
+def test_a_step_out_of_range_is_an_error(tmp_path: Path, step: int) -> None:
+    """It is told, not wrapped round."""
+    with pytest.raises(ValueError, match="outside"):
+        LogWriter(tmp_path, "run").scalars(step, {"x": 1.0})
+
+
+def test_numbers_beyond_float32_become_infinite(tmp_path: Path) -> None:
+    """NaN and infinities are logged as they are; a double that does not fit keeps its sign."""
+    writer = LogWriter(tmp_path, "run")
+    for step, x in enumerate([1e300, -1e300, math.inf, math.nan, 1.0]):
+        writer.scalars(step, {"x": x, "y": 2})
+    values = read_run(tmp_path)["x"].values
+    assert list(values[:3]) == [math.inf, -math.inf, math.inf] and math.isnan(values[3]) and values[4] == 1.0
+
+
+def test_each_writer_has_its_own_file(tmp_path: Path) -> None:
+    """Two writers of one process and one second do not share a file."""
+    first, second = LogWriter(tmp_path, "run"), LogWriter(tmp_path, "run")
+    assert first.path != second.path
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """The error names the folder and says what to try."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TuimonError, match=r"(?s)Cannot write the run's log in .*file/run.*--runs-dir"):
+        LogWriter(tmp_path / "file" / "run", "run")
+
+
+def test_threads_write_whole_records(tmp_path: Path) -> None:
+    """Records of several threads never mix."""
+    writer = LogWriter(tmp_path, "run")
+
+    def write(tag: str) -> None:
+        for step in range(500):
+            writer.scalars(step, {tag: step})
+
+    threads = [threading.Thread(target=write, args=(f"t{i}",)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    store = read_run(tmp_path)
+    assert not store.damage
+    assert all(list(store[f"t{i}"].steps) == list(range(500)) for i in range(4))
+
+
+def test_a_killed_process_loses_nothing_it_logged(tmp_path: Path) -> None:
+    """Whatever a process had logged before `kill -9` is in the log, and the log is readable."""
+    code = (
+        "import sys; from pathlib import Path; from tuimon.log.writer import LogWriter\n"
+        "w = LogWriter(Path(sys.argv[1]), 'run'); step = 0\n"
+        "while True:\n"
+        "    step += 1; w.scalars(step, {'x': step}); print(step, flush=True)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout
+    told = [int(child.stdout.readline()) for _ in range(300)]
+    child.send_signal(signal.SIGKILL)
+    told += [int(line) for line in child.stdout.read().split("\n")[:-1]]
+    child.wait()
+    child.stdout.close()
+    assert read_run(tmp_path)["x"].last >= told[-1]
+
+
+def test_a_full_disk_is_told_as_a_gap(tmp_path: Path) -> None:
+    """When writes fail the caller sees nothing; once they work again the log says what is missing, and goes on."""
+    writer = LogWriter(tmp_path, "run")
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, unlimited[1]))
+        for step in range(100):
+            writer.scalars(step, {"x": step})
+        lost = writer.lost
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+        signal.signal(signal.SIGXFSZ, handler)
+    writer.scalars(100, {"x": 100})
+    writer.close()
+    store = read_run(tmp_path)
+    gap = next(record.event for record in store.events)
+    assert isinstance(gap, Gap) and gap.records == lost > 0 and gap.last_step == 99 and gap.reason == "File too large"
+    assert not store.damage
+    assert list(store["x"].steps) == [*range(gap.first_step), 100]
+
+
+def test_a_forked_child_never_writes(tmp_path: Path) -> None:
+    """A DataLoader worker inherits the writer; what it writes is dropped, and the parent's goes on."""
+    writer = LogWriter(tmp_path, "run")
+    pid = os.fork()
+    if pid == 0:
+        writer.scalars(1, {"child": 1.0})
+        os._exit(0)
+    os.waitpid(pid, 0)
+    writer.scalars(2, {"parent": 1.0})
+    assert list(read_run(tmp_path)) == ["parent"]
+
+
+def test_writing_after_close_is_dropped(tmp_path: Path) -> None:
+    """A late thread does no harm."""
+    writer = LogWriter(tmp_path, "run")
+    writer.close()
+    writer.close()
+    size = writer.path.stat().st_size
+    writer.event(Applied(step=1, lever="lr_scale"), 1)
+    wait_until(lambda: writer.path.stat().st_size == size)
