@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from tuimon.errors import TuimonError
 from tuimon.log import frames, histogram, layout, wire
 from tuimon.log.reader import RunReader, event_files, read_part, read_run, sample_file

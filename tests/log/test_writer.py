@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from conftest import wait_until
 from tuimon.errors import TuimonError
 from tuimon.log import histogram, wire

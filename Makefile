@@ -1,0 +1,49 @@
+# Two commands do everything on a machine with Python ≥ 3.11, pip and make: `make run` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: run test check lint types contracts format bench screenshots clean
+
+run: $(VENV)/.train  ## launch the default preset: the screen in a terminal, the headless log where there is none
+	@$(BIN)/tuimon run digits-mlp $(ARGS)
+
+test: $(VENV)/.dev  ## the whole test suite
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+
+check: lint types contracts  ## everything CI checks before the tests
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+contracts: $(VENV)/.dev
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.dev  ## write the code the way `make lint` wants it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.bench  ## all benchmarks, each printing what it measured beside its baseline
+	@for script in tests/benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+screenshots: $(VENV)/.dev  ## the pictures of the README, from a real run
+	$(BIN)/python screenshots/make_screenshots.py
+
+clean:  ## remove the virtual environment and all caches; runs are kept
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
+
+# torch comes first, at the version that is tested: a plain `torch` may be another one, with other libraries behind it.
+$(VENV)/.torch: constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch
+	@touch $@
+
+$(VENV)/.%: pyproject.toml $(VENV)/.torch
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	@touch $@
