@@ -1,0 +1,144 @@
+"""Feeds a viewer: a thread that reads a run's log as it grows, carries commands to it, and sees when it ends.
+
+The thread only calls the functions that it was given; whatever they build belongs to whoever gave them. A viewer that is slow
+to return from them slows down its own feed and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from tuimon.errors import TuimonError
+from tuimon.launcher.client import Answer, Client, steerable_socket
+from tuimon.launcher.status import Lifecycle, Status
+from tuimon.launcher.tail import open_tail
+from tuimon.log.batch import Batch
+from tuimon.log.reader import Damage, RunReader
+from tuimon.log.records import Command, Refused
+
+_BATCH_BYTES = 1 << 20  # so that a viewer can draw between two batches while it catches up
+_LIVE_PERIOD_S = 0.1
+_OTHER_PERIOD_S = 0.5  # a log that another framework may still be writing; a run that may be resumed
+
+
+class Feed:
+    """One run, followed.
+
+    Args:
+        run: its folder, or an event file.
+        on_batch: takes each piece of the log, in order.
+        on_answer: takes what became of each command that was sent; a `Refused` also when it could not be sent.
+        on_status: takes how the run stands, whenever that changes; an end only after the last batch of the log.
+        on_damage: takes each place where the log cannot be read.
+
+    All four are called on the feed's threads. Begins at once.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        on_batch: Callable[[Batch], None],
+        *,
+        on_answer: Callable[[Answer], None] | None = None,
+        on_status: Callable[[Status], None] | None = None,
+        on_damage: Callable[[Damage], None] | None = None,
+    ) -> None:
+        self.run = run
+        self.status = Status("unknown")
+        self._on_batch, self._on_answer, self._on_status, self._on_damage = on_batch, on_answer, on_status, on_damage
+        self._reader = RunReader(run, open_tail)
+        self._life = Lifecycle()
+        self._client: Client | None = None
+        self._outbox: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._wake = threading.Event()
+        self._closing = False
+        self._damage_told = 0
+        self._thread = threading.Thread(target=self._follow, name=f"tuimon-feed-{run.name}", daemon=True)
+        self._thread.start()
+
+    def send(self, command: Command) -> None:
+        """Sends a command; returns at once. It must have an id, which its answer will carry."""
+        self._outbox.put(command)
+        self._wake.set()
+
+    def close(self, timeout_s: float = 1.0) -> None:
+        """Ends the feed; the run is not touched. Nothing is called any more once this returns in time."""
+        self._closing = True
+        self._wake.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout_s)
+
+    def _follow(self) -> None:
+        while not self._closing:
+            try:
+                self._deliver_commands()
+                busy = self._read()
+            except (OSError, TuimonError) as error:  # the folder went away, say; it may come back
+                self._tell(Status("unknown", str(error)))
+                busy = False
+            if not busy:
+                self._wake.wait(_LIVE_PERIOD_S if self.status.live else _OTHER_PERIOD_S)
+                self._wake.clear()
+        if self._client:
+            self._client.close()
+        with contextlib.suppress(OSError):
+            self._reader.close()
+
+    def _read(self) -> bool:
+        """Hands on one batch; whether there may be more already."""
+        before = self._life.status()
+        batch = self._reader.read(_BATCH_BYTES)
+        if batch:
+            self._hand_on(batch)
+            return batch.bytes >= _BATCH_BYTES // 2 or not self.status.live
+        self._tell_damage()
+        self._tell(before)  # judged before the read that found nothing more: an end comes after the last batch
+        return False
+
+    def _hand_on(self, batch: Batch) -> None:
+        for record in batch.events:
+            self._life.see(record)
+        self._on_batch(batch)
+        status = self._life.status()
+        if status.live:
+            self._tell(status)
+
+    def _tell(self, status: Status) -> None:
+        if status == self.status:
+            return
+        self.status = status
+        if self._on_status and not self._closing:
+            self._on_status(status)
+
+    def _tell_damage(self) -> None:
+        found = self._reader.damage
+        for damage in found[self._damage_told :]:
+            if self._on_damage:
+                self._on_damage(damage)
+        self._damage_told = len(found)
+
+    def _deliver_commands(self) -> None:
+        while not self._outbox.empty():
+            command = self._outbox.get()
+            try:
+                self._connected().post(command, functools.partial(self._answer, command))
+            except TuimonError as error:
+                self._answer(command, error)
+
+    def _connected(self) -> Client:
+        if self._client is None or self._client.closed:
+            self._client = Client(steerable_socket(self.run.name, self._life))
+        return self._client
+
+    def _answer(self, command: Command, answer: Answer | TuimonError) -> None:
+        if isinstance(answer, TuimonError):
+            answer = Refused(step=0, lever=command.lever, value=command.value, reason=answer.message, by=command.by)
+        if self._on_answer and not self._closing:
+            self._on_answer(msgspec.structs.replace(answer, id=command.id))

@@ -1,0 +1,79 @@
+"""Finds runs on disk. A run is a folder that holds an event file."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tuimon.errors import TuimonError
+from tuimon.log.reader import event_files
+
+_EVENTS = "events.out.tfevents."
+_LATEST = "latest"
+
+
+def runs_dir(option: str | Path | None = None) -> Path:
+    """Where runs live: `option`, else $TUIMON_RUNS, else ./runs (TensorBoard's own default). Absolute; need not exist."""
+    return Path(option or os.environ.get("TUIMON_RUNS") or "runs").expanduser().absolute()
+
+
+def list_runs(directory: Path) -> list[Path]:
+    """All runs of a directory, the one begun last first; empty when there is no such directory."""
+    return [path for _, path in sorted(_runs(directory), reverse=True)]
+
+
+def find_run(text: str, directory: Path) -> Path:
+    """The run that `text` means: `latest`, a name, a path, or the beginning of exactly one name.
+
+    Raises:
+        TuimonError: none or several; the text names the nearest ones.
+    """
+    runs = list_runs(directory)
+    if text == _LATEST and runs:
+        return runs[0]
+    for candidate in (directory / text, Path(text).expanduser().absolute()):
+        if text and event_files(candidate):
+            return candidate
+    return _by_prefix(text, runs, directory)
+
+
+def _by_prefix(text: str, runs: list[Path], directory: Path) -> Path:
+    if not runs:
+        raise TuimonError(f"No runs in {directory}.", "Start one with `tuimon run`, or name another folder with --runs-dir.")
+    found = [run for run in runs if run.name.startswith(text)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise TuimonError(f"{text!r} is the beginning of several runs: {_names(found)}.", "Type more of the name, or `latest`.")
+    near = difflib.get_close_matches(text, [run.name for run in runs], n=3, cutoff=0.4)
+    hint = f"The nearest: {', '.join(near)}." if near else f"The newest: {_names(runs)}."
+    raise TuimonError(f"No run called {text!r} in {directory}.", hint)
+
+
+def _names(runs: list[Path]) -> str:
+    shown = ", ".join(run.name for run in runs[:5])
+    return shown if len(runs) <= 5 else f"{shown}, … ({len(runs)} in all)"
+
+
+def _runs(directory: Path) -> Iterator[tuple[float, Path]]:
+    try:
+        folders = [Path(entry.path) for entry in os.scandir(directory) if entry.is_dir()]
+    except OSError:
+        return
+    for folder in folders:
+        files = event_files(folder)
+        if files:
+            yield _begun(files[-1]), folder
+
+
+def _begun(file: Path) -> float:
+    """When the file was begun, as its own name tells; else when it was last written."""
+    seconds = file.name.partition(_EVENTS)[2].partition(".")[0]
+    if seconds.isdigit():
+        return float(seconds)
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -1,0 +1,179 @@
+"""Starts runs: makes the folder, chooses the device, and hands the trainer to a supervisor.
+
+Whatever can be wrong is found before anything starts, and told in one line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib.util
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from tuimon.errors import TuimonError
+from tuimon.launcher.devices import Device, choose_device
+from tuimon.launcher.glance import lifecycle
+from tuimon.launcher.spawn import PYTHON, supervise
+from tuimon.spec import Spec, load_spec
+
+SPEC = "spec.toml"
+_LAST_CHECKPOINT = Path("checkpoints", "last.pt")
+_MAX_NAME_BYTES = 120
+_RESERVED = ("latest",)
+
+
+def start(
+    spec: Spec | None, *, runs_dir: Path, name: str | None = None, device: str | None = None, resume: bool = False
+) -> Path:
+    """Starts a run, detached.
+
+    Args:
+        spec: what to train; not looked at when resuming.
+        runs_dir: where the run's folder is made.
+        name: the folder's name; None: made from the spec's name and a number.
+        device: auto, cpu, cuda, cuda:N; None: what the spec says.
+        resume: go on with the existing run `name`, from its own spec and last checkpoint.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        TuimonError: it cannot be started; nothing was.
+    """
+    if resume:
+        return resume_run(runs_dir / (name or ""), device)
+    if spec is None:
+        raise TuimonError("Cannot start a run without a spec.")
+    if name is not None:
+        check_name(name)
+    choice = choose_device(device or spec.training.device)
+    _require_torch()
+    run = _make_folder(runs_dir, name, spec)
+    return _launch(run, _placed(spec, device, choice), choice, new=True)
+
+
+def resume_run(run: Path, device: str | None = None) -> Path:
+    """Goes on with a run that has ended, from its last checkpoint, in its own folder.
+
+    Raises:
+        TuimonError: it still runs, or there is nothing to go on from.
+    """
+    if not (run / SPEC).is_file():
+        raise TuimonError(f"Cannot resume {run.name}: no {run / SPEC}.", "Only runs that tuimon started can be resumed.")
+    if not (run / _LAST_CHECKPOINT).is_file():
+        raise TuimonError(f"Cannot resume {run.name}: it saved no {_LAST_CHECKPOINT}.", f"Start again: tuimon run {run / SPEC}")
+    spec = load_spec(run / SPEC)
+    choice = choose_device(device or spec.training.device)
+    _require_torch()
+    with _only_one(run):
+        return _launch(run, spec, choice, new=False)
+
+
+def check_name(name: str) -> None:
+    """Raises TuimonError when a run cannot be called so."""
+    problem = _wrong_with(name)
+    if problem:
+        raise TuimonError(f"A run cannot be called {name!r}: {problem}.", "Use letters, digits, '-', '_' and '.'.")
+
+
+def _wrong_with(name: str) -> str:
+    if not name.strip() or name != name.strip():
+        return "it is empty, or has a space at an end"
+    if "/" in name or not name.isprintable():
+        return "it is to be the name of one folder, without / and control characters"
+    if name[0] in ".-":
+        return f"it begins with {name[0]!r}"
+    if len(name.encode()) > _MAX_NAME_BYTES:
+        return f"it is longer than {_MAX_NAME_BYTES} bytes"
+    return f"{name} means the newest run" if name in _RESERVED else ""
+
+
+def _require_torch() -> None:
+    if importlib.util.find_spec("torch") is None:
+        raise TuimonError(
+            f"Cannot train: torch is not installed for {sys.executable}.", 'Install it: pip install "tuimon[train]"'
+        )
+
+
+def _placed(spec: Spec, device: str | None, choice: Device) -> Spec:
+    """The spec for this device: the trainer sees one GPU, and `cuda:3` would mean nothing to it."""
+    asked = device or spec.training.device
+    told = asked if asked == "auto" else choice.device
+    return msgspec.structs.replace(spec, training=msgspec.structs.replace(spec.training, device=told))
+
+
+def _launch(run: Path, spec: Spec, choice: Device, *, new: bool) -> Path:
+    if new:
+        _write_spec(run, spec)
+    command = [*PYTHON, "tuimon.training", str(run / SPEC), "--run-dir", str(run), *([] if new else ["--resume"])]
+    details = {"name": run.name, "device": choice.label, "spec": spec.to_dict()}
+    cwd = None if new else _cwd_of(run)
+    supervise(run, command, details=details, environment=choice.environment, cwd=cwd)
+    return run
+
+
+def _cwd_of(run: Path) -> Path | None:
+    """Where the run was started before, so that its relative paths mean the same."""
+    launched = lifecycle(run).launched
+    return Path(launched.cwd) if launched and os.path.isdir(launched.cwd) else None
+
+
+def _make_folder(runs_dir: Path, name: str | None, spec: Spec) -> Path:
+    """Makes the run's folder; `mkdir` decides between two that want the same name."""
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        return _make_named(runs_dir, name) if name is not None else _make_numbered(runs_dir, spec.name)
+    except OSError as error:
+        hint = "Choose another folder with --runs-dir or $TUIMON_RUNS."
+        raise TuimonError(f"Cannot make a run's folder in {runs_dir}: {error.strerror}.", hint) from error
+
+
+def _make_named(runs_dir: Path, name: str) -> Path:
+    run = runs_dir / name
+    try:
+        run.mkdir()
+    except FileExistsError:
+        hint = f"`tuimon resume {name}` goes on with it."
+        raise TuimonError(f"There is already a run called {name} in {runs_dir}.", hint) from None
+    return run
+
+
+def _make_numbered(runs_dir: Path, stem: str) -> Path:
+    stem = re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "run"
+    numbers = [int(found[1]) for entry in os.listdir(runs_dir) if (found := re.fullmatch(re.escape(stem) + r"-(\d+)", entry))]
+    number = max(numbers, default=0) + 1
+    while True:
+        with contextlib.suppress(FileExistsError):
+            run = runs_dir / f"{stem}-{number:02d}"
+            run.mkdir()
+            return run
+        number += 1
+
+
+def _write_spec(run: Path, spec: Spec) -> None:
+    try:
+        (run / SPEC).write_text(spec.to_toml(), encoding="utf-8")
+    except OSError as error:
+        shutil.rmtree(run, ignore_errors=True)
+        raise TuimonError(f"Cannot write {run / SPEC}: {error.strerror}.") from error
+
+
+@contextlib.contextmanager
+def _only_one(run: Path) -> Iterator[None]:
+    """Holds the run's folder against a second resume, until the log shows the first."""
+    folder = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        status = lifecycle(run).status()
+        if status.live or status.state == "unknown":
+            raise TuimonError(f"Cannot resume {run.name}: it is {status.state} {status.detail}".rstrip() + ".")
+        yield
+    finally:
+        os.close(folder)

@@ -1,0 +1,131 @@
+"""A run in one line: what a list of runs shows of it. Cheap for any number of runs and any length of log."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tuimon.launcher.glance import glance
+from tuimon.launcher.status import Lifecycle, Status
+from tuimon.log.reader import event_files
+from tuimon.log.store import Series, Store
+
+_SPARKS = 60  # points of a sparkline
+_CACHED = 1024
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a list shows of a run. NaN, None and "" mean: the log does not say."""
+
+    name: str
+    path: Path
+    status: Status
+    step: int = 0
+    total_steps: int | None = None
+    steps_per_epoch: int | None = None
+    loss_train: float = math.nan
+    loss_val: float = math.nan
+    losses: tuple[float, ...] = ()  # at most 60, evenly spaced over the run; for a sparkline
+    steps_per_second: float = math.nan
+    device: str = ""
+    model: str = ""
+    optimizer: str = ""
+    activation: str = ""
+    first_wall: float = math.nan
+    last_wall: float = math.nan
+
+
+def summarize(path: Path) -> RunSummary:
+    """Summarizes a run from a glance at its log.
+
+    A log that has not grown is not read again; whether its processes live is looked at each time. Never raises: of a folder
+    that cannot be read, only the name is told.
+    """
+    look = _look(path, _signature(path))
+    return RunSummary(path.name, path, look.life.status(), **look.told)
+
+
+@dataclass(frozen=True)
+class _Look:
+    life: Lifecycle
+    told: dict[str, Any] = field(default_factory=dict)
+
+
+def _signature(run: Path) -> tuple[tuple[str, int], ...]:
+    """Changes whenever anything is appended to the run's log."""
+    sizes = []
+    for file in event_files(run):
+        try:
+            sizes.append((file.name, file.stat().st_size))
+        except OSError:
+            continue
+    return tuple(sizes)
+
+
+@functools.lru_cache(maxsize=_CACHED)
+def _look(run: Path, _changes_with: tuple[tuple[str, int], ...]) -> _Look:
+    store, life = glance(run), Lifecycle()
+    for record in store.events:
+        life.see(record)
+    return _Look(life, {**_progress(store), **_losses(store), **_made_of(life)})
+
+
+def _progress(store: Store) -> dict[str, Any]:
+    started = store.started
+    return {
+        "step": store.step,
+        "total_steps": started.total_steps if started else None,
+        "steps_per_epoch": started.steps_per_epoch if started else None,
+        "steps_per_second": store.last("throughput"),
+        "first_wall": store.first_wall,
+        "last_wall": store.last_wall,
+    }
+
+
+def _losses(store: Store) -> dict[str, Any]:
+    tag = loss_tag(store)
+    train = store.series.get(tag) if tag else None
+    return {
+        "loss_train": train.last if train else math.nan,
+        "loss_val": store.last("loss/val"),
+        "losses": _thinned(train) if train else (),
+    }
+
+
+def loss_tag(store: Store) -> str:
+    """The tag of the training loss, also in a log that tuimon did not write; empty when there is none."""
+    if "loss/train" in store:
+        return "loss/train"
+    tags = sorted((tag for tag in store if "loss" in tag.lower()), key=lambda tag: ("val" in tag.lower(), len(tag), tag))
+    return tags[0] if tags else ""
+
+
+def _thinned(series: Series) -> tuple[float, ...]:
+    """At most 60 of its values, evenly spaced by step."""
+    steps = series.steps
+    wanted = np.linspace(steps[0], steps[-1], min(_SPARKS, len(steps)))
+    places = np.unique(np.searchsorted(steps, wanted).clip(0, len(steps) - 1))
+    return tuple(float(value) for value in series.values[places])
+
+
+def _made_of(life: Lifecycle) -> dict[str, Any]:
+    started, launched = life.started, life.launched
+    spec = (started and started.spec) or (launched and launched.spec) or {}
+    return {
+        "device": (launched.device if launched else "") or (started.device if started else ""),
+        "model": (started.model if started else "") or _named(spec, "model", "name"),
+        "optimizer": (started.optimizer if started else "") or _named(spec, "optimizer", "name"),
+        "activation": _named(spec, "model", "activation"),
+    }
+
+
+def _named(spec: Mapping[str, Any], section: str, key: str) -> str:
+    part = spec.get(section)
+    return str(part.get(key, "")) if isinstance(part, Mapping) else ""
