@@ -1,0 +1,182 @@
+"""A grid of dots: curves go in as spans of dots per column, rows of styled braille (or ASCII) come out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuimon.viewer.draw.pyramid import Columns
+from tuimon.viewer.draw.rows import Row, Span
+
+_BRAILLE = 0x2800
+_DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], np.uint8)  # of a cell, by row and column
+_SPACE = 0x20
+_PATTERNS = ((1, 1), (2, 4), (1, 3), (4, 6), (3, 4), (2, 6))  # dots drawn of so many: how curves differ without colour
+STROKES = "─┄┈╌╍┅"  # the same patterns in a legend
+ASCII_STROKES = "*o+x#@"
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+class Spans:
+    """One curve's dots: in each dot column, all from `top` down to `bottom`, where `drawn`."""
+
+    def __init__(self, top: Ints, bottom: Ints, drawn: Bools) -> None:
+        self.top, self.bottom, self.drawn = top, bottom, drawn
+
+
+def trace(columns: Columns, low: float, high: float, dots: int, log: bool = False) -> Spans:
+    """Joins a curve's columns into one line of dots.
+
+    Args:
+        columns: the reduced curve.
+        low: the value (its log10 when `log`) of the lowest dot.
+        high: that of the topmost one.
+        dots: how many dots lie from top to bottom.
+        log: whether the axis is logarithmic; what is not positive then lies below the bottom.
+    """
+    count = len(columns.low)
+    tops, bottoms, firsts, lasts = _heights([columns.high, columns.low, columns.first, columns.last], low, high, dots, log)
+    if log:
+        filled = columns.high > 0
+        breaks = columns.gaps | (columns.high <= 0)
+    else:
+        filled, breaks = np.isfinite(columns.low), columns.gaps
+    borders, joined = _borders(filled, breaks, firsts, lasts, *_outside(columns, low, high, dots, log))
+    left, right = borders[:count], borders[1:]
+    top = np.fmin(np.fmin(np.where(filled, tops, np.nan), left), right)
+    bottom = np.fmax(np.fmax(np.where(filled, bottoms, np.nan), left), right)
+    drawn = np.isfinite(top) & (bottom >= -0.5) & (top <= dots - 0.5)
+    alone = filled & ~joined[:count] & ~joined[1:]
+    upper = np.where(drawn, np.clip(np.rint(top), 0, dots - 1), 0).astype(np.int64)
+    lower = np.where(drawn, np.clip(np.rint(bottom), 0, dots - 1), 0).astype(np.int64)
+    return Spans(upper, np.where(alone, np.minimum(lower + (upper == lower), dots - 1), lower), drawn)
+
+
+def _heights(values: list[NDArray[np.float32]], low: float, high: float, dots: int, log: bool) -> list[NDArray[np.float64]]:
+    """Values as dots from the top; float, may lie outside."""
+    stacked = np.array(values, np.float64)
+    if log:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            stacked = np.where(stacked > 0, np.log10(stacked), np.where(np.isnan(stacked), np.nan, low - (high - low)))
+    return list((high - stacked) * ((dots - 1) / (high - low)))
+
+
+def _outside(
+    columns: Columns, low: float, high: float, dots: int, log: bool
+) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
+    """The points beside the range, their values as heights."""
+
+    def height(point: tuple[float, float] | None) -> tuple[float, float] | None:
+        if point is None or (log and point[1] <= 0):
+            return None
+        value = np.array([point[1]], np.float32)
+        return point[0], float(_heights([value], low, high, dots, log)[0][0])
+
+    return height(columns.before), height(columns.after)
+
+
+def _borders(
+    filled: Bools,
+    breaks: Bools,
+    firsts: NDArray[np.float64],
+    lasts: NDArray[np.float64],
+    before: tuple[float, float] | None,
+    after: tuple[float, float] | None,
+) -> tuple[NDArray[np.float64], Bools]:
+    """The curve's height at each border between columns (NaN where it is not joined), and whether it is joined there."""
+    count = len(filled)
+    places = np.flatnonzero(filled)
+    xs = np.repeat(places, 2).astype(np.float64)
+    ys = np.stack([firsts[places], lasts[places]], axis=1).reshape(-1)
+    if before is not None:
+        xs, ys = np.concatenate([[before[0]], xs]), np.concatenate([[before[1]], ys])
+    if after is not None:
+        xs, ys = np.concatenate([xs, [after[0]]]), np.concatenate([ys, [after[1]]])
+    at = np.arange(count + 1) - 0.5
+    if len(xs) < 2:
+        return np.full(count + 1, np.nan), np.zeros(count + 1, np.bool_)
+    heights = np.interp(at, xs, ys, left=np.nan, right=np.nan)
+    if breaks.any():
+        heights[_broken(filled, breaks)] = np.nan
+    return heights, np.isfinite(heights)
+
+
+def _broken(filled: Bools, breaks: Bools) -> Bools:
+    """Whether a break lies between the filled columns on either side of each border."""
+    count = len(filled)
+    index = np.arange(count)
+    broken_before = np.concatenate([[0], np.cumsum(breaks)])
+    previous = np.concatenate([[0], np.maximum.accumulate(np.where(filled, index + 1, 0))])
+    following = np.concatenate([np.minimum.accumulate(np.where(filled, index, count)[::-1])[::-1], [count]])
+    return np.asarray(broken_before[following] > broken_before[previous])
+
+
+class Canvas:
+    """Cells of 2×4 braille dots; in ASCII, of one dot each."""
+
+    def __init__(self, width: int, height: int, ascii: bool = False) -> None:
+        self.width, self.height, self.ascii = width, height, ascii
+        self.dot_width = width if ascii else 2 * width
+        self.dot_height = height if ascii else 4 * height
+        self._codes = np.full((height, width), _SPACE, np.uint32)
+        self._owners = np.full((height, width), -1, np.int16)
+        self._styles: list[str] = []
+        self._rows = np.arange(self.dot_height)[:, None]
+
+    def draw(self, spans: Spans, style: str, pattern: int = 0) -> None:
+        """Draws a curve over what is there, in one of the patterns that `STROKES` shows."""
+        shown, period = _PATTERNS[pattern % len(_PATTERNS)] if not self.ascii else (1, 1)
+        drawn = spans.drawn if shown == period else spans.drawn & (np.arange(self.dot_width) % period < shown)
+        dots = (self._rows >= spans.top) & (self._rows <= spans.bottom) & drawn
+        if self.ascii:
+            self._set(dots, ord(ASCII_STROKES[pattern % len(ASCII_STROKES)]), style)
+            return
+        cells = dots.reshape(self.height, 4, self.width, 2)
+        bits = np.einsum("hrwc,rc->hw", cells, _DOTS, dtype=np.uint8, casting="unsafe")
+        lit = bits != 0
+        under = np.where(self._codes >= _BRAILLE, self._codes & 0xFF, 0)
+        self._set(lit, (_BRAILLE | under | bits)[lit], style)
+
+    def column(self, cell: int, glyph: str, style: str, restyle: bool = False) -> None:
+        """A vertical line in the free cells of a column; `restyle` colours the curves it crosses too."""
+        free = self._codes[:, cell] == _SPACE
+        self._codes[free, cell] = ord(glyph)
+        self._owners[free | restyle, cell] = self._style(style)
+
+    def write(self, row: int, cell: int, text: str, style: str) -> None:
+        """Text over whatever is there, cut at the edges."""
+        text = text[max(-cell, 0) : max(self.width - cell, 0)]
+        cell = max(cell, 0)
+        self._codes[row, cell : cell + len(text)] = [ord(char) for char in text]
+        self._owners[row, cell : cell + len(text)] = self._style(style)
+
+    def rows(self) -> list[Row]:
+        """The picture, `height` rows of `width` cells."""
+        text = self._codes.astype("<u4").tobytes().decode("utf-32-le")
+        owners = _carried(self._owners, self._codes == _SPACE).reshape(-1)
+        changes = owners[1:] != owners[:-1]
+        changes[self.width - 1 :: self.width] = True
+        starts = [0, *(np.flatnonzero(changes) + 1).tolist()]
+        named = [self._styles[owner] if owner >= 0 else "" for owner in owners[starts].tolist()]
+        out: list[Row] = [[] for _ in range(self.height)]
+        for start, end, style in zip(starts, [*starts[1:], len(text)], named, strict=True):
+            out[start // self.width].append(Span(text[start:end], style))
+        return out
+
+    def _set(self, where: Bools, codes: NDArray[np.uint32] | int, style: str) -> None:
+        self._codes[where] = codes
+        self._owners[where] = self._style(style)
+
+    def _style(self, style: str) -> int:
+        if style not in self._styles:
+            self._styles.append(style)
+        return self._styles.index(style)
+
+
+def _carried(owners: NDArray[np.int16], blank: Bools) -> NDArray[np.int16]:
+    """Blank cells take the style on their left: they look the same in any, and spans get fewer."""
+    columns = np.where(blank, 0, np.arange(owners.shape[1]))
+    source = np.maximum.accumulate(columns, axis=1)
+    return np.take_along_axis(owners, source, axis=1)

@@ -1,0 +1,258 @@
+"""The line chart: curves over steps or time, with axes, markers, a cursor and a legend.
+
+A frame costs work for each visible column, not for each point (see `pyramid`). Pure: the same curves, options and size give
+the same rows. Both ranges are widened to round numbers, so that a growing curve changes few cells from frame to frame.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from tuimon.viewer.draw import ticks
+from tuimon.viewer.draw.canvas import Canvas, trace
+from tuimon.viewer.draw.legend import legend_row
+from tuimon.viewer.draw.pyramid import Columns, Pyramid
+from tuimon.viewer.draw.rows import Row, Span, blank, fit, overlay, runs, text_of
+
+Axis = Literal["step", "time"]
+Range = tuple[float, float]
+
+_MIN_WIDTH_FOR_LABELS = 16
+_MIN_HEIGHT_FOR_LABELS = 5
+_USUAL_GUTTER = 5  # labels of four characters and the axis line: charts above each other line up
+_MIN_WIDTH_FOR_USUAL_GUTTER = 40
+_X_SNAP_PARTS = 25
+_Y_SNAP_PARTS = 16
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a chart. A faint curve lies behind the others, without a place in the legend."""
+
+    label: str
+    style: str
+    data: Pyramid
+    faint: bool = False
+
+
+@dataclass(frozen=True)
+class Marker:
+    """Something that happened at `x`: a lever moved."""
+
+    x: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a chart is drawn. `x_range` None shows everything; `cursor` is an x; `note` stands at the legend's right end."""
+
+    title: str = ""
+    log_y: bool = False
+    x_axis: Axis = "step"
+    x_range: Range | None = None
+    cursor: float | None = None
+    markers: tuple[Marker, ...] = ()
+    legend: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn chart: its rows, and where the plot lies in them (to find the x under a mouse)."""
+
+    rows: list[Row]
+    left: int = 0
+    top: int = 0
+    width: int = 1
+    height: int = 1
+    x_range: Range = (0.0, 1.0)
+
+    def x_at(self, column: int) -> float:
+        """The x in the middle of a column of the whole picture; outside the plot, that of its nearest edge."""
+        low, high = self.x_range
+        cell = min(max(column - self.left, 0), self.width - 1)
+        return low + (cell + 0.5) * (high - low) / self.width
+
+
+@dataclass(frozen=True)
+class _View:
+    """What of the curves is to be seen, reduced to columns."""
+
+    x_range: Range
+    y_range: Range  # log10 of the values on a logarithmic axis
+    columns: list[Columns] = field(default_factory=list)
+    empty: str = ""  # why there is nothing to see
+
+
+def draw_chart(curves: Sequence[Curve], options: Options, width: int, height: int, ascii: bool = False) -> Picture:
+    """Draws a chart of exactly `width` × `height` cells; what does not fit is left out, axes first."""
+    if width < 1 or height < 1:
+        return Picture([])
+    legend_rows = 1 if options.legend and height >= 2 else 0
+    axis_rows = 2 if height >= _MIN_HEIGHT_FOR_LABELS else 0
+    rows = height - legend_rows - axis_rows
+    dots = 1 if ascii else 2
+    guess = 0 if width < _MIN_WIDTH_FOR_LABELS else _USUAL_GUTTER if width >= _MIN_WIDTH_FOR_USUAL_GUTTER else 1
+    view = _look(curves, options, dots, width - guess)
+    marks = _y_ticks(view, options, rows) if guess else {}
+    left = max(guess, min(max(len(label) for label in marks.values()), width // 2) + 1) if marks else 0
+    if left != guess:
+        view = replace(view, columns=_columns(curves, view.x_range, dots * (width - left)))
+    plot = _plot(curves, options, view, width - left, rows, ascii)
+    body = [[*_gutter(marks.get(r), left, ascii), *row] for r, row in enumerate(plot)]
+    if axis_rows:
+        body += _x_axis(view.x_range, options.x_axis, left, width, _holes(view, width - left), ascii)
+    head = [legend_row(curves, options.title, options.note, options.cursor, options.x_axis, width, ascii)] * legend_rows
+    return Picture(head + body, left, legend_rows, width - left, rows, view.x_range)
+
+
+def full_range(curves: Sequence[Curve], axis: Axis = "step") -> Range:
+    """The range of x that holds every point, widened to round numbers. (0, 1) without points."""
+    lows = [float(curve.data.xs[0]) for curve in curves if len(curve.data)]
+    highs = [float(curve.data.xs[-1]) for curve in curves if len(curve.data)]
+    if not lows:
+        return 0.0, 1.0
+    low, high = min(lows), max(highs)
+    if high - low <= 0:
+        return low - 0.5, low + 0.5
+    step = (ticks.clock_step if axis == "time" else ticks.nice_step)(high - low, _X_SNAP_PARTS)
+    snapped = step * math.ceil(high / step - 1e-9)
+    return (0.0 if 0 <= low < 0.1 * high else low), snapped
+
+
+def _look(curves: Sequence[Curve], options: Options, dots_per_cell: int, cells: int) -> _View:
+    x_range = options.x_range or full_range(curves, options.x_axis)
+    columns = _columns(curves, x_range, cells * dots_per_cell)
+    if not any(len(curve.data) for curve in curves):
+        return _View(x_range, (0.0, 1.0), columns, "no values yet")
+    values = np.concatenate([part for c in columns for part in (c.low, c.high)])
+    values = values[np.isfinite(values)]
+    if not len(values):
+        gaps = any(c.gaps.any() for c in columns)
+        return _View(x_range, (0.0, 1.0), columns, "all values are nan or inf" if gaps else "no values in this range")
+    if options.log_y:
+        values = values[values > 0]
+        if not len(values):
+            return _View(x_range, (0.0, 1.0), columns, "no positive values for a log axis")
+        values = np.log10(values)
+    return _View(x_range, _y_range(float(values.min()), float(values.max()), options.log_y), columns)
+
+
+def _columns(curves: Sequence[Curve], x_range: Range, count: int) -> list[Columns]:
+    return [curve.data.columns(*x_range, count) for curve in curves]
+
+
+def _y_range(low: float, high: float, log: bool) -> Range:
+    if high - low <= 1e-6 * max(abs(high), abs(low)):
+        pad = 0.5 if log or high == 0 else 0.1 * abs(high)
+        return low - pad, high + pad
+    return ticks.snap(low, high, _Y_SNAP_PARTS)
+
+
+def _y_ticks(view: _View, options: Options, rows: int) -> dict[int, str]:
+    """Labels by plot row."""
+    low, high = view.y_range
+    if view.empty:
+        return {}
+    parts = max(2, rows // 3)
+    found = ticks.decades(low, high, parts) if options.log_y else ticks.linear(low, high, parts)
+    return {round((high - t.value) / (high - low) * (rows - 1)): t.label for t in found}
+
+
+def _plot(curves: Sequence[Curve], options: Options, view: _View, width: int, height: int, ascii: bool) -> list[Row]:
+    if view.empty:
+        return _message(view.empty, width, height)
+    canvas = Canvas(width, height, ascii)
+    for (curve, columns), pattern in _in_order(curves, view.columns):
+        spans = trace(columns, *view.y_range, canvas.dot_height, options.log_y)
+        canvas.draw(spans, curve.style, pattern)
+    _draw_markers(canvas, options.markers, view.x_range)
+    cursor = _cell(options.cursor, view.x_range, width)
+    if cursor is not None:
+        canvas.column(cursor, "|" if ascii else "│", "cursor", restyle=True)
+    return canvas.rows()
+
+
+def _in_order(curves: Sequence[Curve], columns: list[Columns]) -> list[tuple[tuple[Curve, Columns], int]]:
+    """Faint curves first, the first curve last (on top); each with its pattern."""
+    pairs = list(zip(curves, columns, strict=True))
+    faint = [(pair, 0) for pair in pairs if pair[0].faint]
+    clear = [(pair, i) for i, pair in enumerate(pair for pair in pairs if not pair[0].faint)]
+    return faint + clear[::-1]
+
+
+def _draw_markers(canvas: Canvas, markers: Sequence[Marker], x_range: Range) -> None:
+    free_from = 0
+    for marker in sorted(markers, key=lambda marker: marker.x):
+        cell = _cell(marker.x, x_range, canvas.width)
+        if cell is None:
+            continue
+        canvas.column(cell, ":" if canvas.ascii else "┊", "marker")
+        arrow = "v" if canvas.ascii else "▼"
+        label = f"{arrow} {marker.label}"
+        start = cell if cell + len(label) <= canvas.width else cell - len(label) + 1
+        if start != cell:
+            label = f"{marker.label} {arrow}"
+        if start < free_from:
+            start, label = cell, arrow
+        canvas.write(0, start, label, "marker")
+        free_from = max(start + len(label), cell) + 1
+
+
+def _cell(x: float | None, x_range: Range, width: int) -> int | None:
+    low, high = x_range
+    if x is None or not low <= x <= high:
+        return None
+    return min(int((x - low) / (high - low) * width), width - 1)
+
+
+def _message(text: str, width: int, height: int) -> list[Row]:
+    rows = blank(width, height)
+    start = max((width - len(text)) // 2, 0)
+    rows[(height - 1) // 2] = fit([Span(" " * start), Span(text, "dim")], width)
+    return rows
+
+
+def _gutter(label: str | None, width: int, ascii: bool) -> Row:
+    if not width:
+        return []
+    line = ("+" if ascii else "┤") if label is not None else ("|" if ascii else "│")
+    return [Span((label or "")[: width - 1].rjust(width - 1) + line, "axis")]
+
+
+def _holes(view: _View, cells: int) -> list[bool]:
+    """By cell: whether some curve has a value there that is not finite."""
+    if not view.columns or cells < 1:
+        return []
+    holes = np.logical_or.reduce([columns.holes for columns in view.columns])
+    return [bool(part) for part in holes.reshape(cells, -1).any(axis=1)]
+
+
+def _x_axis(x_range: Range, axis: Axis, left: int, width: int, holes: list[bool], ascii: bool) -> list[Row]:
+    """The axis line, with a cross wherever a value was not finite, and the labels under it."""
+    plot = width - left
+    make = ticks.clock if axis == "time" else ticks.steps
+    line = ["-" if ascii else "─"] * plot
+    labels: Row = fit([], width)
+    free_from = 0
+    for tick in make(*x_range, max(1, plot // 14)):
+        cell = _cell(tick.value, x_range, plot)
+        if cell is None:
+            continue
+        start = min(max(left + cell - len(tick.label) // 2, 0), width - len(tick.label))
+        if start < free_from:
+            continue
+        line[cell] = "+" if ascii else "┬"
+        labels = overlay(labels, start, tick.label, "axis")
+        free_from = start + len(tick.label) + 1
+    styles = ["axis"] * plot
+    for cell in (cell for cell, hole in enumerate(holes) if hole):
+        line[cell], styles[cell] = ("x" if ascii else "×"), "bad"
+    corner = [Span(" " * (left - 1) + ("+" if ascii else "└"), "axis")] if left else []
+    return [[*corner, *runs("".join(line), styles)], [Span(text_of(labels), "axis")]]

@@ -1,0 +1,62 @@
+"""The line over a chart: which curve is which, and what it says now or under the cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from tuimon.viewer.draw import format
+from tuimon.viewer.draw.canvas import ASCII_STROKES, STROKES
+from tuimon.viewer.draw.rows import Row, Span, fit, shorten, width_of
+
+if TYPE_CHECKING:
+    from tuimon.viewer.draw.chart import Curve
+
+
+def legend_row(
+    curves: Sequence[Curve],
+    title: str,
+    note: str,
+    cursor: float | None,
+    axis: Literal["step", "time"],
+    width: int,
+    ascii: bool = False,
+) -> Row:
+    """Title, place, and each curve's stroke, name and value; short of room, first the note goes, then the names."""
+    head = [Span(f"{text} ", style) for text, style in ((title, "title"), (_place(cursor, axis), "cursor")) if text]
+    clear = [curve for curve in curves if not curve.faint]
+    full = [*head, *_entries(clear, cursor, ascii, names=True)]
+    if width_of(full) > width:
+        full = [*head, *_entries(clear, cursor, ascii, names=False)]
+    if width_of(full) > width and title:
+        keep = max(width - width_of(full[1:]), min(width, 6))
+        full[0] = Span(shorten(title, keep - 1, ascii) + " ", "title")
+    room = width - width_of(full) - len(note)
+    if note and room >= 1:
+        return [*full, Span(" " * room), Span(note, "dim")]
+    return fit(full, width)
+
+
+def _entries(curves: Sequence[Curve], cursor: float | None, ascii: bool, names: bool) -> Row:
+    strokes = ASCII_STROKES if ascii else STROKES
+    row: Row = []
+    for index, curve in enumerate(curves):
+        stroke = strokes[index % len(strokes)]
+        name = f"{curve.label} " if names and curve.label else ""
+        row += [Span(f"{stroke} {name}", curve.style), Span(f"{_value(curve, cursor, ascii)}  ", "value")]
+    if row:
+        row[-1] = Span(row[-1].text.rstrip(), "value")
+    return row
+
+
+def _value(curve: Curve, cursor: float | None, ascii: bool) -> str:
+    index = len(curve.data) - 1 if cursor is None else curve.data.nearest(cursor)
+    if index is None or index < 0:
+        return format.missing(ascii)
+    return format.number(float(curve.data.values[index]))
+
+
+def _place(cursor: float | None, axis: Literal["step", "time"]) -> str:
+    if cursor is None:
+        return ""
+    return format.duration(cursor) if axis == "time" else f"step {format.count(cursor)}"

@@ -1,0 +1,83 @@
+"""Exponential moving average as TensorBoard draws it, kept up as points arrive.
+
+Debiased (the first value is itself, not pulled to zero) and blind to NaN and infinity, which stay where they are.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BLOCK = 64
+
+
+class Smoother:
+    """Smooths one growing series; each point is worked on once.
+
+    Args:
+        weight: in [0, 1); how much of the past is kept at each point. TensorBoard's own default is 0.6.
+    """
+
+    def __init__(self, weight: float) -> None:
+        if not 0 <= weight < 1:
+            raise ValueError(f"smoothing must be in [0, 1), not {weight}")
+        self.weight = weight
+        self._average = 0.0
+        self._finite = 0
+        self._length = 0
+        self._out = np.empty(1024, np.float32)
+
+    def extend(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        """The smoothed series for `values`, which begins with everything that earlier calls were given."""
+        fresh = np.asarray(values[self._length :], np.float64)
+        if len(fresh):
+            self._reserve(len(values))
+            self._out[self._length : len(values)] = self._smooth(fresh)
+            self._length = len(values)
+        return self._out[: self._length]
+
+    def _reserve(self, length: int) -> None:
+        if length > len(self._out):
+            grown = np.empty(max(length, 2 * len(self._out)), np.float32)
+            grown[: self._length] = self._out[: self._length]
+            self._out = grown
+
+    def _smooth(self, fresh: NDArray[np.float64]) -> NDArray[np.float64]:
+        finite = np.isfinite(fresh)
+        kept = fresh[finite]
+        averages = _moving_average(kept, self.weight, self._average)
+        ages = np.arange(self._finite + 1, self._finite + len(kept) + 1)
+        if len(kept):
+            self._average = float(averages[-1])
+            self._finite += len(kept)
+        out = fresh.copy()
+        out[finite] = averages / (1 - self.weight**ages)
+        return out
+
+
+def smooth(values: NDArray[np.floating], weight: float) -> NDArray[np.float32]:
+    """A whole series smoothed at once."""
+    return Smoother(weight).extend(values)
+
+
+def _moving_average(values: NDArray[np.float64], weight: float, start: float) -> NDArray[np.float64]:
+    """y[i] = weight·y[i-1] + (1-weight)·values[i], a block at a time: a product within, one number carried between."""
+    blocks = -(-len(values) // _BLOCK)
+    padded = np.zeros(blocks * _BLOCK)
+    padded[: len(values)] = values
+    within = padded.reshape(blocks, _BLOCK) @ _kernel(weight)
+    carried = np.empty(blocks)
+    for block, last in enumerate(within[:, -1]):
+        carried[block] = start
+        start = weight**_BLOCK * start + last
+    decay = weight ** np.arange(1, _BLOCK + 1)
+    out: NDArray[np.float64] = (within + carried[:, None] * decay).reshape(-1)[: len(values)]
+    return out
+
+
+@functools.lru_cache(maxsize=8)
+def _kernel(weight: float) -> NDArray[np.float64]:
+    age = np.arange(_BLOCK)[None, :] - np.arange(_BLOCK)[:, None]
+    return np.where(age >= 0, (1 - weight) * weight ** np.maximum(age, 0), 0.0)

@@ -1,0 +1,47 @@
+"""A series in one line of text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+ASCII_BLOCKS = "_.-~=+*#"
+
+
+def sparkline(values: Sequence[float] | NDArray[np.floating], width: int, ascii: bool = False) -> str:
+    """The course of a series in exactly `width` cells; what is not finite is a space.
+
+    More values than cells are averaged cell by cell; fewer stand at the left, one a cell. A constant series is drawn
+    at the bottom.
+    """
+    cells = _resample(np.asarray(values, dtype=float), max(width, 0))
+    blocks = ASCII_BLOCKS if ascii else BLOCKS
+    finite = cells[np.isfinite(cells)]
+    if not len(finite):
+        return " " * max(width, 0)
+    low, span = float(finite.min()), float(finite.max() - finite.min())
+    drawn = (_block(float(value), low, span, blocks) for value in cells)
+    return "".join(drawn).ljust(max(width, 0))
+
+
+def _block(value: float, low: float, span: float, blocks: str) -> str:
+    if not math.isfinite(value):
+        return " "
+    level = 0.0 if span == 0 else (value - low) / span * len(blocks)
+    return blocks[min(int(level), len(blocks) - 1)]
+
+
+def _resample(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    if len(values) <= width:
+        return values
+    if width == 0:
+        return values[:0]
+    starts = np.arange(width) * len(values) // width
+    finite = np.isfinite(values)
+    counts = np.add.reduceat(finite.astype(float), starts)
+    sums = np.add.reduceat(np.where(finite, values, 0.0), starts)
+    return np.divide(sums, counts, out=np.full(width, np.nan), where=counts > 0)
