@@ -1,0 +1,377 @@
+"""Spec: all that defines a run, as one typed, frozen description.
+
+TOML in and out, `key=value` overrides from a command line, and errors that name the key, the value and what is allowed.
+Knows no torch: what a name such as `adam` builds is the trainer's business. Called from any process and thread.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+import msgspec
+from msgspec import Meta
+
+from tuimon import fields as _fields
+from tuimon.errors import TuimonError
+from tuimon.fields import FieldInfo
+from tuimon.presets import (
+    DEFAULT_PRESET,
+    PresetInfo,
+    did_you_mean,
+    model_names,
+    models_folder,
+    preset_paths,
+    presets,
+    read_toml,
+)
+
+__all__ = [
+    "ACTIVATIONS", "DATASETS", "DEFAULT_PRESET", "OPTIMIZERS", "SHORT_NAMES", "SPEC_FILE", "FieldInfo", "PresetInfo", "Spec",
+    "check_value", "fields", "find_key", "load_spec", "model_names", "models_folder", "overrides_for", "parse_spec", "presets",
+    "save_spec", "with_overrides",
+]  # fmt: skip
+
+ActivationName = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "identity"]
+ACTIVATIONS: tuple[str, ...] = get_args(ActivationName)
+
+OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta"]
+# Each optimizer with the settings that it knows, besides lr and weight_decay, which all of them know.
+OPTIMIZERS: dict[str, tuple[str, ...]] = {
+    "sgd": ("momentum", "nesterov"),
+    "adam": ("betas", "eps"),
+    "adamw": ("betas", "eps"),
+    "rmsprop": ("momentum", "alpha", "eps"),
+    "adagrad": ("eps",),
+    "adadelta": ("rho", "eps"),
+}
+
+
+SPEC_FILE = "spec.toml"  # in a run's folder
+
+
+class Dataset(NamedTuple):
+    """What is known of a dataset before it is read."""
+
+    examples: int
+    input_shape: tuple[int, ...]
+    outputs: int  # classes
+
+
+DatasetName = Literal["digits"]
+DATASETS: dict[str, Dataset] = {"digits": Dataset(1797, (1, 8, 8), 10)}
+
+_Fraction = Annotated[float, Meta(ge=0, lt=1)]
+
+
+class DataSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is learned from."""
+
+    name: Annotated[DatasetName, Meta(description="the dataset")] = "digits"
+    val_fraction: Annotated[float, Meta(gt=0, lt=1, description="share of the examples kept for validation")] = 0.2
+    batch_size: Annotated[int, Meta(ge=1, le=1_000_000, description="examples a step; all of them if there are fewer")] = 32
+    scale: Annotated[
+        Literal["zscore", "none"], Meta(description="inputs: zero mean, unit variance over the training split; or as they are")
+    ] = "zscore"
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one example, without the batch: (channels, height, width) of an image."""
+        return DATASETS[self.name].input_shape
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs the model must have: the number of classes."""
+        return DATASETS[self.name].outputs
+
+
+class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What learns: one of the files in models/, or a user's own."""
+
+    name: Annotated[
+        str,
+        Meta(
+            description="the model: a name, or the path of your own file with build(spec)",
+            extra={"choices": model_names, "other": r".+\.py", "other_text": "the path of a .py file"},
+        ),
+    ] = "mlp"
+    hidden: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=65_536)], ...], Meta(description="widths of the hidden layers (channels in a CNN)")
+    ] = (128, 128)
+    activation: Annotated[ActivationName, Meta(description="after each hidden layer")] = "relu"
+    dropout: Annotated[float, Meta(ge=0, lt=1, description="share of a hidden layer's outputs dropped in training")] = 0.0
+    options: Annotated[dict[str, Any], Meta(description="anything your own model's build(spec) reads")] = {}
+
+
+class OptimizerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How it learns. A setting that the named optimizer does not know is left unused."""
+
+    name: Annotated[OptimizerName, Meta(description="the optimizer")] = "adam"
+    lr: Annotated[float, Meta(gt=0, le=1000, description="learning rate")] = 1e-3
+    weight_decay: Annotated[float, Meta(ge=0, le=100, description="weight decay (decoupled in adamw)")] = 0.0
+    momentum: Annotated[float, Meta(ge=0, lt=1, description="momentum, of sgd and rmsprop")] = 0.0
+    nesterov: Annotated[bool, Meta(description="Nesterov momentum, of sgd")] = False
+    betas: Annotated[
+        tuple[_Fraction, _Fraction], Meta(description="decay of the two running averages, of adam and adamw")
+    ] = (0.9, 0.999)
+    alpha: Annotated[float, Meta(ge=0, lt=1, description="decay of the running average, of rmsprop")] = 0.99
+    rho: Annotated[float, Meta(ge=0, lt=1, description="decay of the running averages, of adadelta")] = 0.9
+    eps: Annotated[float, Meta(gt=0, le=1, description="added to the denominator, of all but sgd")] = 1e-8
+
+
+class RegularizationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is added to the gradients, or taken from them; 0 is off. Each can be changed while training runs."""
+
+    l1: Annotated[float, Meta(ge=0, le=100, description="L1 penalty")] = 0.0
+    l2: Annotated[float, Meta(ge=0, le=100, description="L2 penalty")] = 0.0
+    clip_norm: Annotated[float, Meta(ge=0, le=1e9, description="largest norm of the whole gradient")] = 0.0
+
+
+class TrainingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long, where, and how often to look and save."""
+
+    epochs: Annotated[int, Meta(ge=1, le=1_000_000, description="passes over the training split")] = 20
+    steps: Annotated[int, Meta(ge=0, le=10**12, description="stop after so many steps; 0: epochs decide")] = 0
+    seed: Annotated[int, Meta(ge=0, lt=2**32, description="of the split, the start, the batches and dropout")] = 0
+    device: Annotated[
+        str,
+        Meta(
+            description="where to train; auto takes a GPU if there is one",
+            extra={"choices": ("auto", "cpu", "cuda", "mps"), "other": r"cuda:\d{1,3}", "other_text": "cuda:N"},
+        ),
+    ] = "auto"
+    precision: Annotated[
+        Literal["float32", "bfloat16"], Meta(description="of the forward pass; bfloat16 is by autocast, weights stay float32")
+    ] = "float32"
+    validate_every: Annotated[int, Meta(ge=1, le=1_000_000, description="epochs between two validations")] = 1
+    checkpoint_every: Annotated[int, Meta(ge=0, le=1_000_000, description="epochs between checkpoints; 0: only the last")] = 1
+
+
+class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that defines a run."""
+
+    title: Annotated[str, Meta(description="one line, for lists")] = ""
+    group: Annotated[str, Meta(description="what it is listed under")] = ""
+    text: Annotated[tuple[str, ...], Meta(description="what to watch, and what to try")] = ()
+    preset: Annotated[str, Meta(description="what it was made from: a preset's name, or a file")] = ""
+    data: DataSpec = DataSpec()
+    model: ModelSpec = ModelSpec()
+    optimizer: OptimizerSpec = OptimizerSpec()
+    regularization: RegularizationSpec = RegularizationSpec()
+    training: TrainingSpec = TrainingSpec()
+
+    @property
+    def name(self) -> str:
+        """A short name for runs made from it: `digits-mlp`."""
+        return Path(self.preset or DEFAULT_PRESET).stem
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, strings and numbers; `parse_spec` reads them back."""
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        return plain
+
+    def to_toml(self) -> str:
+        """The whole description, every default written out; `load_spec` reads it back."""
+        import tomli_w
+
+        return tomli_w.dumps(self.to_dict())
+
+
+SHORT_NAMES = {
+    "lr": "optimizer.lr", "epochs": "training.epochs", "steps": "training.steps", "batch_size": "data.batch_size",
+    "optimizer": "optimizer.name", "activation": "model.activation", "seed": "training.seed", "device": "training.device",
+    "model": "model.name", "data": "data.name",
+}  # fmt: skip
+
+_OPTIONS = "model.options."
+_LABELS = ("title", "group", "text", "preset")  # say what a spec is; change nothing in a run
+
+
+@functools.cache
+def _table() -> dict[str, FieldInfo]:
+    return {field.key: field for field in _fields.describe(Spec)}
+
+
+def fields() -> list[FieldInfo]:
+    """Every field that can be set, with its type, bounds, choices and help, in the order of the file."""
+    return [field for key, field in _table().items() if key not in _LABELS]
+
+
+def find_key(name: str) -> str:
+    """The full dotted key that a name on a command line means: itself, a short name, or the end of just one key.
+
+    Raises:
+        TuimonError: there is none, or more than one.
+    """
+    table = _table()
+    if name in table or (name.startswith(_OPTIONS) and len(name) > len(_OPTIONS)):
+        return name
+    if name in SHORT_NAMES:
+        return SHORT_NAMES[name]
+    ends = [key for key in table if key.rpartition(".")[2] == name]
+    if len(ends) > 1:
+        raise TuimonError(f"{name}: could be {' or '.join(ends)}; write the whole key")
+    return ends[0] if ends else _no_such_key(name)
+
+
+def check_value(key: str, text: str) -> Any:
+    """The value that a text typed for a key means.
+
+    Raises:
+        TuimonError: one line that names the key, the value, what is allowed, and the nearest valid name.
+    """
+    key = find_key(key)
+    return _fields.guess(text) if key.startswith(_OPTIONS) else _fields.parse(_table()[key], text)
+
+
+def load_spec(source: str | Path, overrides: Sequence[str] = ()) -> Spec:
+    """The spec in a preset, a TOML file or a run's folder, with `key=value` overrides put in.
+
+    A path in a file is relative to that file, one in an override to the current folder; both are made absolute.
+
+    Raises:
+        TuimonError: one line that names what is wrong and where.
+    """
+    path, preset = _find_source(source)
+    data = read_toml(path)
+    try:
+        spec = parse_spec(data)
+    except TuimonError as error:
+        raise TuimonError(f"{path}: {error.message}", error.hint) from error
+    spec = msgspec.structs.replace(spec, preset=spec.preset or preset, model=_located(spec.model, path.parent))
+    return with_overrides(spec, overrides)
+
+
+def save_spec(spec: Spec, folder: Path) -> None:
+    """Writes the spec as spec.toml into a folder, made if need be; whole or not at all.
+
+    Raises:
+        TuimonError: the folder cannot be made or written to.
+    """
+    temporary = folder / f".{SPEC_FILE}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(spec.to_toml(), encoding="utf-8")
+        os.replace(temporary, folder / SPEC_FILE)
+    except OSError as error:
+        raise TuimonError(f"Cannot write the run's spec into {folder}: {error.strerror}") from error
+
+
+def parse_spec(data: Mapping[str, Any]) -> Spec:
+    """The spec that plain tables say; what they leave out has its default.
+
+    Raises:
+        TuimonError: one line about the first thing that is wrong.
+    """
+    checked = {key: _checked(key, value) for key, value in data.items()}
+    spec = msgspec.convert(checked, Spec)
+    _check_together(spec)
+    return spec
+
+
+def with_overrides(spec: Spec, overrides: Sequence[str]) -> Spec:
+    """The spec with `key=value` texts put in, each typed by its field; the last of two wins.
+
+    Raises:
+        TuimonError: one line about the first that is wrong.
+    """
+    data, keys = spec.to_dict(), []
+    for override in overrides:
+        name, separator, text = override.partition("=")
+        if not separator:
+            raise TuimonError(f"{override!r}: must be key=value, such as lr=0.01")
+        keys.append(find_key(name.strip()))
+        _put(data, keys[-1], check_value(keys[-1], text))
+    changed = parse_spec(data)
+    _check_used(changed, keys)
+    return msgspec.structs.replace(changed, model=_located(changed.model, Path.cwd()))
+
+
+def overrides_for(spec: Spec) -> list[str]:
+    """What to write after the preset's name (`spec.preset`, else the default preset) to get this spec."""
+    base, wanted = _flat(load_spec(spec.preset or DEFAULT_PRESET)), _flat(spec)
+    unused = _unused(spec)
+    changed = [key for key, value in wanted.items() if base.get(key) != value and key not in unused]
+    short = {key: name for name, key in SHORT_NAMES.items()}
+    return [f"{short.get(key, key)}={_fields.show(wanted[key])}" for key in changed]
+
+
+def _find_source(source: str | Path) -> tuple[Path, str]:
+    """The file to read, and what to call it; a preset's name goes before a file in the current folder."""
+    known = preset_paths()
+    if str(source) in known:
+        return known[str(source)], str(source)
+    path = Path(source).expanduser()
+    path = path / SPEC_FILE if path.is_dir() else path
+    if not path.is_file():
+        nearest = did_you_mean(path.stem, known)
+        raise TuimonError(f"{source}: no preset and no file is called so{nearest or '; presets: ' + ', '.join(known)}")
+    return path.resolve(), str(path.resolve())
+
+
+def _checked(key: str, value: Any) -> Any:
+    """A section or field of a file, every value in it checked."""
+    table = _table()
+    if key in table:
+        return _fields.check(table[key], value)
+    if not any(known.startswith(f"{key}.") for known in table):
+        return _no_such_key(key)
+    if not isinstance(value, Mapping):
+        raise TuimonError(f"{key} = {value!r}: must be a section, [{key}]")
+    return {name: _checked(f"{key}.{name}", inner) for name, inner in value.items()}
+
+
+def _no_such_key(key: str) -> str:
+    section, _, last = key.partition(".")
+    within = [name.partition(".")[2] for name in _table() if name.startswith(f"{section}.")]
+    if last and within:
+        nearest = did_you_mean(last, within) or f"; [{section}] has {', '.join(within)}"
+    else:
+        ends = (name.rpartition(".")[2] for name in _table())
+        nearest = did_you_mean(key, [*SHORT_NAMES, *_table(), *ends])
+    raise TuimonError(f"{key}: no such key{nearest}")
+
+
+def _put(data: dict[str, Any], key: str, value: Any) -> None:
+    *path, last = key.split(".")
+    for part in path:
+        data = data.setdefault(part, {})
+    data[last] = value
+
+
+def _flat(spec: Spec) -> dict[str, Any]:
+    values = {field.key: functools.reduce(getattr, field.key.split("."), spec) for field in fields()}
+    options: dict[str, Any] = values.pop("model.options")  # type: ignore[assignment]
+    return values | {_OPTIONS + name: value for name, value in options.items()}
+
+
+def _located(model: ModelSpec, folder: Path) -> ModelSpec:
+    """The model with its own file's path made absolute; a name is left as it is."""
+    if not model.name.endswith(".py"):
+        return model
+    path = Path(os.path.abspath(folder / Path(model.name).expanduser()))
+    if not path.is_file():
+        raise TuimonError(f"model.name = {model.name!r}: no file {path}")
+    return msgspec.structs.replace(model, name=str(path))
+
+
+def _unused(spec: Spec) -> set[str]:
+    """The optimizer settings that the spec's optimizer does not know."""
+    settings = {name for names in OPTIMIZERS.values() for name in names}
+    return {f"optimizer.{name}" for name in settings - set(OPTIMIZERS[spec.optimizer.name])}
+
+
+def _check_used(spec: Spec, keys: Sequence[str]) -> None:
+    for key in keys:
+        if key in _unused(spec):
+            setting = key.partition(".")[2]
+            users = ", ".join(name for name, settings in OPTIMIZERS.items() if setting in settings)
+            raise TuimonError(f"{key}: {spec.optimizer.name} has no {setting}; it belongs to {users}")
+
+
+def _check_together(spec: Spec) -> None:
+    if spec.optimizer.name == "sgd" and spec.optimizer.nesterov and not spec.optimizer.momentum:
+        raise TuimonError("optimizer.nesterov = true: needs optimizer.momentum above 0")

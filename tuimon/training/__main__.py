@@ -1,0 +1,74 @@
+"""`python -m tuimon.training SPEC`: trains a spec in this process.
+
+Exit codes: 0 finished, 1 failed, 2 wrong arguments, 130 stopped by the user. SIGINT or SIGTERM stops it: the first time after
+the running step, a validation and a checkpoint; the second time at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tuimon.errors import TuimonError
+from tuimon.spec import Spec, load_spec, save_spec
+from tuimon.training.signals import StopSignals
+
+FINISHED, FAILED, STOPPED = 0, 1, 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Trains what the arguments say, and returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        with StopSignals() as signals:
+            return _run(options, signals)
+    except TuimonError as error:
+        print(f"tuimon: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("tuimon: stopped at once; the last checkpoint is where a resumed run goes on", file=sys.stderr)
+        return STOPPED
+
+
+def _run(options: argparse.Namespace, signals: StopSignals) -> int:
+    spec = load_spec(options.spec, options.overrides)
+    run_dir = _run_dir(options)
+    if run_dir is not None:
+        _claim(run_dir, spec, options.resume)
+    from tuimon.training.loop import train  # imports torch: seconds, in which a first signal is already heard
+
+    trainer = train(spec, run_dir, resume=options.resume, signals=signals)
+    return FINISHED if trainer.how == "finished" else STOPPED
+
+
+def _run_dir(options: argparse.Namespace) -> Path | None:
+    """The folder asked for; to resume, the spec's own will do: a run's spec stands in the run's folder."""
+    if options.run_dir is not None:
+        return Path(options.run_dir)
+    source = Path(options.spec)
+    return (source if source.is_dir() else source.parent) if options.resume else None
+
+
+def _claim(run_dir: Path, spec: Spec, resume: bool) -> None:
+    """Makes the run's folder and writes the resolved spec into it.
+
+    Raises:
+        TuimonError: it cannot be written to, or already holds another training.
+    """
+    if not resume and (run_dir / "checkpoints" / "last.pt").exists():
+        raise TuimonError(f"{run_dir}: has already been trained in", "Add --resume to go on, or take another folder.")
+    save_spec(spec, run_dir)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tuimon.training", description="Trains a spec.")
+    parser.add_argument("spec", metavar="SPEC", help="a preset's name, a .toml file, or a run's folder")
+    parser.add_argument("overrides", metavar="key=value", nargs="*", help="changes to the spec, such as lr=0.01")
+    parser.add_argument("--run-dir", metavar="DIR", help="the run's folder (default: a new one)")
+    parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

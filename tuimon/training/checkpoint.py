@@ -1,0 +1,102 @@
+"""Checkpoints: everything that a run needs to go on as if it had never stopped, in one file that is safe to load.
+
+A file appears under its name only when it is whole, so the one before it survives whatever goes wrong while writing.
+Holds tensors and plain values only: loading one (`weights_only=True`) runs no code from it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from tuimon.errors import TuimonError
+from tuimon.spec import Spec, parse_spec
+
+FORMAT = 1
+FOLDER, LAST, BEST = "checkpoints", "last.pt", "best.pt"
+
+# What may differ when a run goes on; all else is in the checkpoint already, or would make it another run.
+_MAY_DIFFER = ("training.epochs", "training.steps", "training.device", "training.validate_every", "training.checkpoint_every")
+
+
+def save(path: Path, content: dict[str, Any]) -> None:
+    """Writes a checkpoint, then puts it in place of the one that was there.
+
+    Raises:
+        OSError: it could not be written (disk full); what was there before is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            torch.save(content | {"format": FORMAT}, file)
+            file.flush()
+            os.fsync(file.fileno())  # some file systems tell only now that the disk is full
+        os.replace(temporary, path)
+    except RuntimeError as error:  # torch hides the file's own error behind one about positions
+        raise error.__context__ if isinstance(error.__context__, OSError) else OSError(str(error)) from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Reads a checkpoint into the CPU's memory.
+
+    Raises:
+        TuimonError: there is none, it is damaged, or of a format that this version does not know.
+    """
+    if not path.is_file():
+        raise TuimonError(f"Cannot resume: there is no checkpoint {path}", "The run may have ended before its first one.")
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        known = content["format"] == FORMAT
+    except Exception as error:  # whatever the bytes of a damaged file make torch raise
+        reason = str(error).strip().partition("\n")[0]
+        raise TuimonError(f"Cannot resume: {path} is not a readable checkpoint: {reason}") from error
+    if not known:
+        raise TuimonError(f"Cannot resume: {path} has format {content['format']}; this version of tuimon reads {FORMAT}")
+    return content
+
+
+def check_same_run(content: dict[str, Any], spec: Spec) -> None:
+    """Refuses a spec that describes another run than the checkpoint's.
+
+    Raises:
+        TuimonError: names the first key that differs.
+    """
+    there, here = _flat(parse_spec(content["spec"]).to_dict()), _flat(spec.to_dict())
+    for key in (key for key in here | there if key not in _MAY_DIFFER and here.get(key) != there.get(key)):
+        raise TuimonError(
+            f"Cannot resume with {key} = {here.get(key)!r}: the checkpoint was made with {there.get(key)!r}",
+            "Resume with the run's own spec, or start a new run.",
+        )
+
+
+def check_same_model(content: dict[str, Any], model: nn.Module) -> None:
+    """Refuses a model whose parameters are not those of the checkpoint (its file may have changed).
+
+    Raises:
+        TuimonError: names the first parameter that differs.
+    """
+    there, here = content["model"], model.state_dict()
+    for name in here | there:
+        if name not in there or name not in here:
+            where = "the checkpoint" if name not in there else "the model"
+            raise TuimonError(f"Cannot resume: the model does not fit the checkpoint: {name} is not in {where}")
+        if here[name].shape != there[name].shape:
+            shapes = f"{list(there[name].shape)} in the checkpoint, {list(here[name].shape)} in the model"
+            raise TuimonError(f"Cannot resume: the model does not fit the checkpoint: {name} is {shapes}")
+
+
+def _flat(spec: dict[str, Any]) -> dict[str, Any]:
+    """The values by dotted key; of a user's own model, the file's name stands for the path."""
+    values = {
+        f"{section}.{key}": value for section, inner in spec.items() if isinstance(inner, dict) for key, value in inner.items()
+    }
+    return values | {"model.name": Path(values["model.name"]).name}

@@ -1,0 +1,63 @@
+"""Where a run is trained: the device, how many CPU threads, and the precision of the forward pass."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+import torch
+from torch import nn
+
+from tuimon.errors import TuimonError
+
+# Measured on two cores: below about so many multiply-adds a step, a second thread costs more in handing over than it saves.
+_WORTH_THREADS = 100e6
+
+
+def choose_device(text: str) -> torch.device:
+    """The device that `auto`, `cpu`, `cuda`, `cuda:N` or `mps` means in this process; auto prefers a GPU.
+
+    Raises:
+        TuimonError: there is no such device here.
+    """
+    if text == "auto":
+        text = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(text)
+    if device.type == "cuda":
+        _check_cuda(text, device.index or 0)
+        return torch.device("cuda", device.index or 0)
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise TuimonError("training.device = 'mps': this torch sees no Apple GPU", "Use device=cpu.")
+    return device
+
+
+def use_threads(model: nn.Module, batch_size: int, device: torch.device) -> int:
+    """Sets how many threads torch computes with on the CPU, and returns it; a set OMP_NUM_THREADS is obeyed."""
+    if device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(torch.get_num_threads() if _multiply_adds(model) * batch_size > _WORTH_THREADS else 1)
+    return torch.get_num_threads()
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
+    """A context, entered anew for each forward pass, that computes in the wanted precision."""
+    if precision == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def _multiply_adds(model: nn.Module) -> int:
+    """Of one example, about: a weight is used once forward, twice backward; a convolution's at, say, 64 positions."""
+    total = 0
+    for module in model.modules():
+        own = sum(parameter.numel() for parameter in module.parameters(recurse=False))
+        total += 3 * own * (64 if isinstance(module, nn.modules.conv._ConvNd) else 1)
+    return total
+
+
+def _check_cuda(text: str, index: int) -> None:
+    hint = "Use device=cpu, or see `tuimon doctor`."
+    if not torch.cuda.is_available():
+        why = "is built without CUDA" if torch.version.cuda is None else "sees no NVIDIA GPU or driver"
+        raise TuimonError(f"training.device = {text!r}: torch {torch.__version__} {why}", hint)
+    if index >= torch.cuda.device_count():
+        raise TuimonError(f"training.device = {text!r}: torch sees only {torch.cuda.device_count()} GPU(s), from cuda:0", hint)

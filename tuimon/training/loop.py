@@ -1,0 +1,240 @@
+"""The trainer: trains what a spec describes, and is watched through `tuimon.watch` like any user's own script.
+
+Runs on the main thread of the training process. The batches of an epoch are a function of (seed, epoch) and all else that
+moves is in the checkpoint, so on a CPU a run that was stopped and resumed ends with the very weights of one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import tuimon
+from tuimon.errors import TuimonError
+from tuimon.log.records import CheckpointSaved
+from tuimon.spec import Spec, save_spec
+from tuimon.training import checkpoint
+from tuimon.training.data import Data, Split, load, order
+from tuimon.training.device import autocast, choose_device, use_threads
+from tuimon.training.memory import memory_explained
+from tuimon.training.model import build_model
+from tuimon.training.parts import optimizer
+from tuimon.training.randomness import random_states, restore_random_states, seed_everything
+from tuimon.training.signals import StopSignals
+
+_EVALUATED_AT_ONCE = 1024  # examples; bounds the memory that a validation takes
+
+
+def train(spec: Spec, run_dir: Path | None = None, *, resume: bool = False, signals: StopSignals | None = None) -> Trainer:
+    """Trains a spec to its end, or until it is asked to stop.
+
+    Args:
+        spec: what to train; written to the run's folder before training starts.
+        run_dir: the run's folder; a new one under the folder of runs when None.
+        resume: go on from the last checkpoint in `run_dir`.
+        signals: entered by the caller; training stops gently once it was asked to.
+
+    Returns:
+        The trainer, at rest; `how` says how it ended.
+
+    Raises:
+        TuimonError: the spec cannot be trained here, memory ran out, or there is nothing that could be resumed.
+    """
+    with memory_explained(spec):
+        trainer = Trainer(spec, run_dir, resume=resume, signals=signals or StopSignals())
+        trainer.run()
+    return trainer
+
+
+class Trainer:
+    """One run: its data, model and optimizer, and where it stands."""
+
+    how: Literal["finished", "stopped"] = "finished"
+
+    def __init__(self, spec: Spec, run_dir: Path | None, *, resume: bool, signals: StopSignals) -> None:
+        self.spec, self._signals, self._asked_to_stop = spec, signals, False
+        seed_everything(spec.training.seed)
+        self.device = choose_device(spec.training.device)
+        self.data: Data = load(spec.data, spec.training.seed, self.device)
+        self.model: nn.Module = build_model(spec, self.data.train.inputs[:2])
+        self.optimizer = optimizer(spec.optimizer, self.model.parameters())
+        self.step = 0  # completed optimizer steps
+        self.best: tuple[float, float] = (-math.inf, -math.inf)  # accuracy and minus loss, of the best validation so far
+        self._correct = torch.zeros((), dtype=torch.int64, device=self.device)  # of the running epoch, in training mode
+        use_threads(self.model, spec.data.batch_size, self.device)
+        saved = self._load(run_dir) if resume else None
+        self.monitor = self._watch(run_dir)
+        if saved is not None:
+            self._restore(saved)
+        self.monitor.on("checkpoint", self._save_asked)
+        self.monitor.on("stop", self._ask_to_stop)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in the training split, the last of them maybe smaller."""
+        return math.ceil(len(self.data.train) / self.spec.data.batch_size)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps at which the run is finished."""
+        return self.spec.training.steps or self.spec.training.epochs * self.steps_per_epoch
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.monitor.run_dir
+
+    def run(self) -> None:
+        """Trains until finished or asked to stop, then validates and saves; closes the monitor in any case."""
+        self._say_what()
+        started, first = time.monotonic(), self.step
+        with self.monitor:
+            with memory_explained(self.spec):
+                self._train()
+            self.how = "finished" if self.step >= self.total_steps else "stopped"
+            self.monitor.close(self.how)
+        say(f"{self.how} at step {self.step}: {self.step - first} steps in {time.monotonic() - started:.1f} s")
+
+    def _train(self) -> None:
+        self.model.train()
+        while not self._over():
+            for batch in self._rest_of_epoch():
+                self._train_on(batch)
+                if self._over():
+                    break
+            self._end_of_epoch()
+
+    def _over(self) -> bool:
+        return self.step >= self.total_steps or self._asked_to_stop or self._signals.asked or self.monitor.stop_requested
+
+    def _rest_of_epoch(self) -> Iterator[Split]:
+        epoch, position = divmod(self.step, self.steps_per_epoch)
+        if position == 0:
+            self._correct.zero_()
+        indices = order(len(self.data.train), self.spec.training.seed, epoch).to(self.device)
+        for chosen in indices.split(self.spec.data.batch_size)[position:]:
+            yield self.data.train.batch(chosen)
+
+    def _train_on(self, batch: Split) -> None:
+        """One step. It is counted before the optimizer takes it, as the monitor's boundary is right after that."""
+        loss, outputs = self._loss(batch)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._correct += (outputs.argmax(1) == batch.targets).sum()
+        self.step += 1
+        self.optimizer.step()
+        self.monitor.log(loss=loss.detach())
+
+    def _loss(self, batch: Split) -> tuple[Tensor, Tensor]:
+        with autocast(self.device, self.spec.training.precision):
+            outputs: Tensor = self.model(batch.inputs)
+            return functional.cross_entropy(outputs, batch.targets), outputs
+
+    def _end_of_epoch(self) -> None:
+        epochs, over, plan = self.step // self.steps_per_epoch, self._over(), self.spec.training
+        if over or epochs % plan.validate_every == 0:
+            self._validate()
+        if over or (plan.checkpoint_every and epochs % plan.checkpoint_every == 0):
+            self._save(checkpoint.LAST, "last")
+
+    def _validate(self) -> None:
+        """Logs the whole validation split, and the training split's accuracy over the running epoch."""
+        loss, accuracy = self.evaluate(self.data.val)
+        seen = ((self.step - 1) % self.steps_per_epoch + 1) * self.spec.data.batch_size
+        trained = self._correct.item() / min(seen, len(self.data.train))
+        epoch = self.step / self.steps_per_epoch
+        self.monitor.log(val_loss=loss, val_accuracy=accuracy, accuracy=trained, epoch=epoch)
+        say(f"step {self.step}  epoch {epoch:.4g}  accuracy train {trained:.4f} val {accuracy:.4f}  loss val {loss:.4f}")
+        if (accuracy, -loss) > self.best:
+            self.best = (accuracy, -loss)
+            self._save(checkpoint.BEST, "best")
+
+    @torch.no_grad()
+    def evaluate(self, split: Split) -> tuple[float, float]:
+        """Mean loss and accuracy over a split, in evaluation mode."""
+        self.model.eval()
+        loss, correct = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        for indices in torch.arange(len(split), device=self.device).split(_EVALUATED_AT_ONCE):
+            batch = split.batch(indices)
+            mean, outputs = self._loss(batch)
+            loss += mean.float() * len(batch)
+            correct += (outputs.argmax(1) == batch.targets).sum()
+        self.model.train()
+        return loss.item() / len(split), correct.item() / len(split)
+
+    def _watch(self, run_dir: Path | None) -> tuimon.Monitor:
+        plan = {name: value for name, value in self.spec.to_dict()["regularization"].items() if value > 0}
+        monitor = tuimon.watch(
+            self.model, self.optimizer, name=run_dir.name if run_dir else self.spec.name, run_dir=run_dir,
+            spec=self.spec.to_dict(), total_steps=self.total_steps, steps_per_epoch=self.steps_per_epoch,
+            settings=plan, seed=self.spec.training.seed, device=str(self.device),
+        )  # fmt: skip
+        if run_dir is None:
+            save_spec(self.spec, monitor.run_dir)
+        return monitor
+
+    def _load(self, run_dir: Path | None) -> dict[str, Any]:
+        if run_dir is None:
+            raise TuimonError("Cannot resume: no run folder is given", "Give the run's folder with --run-dir.")
+        content = checkpoint.load(run_dir / checkpoint.FOLDER / checkpoint.LAST)
+        checkpoint.check_same_run(content, self.spec)
+        checkpoint.check_same_model(content, self.model)
+        return content
+
+    def _restore(self, content: dict[str, Any]) -> None:
+        self.model.load_state_dict(content["model"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.monitor.load_state_dict(content["monitor"])
+        self.step, self.best = content["step"], tuple(content["best"])
+        self._correct.fill_(content["correct"])
+        restore_random_states(content["random"], self.device)
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "spec": self.spec.to_dict(), "step": self.step, "best": list(self.best), "correct": self._correct.item(),
+            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "monitor": self.monitor.state_dict(), "random": random_states(self.device),
+        }  # fmt: skip
+
+    def _save(self, name: str, reason: Literal["last", "best", "asked"]) -> str:
+        """Saves a checkpoint; returns its path within the run's folder. Training goes on if that fails, and says so."""
+        path = f"{checkpoint.FOLDER}/{name}"
+        try:
+            checkpoint.save(self.folder / path, self._content())
+        except OSError as error:
+            text = f"{path} was not saved: {error.strerror or error}; the one before is kept"
+            self.monitor.notice(text, "warning")
+            return text
+        self.monitor.event(CheckpointSaved(self.step, path, reason))
+        return path
+
+    def _save_asked(self) -> str:
+        return self._save(f"step-{self.step}.pt", "asked")
+
+    def _ask_to_stop(self) -> str:
+        self._asked_to_stop = True
+        return "validates, saves and stops after this step"
+
+    def _say_what(self) -> None:
+        parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        say(
+            f"{self.spec.name}: {Path(self.spec.model.name).stem}, {parameters} parameters, on {self.device}; "
+            f"{len(self.data.train)} examples to train on, {len(self.data.val)} to validate; "
+            f"steps {self.step} to {self.total_steps}, {self.steps_per_epoch} an epoch"
+        )
+
+
+def say(text: str) -> None:
+    """Prints a line at once. Unbuffered, and silent when it cannot: a full disk must not end the training."""
+    try:
+        os.write(1, f"{text}\n".encode())
+    except OSError:
+        return

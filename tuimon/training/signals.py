@@ -1,0 +1,34 @@
+"""Being asked to stop by SIGINT (Ctrl-C) or SIGTERM: gently the first time, at once the second. Standard library only."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType, TracebackType
+from typing import Any
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopSignals:
+    """While it is entered, the first signal sets `asked`, the second raises KeyboardInterrupt.
+
+    Enter it on the main thread.
+    """
+
+    asked = False
+
+    def __init__(self) -> None:
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> StopSignals:
+        self._before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt(signal.Signals(number).name)
+        self.asked = True
