@@ -73,9 +73,8 @@ def main() -> None:
     print(f"own log, {TAGS} tags x {STEPS:,} steps:        {own * 1e3:7.0f} ms   (target 150 ms)")
     print(f"memory:                                 {held / (TAGS * STEPS):7.1f} bytes a point   (target 24)")
     print(f"foreign log, one scalar a record:       {foreign_rate / 1e6:7.2f} M records/s   (target 1)")
-    print(
-        f"TensorBoard's Python loader, the same:  {their_rate / 1e6:7.2f} M records/s   ours is {foreign_rate / their_rate:.1f} x"
-    )
+    ratio = foreign_rate / their_rate
+    print(f"TensorBoard's Python loader, the same:  {their_rate / 1e6:7.2f} M records/s   ours is {ratio:.1f} x")
 
 
 if __name__ == "__main__":

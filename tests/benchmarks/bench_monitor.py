@@ -1,8 +1,8 @@
 """What watching costs a training step, beside TensorBoard's SummaryWriter and wandb offline, in one run.
 
-The worst case: a 64-256-256-10 MLP at batch 64 on one thread, a step of about half a millisecond. The variants take turns in blocks
-of steps; each block is compared with the bare block beside it, and medians over the rounds are printed. wandb is left out, and
-said to be, where it is not installed.
+The worst case: a 64-256-256-10 MLP at batch 64 on one thread, a step of about half a millisecond. The variants take turns in
+blocks of steps; each block is compared with the bare block beside it, and medians over the rounds are printed. wandb
+is left out, and said to be, where it is not installed.
 """
 
 from __future__ import annotations

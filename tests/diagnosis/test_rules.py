@@ -1,0 +1,75 @@
+"""Each rule sees its case in a real log, and stays silent on a healthy one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tuimon.diagnosis import diagnose
+from tuimon.log.reader import read_run
+from tuimon.log.records import Finding, LayerInfo, LeverInfo, RunStarted
+from tuimon.log.writer import LogWriter
+from tuimon.process import this_process
+
+LAYERS = tuple(LayerInfo(name=name, type="Linear") for name in ("fc1", "fc2", "out"))
+LEVERS = (
+    LeverInfo(name="lr_scale", type="number", value=1.0),
+    LeverInfo(name="clip_norm", type="number", value=0.0),
+    LeverInfo(name="weight_decay", type="number", value=0.0, enabled=False, regularizer=True),
+)
+Values = Callable[[int], dict[str, float]]
+
+
+def healthy(step: int) -> dict[str, float]:
+    """A run that learns: losses fall, gradients are alike, few units are dead."""
+    norms = {f"grad_norm/{layer.name}": 0.1 + 0.01 * (step % 3) for layer in LAYERS}
+    dead = {f"dead_fraction/{layer.name}": 0.05 for layer in LAYERS}
+    return {"loss/train": 2 / step, "loss/val": 2.1 / step, **norms, **dead, "saturated_fraction/fc1": 0.2}
+
+
+def findings_of(folder: Path, change: Values, steps: int = 30) -> list[Finding]:
+    """Writes a log of the healthy values as `change` alters them, and diagnoses what is read back."""
+    writer = LogWriter(folder, "run")
+    writer.event(RunStarted(name="r", process=this_process(), layers=LAYERS, levers=LEVERS))
+    for step in range(1, steps + 1):
+        writer.scalars(step, healthy(step) | change(step))
+    writer.close()
+    return diagnose(read_run(folder))
+
+
+def test_a_healthy_run_has_no_findings(tmp_path: Path) -> None:
+    """Silence is the ordinary case."""
+    assert findings_of(tmp_path, lambda step: {}) == []
+
+
+def test_an_empty_log_has_no_findings(tmp_path: Path) -> None:
+    """Nor is it an error."""
+    assert findings_of(tmp_path, lambda step: {}, steps=0) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "layer", "step", "remedy", "change"),
+    [
+        ("non-finite-loss", "", 21, {}, lambda s: {"loss/train": math.nan if s > 20 else 1.0}),
+        ("dead-units", "fc2", 12, {"lr_scale": 0.5}, lambda s: {"dead_fraction/fc2": 0.4 if s >= 12 else 0.0}),
+        ("saturated-units", "fc1", 5, {}, lambda s: {"saturated_fraction/fc1": 0.9 if s >= 5 else 0.0}),
+        ("vanishing-gradient", "fc1", 30, {}, lambda s: {"grad_norm/fc1": 1e-7}),
+        ("exploding-gradient", "out", 30, {"clip_norm": 1.0}, lambda s: {"grad_norm/out": 500.0 if s == 30 else 0.2}),
+        ("over-fitting", "", 10, {"weight_decay": 0.01}, lambda s: {"loss/val": 0.5 + 0.1 * abs(s - 10)}),
+    ],
+)
+def test_each_rule_sees_its_case(
+    tmp_path: Path, rule: str, layer: str, step: int, remedy: dict[str, float], change: Values
+) -> None:
+    """It names the layer, since when, and a lever setting where one can help."""
+    (finding,) = findings_of(tmp_path, change)
+    assert (finding.rule, finding.layer, finding.step, finding.remedy) == (rule, layer, step, remedy)
+
+
+def test_the_gravest_comes_first(tmp_path: Path) -> None:
+    """An error before a warning."""
+    found = findings_of(tmp_path, lambda s: {"loss/train": math.nan, "dead_fraction/fc1": 1.0})
+    assert [finding.severity for finding in found] == ["error", "warning"]

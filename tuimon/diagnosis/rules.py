@@ -1,0 +1,136 @@
+"""Rules: pure functions from what a log says to findings.
+
+Each rule looks at a `Store` and yields findings; it changes nothing, keeps no state, and gives the same answer live, later and
+on another machine. A remedy names levers that the run has, at absolute values, so that applying it twice does no more than
+once. Runs in any reader's process, on the thread that owns the store.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from tuimon.log.records import Finding, LeverValue
+from tuimon.log.store import Store
+
+DEAD_FRACTION = 0.1
+SATURATED_FRACTION = 0.5
+VANISHED_RATIO = 1e-4
+EXPLODED_GROWTH = 100.0
+OVERFIT_RISE = 1.2
+
+Rule = Callable[[Store], Iterator[Finding]]
+
+
+def diagnose(store: Store) -> list[Finding]:
+    """All findings of all rules, the gravest first."""
+    found = [finding for rule in RULES for finding in rule(store)]
+    return sorted(found, key=lambda finding: ("error", "warning", "info").index(finding.severity))
+
+
+def non_finite_loss(store: Store) -> Iterator[Finding]:
+    """The latest training loss is NaN or infinite."""
+    if "loss/train" not in store or not len(store["loss/train"]) or math.isfinite(store["loss/train"].last):
+        return
+    losses = store["loss/train"]
+    finite = np.flatnonzero(np.isfinite(losses.values))
+    since = int(losses.steps[finite[-1] + 1 if len(finite) else 0])
+    text = f"loss is {losses.last} since step {since}: restart from a checkpoint before it, with a lower rate or clipping"
+    yield Finding(since, "non-finite-loss", text, severity="error")
+
+
+def dead_units(store: Store) -> Iterator[Finding]:
+    """More than a tenth of a layer's units put out zero, and get no gradient, for every sample of the observed window."""
+    for layer, fraction in _latest(store, "dead_fraction/"):
+        if fraction <= DEAD_FRACTION:
+            continue
+        step = _since(store, f"dead_fraction/{layer}", DEAD_FRACTION)
+        text = f"{layer}: {fraction:.0%} of units are dead since step {step}; a lower rate keeps more from dying"
+        yield Finding(step, "dead-units", text, layer, remedy=_scaled_rate(store, 0.5))
+
+
+def saturated_units(store: Store) -> Iterator[Finding]:
+    """More than half of a layer's units sit at an asymptote of their activation."""
+    for layer, fraction in _latest(store, "saturated_fraction/"):
+        if fraction <= SATURATED_FRACTION:
+            continue
+        step = _since(store, f"saturated_fraction/{layer}", SATURATED_FRACTION)
+        text = f"{layer}: {fraction:.0%} of units are saturated since step {step}; hardly any gradient passes them"
+        yield Finding(step, "saturated-units", text, layer)
+
+
+def vanishing_gradients(store: Store) -> Iterator[Finding]:
+    """The first layer's gradient is orders of magnitude below the last layer's."""
+    norms = _latest(store, "grad_norm/")
+    if len(norms) < 3:
+        return
+    (first, small), (last, large) = norms[0], norms[-1]
+    if not 0 < small < large * VANISHED_RATIO:
+        return
+    text = f"gradient vanishes on its way back: {first} gets {small:.1e}, {last} has {large:.1e}"
+    yield Finding(store.step, "vanishing-gradient", text, first)
+
+
+def exploding_gradients(store: Store) -> Iterator[Finding]:
+    """A layer's gradient norm is a hundred times its own median so far."""
+    for layer, norm in _latest(store, "grad_norm/"):
+        usual = float(np.median(store[f"grad_norm/{layer}"].values))
+        if len(store[f"grad_norm/{layer}"]) < 10 or not norm > EXPLODED_GROWTH * usual > 0:
+            continue
+        text = f"{layer}: gradient norm {norm:.1e} is {norm / usual:.0f} times its median; clipping bounds it"
+        remedy: dict[str, LeverValue] = {"clip_norm": round(5 * usual, 6)} if "clip_norm" in store.levers else {}
+        yield Finding(store.step, "exploding-gradient", text, layer, remedy=remedy)
+
+
+def over_fitting(store: Store) -> Iterator[Finding]:
+    """The validation loss is a fifth above its best while the training loss is below where it was then."""
+    if "loss/val" not in store or "loss/train" not in store or len(store["loss/val"]) < 3:
+        return
+    val, train = store["loss/val"], store["loss/train"]
+    best = int(np.argmin(np.where(np.isfinite(val.values), val.values, np.inf)))
+    then = int(np.searchsorted(train.steps, val.steps[best]))
+    if not val.last > OVERFIT_RISE * val.values[best] or not train.last < np.mean(train.values[max(0, then - 10) : then + 1]):
+        return
+    step = int(val.steps[best])
+    text = f"over-fits since step {step}: validation loss {val.values[best]:.3g} → {val.last:.3g} while training loss falls"
+    yield Finding(step, "over-fitting", text, remedy=_more_decay(store))
+
+
+RULES: tuple[Rule, ...] = (
+    non_finite_loss,
+    exploding_gradients,
+    dead_units,
+    saturated_units,
+    vanishing_gradients,
+    over_fitting,
+)
+
+
+def _latest(store: Store, prefix: str) -> list[tuple[str, float]]:
+    """Layers and latest values of a per-layer tag, in the model's order."""
+    layers = [layer.name for layer in store.started.layers] if store.started else []
+    return [(layer, store.last(prefix + layer)) for layer in layers if prefix + layer in store]
+
+
+def _since(store: Store, tag: str, threshold: float) -> int:
+    """The first step from which on the values stay above the threshold."""
+    series = store[tag]
+    below = np.flatnonzero(~(series.values > threshold))
+    return int(series.steps[below[-1] + 1 if len(below) else 0])
+
+
+def _scaled_rate(store: Store, factor: float) -> dict[str, LeverValue]:
+    """Half of the base rate; nothing when it is that low already, as the finding stays for a while after its cure."""
+    lever = store.levers.get("lr_scale")
+    if lever is None or not isinstance(lever.value, float | int) or lever.value <= factor:
+        return {}
+    return {"lr_scale": float(lever.value) * factor}
+
+
+def _more_decay(store: Store) -> dict[str, LeverValue]:
+    lever = store.levers.get("weight_decay")
+    if lever is None or (lever.enabled and lever.value):
+        return {}
+    return {"weight_decay": 1e-2}
