@@ -1,0 +1,209 @@
+"""What the screen costs, in a real pseudo-terminal: start, processor, traffic, and how soon a key shows its effect.
+
+A real run trains beside it. Each figure stands next to its target, and the start next to that of an empty Textual application in
+the same terminal, which is the floor of what a start can be.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pyte
+
+from tuimon.log.reader import RunReader
+from tuimon.log.records import Applied
+from tuimon.log.store import Store
+
+COLUMNS, ROWS = 160, 45
+EMPTY_APP = """
+from textual.app import App
+from textual.widgets import Static
+class Empty(App):
+    def compose(self): yield Static("READY")
+Empty().run()
+"""
+FAST_RUN = """
+import sys, time, torch, tuimon
+model = torch.nn.Linear(4, 2); optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+with tuimon.watch(model, optimizer, run_dir=sys.argv[1]) as monitor:
+    begin = time.perf_counter()
+    while True:
+        model(torch.ones(1, 4)).sum().backward(); optimizer.step(); optimizer.zero_grad(); monitor.log(loss=1.0)
+        time.sleep(max(0.0, begin + monitor.step / 2000 - time.perf_counter()))
+"""
+
+
+class Terminal:
+    """A command in a pseudo-terminal of 160 x 45, and the screen that it paints."""
+
+    def __init__(self, *command: str) -> None:
+        self.began = time.perf_counter()
+        pid, self._fd = pty.fork()
+        if pid == 0:
+            os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+            os.execv(command[0], command)
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        self.process = psutil.Process(pid)
+        self.bytes = 0
+        self._screen = pyte.Screen(COLUMNS, ROWS)
+        self._stream = pyte.ByteStream(self._screen)
+        self._raw: list[bytes] = []
+        self._lock = threading.Lock()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        with suppress(OSError):
+            while data := os.read(self._fd, 65536):
+                self.bytes += len(data)
+                with self._lock:
+                    self._raw.append(data)
+
+    def text(self) -> str:
+        """What the screen shows."""
+        with self._lock:
+            raw, self._raw = b"".join(self._raw), []
+        self._stream.feed(raw)
+        return "\n".join(self._screen.display)
+
+    def wait_for(self, condition: Callable[[str], bool], timeout: float = 30.0) -> float:
+        """Seconds from now until the screen fulfils a condition."""
+        began = time.perf_counter()
+        while not condition(self.text()):
+            if time.perf_counter() - began > timeout:
+                raise TimeoutError(self.text())
+            time.sleep(0.002)
+        return time.perf_counter() - began
+
+    def press(self, keys: str) -> None:
+        """Types."""
+        os.write(self._fd, keys.encode())
+
+    def cost(self, seconds: float) -> tuple[float, float]:
+        """Share of a core and bytes a second to the terminal, over a stretch of time."""
+        cpu, sent, began = sum(self.process.cpu_times()[:2]), self.bytes, time.perf_counter()
+        select.select([], [], [], seconds)
+        elapsed = time.perf_counter() - began
+        return (sum(self.process.cpu_times()[:2]) - cpu) / elapsed, (self.bytes - sent) / elapsed
+
+    def close(self) -> None:
+        """Ends the command."""
+        with suppress(psutil.NoSuchProcess):
+            self.process.kill()
+        with suppress(ChildProcessError):
+            os.waitpid(self.process.pid, 0)
+        os.close(self._fd)
+
+
+def first_frame(ready: str, *command: str) -> float:
+    """Median seconds from the start of a command until its screen shows `ready`."""
+    found = []
+    for _ in range(5):
+        terminal = Terminal(*command)
+        terminal.wait_for(lambda text: ready in text)
+        found.append(time.perf_counter() - terminal.began)
+        terminal.close()
+    return statistics.median(found)
+
+
+def applied_after(run: Path, since: int) -> list[Applied]:
+    """What was applied in a run, from the `since`-th on."""
+    reader, store = RunReader(run), Store()
+    while batch := reader.read():
+        store.apply(batch)
+    reader.close()
+    return [record.event for record in store.events if isinstance(record.event, Applied)][since:]
+
+
+def key_to_effect(terminal: Terminal, run: Path, times: int) -> tuple[float, float]:
+    """Median seconds from the key that halves the rate to the log's word that it is applied, and to the screen's."""
+    in_log, on_screen = [], []
+    for i in range(times):
+        known = len(applied_after(run, 0))
+        before = terminal.text().count("applied")
+        began = time.time()
+        terminal.press("h" if i % 2 == 0 else "u")
+        on_screen.append(terminal.wait_for(lambda text, before=before: text.count("applied") > before or "½" in text))
+        reader, store = RunReader(run), Store()
+        while batch := reader.read():
+            store.apply(batch)
+        reader.close()
+        walls = [r.wall_time for r in store.events if isinstance(r.event, Applied)][known:]
+        in_log.append(walls[0] - began)
+        time.sleep(0.5)
+    return statistics.median(in_log), statistics.median(on_screen)
+
+
+def main() -> None:
+    """Measures and prints."""
+    tuimon = [sys.executable, "-m", "tuimon"]
+    with tempfile.TemporaryDirectory() as name:
+        runs = Path(name)
+        start = [*tuimon, "run", "digits-mlp", "epochs=100000", "--runs-dir", name, "--name", "bench", "--detach"]
+        subprocess.run(start, check=True, stdout=subprocess.DEVNULL)
+        attach = [*tuimon, "attach", "bench", "--runs-dir", name]
+        floor, ours = first_frame("READY", sys.executable, "-c", EMPTY_APP), first_frame("loss", *attach)
+        print(f"first frame:            {ours * 1e3:6.0f} ms      target 400; an empty Textual app {floor * 1e3:.0f}")
+        terminal = Terminal(*attach)
+        terminal.wait_for(lambda text: "running" in text)
+        time.sleep(3)
+        cpu, sent = terminal.cost(15)
+        print(f"live, {COLUMNS}x{ROWS}:           {cpu:6.1%} of a core   target 10 %")
+        print(f"traffic:                {sent / 1e3:6.1f} KB/s    target 30")
+        log, screen = key_to_effect(terminal, runs / "bench", 10)
+        print(f"key to applied:         {log * 1e3:6.0f} ms      target one step + 50")
+        print(f"key to visible:         {screen * 1e3:6.0f} ms      target 300")
+        subprocess.run([*tuimon, "stop", "bench", "--runs-dir", name], check=True, stdout=subprocess.DEVNULL)
+        terminal.wait_for(lambda text: "stopped" in text)
+        time.sleep(3)
+        cpu, _ = terminal.cost(15)
+        print(f"nothing changes:        {cpu:6.1%} of a core   target 1 %")
+        terminal.close()
+        fast_run(runs, tuimon)
+
+
+def fast_run(runs: Path, tuimon: list[str]) -> None:
+    """Key echo while a run logs 2,000 steps a second, and whether its log is whole."""
+    training = subprocess.Popen([sys.executable, "-c", FAST_RUN, str(runs / "fast")])
+    time.sleep(5)
+    terminal = Terminal(*tuimon, "attach", "fast", "--runs-dir", str(runs))
+    terminal.wait_for(lambda text: "running" in text)
+    time.sleep(3)
+    echoes = []
+    for _ in range(10):
+        terminal.press("?")
+        echoes.append(terminal.wait_for(lambda text: "Help" in text or "Keys" in text))
+        terminal.press("\x1b")
+        terminal.wait_for(lambda text: "Help" not in text and "Keys" not in text)
+        time.sleep(0.2)
+    cpu, _ = terminal.cost(5)
+    terminal.close()
+    training.terminate()
+    training.wait()
+    reader, store = RunReader(runs / "fast"), Store()
+    while batch := reader.read():
+        store.apply(batch)
+    reader.close()
+    steps = store["loss/train"].steps
+    missing = int(steps[-1]) - len(steps)
+    rate = len(steps) / (store["loss/train"].walls[-1] - store["loss/train"].walls[0])
+    print(f"key echo, {rate:.0f} steps/s: {statistics.median(echoes) * 1e3:6.0f} ms      target 100; {cpu:.1%} of a core")
+    print(f"steps missing in its log: {missing} of {int(steps[-1])}, target 0")
+
+
+if __name__ == "__main__":
+    main()
