@@ -57,7 +57,7 @@ def load_module(path: Path) -> ModuleType:
         sys.path.append(str(path.parent))  # last, so that no file beside the model shadows an installed package
     try:
         found.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise TuimonError(f"Loading {_place(error, path)}: {_told(error)}") from error
     return module
 

@@ -1,0 +1,129 @@
+"""Models of ours and of the user's: built from their files, and what is said when that goes wrong."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from tuimon.errors import TuimonError
+from tuimon.spec import ACTIVATIONS, load_spec
+from tuimon.training.model import build_model
+
+EXAMPLE = torch.zeros(2, 1, 8, 8)
+
+MINE = """
+from torch import nn
+
+def build(spec):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, spec.model.options["width"]), nn.Linear(spec.model.options["width"], 10))
+"""
+
+
+def mine(folder: Path, text: str, *overrides: str) -> nn.Module:
+    path = folder / "mine.py"
+    path.write_text(text)
+    return build_model(load_spec("digits-mlp", [f"model={path}", *overrides]), EXAMPLE)
+
+
+def refusal(folder: Path, text: str) -> str:
+    with pytest.raises(TuimonError) as raised:
+        mine(folder, text)
+    return str(raised.value)
+
+
+def named(model: nn.Module) -> dict[str, type[nn.Module]]:
+    return {name: type(module) for name, module in model.named_children()}
+
+
+@pytest.mark.parametrize("name", ["softmax", "mlp", "cnn"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_model_gives_logits_with_every_activation(name: str, activation: str):
+    """Shape [B, classes], finite, and each parameter gets a gradient."""
+    model = build_model(load_spec("digits-mlp", [f"model={name}", f"activation={activation}", "hidden=8,8"]), EXAMPLE)
+    logits = model(torch.randn(5, 1, 8, 8))
+    assert logits.shape == (5, 10)
+    logits.square().sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+def test_the_perceptron_has_the_layers_that_the_spec_says():
+    """Named as the layer table shows them; dropout is there even at 0, so that it can be raised while training."""
+    model = build_model(load_spec("digits-mlp", ["hidden=7,5", "dropout=0", "activation=tanh"]), EXAMPLE)
+    assert list(named(model)) == ["flatten", "fc1", "act1", "drop1", "fc2", "act2", "drop2", "out"]
+    assert [module.weight.shape for module in model if isinstance(module, nn.Linear)] == [(7, 64), (5, 7), (10, 5)]
+    assert named(model)["act1"] is nn.Tanh
+
+
+def test_a_perceptron_without_hidden_layers_is_softmax_regression():
+    """The empty list is a depth like any other."""
+    assert list(named(build_model(load_spec("digits-mlp", ["hidden=[]"]), EXAMPLE))) == ["flatten", "out"]
+
+
+def test_the_cnn_halves_the_image_every_second_convolution():
+    """Down to one pixel and no further, however deep."""
+    model = build_model(load_spec("digits-cnn", ["hidden=4,4,4,4,4,4,4,4,4,4"]), EXAMPLE)
+    assert [name for name in named(model) if name.startswith("pool")] == ["pool2", "pool4", "pool6"]
+    assert model.out.in_features == 4
+
+
+def test_a_users_own_file_is_built_the_same_way(tmp_path: Path):
+    """It reads its own options from the spec."""
+    model = mine(tmp_path, MINE, "model.options.width=12")
+    assert model[1].out_features == 12
+
+
+def test_a_users_file_may_import_its_neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As a script can."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "my_layers_of_test.py").write_text("from torch import nn\nout = nn.Linear(64, 10)\n")
+    text = "from torch import nn\nimport my_layers_of_test as l\ndef build(spec): return nn.Sequential(nn.Flatten(), l.out)"
+    assert mine(tmp_path, text)[1].out_features == 10
+
+
+def test_trying_a_model_leaves_it_as_it_was(tmp_path: Path):
+    """No running average is moved and it is still in training mode; a lazy layer has its shape."""
+    text = """
+from torch import nn
+def build(spec):
+    return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.LazyLinear(10))
+"""
+    model = mine(tmp_path, text)
+    assert model.training
+    assert model[1].num_batches_tracked == 0
+    assert model[2].weight.shape == (10, 64)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import nothing_like_it\n", "Loading {path}, line 1: ModuleNotFoundError: No module named 'nothing_like_it'"),
+        ("x = 1\ndef build(spec)\n", "Loading {path}, line 2: SyntaxError: expected ':'"),
+        ("x = 1\n\ny = x / 0\n", "Loading {path}, line 3: ZeroDivisionError: division by zero"),
+        ("x = 1\n", "{path}: has no function build(spec) that returns the model"),
+        ("build = 3\n", "{path}: has no function build(spec) that returns the model"),
+        ("x = 1\ndef build(spec):\n    return 3\n", "{path}, line 2: build(spec) must return a torch.nn.Module, not an object of type int"),
+        ("def build(spec): pass\n", "{path}, line 1: build(spec) must return a torch.nn.Module, not None"),
+        ("def build(spec):\n    return spec.model.width\n", "Building the model, {path}, line 2: AttributeError: "),
+        ("def build(): pass\n", "Building the model, {path}: TypeError: build() takes 0 positional arguments but 1 was given"),
+        (
+            "from torch import nn\ndef build(spec): return nn.Linear(8, 10)\n",
+            "{path}: the model must give outputs of shape (2, 10) for these data, not (2, 1, 8, 10)",
+        ),
+        (
+            "from torch import nn\nclass M(nn.Module):\n    def forward(self, x):\n        return x @ x[:, :, :3]\ndef build(spec): return M()\n",
+            "Trying the model on inputs (2, 1, 8, 8), {path}, line 4: RuntimeError: ",
+        ),
+    ],
+)  # fmt: skip
+def test_a_broken_file_is_told_with_file_and_line(tmp_path: Path, text: str, message: str):
+    """Whatever it does wrong, and without a traceback."""
+    assert refusal(tmp_path, text).startswith(message.format(path=tmp_path / "mine.py"))
+
+
+def test_a_file_that_exits_does_not_take_the_trainer_along(tmp_path: Path):
+    """A script whose body runs to its own end is no model file, and is told so."""
+    assert refusal(tmp_path, "import sys\nsys.exit(3)\n").startswith(f"Loading {tmp_path / 'mine.py'}, line 2: SystemExit: 3")

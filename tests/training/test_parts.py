@@ -1,0 +1,65 @@
+"""Every name that a spec allows builds torch's own part."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from tuimon.spec import ACTIVATIONS, OPTIMIZERS, load_spec
+from tuimon.training.parts import activation, activations, optimizer, optimizers
+
+FORMULAS = {
+    "relu": lambda x: x.clamp(min=0),
+    "leaky_relu": lambda x: torch.where(x > 0, x, 0.01 * x),
+    "elu": lambda x: torch.where(x > 0, x, x.exp() - 1),
+    "gelu": lambda x: x * (1 + torch.erf(x / 2**0.5)) / 2,
+    "silu": lambda x: x / (1 + (-x).exp()),
+    "tanh": lambda x: (x.exp() - (-x).exp()) / (x.exp() + (-x).exp()),
+    "sigmoid": lambda x: 1 / (1 + (-x).exp()),
+    "identity": lambda x: x,
+}
+
+
+def test_the_names_in_specs_and_the_parts_are_the_same():
+    """Nothing can be asked for that is not there, and nothing is there that cannot be asked for."""
+    assert set(ACTIVATIONS) == set(activations.BUILDERS) == set(FORMULAS)
+    assert set(OPTIMIZERS) == set(optimizers.BUILDERS)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_activation_computes_its_formula(name: str):
+    """Each name means what it means in the field."""
+    inputs = torch.linspace(-3, 3, 25)
+    torch.testing.assert_close(activation(name)(inputs), FORMULAS[name](inputs))
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_an_optimizer_gets_the_settings_it_knows_and_learns(name: str):
+    """All that the spec says arrives in the optimizer's own groups."""
+    spec = load_spec("digits-mlp", [f"optimizer={name}", "lr=0.05", "weight_decay=0.001"]).optimizer
+    model = nn.Linear(2, 1)
+    built = optimizer(spec, model.parameters())
+    group = built.param_groups[0]
+    assert {"lr": 0.05, "weight_decay": 0.001}.items() <= group.items()
+    assert all(group[setting] == getattr(spec, setting) for setting in OPTIMIZERS[name])
+    before = model.weight.detach().clone()
+    model(torch.ones(1, 2)).sum().backward()
+    built.step()
+    assert not torch.equal(model.weight, before)
+
+
+def test_frozen_parameters_are_not_given_to_the_optimizer():
+    """A user's model may keep layers as they are."""
+    model = nn.Linear(2, 1)
+    model.bias.requires_grad_(False)
+    built = optimizer(load_spec("digits-mlp").optimizer, model.parameters())
+    assert built.param_groups[0]["params"] == [model.weight]
+
+
+def test_a_model_with_nothing_to_train_is_refused():
+    """Rather than an error of torch's about empty lists."""
+    from tuimon.errors import TuimonError
+
+    with pytest.raises(TuimonError, match="no parameter that requires a gradient"):
+        optimizer(load_spec("digits-mlp").optimizer, [])
