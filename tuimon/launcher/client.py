@@ -183,7 +183,7 @@ def _check_live(name: str, life: Lifecycle) -> None:
     detail = f" ({status.detail})" if status.detail else ""
     if status.state == "unknown":
         raise TuimonError(f"{name} cannot be steered from here{detail}.")
-    raise TuimonError(f"{name} does not run: it is {status.state}{detail}.", f"`tuimon resume {name}` goes on with it.")
+    raise TuimonError(f"{name} is not running: {status.state}{detail}.", f"`tuimon resume {name}` goes on with it.")
 
 
 def _connect(path: str) -> socket.socket:

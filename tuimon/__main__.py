@@ -1,0 +1,8 @@
+"""`python -m tuimon` is the command `tuimon`."""
+
+import sys
+
+from tuimon.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""The command line: one verb, one function. No logic of its own.
+
+What a verb needs is imported when it is called, so that `tuimon ls` starts quickly. Errors are one line on stderr, never a
+traceback. Exit codes: 0 fine, 1 an error, 2 wrong usage, 130 stopped by the user.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from tuimon import __version__
+from tuimon.errors import TuimonError
+
+STOPPED = 130
+_PIPE_BROKEN = 141  # as a shell reports a program that SIGPIPE ended
+_DESCRIPTION = "Launch PyTorch training, watch it live and steer it, from a terminal. Without a command: the screen."
+_RUN_HELP = "a run: its name, the beginning of its name, `latest`, or a path"
+_SETTING_HELP = "lr_scale=0.5, lr_scale=*0.5, dropout=off, l1=default, regularization=toggle, pause, resume, checkpoint, undo"
+
+Verb = Callable[[argparse.Namespace], int]
+if TYPE_CHECKING:
+    _Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code."""
+    options = parse(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _verb(options.verb)(options)
+        sys.stdout.flush()
+        return code
+    except TuimonError as error:
+        print(f"tuimon: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return STOPPED
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
+        _silence_stdout()  # whoever read our output has gone; at exit Python would try once more
+        return _PIPE_BROKEN
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Reads a command line; exits with 2 where it is wrong. Settings may stand before and after options."""
+    parser = build_parser()
+    options, extra = parser.parse_known_args(arguments)
+    if extra and (not hasattr(options, "settings") or any(word.startswith("-") for word in extra)):
+        parser.error(f"unknown: {' '.join(extra)}")
+    if extra:
+        options.settings += extra
+    return options
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All verbs and their options; also what shell completion is made from."""
+    parser = argparse.ArgumentParser("tuimon", description=_DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"tuimon {__version__}")
+    _runs_dir(parser, default=None)
+    parser.add_argument("--ascii", action="store_true", help="draw with plain ASCII characters only")
+    parser.set_defaults(verb="home")
+    verbs = parser.add_subparsers(metavar="COMMAND", title="commands")
+    for add in (_add_run, _add_resume, _add_ls, _add_attach, _add_set, _add_stop, _add_dump, _add_others):
+        add(verbs)
+    return parser
+
+
+def _add(verbs: _Verbs, name: str, text: str) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=text, description=text)
+    parser.set_defaults(verb=name)
+    return parser
+
+
+def _runs_dir(parser: argparse.ArgumentParser, default: str | None = argparse.SUPPRESS) -> None:
+    text = "where runs are kept (default: $TUIMON_RUNS, else ./runs)"
+    _complete(parser.add_argument("--runs-dir", metavar="DIR", default=default, help=text), "directories")
+
+
+def _output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--headless", action="store_true", help="print progress instead of opening the screen")
+    parser.add_argument("--json", action="store_true", help="print JSON lines: metrics, events, findings, the end")
+    parser.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="draw with ASCII characters only")
+
+
+def _complete(action: argparse.Action, what: str) -> None:
+    """Notes for the shell's completion what stands here."""
+    action.complete = what  # type: ignore[attr-defined]
+
+
+def _add_run(verbs: _Verbs) -> None:
+    parser = _add(verbs, "run", "Start training a preset or a spec file, detached, and watch it.")
+    text = "a preset (`tuimon presets`), a .toml file, or a run's folder; without: the Launch screen"
+    _complete(parser.add_argument("source", metavar="PRESET|SPEC.toml", nargs="?", help=text), "presets")
+    parser.add_argument("settings", metavar="key=value", nargs="*", help="lr=0.01, epochs=5, model.hidden=[64,64], …")
+    _runs_dir(parser)
+    parser.add_argument("--name", help="what to call the run (default: the preset's name and a number)")
+    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda or cuda:N (default: what the spec says)")
+    parser.add_argument("--detach", action="store_true", help="start it, print its name, and return")
+    _output(parser)
+
+
+def _add_resume(verbs: _Verbs) -> None:
+    parser = _add(verbs, "resume", "Go on with a run that has ended, from its last checkpoint, and watch it.")
+    _complete(parser.add_argument("run", metavar="RUN", help=_RUN_HELP), "runs")
+    _runs_dir(parser)
+    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda or cuda:N (default: as before)")
+    parser.add_argument("--detach", action="store_true", help="start it, print its name, and return")
+    _output(parser)
+
+
+def _add_ls(verbs: _Verbs) -> None:
+    parser = _add(verbs, "ls", "List runs, the newest first.")
+    _runs_dir(parser)
+    parser.add_argument("--json", action="store_true", help="print a JSON array")
+    parser.add_argument("--names", action="store_true", help="print names only")
+
+
+def _add_attach(verbs: _Verbs) -> None:
+    parser = _add(verbs, "attach", "Watch a run, live or finished.")
+    text = f"{_RUN_HELP} (default: latest)"
+    _complete(parser.add_argument("run", metavar="RUN", nargs="?", default="latest", help=text), "runs")
+    _runs_dir(parser)
+    _output(parser)
+
+
+def _add_set(verbs: _Verbs) -> None:
+    parser = _add(verbs, "set", "Move levers of a live run, and print what became of each.")
+    _complete(parser.add_argument("run", metavar="RUN", help=_RUN_HELP), "runs")
+    parser.add_argument("settings", metavar="lever=value", nargs="*", help=_SETTING_HELP)
+    _runs_dir(parser)
+
+
+def _add_stop(verbs: _Verbs) -> None:
+    parser = _add(verbs, "stop", "Stop a run: it finishes its step, validates and saves.")
+    _complete(parser.add_argument("run", metavar="RUN", help=_RUN_HELP), "runs")
+    _runs_dir(parser)
+    parser.add_argument("--now", action="store_true", help="end its process at once, by force if it must be")
+
+
+def _add_dump(verbs: _Verbs) -> None:
+    parser = _add(verbs, "dump", "Print a log as text: a run's, or that of any framework that writes TensorBoard event files.")
+    _complete(parser.add_argument("run", metavar="RUN", help=f"{_RUN_HELP} of a folder or an event file"), "runs")
+    _runs_dir(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON lines")
+
+
+def _add_others(verbs: _Verbs) -> None:
+    presets = _add(verbs, "presets", "List the presets.")
+    presets.add_argument("--json", action="store_true", help="print a JSON array")
+    presets.add_argument("--names", action="store_true", help="print names only")
+    _runs_dir(_add(verbs, "doctor", "Look at what training and the screen need, and say what to do about each problem."))
+    completion = _add(verbs, "completion", 'Print shell completion: eval "$(tuimon completion bash)"')
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+
+
+def _verb(name: str) -> Verb:
+    from tuimon.commands import listing, running, steering
+
+    verbs: dict[str, Verb] = {
+        "home": running.home, "run": running.run, "resume": running.resume, "attach": running.attach,
+        "set": steering.set_levers, "stop": steering.stop,
+        "ls": listing.ls, "presets": listing.presets, "dump": listing.dump,
+        "doctor": listing.doctor, "completion": listing.completion,
+    }  # fmt: skip
+    return verbs[name]
+
+
+def _silence_stdout() -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

@@ -1,0 +1,126 @@
+"""Verbs that print what there is."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from tuimon import format
+from tuimon.launcher.runs import find_run, list_runs, runs_dir
+from tuimon.launcher.summary import RunSummary, summarize
+
+_RUN_COLUMNS = ("RUN", "STATE", "STEP", "LOSS", "VAL", "SPEED", "DEVICE", "LAST RECORD")
+
+
+def ls(options: argparse.Namespace) -> int:
+    """Lists runs, the newest first."""
+    directory = runs_dir(options.runs_dir)
+    runs = list_runs(directory)
+    if options.names:
+        return _print_names(run.name for run in runs)
+    summaries = [summarize(run) for run in runs]
+    if options.json:
+        return _print_json([_plain(summary) for summary in summaries])
+    if not summaries:
+        print(f"No runs in {directory}. Start one with `tuimon run`.", file=sys.stderr)
+        return 0
+    return _print_table([_RUN_COLUMNS, *map(_row, summaries)])
+
+
+def presets(options: argparse.Namespace) -> int:
+    """Lists presets, the default one first."""
+    from tuimon.spec import presets as all_presets
+
+    found = all_presets()
+    if options.names:
+        return _print_names(preset.name for preset in found)
+    if options.json:
+        return _print_json([msgspec.structs.asdict(preset) | {"path": str(preset.path)} for preset in found])
+    width = min(100, shutil.get_terminal_size().columns)
+    for preset in found:
+        print(f"{preset.name}\n    {preset.title}")
+        for line in preset.text:
+            print(textwrap.fill(line, width, initial_indent="    ", subsequent_indent="      "))
+    return 0
+
+
+def dump(options: argparse.Namespace) -> int:
+    """Prints a log as text."""
+    from tuimon.dump import dump as print_log
+
+    return print_log(find_run(options.run, runs_dir(options.runs_dir)), json_lines=options.json)
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Looks for problems; 1 if there is one."""
+    from tuimon.doctor import examine, report
+
+    return report(examine(runs_dir(options.runs_dir)))
+
+
+def completion(options: argparse.Namespace) -> int:
+    """Prints a shell's completion."""
+    from tuimon.commands.completion import script
+
+    print(script(options.shell))
+    return 0
+
+
+def _row(run: RunSummary) -> Sequence[str]:
+    total = f"/{format.count(run.total_steps)}" if run.total_steps else ""
+    speed = format.rate(run.steps_per_second) if run.status.live else ""
+    return (
+        run.name,
+        run.status.state,
+        f"{format.count(run.step)}{total}",
+        _metric(run.loss_train),
+        _metric(run.loss_val),
+        speed,
+        run.device,
+        _ago(run.last_wall),
+    )
+
+
+def _metric(value: float) -> str:
+    return "" if value != value else format.number(value)
+
+
+def _ago(wall: float) -> str:
+    if wall != wall:
+        return ""
+    age = format.age(max(0.0, time.time() - wall))
+    return age if age == "now" else f"{age} ago"
+
+
+def _plain(run: RunSummary) -> dict[str, Any]:
+    names = [name for name in run.__dataclass_fields__ if name not in ("path", "status")]
+    return {name: getattr(run, name) for name in names} | {
+        "path": str(run.path),
+        "state": run.status.state,
+        "detail": run.status.detail,
+    }
+
+
+def _print_names(names: Any) -> int:
+    for name in names:
+        print(name)
+    return 0
+
+
+def _print_json(value: Any) -> int:
+    print(msgspec.json.format(msgspec.json.encode(value)).decode())
+    return 0
+
+
+def _print_table(rows: Sequence[Sequence[str]]) -> int:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return 0

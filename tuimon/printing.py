@@ -1,0 +1,181 @@
+"""Lines about a run, for people who have no screen: on a terminal one that rewrites itself, else one now and then.
+
+Knows of a store and a stream; nothing of feeds, signals or processes. For one thread.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+import numpy as np
+
+from tuimon import format
+from tuimon.launcher.commands import describe
+from tuimon.launcher.status import Status
+from tuimon.launcher.summary import loss_tag
+from tuimon.log.batch import EventRecord
+from tuimon.log.records import Applied, CheckpointSaved, Finding, Gap, Launched, Notice, Refused, RunStarted
+from tuimon.log.store import Store
+
+_REWRITE_S = 0.2
+_EPOCH_S = 1.0  # between two plain lines, when an epoch has passed
+_PLAIN_S = 5.0  # between two plain lines in any case
+_RATE_STEPS = 50
+_CLEAR = "\r\x1b[K"
+
+
+class Printer:
+    """Writes to one stream.
+
+    Args:
+        stream: where to.
+        size: asks how wide the terminal is now.
+        clock: seconds that never go back.
+    """
+
+    def __init__(
+        self, stream: TextIO, size: Callable[[], os.terminal_size], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stream, self._size, self._clock = stream, size, clock
+        self._rewrites = stream.isatty()
+        self._drawn = False
+        self._next = 0.0
+        self._told: tuple[int, int] = (-1, -1)  # step and epoch of the last line
+
+    def line(self, text: str) -> None:
+        """Writes a line of its own, with the time; never over the line that rewrites itself."""
+        self._write(f"{self._erase()}{time.strftime('%H:%M:%S')}  {text}\n")
+
+    def event(self, record: EventRecord) -> None:
+        """Writes what happened, if it is something to tell."""
+        text = event_text(record)
+        if text:
+            self.line(text)
+
+    def progress(self, store: Store, status: Status, last: bool = False) -> None:
+        """Tells how far the run is, if it is time to, or if this is the `last` time."""
+        now = self._clock()
+        if not last and now < self._next:
+            return
+        if self._rewrites:
+            self._next = now + _REWRITE_S
+            self._rewrite(progress_text(store, status))
+        else:
+            self._tell_plainly(store, status, now, last)
+
+    def close(self) -> None:
+        """Leaves the cursor at the start of a fresh line."""
+        self._write(self._erase())
+
+    def _tell_plainly(self, store: Store, status: Status, now: float, last: bool) -> None:
+        told = store.step, epoch(store) or 0
+        due = now >= self._next + _PLAIN_S - _EPOCH_S or told[1] != self._told[1] or last
+        if store.step == 0 or told == self._told or not due:
+            return
+        self._next, self._told = now + _EPOCH_S, told
+        self.line(progress_text(store, status))
+
+    def _rewrite(self, text: str) -> None:
+        width = max(10, self._size().columns - 1)
+        self._write(_CLEAR + (text if len(text) <= width else text[: width - 1] + "…"))
+        self._drawn = True
+
+    def _erase(self) -> str:
+        drawn, self._drawn = self._drawn, False
+        return _CLEAR if drawn else ""
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._stream.write(text)
+            self._stream.flush()
+
+
+def progress_text(store: Store, status: Status) -> str:
+    """`running  epoch 3/20  step 1 204/8 000  loss 0.312  val 0.35  acc 93 %  412 it/s  ETA 1:12`."""
+    parts = [status.state, _epoch_text(store), _step_text(store)]
+    tag = loss_tag(store)
+    if tag:
+        parts.append(f"loss {format.number(store.last(tag))}")
+    if "loss/val" in store:
+        parts.append(f"val {format.number(store.last('loss/val'))}")
+    if "accuracy/val" in store:
+        parts.append(f"acc {format.percent(store.last('accuracy/val'))}")
+    speed = steps_per_second(store)
+    if speed is not None:
+        parts += [format.rate(speed), _eta_text(store, status, speed)]
+    return "  ".join(part for part in parts if part)
+
+
+def outcome(store: Store, status: Status) -> str:
+    """How a run ended: `finished after 1:12, 8 000 steps`."""
+    detail = f": {status.detail}" if status.detail else ""
+    took = store.last_wall - store.first_wall
+    lasted = f" after {format.duration(took)}" if took == took else ""
+    return f"{status.state}{lasted}, {format.count(store.step)} steps{detail}"
+
+
+def event_text(record: EventRecord) -> str:
+    """An event in one line; empty for one that says nothing to a person who waits."""
+    match record.event:
+        case Launched() as event:
+            return f"launched on {event.device}" if event.device else ""
+        case RunStarted() as event:
+            return _started_text(event)
+        case Applied() | Refused() as answer:
+            return describe(answer)
+        case CheckpointSaved(reason="asked") as event:
+            return f"checkpoint at step {event.step}: {event.path}"
+        case Notice() as event:
+            return event.text if event.level == "info" else f"{event.level}: {event.text}"
+        case Gap() as event:
+            return f"{event.records} records could not be logged: {event.reason}"
+        case Finding() as event:
+            return f"{event.severity}: {event.text}"
+    return ""
+
+
+def steps_per_second(store: Store) -> float | None:
+    """The mean speed of the last steps; None when it was not logged."""
+    if "throughput" not in store:
+        return None
+    latest = store["throughput"].values[-_RATE_STEPS:]
+    finite = latest[np.isfinite(latest)]
+    return float(finite.mean()) if len(finite) else None
+
+
+def epoch(store: Store) -> int | None:
+    """The epoch that the run is in, from 1; None when its length is not known."""
+    length = store.started.steps_per_epoch if store.started else None
+    if not length:
+        return None
+    return max(1, -(-store.step // length))
+
+
+def _epoch_text(store: Store) -> str:
+    now = epoch(store)
+    if now is None or not store.started or not store.started.steps_per_epoch:
+        return ""
+    total = store.started.total_steps
+    return f"epoch {now}" + (f"/{-(-total // store.started.steps_per_epoch)}" if total else "")
+
+
+def _step_text(store: Store) -> str:
+    total = store.started.total_steps if store.started else None
+    return f"step {format.count(store.step)}" + (f"/{format.count(total)}" if total else "")
+
+
+def _eta_text(store: Store, status: Status, speed: float) -> str:
+    total = store.started.total_steps if store.started else None
+    if not total or status.state != "running" or speed <= 0:
+        return ""
+    return f"ETA {format.duration((total - store.step) / speed)}"
+
+
+def _started_text(event: RunStarted) -> str:
+    what = " · ".join(part for part in (event.model, event.optimizer, event.device_name or event.device) if part)
+    size = f", {format.count(event.parameters)} parameters" if event.parameters else ""
+    resumed = f", from step {format.count(event.first_step)}" if event.first_step else ""
+    return f"training {what}{size}{resumed}" if what else f"training{size}{resumed}"
