@@ -52,7 +52,9 @@ def fold(counts: Floats, columns: int, exponents: Exponents) -> NDArray[np.float
     place = np.clip((exponent - low) * half // (high - low + 1), 0, max(half - 1, 0)) + 1
     place = np.where((exponent < low) | (half == 0), 0, place)
     target = half + np.concatenate([-place[::-1], [0], place])
-    return np.bincount(target, np.nan_to_num(np.asarray(counts, np.float64)), max(columns, 1))[: max(columns, 0)]
+    folded = np.zeros(max(columns, 1))
+    np.add.at(folded, target, np.nan_to_num(np.asarray(counts, np.float64)))
+    return folded[: max(columns, 0)]
 
 
 def histogram_line(counts: Floats | None, width: int, exponents: Exponents, ascii: bool = False) -> str:

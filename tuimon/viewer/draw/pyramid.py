@@ -43,7 +43,11 @@ class _Blocks(NamedTuple):
     holes: Bools
 
     def cut(self, start: int, end: int) -> _Blocks:
-        return _Blocks(*(array[start:end] for array in self))
+        return self.where(slice(start, end))
+
+    def where(self, chosen: slice | Bools) -> _Blocks:
+        low, high, first, last, holes = self
+        return _Blocks(low[chosen], high[chosen], first[chosen], last[chosen], holes[chosen])
 
 
 _Source = Callable[[int, int], _Blocks]
@@ -55,7 +59,7 @@ class _Level:
     def __init__(self) -> None:
         self._floats = np.empty((4, 64), np.float32)
         self._holes = np.empty(64, np.bool_)
-        self.blocks = _Blocks(*self._floats[:, :0], self._holes[:0])
+        self.blocks = self._first(0)
         self._source_length = 0
 
     def extend(self, source: _Source, length: int) -> None:
@@ -66,8 +70,12 @@ class _Level:
         fresh = _fold(source(start * FACTOR, length))
         for into, row in zip((*self._floats, self._holes), fresh, strict=True):
             into[start:blocks] = row
-        self.blocks = _Blocks(*self._floats[:, :blocks], self._holes[:blocks])
+        self.blocks = self._first(blocks)
         self._source_length = length
+
+    def _first(self, count: int) -> _Blocks:
+        low, high, first, last = self._floats[:, :count]
+        return _Blocks(low, high, first, last, self._holes[:count])
 
     def _reserve(self, blocks: int) -> None:
         if blocks > len(self._holes):
@@ -114,7 +122,8 @@ class Pyramid:
         """The index of the point nearest to `x`; None without points."""
         if not len(self.xs):
             return None
-        right = min(int(np.searchsorted(self.xs, self.xs.dtype.type(math.ceil(x) if self.xs.dtype.kind == "i" else x))), len(self.xs) - 1)
+        key = self.xs.dtype.type(math.ceil(x) if self.xs.dtype.kind == "i" else x)
+        right = min(int(np.searchsorted(self.xs, key)), len(self.xs) - 1)
         left = max(right - 1, 0)
         return left if x - self.xs[left] <= self.xs[right] - x else right
 
@@ -126,7 +135,8 @@ class Pyramid:
             keys[-1] = math.floor(high) + 1
         else:
             keys, edges[-1] = edges, math.nextafter(high, math.inf)
-        return np.searchsorted(self.xs, keys)
+        bounds: NDArray[np.int64] = np.searchsorted(self.xs, keys)
+        return bounds
 
     def _level_for(self, bounds: NDArray[np.int64]) -> tuple[_Source, NDArray[np.int64]]:
         per_column = int(bounds[-1] - bounds[0]) / (len(bounds) - 1)
@@ -177,7 +187,7 @@ def _fold(source: _Blocks) -> _Blocks:
         np.fmax.reduce(highs, axis=1),
         firsts[rows, finite.argmax(axis=1)],
         lasts[rows, FACTOR - 1 - finite[:, ::-1].argmax(axis=1)],
-        holes.reshape(blocks, FACTOR).any(axis=1),
+        np.logical_or.reduce(holes.reshape(blocks, FACTOR), axis=1),
     )
 
 
@@ -195,7 +205,7 @@ def _reduce(
         holes[present] = np.logical_or.reduceat(blocks.holes, bounds[:-1][present])
         finite = np.isfinite(blocks.low)
         bounds = np.concatenate([[0], np.cumsum(finite)])[bounds]
-        blocks = _Blocks(*(array[finite] for array in blocks))
+        blocks = blocks.where(finite)
     filled = np.diff(bounds) > 0
     starts, ends = bounds[:-1][filled], bounds[1:][filled]
     out = np.full((4, count), np.nan, np.float32)

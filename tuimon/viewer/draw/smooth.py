@@ -10,6 +10,8 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
+from tuimon.viewer.draw.growing import Growing
+
 _BLOCK = 64
 
 
@@ -26,23 +28,14 @@ class Smoother:
         self.weight = weight
         self._average = 0.0
         self._finite = 0
-        self._length = 0
-        self._out = np.empty(1024, np.float32)
+        self._out = Growing(np.float32)
 
     def extend(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """The smoothed series for `values`, which begins with everything that earlier calls were given."""
-        fresh = np.asarray(values[self._length :], np.float64)
+        fresh = np.asarray(values[len(self._out) :], np.float64)
         if len(fresh):
-            self._reserve(len(values))
-            self._out[self._length : len(values)] = self._smooth(fresh)
-            self._length = len(values)
-        return self._out[: self._length]
-
-    def _reserve(self, length: int) -> None:
-        if length > len(self._out):
-            grown = np.empty(max(length, 2 * len(self._out)), np.float32)
-            grown[: self._length] = self._out[: self._length]
-            self._out = grown
+            self._out.append(self._smooth(fresh))
+        return self._out.view()
 
     def _smooth(self, fresh: NDArray[np.float64]) -> NDArray[np.float64]:
         finite = np.isfinite(fresh)

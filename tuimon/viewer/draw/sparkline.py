@@ -44,4 +44,6 @@ def _resample(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     finite = np.isfinite(values)
     counts = np.add.reduceat(finite.astype(float), starts)
     sums = np.add.reduceat(np.where(finite, values, 0.0), starts)
-    return np.divide(sums, counts, out=np.full(width, np.nan), where=counts > 0)
+    means = np.full(width, np.nan)
+    np.divide(sums, counts, out=means, where=counts > 0)
+    return means

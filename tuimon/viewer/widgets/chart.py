@@ -1,0 +1,280 @@
+"""A line chart of one or more tags, of one run or several."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.reactive import var
+
+from tuimon.log.store import Store
+from tuimon.viewer.draw import ticks
+from tuimon.viewer.draw.chart import Axis, Curve, Options, Picture, Range, draw_chart, full_range
+from tuimon.viewer.draw.rows import Row
+from tuimon.viewer.widgets.curves import CurveBook, markers
+from tuimon.viewer.widgets.drawn import Drawn
+from tuimon.viewer.widgets.row_list import message
+
+SMOOTHINGS = (0.0, 0.6, 0.9, 0.99)
+_ZOOM = 2.0
+_PAN = 0.25
+_LEAST_SPAN = {"step": 2.0, "time": 0.01}
+
+
+class Chart(Drawn, can_focus=True):
+    """Curves with axes, a legend, markers where levers moved, zoom, and a cursor that reads values off.
+
+    Zoomed in, the right end follows the newest values until one pans away from them; `follow` returns to them.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("g", "toggle_log", "Logarithmic or linear y axis", show=False),
+        Binding("m", "next_smoothing", "Next strength of smoothing", show=False),
+        Binding("x", "next_axis", "Steps or time on the x axis", show=False),
+        Binding("plus,equals_sign", "zoom_in", "Zoom in around the cursor, or the newest values", show=False),
+        Binding("minus", "zoom_out", "Zoom out", show=False),
+        Binding("left", "cursor_left", "Move the cursor to the left", show=False),
+        Binding("right", "cursor_right", "Move the cursor to the right", show=False),
+        Binding("shift+left", "pan(-1)", "Pan to the left", show=False),
+        Binding("shift+right", "pan(1)", "Pan to the right", show=False),
+        Binding("0", "reset", "The whole run, without a cursor", show=False),
+        Binding("end", "follow", "Follow the newest values", show=False),
+        Binding("enter", "open", "Open the chart", show=False),
+    ]
+
+    log_y: var[bool] = var(False)
+    smoothing: var[float] = var(0.0)
+    x_axis: var[Axis] = var("step")
+
+    class Opened(Message):
+        """A chart was chosen, by enter or a double click."""
+
+        def __init__(self, chart: Chart) -> None:
+            super().__init__()
+            self.chart = chart
+
+        @property
+        def control(self) -> Chart:
+            """The chart."""
+            return self.chart
+
+    def __init__(
+        self,
+        tags: Sequence[str] = (),
+        title: str = "",
+        *,
+        compact: bool = False,
+        log_y: bool = False,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self.tags = tuple(tags)
+        self.title = title
+        self.compact = compact
+        self.cursor: float | None = None
+        self.set_reactive(Chart.log_y, log_y)
+        self._runs: dict[str, Store] = {}
+        self._book = CurveBook()
+        self._curves: list[Curve] = []
+        self._picture = Picture([])
+        self._span: float | None = None  # of x that is shown; None: everything
+        self._end: float | None = None  # its right end; None: the newest values
+
+    def on_mount(self) -> None:
+        """Names the panel."""
+        self.border_title = self.title
+
+    def update_from(self, store: Store) -> None:
+        """Shows one run."""
+        self.set_runs({"": store})
+
+    def set_runs(self, runs: Mapping[str, Store]) -> None:
+        """Overlays the same tags of several runs. Free when nothing has changed."""
+        seen = tuple((name, id(store), self.watched(store)) for name, store in runs.items())
+        if seen != self._seen:
+            self._seen, self._runs = seen, dict(runs)
+            self.store = next(iter(runs.values()), None)
+            self.redraw()
+
+    def set_tags(self, tags: Sequence[str], title: str) -> None:
+        """Shows other tags."""
+        self.tags, self.title, self.border_title = tuple(tags), title, title
+        self._seen = None
+        self.redraw()
+
+    def watched(self, store: Store) -> Hashable:
+        """The versions of the series that are shown, and how many events there are."""
+        versions = tuple(series.version if (series := store.series.get(tag)) else 0 for tag in self.tags)
+        return versions, len(store.events)
+
+    def draw(self, width: int, height: int) -> list[Row]:
+        """The chart, or what will be in it."""
+        self._curves = self._book.curves(self._runs, self.tags, self.x_axis, self.smoothing)
+        if not self._curves:
+            return message(f"{self.title or 'chart'}: nothing logged yet.\nIt appears with the first value.", width, height)
+        self._picture = draw_chart(self._curves, self._options(), width, height, self.ascii)
+        return self._picture.rows
+
+    def on_resize(self) -> None:
+        """A size of its own makes rows of its own."""
+        self._rows = None
+
+    def action_toggle_log(self) -> None:
+        """Logarithmic y axis, or linear."""
+        self.log_y = not self.log_y
+
+    def action_next_smoothing(self) -> None:
+        """None, light, medium, strong, none."""
+        later = [weight for weight in SMOOTHINGS if weight > self.smoothing]
+        self.smoothing = later[0] if later else 0.0
+
+    def action_next_axis(self) -> None:
+        """Steps, or elapsed time."""
+        self.x_axis = "time" if self.x_axis == "step" else "step"
+
+    def action_zoom_in(self) -> None:
+        """Half as much of the run, around the cursor or at its newest end."""
+        self._zoom(1 / _ZOOM, self.cursor)
+
+    def action_zoom_out(self) -> None:
+        """Twice as much of the run."""
+        self._zoom(_ZOOM, self.cursor)
+
+    def action_pan(self, direction: int) -> None:
+        """Moves the window by a quarter of it."""
+        low, high = self._window()
+        self._show(low + direction * _PAN * (high - low), high + direction * _PAN * (high - low))
+
+    def action_cursor_left(self) -> None:
+        """Moves the cursor one cell left; pans at the edge."""
+        self._move_cursor(-1)
+
+    def action_cursor_right(self) -> None:
+        """Moves the cursor one cell right; pans at the edge."""
+        self._move_cursor(1)
+
+    def action_clear_cursor(self) -> None:
+        """Takes the cursor away."""
+        self.cursor = None
+        self.redraw()
+
+    def action_follow(self) -> None:
+        """Back to the newest values, at the same zoom."""
+        self._end = None
+        self.redraw()
+
+    def action_reset(self) -> None:
+        """The whole run, without a cursor."""
+        self._span = self._end = self.cursor = None
+        self.redraw()
+
+    def action_open(self) -> None:
+        """Says that this chart was chosen."""
+        self.post_message(self.Opened(self))
+
+    def watch_log_y(self) -> None:
+        """Draws the other axis."""
+        self.redraw()
+
+    def watch_smoothing(self) -> None:
+        """Draws the other curves."""
+        self.redraw()
+
+    def watch_x_axis(self) -> None:
+        """Steps and seconds have nothing in common: begins with the whole run again."""
+        self.action_reset()
+
+    def on_click(self, event: events.Click) -> None:
+        """Puts the cursor under the mouse; a double click opens the chart."""
+        at = event.get_content_offset(self)
+        if event.chain == 2:
+            self.action_open()
+        elif at is not None and self._curves:
+            self.cursor = self._picture.x_at(at.x)
+            self.redraw()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Zooms in at the mouse; over a small chart, scrolls what it lies in."""
+        self._zoom_at(event, 1 / _ZOOM)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Zooms out at the mouse; over a small chart, scrolls what it lies in."""
+        self._zoom_at(event, _ZOOM)
+
+    def _options(self) -> Options:
+        return Options(
+            title=self.title if self.compact or not self.styles.border_top[0] else "",
+            log_y=self.log_y,
+            x_axis=self.x_axis,
+            x_range=None if self._span is None else self._window(),
+            cursor=self.cursor,
+            markers=markers(self.store, self.x_axis, self.ascii) if self.store and len(self._runs) == 1 else (),
+            note=self._note(),
+        )
+
+    def _note(self) -> str:
+        parts = ["log y"] if self.log_y else []
+        parts += [f"smooth {self.smoothing:g}"] if self.smoothing else []
+        parts += ["zoom"] if self._span is not None and self._end is None else []
+        parts += ["zoom, not following"] if self._end is not None else []
+        return ", ".join(parts)
+
+    def _window(self) -> Range:
+        """The x in sight."""
+        low, high = full_range(self._curves, self.x_axis)
+        if self._span is None:
+            return low, high
+        end = self._newest() if self._end is None else self._end
+        return end - self._span, end
+
+    def _newest(self) -> float:
+        """A little to the right of the newest value, so that a following window moves seldom."""
+        step = ticks.nice_step(self._span or 1.0, 20)
+        return step * math.ceil(self._last() / step)
+
+    def _last(self) -> float:
+        return max((float(curve.data.xs[-1]) for curve in self._curves if len(curve.data)), default=1.0)
+
+    def _zoom(self, factor: float, around: float | None) -> None:
+        low, high = self._window()
+        at_end = around is None and self._end is None
+        middle = (low + high) / 2 if around is None else min(max(around, low), high)
+        if at_end:
+            middle = high
+        self._show(middle - (middle - low) * factor, middle + (high - middle) * factor)
+
+    def _zoom_at(self, event: events.MouseEvent, factor: float) -> None:
+        at = event.get_content_offset(self)
+        if self.compact or at is None or not self._curves:
+            return
+        event.stop()
+        self._zoom(factor, self._picture.x_at(at.x))
+
+    def _show(self, low: float, high: float) -> None:
+        """Shows that range, kept within what there is."""
+        least, most = full_range(self._curves, self.x_axis)
+        span = max(high - low, _LEAST_SPAN[self.x_axis])
+        if span >= most - least:
+            self._span = self._end = None
+        else:
+            self._span = span
+            end = max(high, least + span)
+            self._end = None if end >= self._last() else end
+        self.redraw()
+
+    def _move_cursor(self, by: int) -> None:
+        if not self._curves:
+            return
+        low, high = self._window()
+        cell = (high - low) / self._picture.width
+        self.cursor = high - cell / 2 if self.cursor is None else self.cursor + by * cell
+        if not low <= self.cursor <= high:
+            self.action_pan(by)
+            low, high = self._window()
+        self.cursor = min(max(self.cursor, low), high)
+        self.redraw()

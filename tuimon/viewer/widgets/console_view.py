@@ -1,0 +1,160 @@
+"""The tail of what a run printed."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Hashable
+from pathlib import Path
+
+from rich.cells import cell_len
+
+from tuimon.log.store import Store
+from tuimon.viewer.draw.rows import Row, Span
+from tuimon.viewer.widgets.row_list import RowList
+
+MAX_LINES = 5_000
+_MAX_READ = 256 * 1024
+_MAX_LINE = 2_000
+_ESCAPES = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]|\x1b\[[0-?]*[ -/]*[@-~]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class Terminal:
+    """Text as a terminal would leave it standing: a carriage return begins the line anew, colours are gone."""
+
+    def __init__(self) -> None:
+        self.lines: deque[str] = deque(maxlen=MAX_LINES)
+        self.dropped = 0
+        self._open = ""  # the unfinished last line, as it was printed
+
+    def feed(self, text: str) -> None:
+        """Takes in what was printed."""
+        *whole, self._open = (self._open + text).split("\n")
+        self.dropped += max(len(self.lines) + len(whole) - MAX_LINES, 0)
+        self.lines.extend(_shown(line) for line in whole)
+        if len(self._open) > 2 * _MAX_LINE:
+            self._open = self._open[self._open.rfind("\r") + 1 :][-2 * _MAX_LINE :]
+
+    @property
+    def last(self) -> str:
+        """The line that is not finished."""
+        return _shown(self._open)
+
+
+class ConsoleView(RowList):
+    """Follows a run's output.log, reading only what is new. Keeps the last lines; the file keeps all."""
+
+    follows = True
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._path: Path | None = None
+        self._offset = 0
+        self._pending = b""
+        self._terminal = Terminal()
+        self._problem = ""
+
+    def on_mount(self) -> None:
+        """Names the panel."""
+        self.border_title = "console"
+
+    def open(self, path: Path | None) -> None:
+        """Shows another file from its end; None shows none."""
+        if path == self._path:
+            return
+        self._path, self._pending, self._problem = path, b"", ""
+        self._terminal = Terminal()
+        self._offset = max(_size(path) - _MAX_READ, 0) if path else 0
+        self.top, self.following = 0, True
+        self.poll()
+        self.redraw()
+
+    def poll(self) -> None:
+        """Reads what was printed since, at most 256 KiB of it. Cheap when there is nothing new."""
+        data = self._read()
+        if data:
+            self._terminal.feed(data.decode(errors="replace"))
+            if not self.following:
+                self.top = max(self.top - self._terminal.dropped, 0)
+            self._terminal.dropped = 0
+            self.redraw()
+
+    def update_from(self, store: Store) -> None:
+        """Reads on; the store itself says nothing about what was printed."""
+        self.poll()
+
+    def watched(self, store: Store) -> Hashable:
+        """Nothing of the store."""
+        return 0
+
+    def count(self) -> int:
+        """The finished lines and the one being written."""
+        return len(self._terminal.lines) + bool(self._terminal.last)
+
+    def row(self, index: int, width: int) -> Row:
+        """One line, cut at the edge."""
+        lines = self._terminal.lines
+        text = lines[index] if index < len(lines) else self._terminal.last
+        if self.ascii:
+            text = text.encode("ascii", "replace").decode()
+        return [Span(_cut(text, width), "value")]
+
+    def empty_text(self) -> str:
+        """What will appear."""
+        if self._problem:
+            return f"Cannot read the output: {self._problem}"
+        return "Nothing printed yet.\nWhat the training process writes to stdout and stderr appears here."
+
+    def _read(self) -> bytes:
+        if self._path is None:
+            return b""
+        try:
+            with self._path.open("rb") as file:
+                size = file.seek(0, 2)
+                if size < self._offset:
+                    self._offset, self._terminal = 0, Terminal()
+                file.seek(self._offset)
+                data = file.read(_MAX_READ)
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            self._problem = error.strerror or str(error)
+            return b""
+        self._offset += len(data)
+        return self._whole(data)
+
+    def _whole(self, data: bytes) -> bytes:
+        """Keeps back the first bytes of a character that is not complete yet."""
+        data, self._pending = self._pending + data, b""
+        for back in range(1, min(4, len(data) + 1)):
+            byte = data[-back]
+            if byte >= 0xC0:
+                length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+                if back < length:
+                    data, self._pending = data[:-back], data[-back:]
+                break
+            if byte < 0x80:
+                break
+        return data
+
+
+def _shown(line: str) -> str:
+    line = _ESCAPES.sub("", line).rstrip("\r")
+    shown = line.rsplit("\r", 1)[-1] if "\r" in line else line
+    return _CONTROLS.sub("", shown.expandtabs(8))[:_MAX_LINE]
+
+
+def _cut(text: str, width: int) -> str:
+    if text.isascii():
+        return text[:width]
+    while cell_len(text) > width:
+        text = text[: max(len(text) - max(cell_len(text) - width, 1) // 2 - 1, 0)]
+    return text
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,105 @@
+"""Curves of a store, ready to be drawn: kept from frame to frame, so that only new points cost anything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuimon.log.records import Applied
+from tuimon.log.store import Series, Store
+from tuimon.viewer.draw.chart import Axis, Curve, Marker
+from tuimon.viewer.draw.growing import Growing
+from tuimon.viewer.draw.pyramid import Pyramid
+from tuimon.viewer.draw.smooth import Smoother
+from tuimon.viewer.widgets.wording import is_move, marker_label
+
+SERIES_STYLES = 6
+
+
+class _Traced:
+    """One series as one curve."""
+
+    def __init__(self, axis: Axis, smoothing: float, origin: float) -> None:
+        self.pyramid = Pyramid()
+        self._origin = origin
+        self._elapsed = Growing(np.float64) if axis == "time" else None
+        self._smoother = Smoother(smoothing) if smoothing else None
+        self._last_wall = math.nan
+
+    def follows_on(self, series: Series) -> bool:
+        """Whether the series still begins with what was taken in; a resumed run's does not."""
+        length = len(self.pyramid)
+        return length <= len(series) and (length == 0 or series.walls[length - 1] == self._last_wall)
+
+    def extend(self, series: Series) -> None:
+        if len(series) == len(self.pyramid):
+            return
+        self._last_wall = float(series.walls[-1])
+        xs = series.steps if self._elapsed is None else self._times(series.walls)
+        self.pyramid.extend(xs, self._smoother.extend(series.values) if self._smoother else series.values)
+
+    def _times(self, walls: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Elapsed seconds that never run backwards, whatever the clock did."""
+        assert self._elapsed is not None
+        known = len(self._elapsed)
+        fresh = walls[known:] - self._origin
+        if known:
+            fresh = np.maximum(fresh, self._elapsed.view()[-1])
+        self._elapsed.append(np.maximum.accumulate(fresh))
+        return self._elapsed.view()
+
+
+class CurveBook:
+    """Keeps the curves that a chart shows of one or more stores."""
+
+    def __init__(self) -> None:
+        self._traced: dict[tuple[int, str, Axis, float], _Traced] = {}
+
+    def curves(self, runs: Mapping[str, Store], tags: Sequence[str], axis: Axis, smoothing: float) -> list[Curve]:
+        """The curves of `tags` in each run, in order; smoothed ones with their raw course faintly behind them."""
+        wanted = [
+            (name, store, tag) for name, store in runs.items() for tag in tags if tag in store.series and len(store.series[tag])
+        ]
+        used: dict[tuple[int, str, Axis, float], _Traced] = {}
+        found = []
+        for index, (name, store, tag) in enumerate(wanted):
+            label, style = _look(tag, name, tags, len(runs) > 1, index)
+            for weight in (0.0, smoothing) if smoothing else (0.0,):
+                key = (id(store), tag, axis, weight)
+                used[key] = self._extended(key, store)
+                faint = bool(smoothing) and not weight
+                found.append(Curve(label, "raw" if faint else style, used[key].pyramid, faint))
+        self._traced = used
+        return found
+
+    def _extended(self, key: tuple[int, str, Axis, float], store: Store) -> _Traced:
+        _, tag, axis, weight = key
+        series = store.series[tag]
+        traced = self._traced.get(key)
+        if traced is None or not traced.follows_on(series):
+            traced = _Traced(axis, weight, store.first_wall)
+        traced.extend(series)
+        return traced
+
+
+def markers(store: Store, axis: Axis, ascii: bool = False) -> tuple[Marker, ...]:
+    """Where levers moved, on the axis."""
+    found = []
+    for record in store.events:
+        event = record.event
+        if isinstance(event, Applied) and is_move(event, store.levers):
+            x = record.wall_time - store.first_wall if axis == "time" else event.step
+            found.append(Marker(float(x), marker_label(event, ascii)))
+    return tuple(found)
+
+
+def _look(tag: str, run: str, tags: Sequence[str], several_runs: bool, index: int) -> tuple[str, str]:
+    part = tag.rsplit("/", 1)[-1]
+    if several_runs:
+        return (f"{run} {part}" if len(tags) > 1 else run), f"series-{index % SERIES_STYLES}"
+    if len(tags) == 1 and part not in ("train", "val"):
+        return "", "train"
+    return part, part if part in ("train", "val") else f"series-{index % SERIES_STYLES}"

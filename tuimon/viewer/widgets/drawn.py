@@ -1,0 +1,166 @@
+"""The base of all widgets that show drawn rows.
+
+A widget holds what it shows and says how to draw it; the rows are kept, and a redraw hands to the terminal only the cells that
+differ from the rows before. Styles are words; what colour they have stands in the style sheet below, in the theme's terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from itertools import zip_longest
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tuimon.log.store import Store
+from tuimon.viewer.draw.rows import Row, Span, fit, width_of
+
+_SERIES = ("$primary", "$warning", "$success", "$error", "$secondary", "$accent")
+_HEAT_STEPS = 8
+_LOOKS = {
+    "title": "text-style: bold;",
+    "value": "color: $foreground;",
+    "name": "color: $foreground; text-style: bold;",
+    "dim": "color: $text-muted;",
+    "axis": "color: $foreground 60%;",
+    "header": "color: $text-muted; text-style: underline;",
+    "header-sorted": "color: $text-primary; text-style: bold underline;",
+    "marker": "color: $text-accent;",
+    "cursor": "color: $text-warning; text-style: bold;",
+    "good": "color: $text-success;",
+    "warn": "color: $text-warning; text-style: bold;",
+    "bad": "color: $text-error; text-style: bold;",
+    "key": "color: $text-accent; text-style: bold;",
+    "histogram": "color: $text-primary;",
+    "selected": "background: $primary 30%;",
+    "train": "color: $primary;",
+    "val": "color: $warning;",
+    "raw": "color: $foreground 35%;",
+    **{f"series-{index}": f"color: {colour};" for index, colour in enumerate(_SERIES)},
+    "heat-0": "color: $foreground 20%;",
+    **{f"heat-{level}": f"color: $primary {30 + 70 * level // _HEAT_STEPS}%;" for level in range(1, _HEAT_STEPS + 1)},
+}
+
+
+class Drawn(Widget):
+    """A widget made of drawn rows."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"draw--{style}" for style in _LOOKS}
+    DEFAULT_CSS = "Drawn { width: 1fr; height: 1fr; }\n" + "\n".join(
+        f"Drawn > .draw--{style} {{ {look} }}" for style, look in _LOOKS.items()
+    )
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.store: Store | None = None
+        self._seen: Hashable = None
+        self._rows: list[Row] | None = None
+        self._drawn_size = (0, 0)
+        self._rich_styles: dict[str, Style] = {}
+
+    @property
+    def ascii(self) -> bool:
+        """Whether the terminal can only show ASCII."""
+        return bool(getattr(self.app, "ascii_only", False))
+
+    def draw(self, width: int, height: int) -> list[Row]:
+        """The rows to show, at most `height` of at most `width` cells."""
+        raise NotImplementedError
+
+    def watched(self, store: Store) -> Hashable:
+        """What of a store this widget shows: while it stays equal, nothing is drawn. Must be cheap."""
+        return store.version
+
+    def update_from(self, store: Store) -> None:
+        """Shows what the store says now; nearly free when it says the same as before."""
+        seen = (id(store), self.watched(store))
+        if seen == self._seen:
+            return
+        self._seen, self.store = seen, store
+        self.take(store)
+        self.redraw()
+
+    def take(self, store: Store) -> None:
+        """Looks up what `draw` needs; called when `watched` has changed."""
+
+    def redraw(self) -> None:
+        """Draws anew and refreshes the cells that changed. While not on screen, leaves it for when it is."""
+        width, height = self.size
+        if self._rows is None or self._drawn_size != (width, height) or not self.is_on_screen:
+            self._rows = None
+            self.refresh()
+            return
+        before, self._rows = self._rows, self.draw(width, height)
+        changed = list(_changes(before, self._rows, width))
+        if changed:
+            self.refresh(*changed)
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the picture, for Textual."""
+        width, height = self.size
+        if self._rows is None or self._drawn_size != (width, height):
+            self._rows, self._drawn_size = self.draw(width, height), (width, height)
+        return self.strip(self._rows[y] if y < len(self._rows) else [], width)
+
+    def strip(self, row: Row, width: int) -> Strip:
+        """A row in the theme's colours, exactly `width` cells."""
+        strip = Strip([Segment(text, self._rich(style)) for text, style in row])
+        return strip.adjust_cell_length(width, self.rich_style)
+
+    def notify_style_update(self) -> None:
+        """Forgets the colours: the theme, or the widget's own style, has changed."""
+        self._rich_styles.clear()
+        super().notify_style_update()
+
+    def _rich(self, words: str) -> Style:
+        """The look of a style; of several words, the later ones add to the first."""
+        if words not in self._rich_styles:
+            style = self.rich_style
+            for word in (word for word in words.split() if word in _LOOKS):
+                look = self.get_component_rich_style(f"draw--{word}")
+                style += look if word == "selected" else Style(color=look.color, bold=look.bold, underline=look.underline)
+            self._rich_styles[words] = style
+        return self._rich_styles[words]
+
+
+def selected(row: Row, width: int) -> Row:
+    """The row as the one under the cursor."""
+    return [Span(text, f"{style} selected") for text, style in fit(row, width)]
+
+
+def _changes(before: Sequence[Row], after: Sequence[Row], width: int) -> Iterator[Region]:
+    for y, (old, new) in enumerate(zip_longest(before, after)):
+        if old != new:
+            start, end = _difference(old or [], new or [], width)
+            yield Region(start, y, end - start, 1)
+
+
+def _difference(old: Row, new: Row, width: int) -> tuple[int, int]:
+    """The cells between what two rows have in common at their ends."""
+    start = _common(old, new)
+    if width_of(old) != width_of(new):
+        return start, max(width, start + 1)
+    return start, max(width_of(new) - _common(_mirrored(old), _mirrored(new)), start + 1)
+
+
+def _common(old: Row, new: Row) -> int:
+    """How many cells two rows begin with alike."""
+    length = 0
+    for a, b in zip(old, new, strict=False):
+        if a != b:
+            return length + (_alike(a.text, b.text) if a.style == b.style else 0)
+        length += len(a.text)
+    return length
+
+
+def _alike(old: str, new: str) -> int:
+    pairs = enumerate(zip(old, new, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(old), len(new)))
+
+
+def _mirrored(row: Row) -> Row:
+    return [Span(text[::-1], style) for text, style in reversed(row)]

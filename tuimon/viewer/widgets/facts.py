@@ -1,0 +1,121 @@
+"""What a store says of layers and devices, in the shape that panels show. Reads the store, keeps nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuimon.log.store import Store
+from tuimon.viewer.draw.layers import Layer
+
+DEAD_UNITS_TAG = "tuimon/dead_units"
+GPU_TAG = "tuimon/gpu"
+_GPU = re.compile(r"system/gpu(\d+)/")
+
+
+def layer_names(store: Store) -> list[str]:
+    """The layers that the run named, in the model's order, then those that only its tags name."""
+    declared = [layer.name for layer in store.started.layers] if store.started else []
+    tagged = {tag.partition("/")[2] for tag in store.series if tag.startswith("grad_norm/")}
+    tagged |= {tag.partition("/")[2] for tag in store.histograms if tag.startswith(("gradient/", "activation/"))}
+    return declared + sorted(tagged.difference(declared))
+
+
+def layers(store: Store) -> list[Layer]:
+    """One line for each layer, with the latest values."""
+    declared = {layer.name: layer for layer in store.started.layers} if store.started else {}
+    found = []
+    for name in layer_names(store):
+        info = declared.get(name)
+        gradient = store.histograms.get(f"gradient/{name}")
+        found.append(
+            Layer(
+                name,
+                info.type if info else "",
+                store.last(f"grad_norm/{name}"),
+                gradient.counts[-1] if gradient else None,
+                store.last(f"dead_units/{name}"),
+                info.units if info else 0,
+                store.last(f"saturated_fraction/{name}"),
+                store.last(f"update_ratio/{name}"),
+                info.trainable if info else True,
+            )
+        )
+    return found
+
+
+def dead_units(store: Store, layer: str) -> list[int] | None:
+    """Which units of a layer are dead, by the latest word on it; None when there is none."""
+    for text in reversed(store.texts.get(DEAD_UNITS_TAG, [])):
+        units = _json(text.text).get(layer)
+        if isinstance(units, list):
+            return [int(unit) for unit in units]
+    return None
+
+
+@dataclass(frozen=True)
+class GpuProcess:
+    """A process on a GPU; memory NaN where the driver does not tell."""
+
+    pid: int
+    user: str = ""
+    memory_bytes: float = math.nan
+
+
+@dataclass(frozen=True)
+class GpuFacts:
+    """One GPU: its latest readings (NaN: not available), and why some are missing."""
+
+    index: int
+    name: str = ""
+    readings: dict[str, float] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    processes: tuple[GpuProcess, ...] = ()
+
+    def reading(self, name: str) -> float:
+        """A reading by its tag's last part; NaN when there is none."""
+        return self.readings.get(name, math.nan)
+
+
+def gpus(store: Store) -> list[GpuFacts]:
+    """The GPUs that the run's meters know of."""
+    said = {int(gpu["index"]): gpu for gpu in _said(store).get("gpus", []) if "index" in gpu}
+    readings: dict[int, dict[str, float]] = {}
+    for tag in store.series:
+        if match := _GPU.match(tag):
+            readings.setdefault(int(match[1]), {})[tag[match.end() :]] = store.last(tag)
+    return [_gpu(index, said.get(index, {}), readings.get(index, {})) for index in sorted(said.keys() | readings)]
+
+
+def no_gpu_reason(store: Store) -> str:
+    """Why there are no GPU meters; empty when nobody has said."""
+    return str(_said(store).get("error", ""))
+
+
+def _said(store: Store) -> dict[str, Any]:
+    texts = store.texts.get(GPU_TAG)
+    return _json(texts[-1].text) if texts else {}
+
+
+def _gpu(index: int, said: dict[str, Any], readings: dict[str, float]) -> GpuFacts:
+    processes = tuple(
+        GpuProcess(int(one.get("pid", 0)), str(one.get("user") or ""), _float(one.get("memory_bytes")))
+        for one in said.get("processes", [])
+    )
+    reasons = {str(name): str(reason) for name, reason in (said.get("unavailable") or {}).items()}
+    return GpuFacts(index, str(said.get("name", "")), readings, reasons, processes)
+
+
+def _float(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

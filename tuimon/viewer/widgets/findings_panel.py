@@ -1,0 +1,97 @@
+"""What the diagnosis found, and what would mend it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Hashable
+
+from textual.message import Message
+
+from tuimon.log.records import Finding
+from tuimon.log.store import Store
+from tuimon.viewer.draw import format
+from tuimon.viewer.draw.rows import Row, Span
+from tuimon.viewer.widgets.row_list import RowList
+from tuimon.viewer.widgets.wording import lever_value
+
+_STYLES = {"info": "value", "warning": "warn", "error": "bad"}
+_MARKS = {"info": "i", "warning": "!", "error": "!!"}
+
+
+class FindingsPanel(RowList):
+    """The findings, newest first, each with its remedy."""
+
+    has_cursor = True
+
+    class RemedyAsked(Message):
+        """A finding's remedy is to be applied."""
+
+        def __init__(self, panel: FindingsPanel, finding: Finding) -> None:
+            super().__init__()
+            self.panel = panel
+            self.finding = finding
+
+        @property
+        def control(self) -> FindingsPanel:
+            """The panel."""
+            return self.panel
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._findings: list[Finding] = []
+        self._lines: list[tuple[Finding, Row]] = []
+        self._lines_width = -1
+
+    def on_mount(self) -> None:
+        """Names the panel."""
+        self.border_title = "findings"
+
+    @property
+    def newest(self) -> Finding | None:
+        """The newest finding that has a remedy; None without one."""
+        return next((finding for finding in self._findings if finding.remedy), None)
+
+    def watched(self, store: Store) -> Hashable:
+        """Findings only grow."""
+        return len(store.findings)
+
+    def take(self, store: Store) -> None:
+        """Newest first."""
+        self._findings = [record.event for record in reversed(store.findings) if isinstance(record.event, Finding)]
+        self._lines_width = -1
+
+    def count(self) -> int:
+        """As many rows as the findings take."""
+        return len(self._lines_at(self.size.width))
+
+    def row(self, index: int, width: int) -> Row:
+        """One row of a finding."""
+        return self._lines_at(self.size.width)[index][1]
+
+    def empty_text(self) -> str:
+        """What will appear, and that its absence is good news."""
+        return "Nothing found wrong.\nVanishing or exploding gradients, dead units and the like would be named here."
+
+    def chosen(self, index: int) -> None:
+        """Asks for the remedy of the finding under the cursor."""
+        finding = self._lines_at(self.size.width)[index][0]
+        if finding.remedy:
+            self.post_message(self.RemedyAsked(self, finding))
+
+    def _lines_at(self, width: int) -> list[tuple[Finding, Row]]:
+        if width != self._lines_width:
+            room = max(width - 1, 10)
+            self._lines = [(finding, row) for finding in self._findings for row in _rows(finding, room, self.ascii)]
+            self._lines_width = width
+        return self._lines
+
+
+def _rows(finding: Finding, width: int, ascii: bool) -> list[Row]:
+    mark, style = _MARKS[finding.severity], _STYLES[finding.severity]
+    text = f"{mark} step {format.count(finding.step)}: {finding.text}"
+    rows: list[Row] = [[Span(line, style)] for line in textwrap.wrap(text, width, subsequent_indent="  ")]
+    if finding.remedy:
+        arrow = "->" if ascii else "→"
+        moves = ", ".join(f"{lever} {arrow} {lever_value(value, ascii=ascii)}" for lever, value in finding.remedy.items())
+        rows += [[Span(line, "key")] for line in textwrap.wrap(f"  enter or f: {moves}", width, subsequent_indent="  ")]
+    return rows

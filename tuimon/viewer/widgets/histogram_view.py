@@ -1,0 +1,80 @@
+"""A layer's gradients or activations through time."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import ClassVar, Literal
+
+from textual.binding import Binding, BindingType
+
+from tuimon.log.store import Store
+from tuimon.viewer.draw import format
+from tuimon.viewer.draw.histogram import heat_map
+from tuimon.viewer.draw.rows import Row
+from tuimon.viewer.widgets.drawn import Drawn
+from tuimon.viewer.widgets.row_list import message
+
+Kind = Literal["gradient", "activation"]
+
+
+class HistogramView(Drawn, can_focus=True):
+    """A heat map: a column is a sample, a row a power of two."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("k", "toggle_kind", "Gradients or activations", show=False)]
+
+    def __init__(self, kind: Kind = "gradient", *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.kind: Kind = kind
+        self.layer_name = ""
+
+    def on_mount(self) -> None:
+        """Names the panel."""
+        self._name_panel()
+
+    def show_layer(self, name: str) -> None:
+        """Shows another layer."""
+        if name != self.layer_name:
+            self.layer_name = name
+            self._forget()
+
+    def action_toggle_kind(self) -> None:
+        """Gradients, or activations."""
+        self.kind = "activation" if self.kind == "gradient" else "gradient"
+        self._forget()
+
+    def watched(self, store: Store) -> Hashable:
+        """The samples of the layer."""
+        series = store.histograms.get(self._tag)
+        return self._tag, series.version if series else 0
+
+    def take(self, store: Store) -> None:
+        """The title says how many samples there are."""
+        self._name_panel()
+
+    def draw(self, width: int, height: int) -> list[Row]:
+        """The heat map, or what will be in it."""
+        series = self.store.histograms.get(self._tag) if self.store else None
+        if series is None or not len(series):
+            return message(self._empty_text(), width, height)
+        return heat_map(series.counts, series.steps, width, height, self.ascii, signed=self.kind == "activation")
+
+    @property
+    def _tag(self) -> str:
+        return f"{self.kind}/{self.layer_name}"
+
+    def _forget(self) -> None:
+        self._seen = None
+        self._name_panel()
+        if self.store:
+            self.update_from(self.store)
+
+    def _name_panel(self) -> None:
+        series = self.store.histograms.get(self._tag) if self.store else None
+        between = " - " if self.is_attached and self.ascii else " · "
+        parts = [self.kind, self.layer_name, f"{format.count(len(series))} samples" if series else ""]
+        self.border_title = between.join(part for part in parts if part)
+
+    def _empty_text(self) -> str:
+        if not self.layer_name:
+            return "Select a layer to see its histogram through time."
+        return f"No {self.kind} samples of {self.layer_name} yet.\nEach sample will be a column: dark where most values are."

@@ -1,0 +1,138 @@
+"""The table of layers: gradients, dead and saturated units, updates, by the latest sample."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+import numpy as np
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from tuimon.log.store import Store
+from tuimon.viewer.draw.histogram import Exponents, exponent_range
+from tuimon.viewer.draw.layers import Key, Layer, layer_columns, layer_header, layer_row, sorting_key
+from tuimon.viewer.draw.rows import Row
+from tuimon.viewer.widgets.facts import layers
+from tuimon.viewer.widgets.row_list import RowList
+
+_SORTS: tuple[Key | None, ...] = (None, "name", "grad_norm", "dead", "saturated", "update_ratio")
+
+
+class LayerTable(RowList):
+    """One row a layer; the one under the cursor is the selected layer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("o", "next_sort", "Order the layers by the next column", show=False),
+        Binding("O", "reverse", "Turn the order round", show=False),
+    ]
+    has_cursor = True
+
+    class LayerSelected(Message):
+        """The cursor came to a layer."""
+
+        def __init__(self, table: LayerTable, layer: str) -> None:
+            super().__init__()
+            self.table = table
+            self.layer = layer
+
+        @property
+        def control(self) -> LayerTable:
+            """The table."""
+            return self.table
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.selected = ""
+        self._layers: list[Layer] = []
+        self._exponents: Exponents = (-20, 0)
+        self._sort: Key | None = None
+        self._up = False
+
+    def on_mount(self) -> None:
+        """Names the panel."""
+        self.border_title = "layers"
+
+    def watched(self, store: Store) -> Hashable:
+        """Layer statistics come a whole sample at a time: the gradient norms' versions stand for all of them."""
+        norms = sum(series.version for tag, series in store.series.items() if tag.startswith(("grad_norm/", "dead_units/")))
+        drawn = sum(series.version for series in store.histograms.values())
+        return norms, drawn, id(store.started)
+
+    def take(self, store: Store) -> None:
+        """Looks up the latest sample; the selected layer stays selected wherever it is sorted to."""
+        self._layers = layers(store)
+        known = [layer.gradient for layer in self._layers if layer.gradient is not None]
+        self._exponents = exponent_range(np.array(known)) if known else (-20, 0)
+        self._order()
+        if self._layers and not self.selected:
+            self.select(self._layers[0].name)
+
+    def count(self) -> int:
+        """One row a layer."""
+        return len(self._layers)
+
+    def head(self, width: int) -> list[Row]:
+        """The columns' titles."""
+        return [layer_header(layer_columns(self._layers, width), width, self._sort, self._up, self.ascii)]
+
+    def row(self, index: int, width: int) -> Row:
+        """One layer."""
+        return layer_row(self._layers[index], layer_columns(self._layers, width), width, self._exponents, self.ascii)
+
+    def empty_text(self) -> str:
+        """What will appear."""
+        return "No layers yet.\nThe first sample brings each layer's gradient, dead and saturated units, and its updates."
+
+    def select(self, name: str) -> None:
+        """Puts the cursor on a layer; unknown names change nothing."""
+        index = next((i for i, layer in enumerate(self._layers) if layer.name == name), None)
+        if index is None or name == self.selected:
+            return
+        self._go(index)
+        self.moved(index)
+
+    def sort_by(self, key: Key | None) -> None:
+        """Orders by a column, the largest first (names from A); None is the model's own order."""
+        self._sort, self._up = key, key == "name"
+        self._order()
+        self.redraw()
+
+    def action_next_sort(self) -> None:
+        """The next column, and at last the model's own order."""
+        self.sort_by(_SORTS[(_SORTS.index(self._sort) + 1) % len(_SORTS)] if self._sort in _SORTS else None)
+
+    def action_reverse(self) -> None:
+        """The other way round."""
+        self._up = not self._up
+        self._order()
+        self.redraw()
+
+    def moved(self, index: int) -> None:
+        """Tells which layer is selected."""
+        name = self._layers[index].name
+        if name != self.selected:
+            self.selected = name
+            self.post_message(self.LayerSelected(self, name))
+
+    def head_clicked(self, x: int) -> None:
+        """Sorts by the column; once more turns the order round."""
+        columns = layer_columns(self._layers, self.size.width)
+        key = next((column.key for column in reversed(columns) if column.start <= x), None)
+        if key == self._sort:
+            self.action_reverse()
+        else:
+            self.sort_by(key)
+
+    def _order(self) -> None:
+        if self._sort is None:
+            self._layers = layers(self.store) if self.store else []
+        else:
+            self._layers = _sorted(self._layers, self._sort, self._up)
+        self.cursor = next((i for i, layer in enumerate(self._layers) if layer.name == self.selected), 0)
+
+
+def _sorted(rows: list[Layer], key: Key, up: bool) -> list[Layer]:
+    known = [layer for layer in rows if not sorting_key(layer, key)[0]]
+    unknown = [layer for layer in rows if sorting_key(layer, key)[0]]
+    return sorted(known, key=lambda layer: sorting_key(layer, key), reverse=not up) + unknown

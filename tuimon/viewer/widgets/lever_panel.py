@@ -1,0 +1,203 @@
+"""The run's levers: where each stands, what was asked of it, and the keys and clicks that move it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from tuimon.log.records import Applied, Command, LeverInfo, Refused
+from tuimon.log.store import Store
+from tuimon.viewer.draw import format
+from tuimon.viewer.draw.rows import Row, Span
+from tuimon.viewer.widgets.row_list import RowList
+from tuimon.viewer.widgets.wording import lever_value
+
+_NAME = 16
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """The latest that is known of a lever's last command."""
+
+    text: str
+    style: str
+    command_id: str = ""
+
+
+class LeverPanel(RowList):
+    """One row a lever. A request shows as such until the log says that it was applied, or refused and why."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "choose", "Switch on or off, or do it", show=False),
+        Binding("less_than_sign", "multiply(0.5)", "Halve", show=False),
+        Binding("greater_than_sign", "multiply(2.0)", "Double", show=False),
+        Binding("backspace", "default", "Back to the value at the start", show=False),
+    ]
+    has_cursor = True
+
+    class Asked(Message):
+        """A lever is to be moved. The command has no id yet: whoever sends it gives it one."""
+
+        def __init__(self, panel: LeverPanel, command: Command) -> None:
+            super().__init__()
+            self.panel = panel
+            self.command = command
+
+        @property
+        def control(self) -> LeverPanel:
+            """The panel."""
+            return self.panel
+
+    class EditAsked(Message):
+        """A value is to be typed for a lever."""
+
+        def __init__(self, panel: LeverPanel, lever: LeverInfo) -> None:
+            super().__init__()
+            self.panel = panel
+            self.lever = lever
+
+        @property
+        def control(self) -> LeverPanel:
+            """The panel."""
+            return self.panel
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._levers: list[LeverInfo] = []
+        self._outcomes: dict[str, _Outcome] = {}
+        self._events_read = 0
+
+    def on_mount(self) -> None:
+        """Names the panel."""
+        self.border_title = "levers"
+
+    def watched(self, store: Store) -> Hashable:
+        """Levers change by events only."""
+        return len(store.events)
+
+    def take(self, store: Store) -> None:
+        """Folds the answers in that the log has brought."""
+        self._levers = list(store.levers.values())
+        if self._events_read > len(store.events):
+            self._events_read, self._outcomes = 0, {}
+        for record in store.events[self._events_read :]:
+            if isinstance(record.event, Applied | Refused):
+                self._answer(record.event)
+        self._events_read = len(store.events)
+
+    def update_from(self, store: Store) -> None:
+        """Shows the store's levers; another run's begin without this one's answers."""
+        if store is not self.store:
+            self._events_read, self._outcomes = 0, {}
+        super().update_from(store)
+
+    def requested(self, command: Command) -> None:
+        """A command was sent: shows it as requested until it is answered."""
+        self._outcomes[command.lever] = _Outcome(f"{_asked(command, self.ascii)} requested".lstrip(), "warn", command.id)
+        self.redraw()
+
+    def failed(self, command_id: str, reason: str) -> None:
+        """A command could not even be sent."""
+        for lever, outcome in self._outcomes.items():
+            if outcome.command_id == command_id:
+                self._outcomes[lever] = _Outcome(f"not sent: {reason}", "bad")
+        self.redraw()
+
+    def count(self) -> int:
+        """One row a lever."""
+        return len(self._levers)
+
+    def row(self, index: int, width: int) -> Row:
+        """Name, value, and what became of the last command."""
+        lever = self._levers[index]
+        value, style = self._value(lever)
+        outcome = self._outcomes.get(lever.name)
+        row = [Span(f"{lever.name:<{_NAME}} ", "name" if lever.type != "action" else "key"), Span(f"{value:<12}", style)]
+        if outcome:
+            return [*row, Span(f" {outcome.text}", outcome.style)]
+        return [*row, Span(f" {lever.help}", "dim")]
+
+    def empty_text(self) -> str:
+        """What will appear."""
+        return "No levers yet.\nOnce the run has started, its learning rate, regularizers and more can be changed here."
+
+    def chosen(self, index: int) -> None:
+        """Does the action, switches on or off, or asks for one of the choices."""
+        lever = self._levers[index]
+        if lever.type == "choice":
+            self.post_message(self.EditAsked(self, lever))
+        else:
+            self._ask(Command(lever.name, "do" if lever.type == "action" else "toggle"))
+
+    def clicked(self, index: int, x: int, times: int) -> None:
+        """A click on the value, or a double click anywhere, is as enter; a click on the name only goes there."""
+        if x >= _NAME and times == 1:
+            self.chosen(index)
+
+    def action_multiply(self, factor: float) -> None:
+        """Halves or doubles the number under the cursor."""
+        lever = self._current()
+        if lever and lever.type == "number":
+            self._ask(Command(lever.name, "multiply", factor))
+
+    def action_default(self) -> None:
+        """Back to where it was at the start."""
+        lever = self._current()
+        if lever and lever.type != "action":
+            self._ask(Command(lever.name, "default"))
+
+    def action_edit(self) -> None:
+        """Asks for a value to be typed."""
+        lever = self._current()
+        if lever and lever.type in ("number", "choice"):
+            self.post_message(self.EditAsked(self, lever))
+
+    @property
+    def current(self) -> LeverInfo | None:
+        """The lever under the cursor."""
+        return self._current()
+
+    def _current(self) -> LeverInfo | None:
+        return self._levers[self.cursor] if self.cursor < len(self._levers) else None
+
+    def _ask(self, command: Command) -> None:
+        self.post_message(self.Asked(self, command))
+
+    def _value(self, lever: LeverInfo) -> tuple[str, str]:
+        if lever.type == "action":
+            return "[do]", "key"
+        on = lever.enabled and lever.value is not False
+        return lever_value(lever.value, lever.enabled, self.ascii), "value" if on else "dim"
+
+    def _answer(self, event: Applied | Refused) -> None:
+        waiting = self._outcomes.get(event.lever)
+        if waiting and waiting.command_id and event.id and waiting.command_id != event.id:
+            return  # the answer to an earlier command; the later one is still under way
+        step = format.count(event.step)
+        if isinstance(event, Refused):
+            self._outcomes[event.lever] = _Outcome(f"refused: {event.reason}", "bad")
+        else:
+            self._outcomes[event.lever] = _Outcome(f"{_moved(event, self.ascii)} at step {step}", "good")
+
+
+def _moved(event: Applied, ascii: bool) -> str:
+    if event.old is None and event.new is None:
+        return event.note or "done"
+    old, new = (lever_value(v, on, ascii) for v, on in ((event.old, event.old_enabled), (event.new, event.new_enabled)))
+    return f"{old} {'->' if ascii else '→'} {new}"
+
+
+def _asked(command: Command, ascii: bool) -> str:
+    match command.op:
+        case "multiply" if isinstance(command.value, int | float):
+            return format.scale(float(command.value), ascii)
+        case "set":
+            return lever_value(command.value, ascii=ascii)
+        case "do":
+            return ""
+        case _:
+            return command.op

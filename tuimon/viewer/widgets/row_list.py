@@ -1,0 +1,171 @@
+"""The base of all widgets that show more rows than fit: scrolling, following the end, a cursor, the mouse."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+
+from tuimon.viewer.draw.rows import Row, Span, fit
+from tuimon.viewer.widgets.drawn import Drawn, selected
+
+
+class RowList(Drawn, can_focus=True):
+    """Rows under an optional fixed head.
+
+    With `has_cursor`, the keys move a cursor and enter chooses its row; without, they scroll. With `follows`, the end stays
+    in sight as rows arrive, until one scrolls up, and again from the moment one returns to the end.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", "Up", show=False),
+        Binding("down", "move(1)", "Down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("home", "home", "First row", show=False),
+        Binding("end", "end", "Last row, and follow what comes", show=False),
+        Binding("enter", "choose", "Choose the row", show=False),
+    ]
+    DEFAULT_CSS = "RowList { min-height: 1; }"
+
+    has_cursor = False
+    follows = False
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.cursor = 0
+        self.top = 0
+        self.following = self.follows
+
+    def count(self) -> int:
+        """How many rows there are."""
+        raise NotImplementedError
+
+    def row(self, index: int, width: int) -> Row:
+        """One of the rows."""
+        raise NotImplementedError
+
+    def head(self, width: int) -> list[Row]:
+        """The fixed rows on top."""
+        return []
+
+    def empty_text(self) -> str:
+        """What stands there while there are no rows: what will appear, and when."""
+        return ""
+
+    def chosen(self, index: int) -> None:
+        """A row was chosen with enter or a double click."""
+
+    def moved(self, index: int) -> None:
+        """The cursor came to another row."""
+
+    def head_clicked(self, x: int) -> None:
+        """The head was clicked at column `x`."""
+
+    def draw(self, width: int, height: int) -> list[Row]:
+        """The head, and the rows in sight."""
+        count = self.count()
+        if not count:
+            return message(self.empty_text(), width, height)
+        bar = width > 2 and count > height - len(self.head(width))
+        inner = width - bar
+        head = self.head(inner)
+        room = max(height - len(head), 0)
+        self._scroll_into_range(room)
+        shown = range(self.top, min(self.top + room, count))
+        body = [self._body_row(index, inner) for index in shown]
+        return [*head, *(_with_bar(body, inner, self.top, room, count, self.ascii) if bar else body)][:height]
+
+    def action_move(self, by: int) -> None:
+        """Moves the cursor, or scrolls where there is none."""
+        self._go(self.cursor + by) if self.has_cursor else self._scroll(by)
+
+    def action_page(self, pages: int) -> None:
+        """Moves by as many rows as are in sight."""
+        self.action_move(pages * max(self._room() - 1, 1))
+
+    def action_home(self) -> None:
+        """To the first row."""
+        self.action_move(-self.count())
+
+    def action_end(self) -> None:
+        """To the last row; follows it where the list follows."""
+        self.action_move(self.count())
+
+    def action_choose(self) -> None:
+        """Chooses the row under the cursor."""
+        if self.has_cursor and self.cursor < self.count():
+            self.chosen(self.cursor)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Scrolls up."""
+        event.stop()
+        self._scroll(-3)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Scrolls down."""
+        event.stop()
+        self._scroll(3)
+
+    def on_click(self, event: events.Click) -> None:
+        """Moves the cursor to the row; a double click chooses it."""
+        at = event.get_content_offset(self)
+        if at is None:
+            return
+        index = at.y - len(self.head(self.size.width))
+        if index < 0:
+            self.head_clicked(at.x)
+        elif self.has_cursor and self.top + index < self.count():
+            self._go(self.top + index)
+            self.clicked(self.cursor, at.x, event.chain)
+
+    def clicked(self, index: int, x: int, times: int) -> None:
+        """A row was clicked at column `x`, `times` times in a row."""
+        if times == 2:
+            self.chosen(index)
+
+    def _room(self) -> int:
+        return max(self.size.height - len(self.head(self.size.width)), 1)
+
+    def _go(self, index: int) -> None:
+        index = min(max(index, 0), max(self.count() - 1, 0))
+        changed, self.cursor = index != self.cursor, index
+        self.top = min(max(self.top, index - self._room() + 1), index)
+        self.following = self.follows and index >= self.count() - 1
+        self.redraw()
+        if changed:
+            self.moved(index)
+
+    def _scroll(self, by: int) -> None:
+        last = max(self.count() - self._room(), 0)
+        self.top = min(max(self.top + by, 0), last)
+        self.following = self.follows and self.top >= last
+        self.redraw()
+
+    def _scroll_into_range(self, room: int) -> None:
+        last = max(self.count() - room, 0)
+        self.top = last if self.following else min(max(self.top, 0), last)
+
+    def _body_row(self, index: int, width: int) -> Row:
+        row = fit(self.row(index, width), width)
+        if not (self.has_cursor and index == self.cursor):
+            return row
+        return selected(row, width)
+
+
+def message(text: str, width: int, height: int) -> list[Row]:
+    """Words in the middle of an empty panel."""
+    lines = [line for part in text.split("\n") for line in textwrap.wrap(part, max(width - 2, 1)) or [""]][: max(height, 0)]
+    above = max((height - len(lines)) // 2, 0)
+    return [[] for _ in range(above)] + [[Span(line.center(width), "dim")] for line in lines]
+
+
+def _with_bar(body: list[Row], width: int, top: int, room: int, count: int, ascii: bool) -> list[Row]:
+    """The rows with a scroll bar at their right."""
+    size = max(1, room * room // count)
+    start = round(top / max(count - room, 1) * (room - size))
+    thumb, track = ("#", "|") if ascii else ("▐", " ")
+    marks = [thumb if start <= y < start + size else track for y in range(len(body))]
+    return [[*fit(row, width), Span(mark, "dim")] for row, mark in zip(body, marks, strict=True)]

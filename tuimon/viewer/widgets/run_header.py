@@ -1,0 +1,110 @@
+"""The line over a run: what it is, how it stands, how far it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+
+from tuimon.log.store import Store
+from tuimon.viewer.draw import format
+from tuimon.viewer.draw.meter import state_glyph
+from tuimon.viewer.draw.rows import Row, Span, fit, shorten, width_of
+from tuimon.viewer.widgets.drawn import Drawn
+
+
+class RunHeader(Drawn):
+    """Name, model and optimizer; state; epoch, step, speed and time left; learning rate and regularization.
+
+    On one line where that fits, else on two (its height must allow it); what does not fit then goes from the right.
+    """
+
+    DEFAULT_CSS = "RunHeader { height: 1; } RunHeader.-tall { height: 2; }"
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._state = "unknown"
+        self._detail = ""
+
+    def set_state(self, state: str, detail: str = "") -> None:
+        """Shows how the run was judged to stand."""
+        if (state, detail) != (self._state, self._detail):
+            self._state, self._detail = state, detail
+            self.redraw()
+
+    def on_resize(self) -> None:
+        """Takes a second line when narrow."""
+        self.set_class(self.size.width < 110, "-tall")
+
+    def watched(self, store: Store) -> Hashable:
+        """Nearly every record changes the step."""
+        return store.version
+
+    def draw(self, width: int, height: int) -> list[Row]:
+        """One line, or two."""
+        if self.store is None:
+            return [[Span("no run yet", "dim")]]
+        who, how = _who(self.store, self.ascii), self._how()
+        far, set_to = _far(self.store, self.ascii), _set_to(self.store, self.ascii)
+        if height >= 2:
+            first = _spread([who], how, width, self.ascii)
+            return [first, _spread([far], set_to, width, self.ascii)]
+        return [_spread([who, how, far], set_to, width, self.ascii)]
+
+    def _how(self) -> Row:
+        glyph, style = state_glyph(self._state, self.ascii)
+        detail = f" ({self._detail})" if self._detail else ""
+        return [Span(f"{glyph} {self._state}", style), Span(detail, "dim")]
+
+
+def _who(store: Store, ascii: bool) -> Row:
+    started, launched = store.started, store.launched
+    name = started.name if started else launched.name if launched else "run"
+    dot = " - " if ascii else " · "
+    parts = [part for part in ((started.model, started.optimizer) if started else ()) if part]
+    return [Span(name, "title"), Span("".join(dot + part for part in parts), "dim")]
+
+
+def _far(store: Store, ascii: bool) -> Row:
+    started = store.started
+    total = started.total_steps if started else None
+    row = [Span("step ", "dim"), Span(format.count(store.step), "value")]
+    if total:
+        row.append(Span(f"/{format.count(total)}", "dim"))
+    if started and started.steps_per_epoch:
+        epochs = f"/{math.ceil(total / started.steps_per_epoch)}" if total else ""
+        epoch = store.step // started.steps_per_epoch
+        if not (total and store.step >= total):
+            epoch += 1
+        row = [Span("epoch ", "dim"), Span(str(epoch), "value"), Span(f"{epochs}  ", "dim"), *row]
+    speed = store.last("throughput")
+    row.append(Span(f"  {format.rate(speed, ascii)}", "value"))
+    if total and speed > 0 and store.step < total and not store.ended and not store.exited:
+        row += [Span("  ETA ", "dim"), Span(format.duration((total - store.step) / speed), "value")]
+    return row
+
+
+def _set_to(store: Store, ascii: bool) -> Row:
+    row: Row = []
+    lr = store.last("lr")
+    if not math.isnan(lr):
+        row += [Span("lr ", "dim"), Span(format.number(lr), "value")]
+    scale = store.levers.get("lr_scale")
+    factor = scale.value if scale else None
+    if isinstance(factor, int | float) and not isinstance(factor, bool) and factor != 1:
+        row.append(Span(f" ({format.scale(float(factor), ascii)})", "warn"))
+    if "regularization" in store.levers:
+        on = store.levers["regularization"].value is not False
+        row += [Span("  reg ", "dim"), Span("on" if on else "off", "value" if on else "warn")]
+    return row
+
+
+def _spread(left: list[Row], right: Row, width: int, ascii: bool) -> Row:
+    """Parts at the left, one at the right; the first part gives way."""
+    gap = Span("  ")
+    rest = [span for part in left[1:] for span in (gap, *part)]
+    taken = width_of(rest) + width_of(right) + 2
+    first = left[0]
+    if width_of(first) + taken > width:
+        first = [Span(shorten("".join(s.text for s in first), max(width - taken, 8), ascii), "title")]
+    body = [*first, *rest]
+    return fit([*body, Span(" " * max(width - width_of(body) - width_of(right), 2)), *right], width)

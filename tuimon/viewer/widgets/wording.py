@@ -1,0 +1,119 @@
+"""Events and levers in words, as the screen's lists and charts say them. Knows no widget."""
+
+from __future__ import annotations
+
+import signal
+
+from tuimon.log.records import (
+    Applied,
+    CheckpointSaved,
+    Ended,
+    Event,
+    Exited,
+    Finding,
+    Gap,
+    Launched,
+    LeverInfo,
+    LeverValue,
+    Notice,
+    Refused,
+    RunStarted,
+)
+from tuimon.viewer.draw import format
+
+_SHORT = {"lr_scale": "lr", "weight_decay": "wd", "clip_norm": "clip", "regularization": "reg"}
+_ENDINGS = {"finished": "good", "stopped": "warn", "failed": "bad"}
+_LEVELS = {"info": "value", "warning": "warn", "error": "bad"}
+
+
+def describe(event: Event, ascii: bool = False) -> tuple[str, str]:
+    """An event in one line, and its style. What is wrong says so in words (`refused`, `failed`, `!`), not by colour alone."""
+    match event:
+        case Launched():
+            return f"launched {event.name}: {' '.join(event.command)}", "value"
+        case RunStarted():
+            return _started(event), "good"
+        case Applied():
+            return _applied(event, ascii), "value"
+        case Refused():
+            value = "" if event.value is None else f" {lever_value(event.value, ascii=ascii)}"
+            return f"refused {event.lever}{value}: {event.reason}{_by(event.by)}", "warn"
+        case CheckpointSaved():
+            return f"saved {event.path} ({event.reason})", "value"
+        case Notice():
+            return ("! " if event.level != "info" else "") + event.text, _LEVELS[event.level]
+        case Gap():
+            return f"! {event.records} records lost ({event.reason})", "bad"
+        case Ended():
+            return event.how + (f": {event.reason}" if event.reason else ""), _ENDINGS[event.how]
+        case Exited():
+            return _exited(event)
+        case Finding():
+            return f"! {event.text}", _LEVELS[event.severity]
+
+
+def lever_value(value: LeverValue, enabled: bool = True, ascii: bool = False) -> str:
+    """A lever's value: a number, on or off, a word; `off (0.01)` for a number that is switched off."""
+    if value is None:
+        return format.missing(ascii)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    text = value if isinstance(value, str) else f"{value:g}"
+    return text if enabled else f"off ({text})"
+
+
+def marker_label(applied: Applied, ascii: bool = False) -> str:
+    """A moved lever in a few letters, for a chart: `lr ½`, `wd off`."""
+    name = _SHORT.get(applied.lever, applied.lever)
+    if applied.lever == "lr_scale" and isinstance(applied.new, float | int) and not isinstance(applied.new, bool):
+        return f"{name} {format.scale(applied.new, ascii)}"
+    if not applied.new_enabled:
+        return f"{name} off"
+    return f"{name} {lever_value(applied.new, ascii=ascii)}"
+
+
+def is_move(applied: Applied, levers: dict[str, LeverInfo]) -> bool:
+    """Whether a value changed, as against an action that was done."""
+    lever = levers.get(applied.lever)
+    return (lever is None or lever.type != "action") and (applied.old, applied.old_enabled) != (
+        applied.new,
+        applied.new_enabled,
+    )
+
+
+def _started(event: RunStarted) -> str:
+    where = event.device_name or event.device
+    resumed = f" from step {format.count(event.first_step)}" if event.first_step else ""
+    return f"training started{resumed}" + (f" on {where}" if where else "") + f", pid {event.process.pid}"
+
+
+def _applied(event: Applied, ascii: bool) -> str:
+    arrow = "->" if ascii else "→"
+    if event.old is None and event.new is None:
+        text = f"{event.lever} done"
+    else:
+        old = lever_value(event.old, event.old_enabled, ascii)
+        text = f"{event.lever} {old} {arrow} {lever_value(event.new, event.new_enabled, ascii)}"
+    note = event.note.replace("→", "->") if ascii else event.note
+    return text + (f" ({note})" if note else "") + _by(event.by)
+
+
+def _by(who: str) -> str:
+    return f", by {who}" if who else ""
+
+
+def _exited(event: Exited) -> tuple[str, str]:
+    if event.reason:
+        return f"could not be started: {event.reason}", "bad"
+    if event.out_of_memory:
+        return "killed: the machine ran out of memory", "bad"
+    if event.signal is not None:
+        return f"killed by {_signal_name(event.signal)}", "bad"
+    return f"process ended with exit code {event.code}", "dim" if event.code == 0 else "warn"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
