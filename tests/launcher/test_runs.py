@@ -1,0 +1,75 @@
+"""Finding runs on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tuimon.errors import TuimonError
+from tuimon.launcher.runs import find_run, list_runs, runs_dir
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three runs, an empty folder and a stray file; `mlp-02` was begun last."""
+    for name, second in (("mlp-01", 100), ("mlp-02", 300), ("cnn-01", 200)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"events.out.tfevents.{second:010d}.host.1.0.run").touch()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "stray").touch()
+    return tmp_path
+
+
+def test_runs_are_listed_newest_first(folder: Path) -> None:
+    """What holds no log is no run; a folder that is not there has none."""
+    assert [run.name for run in list_runs(folder)] == ["mlp-02", "cnn-01", "mlp-01"]
+    assert list_runs(folder / "nowhere") == []
+
+
+@pytest.mark.parametrize(("text", "name"), [("mlp-01", "mlp-01"), ("c", "cnn-01"), ("latest", "mlp-02"), ("mlp-02", "mlp-02")])
+def test_a_run_is_found_by_name_prefix_or_latest(folder: Path, text: str, name: str) -> None:
+    """All that a user would type."""
+    assert find_run(text, folder).name == name
+
+
+def test_a_run_is_found_by_path(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Absolute, relative, or that of one event file, wherever runs live."""
+    elsewhere = tmp_path / "elsewhere"
+    assert find_run(str(folder / "cnn-01"), elsewhere) == folder / "cnn-01"
+    monkeypatch.chdir(folder)
+    assert find_run("./cnn-01", elsewhere) == folder / "cnn-01"
+    file = next((folder / "cnn-01").iterdir())
+    assert find_run(str(file), elsewhere) == file
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("mlp", "several runs: mlp-02, mlp-01"),
+        ("mpl-02", "The nearest: mlp-02"),
+        ("zzz", "The newest: mlp-02, cnn-01"),
+        ("", "several"),
+    ],
+)
+def test_a_name_that_means_no_run_names_the_nearest(folder: Path, text: str, reason: str) -> None:
+    """Ambiguous, mistyped and unknown."""
+    with pytest.raises(TuimonError) as error:
+        find_run(text, folder)
+    assert reason in str(error.value)
+
+
+def test_without_runs_the_error_says_how_to_start_one(tmp_path: Path) -> None:
+    """Also for `latest`."""
+    with pytest.raises(TuimonError, match="No runs in"):
+        find_run("latest", tmp_path)
+
+
+def test_where_runs_live(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The option, else the variable, else ./runs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TUIMON_RUNS", raising=False)
+    assert runs_dir() == tmp_path / "runs"
+    monkeypatch.setenv("TUIMON_RUNS", "/somewhere")
+    assert runs_dir() == Path("/somewhere")
+    assert runs_dir("here") == tmp_path / "here"

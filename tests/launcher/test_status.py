@@ -1,0 +1,102 @@
+"""How a run stands is judged from its events and from who still lives."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from tuimon.launcher.status import Lifecycle, judge
+from tuimon.log.batch import Batch, EventRecord
+from tuimon.log.records import Applied, Ended, Event, Exited, Launched, LeverInfo, Process, RunStarted
+from tuimon.log.store import Store
+from tuimon.process import this_process
+
+SUPERVISOR = Process("here", "boot", 1, 1.0)
+TRAINER = Process("here", "boot", 2, 2.0)
+LAUNCHED = Launched(name="a", command=(), cwd="", supervisor=SUPERVISOR)
+STARTED = RunStarted(name="a", process=TRAINER)
+
+
+class Written(NamedTuple):
+    """An event with its time."""
+
+    wall_time: float
+    event: Event
+
+
+def judged(*events: Event, alive: dict[Process, bool | None]) -> tuple[str, str]:
+    life = Lifecycle()
+    for number, event in enumerate(events):
+        life.see(Written(float(number), event))
+    status = life.status(lambda process: alive[process])
+    return status.state, status.detail
+
+
+@pytest.mark.parametrize(
+    ("events", "supervisor", "trainer", "state"),
+    [
+        ([LAUNCHED], True, False, "starting"),
+        ([LAUNCHED], False, False, "lost"),
+        ([LAUNCHED], None, None, "unknown"),
+        ([LAUNCHED, STARTED], True, True, "running"),
+        ([LAUNCHED, STARTED], False, True, "running"),
+        ([LAUNCHED, STARTED], True, False, "running"),
+        ([LAUNCHED, STARTED], False, False, "lost"),
+        ([LAUNCHED, STARTED], None, None, "unknown"),
+        ([STARTED], False, True, "running"),
+        ([STARTED], False, False, "lost"),
+        ([LAUNCHED, STARTED, Applied(1, "paused", False, True)], True, True, "paused"),
+        ([LAUNCHED, STARTED, Applied(1, "paused", False, True), Applied(1, "paused", True, False)], True, True, "running"),
+        ([LAUNCHED, STARTED, Ended("finished")], True, True, "finished"),
+        ([LAUNCHED, STARTED, Ended("failed"), Exited(code=1)], False, False, "failed"),
+        ([LAUNCHED, STARTED, Ended("stopped"), Exited(code=130)], False, False, "stopped"),
+        ([LAUNCHED, STARTED, Exited(signal=9)], False, False, "killed"),
+        ([LAUNCHED, Exited(reason="no such file")], False, False, "failed"),
+        ([LAUNCHED, STARTED, Ended("stopped"), Exited(code=130), LAUNCHED], True, False, "starting"),
+        ([LAUNCHED, STARTED, Ended("stopped"), Exited(code=130), LAUNCHED, STARTED], True, True, "running"),
+        ([LAUNCHED, STARTED, Ended("stopped"), Exited(code=130), LAUNCHED, Exited(code=1)], False, False, "failed"),
+        ([], False, False, "unknown"),
+    ],
+)
+def test_each_state(events: list[Event], supervisor: bool | None, trainer: bool | None, state: str) -> None:
+    """Events first, then who lives; another host's run is never called dead."""
+    assert judged(*events, alive={SUPERVISOR: supervisor, TRAINER: trainer})[0] == state
+
+
+@pytest.mark.parametrize(
+    ("exited", "detail"),
+    [
+        (Exited(signal=9, out_of_memory=True), "out of memory: the kernel killed it"),
+        (Exited(signal=9), "by SIGKILL"),
+        (Exited(signal=11), "SIGSEGV: it crashed in native code"),
+        (Exited(signal=63), "by signal 63"),
+    ],
+)
+def test_a_kill_is_told_in_words(exited: Exited, detail: str) -> None:
+    """Out of memory, a crash and a kill are told apart."""
+    assert judged(LAUNCHED, exited, alive={SUPERVISOR: False}) == ("killed", detail)
+
+
+def test_a_resumed_run_that_was_left_paused_starts_unpaused() -> None:
+    """What an earlier attempt's levers were does not count, what the new one declares does."""
+    paused = RunStarted(name="a", process=TRAINER, levers=(LeverInfo("paused", "switch", True),))
+    alive = {SUPERVISOR: True, TRAINER: True}
+    assert judged(STARTED, Applied(1, "paused", False, True), STARTED, alive=alive)[0] == "running"
+    assert judged(STARTED, paused, alive=alive)[0] == "paused"
+
+
+def test_files_read_one_after_the_other_are_judged_by_their_times() -> None:
+    """A reader gives all of the supervisor's file before the trainer's, so order alone does not say which came last."""
+    life = Lifecycle()
+    for wall, event in ((0.0, LAUNCHED), (9.0, Exited(code=0)), (1.0, STARTED), (8.0, Ended("finished"))):
+        life.see(Written(wall, event))
+    assert life.status(lambda _: False).state == "finished"
+
+
+def test_a_store_is_judged_with_the_real_process_table() -> None:
+    """This very process trains, so the run lives."""
+    store = Store()
+    started = RunStarted(name="a", process=this_process())
+    store.apply(Batch({}, events=[EventRecord(0, 1.0, started)], bytes=1))
+    assert judge(store).state == "running" and judge(store).live

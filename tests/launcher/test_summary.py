@@ -1,0 +1,135 @@
+"""A run in one line, from a glance at its log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tuimon.launcher import glance, summary
+from tuimon.launcher.glance import lifecycle
+from tuimon.launcher.summary import summarize
+from tuimon.log.histogram import BINS, Histogram
+from tuimon.log.records import Applied, Ended, Launched, RunStarted
+from tuimon.log.writer import LogWriter
+from tuimon.process import this_process
+
+SPEC = {"model": {"name": "mlp", "activation": "relu"}, "optimizer": {"name": "adam"}}
+
+
+def started(**more: object) -> RunStarted:
+    return RunStarted(
+        name="a", process=this_process(), device="cuda:0", total_steps=60_000, steps_per_epoch=100, spec=SPEC, **more
+    )
+
+
+def write_steps(log: LogWriter, count: int) -> None:
+    for step in range(1, count + 1):
+        log.scalars(step, {"loss/train": 1000 / step, "lr": 0.1, "throughput": 50.0})
+        if step % 100 == 0:
+            log.scalars(step, {"loss/val": 2000 / step})
+
+
+@pytest.fixture
+def long_run(tmp_path: Path) -> Path:
+    """60,000 steps, 5 MB."""
+    launch = LogWriter(tmp_path, "launch")
+    launch.event(Launched(name="a", command=(), cwd="/", supervisor=this_process(), device="cuda:3"))
+    log = LogWriter(tmp_path, "run")
+    log.event(started())
+    write_steps(log, 60_000)
+    log.event(Ended("finished", step=60_000))
+    log.close()
+    launch.close()
+    return tmp_path
+
+
+def test_a_summary_tells_what_a_list_shows(long_run: Path) -> None:
+    """The end is exact, the curve is sampled, the device is the one that people call it by."""
+    told = summarize(long_run)
+    assert (told.status.state, told.step, told.total_steps, told.steps_per_epoch) == ("finished", 60_000, 60_000, 100)
+    assert told.loss_train == pytest.approx(1000 / 60_000)
+    assert told.loss_val == pytest.approx(2000 / 60_000)
+    assert (told.device, told.model, told.optimizer, told.activation) == ("cuda:3", "mlp", "adam", "relu")
+    assert told.steps_per_second == 50
+    assert 20 <= len(told.losses) <= 60 and told.losses[0] == 1000
+    assert list(told.losses) == sorted(told.losses, reverse=True)
+    assert told.last_wall > told.first_wall
+
+
+def test_a_glance_reads_a_small_part_of_a_long_log(long_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cost does not grow with the log: under a tenth of 5 MB is looked at."""
+    read = []
+    plain = glance.read_part
+    monkeypatch.setattr(glance, "read_part", lambda path, start, size: read.append(size) or plain(path, start, size))
+    glance.glance(long_run)
+    total = sum(file.stat().st_size for file in long_run.iterdir())
+    assert total > 4_000_000 and 0 < sum(read) < total / 10
+
+
+def test_a_log_that_has_not_grown_is_not_read_again(long_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But one that has is, and its processes are looked at each time."""
+    first = summarize(long_run)
+    monkeypatch.setattr(summary, "glance", lambda run: pytest.fail("read again"))
+    assert summarize(long_run) == first
+    monkeypatch.undo()
+    log = LogWriter(long_run, "run")
+    log.scalars(60_001, {"loss/train": 0.5})
+    log.close()
+    assert summarize(long_run).step == 60_001
+
+
+def test_a_pause_is_seen_however_long_ago_it_was(tmp_path: Path) -> None:
+    """Hours of meter records after the pause do not hide it."""
+    log = LogWriter(tmp_path, "run")
+    log.event(started())
+    write_steps(log, 5_000)
+    log.event(Applied(5_000, "paused", False, True))
+    meters = {f"system/gpu{i}/utilization_percent": 0.0 for i in range(8)}
+    for _ in range(3_000):
+        log.scalars(5_000, meters)
+    log.close()
+    assert summarize(tmp_path).status.state == "paused"
+    assert summarize(tmp_path).loss_train == pytest.approx(1000 / 5_000)
+
+
+def test_records_larger_than_a_look_do_not_hide_the_end(tmp_path: Path) -> None:
+    """A model of 200 layers writes samples of 100 KB, larger than what is read at first."""
+    log = LogWriter(tmp_path, "run")
+    log.event(started())
+    write_steps(log, 100)
+    histogram = Histogram([float(i) for i in range(BINS)], -1, 1, 0, 1)
+    for step in range(101, 130):
+        log.scalars(step, {"loss/train": 1.0 / step})
+        log.sample(step, {}, {f"gradient/layer{i}": histogram for i in range(200)})
+    log.close()
+    assert (tmp_path / log.path.name).stat().st_size > 2_000_000
+    assert summarize(tmp_path).step == 129
+    assert summarize(tmp_path).loss_train == pytest.approx(1 / 129)
+
+
+def test_a_log_of_another_framework_has_its_loss_found(tmp_path: Path) -> None:
+    """No event of ours, other tags: the training loss is still the one that is shown."""
+    log = LogWriter(tmp_path, "v2")
+    for step in range(10):
+        log.scalars(step, {"val_loss": 9.0, "train_loss": float(step)})
+    log.close()
+    told = summarize(tmp_path)
+    assert (told.status.state, told.step, told.loss_train) == ("unknown", 9, 9.0)
+    assert told.losses == tuple(float(step) for step in range(10))
+
+
+def test_a_folder_without_a_log_has_a_name(tmp_path: Path) -> None:
+    """Nothing raises; nothing is made up."""
+    assert summarize(tmp_path / "nothing").name == "nothing"
+    assert summarize(tmp_path).status.state == "unknown"
+
+
+def test_a_damaged_log_is_summarized_as_far_as_it_goes(long_run: Path) -> None:
+    """A megabyte of garbage in the middle hides only itself."""
+    file = next(file for file in long_run.iterdir() if file.name.endswith(".run"))
+    data = bytearray(file.read_bytes())
+    data[3_000_000:4_000_000] = b"\xff" * 1_000_000
+    file.write_bytes(data)
+    assert summarize(long_run).step == 60_000
+    assert lifecycle(long_run).status().state == "finished"
