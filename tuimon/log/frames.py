@@ -56,7 +56,9 @@ def resync(buffer: bytes) -> int | None:
     high_bytes_are_zero = np.ones(span, bool)
     for i in range(4, 8):
         high_bytes_are_zero &= raw[i : i + span] == 0
-    for start in np.flatnonzero(high_bytes_are_zero):
+    maybe = np.flatnonzero(high_bytes_are_zero)
+    lengths = np.lib.stride_tricks.sliding_window_view(raw, 4)[maybe].view("<u4")[:, 0].astype(np.int64)
+    for start in maybe[(lengths > 0) & (lengths <= len(raw) - FRAME_BYTES - maybe)]:  # in a histogram, most bytes are zero
         if _header_is_good(buffer, int(start)) and len(split_one(buffer, int(start))) == 1:
             return int(start)
     return None
