@@ -1,0 +1,116 @@
+"""A viewer whose terminal goes away: real pseudo-terminals, closed for real."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from tuimon.viewer.terminal import HUNG_UP, is_gone, leave_when_gone
+
+CHILD = """
+import signal, sys, time
+{before}
+from textual.app import App
+from textual.widgets import Static
+from tuimon.viewer import terminal
+
+class Small(App):
+    def compose(self):
+        yield Static("ready")
+    def on_mount(self):
+        terminal.leave_when_gone(0, terminal.leave_at_once)
+        terminal.leave_on_signals(0, self.leave)
+        self.set_interval(0.05, lambda: self.query_one(Static).update(str(time.time())))
+    def leave(self):
+        self.exit(return_code=3)
+
+app = Small()
+app.run()
+sys.exit(app.return_code)
+"""
+
+
+class Terminal:
+    """A child process that is alone on a pseudo-terminal whose other end is ours."""
+
+    def __init__(self, before: str = "") -> None:
+        self.master, slave = pty.openpty()
+        self.child = subprocess.Popen(
+            [sys.executable, "-c", CHILD.format(before=before)], stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        )
+        os.close(slave)
+        self.seen = b""
+
+    def read_until(self, text: bytes) -> None:
+        while text not in self.seen:
+            self.seen += os.read(self.master, 65536)
+
+    def hang_up(self) -> None:
+        os.close(self.master)
+        self.master = -1
+
+    def close(self) -> None:
+        if self.master >= 0:
+            os.close(self.master)
+        self.child.kill()
+        self.child.wait()
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    opened: list[Terminal] = []
+    yield opened
+    for terminal in opened:
+        terminal.close()
+
+
+@pytest.mark.parametrize("before", ["", "signal.signal(signal.SIGHUP, signal.SIG_IGN)"], ids=["plain", "nohup"])
+def test_a_viewer_ends_at_once_when_its_terminal_is_closed(terminals: list[Terminal], before: str) -> None:
+    """Also with SIGHUP ignored, where Textual alone would spin for ever."""
+    terminals.append(Terminal(before))
+    terminals[0].read_until(b"\x1b[?1049h")
+    terminals[0].hang_up()
+    assert terminals[0].child.wait(timeout=10) in (HUNG_UP, -1)
+
+
+def test_a_terminating_signal_restores_a_living_terminal(terminals: list[Terminal]) -> None:
+    """SIGTERM leaves the alternate screen before the process ends."""
+    terminals.append(Terminal())
+    terminals[0].read_until(b"17")
+    terminals[0].child.terminate()
+    terminals[0].read_until(b"\x1b[?1049l")
+    assert terminals[0].child.wait(timeout=10) == 3
+
+
+def test_the_watch_tells_a_living_terminal_from_a_closed_one() -> None:
+    """Typing into the terminal is no reason to leave; closing it is."""
+    master, slave = pty.openpty()
+    gone = threading.Event()
+    leave_when_gone(slave, gone.set)
+    try:
+        os.write(master, b"typed\n")
+        assert not gone.wait(0.3)
+        assert not is_gone(slave)
+    finally:
+        os.close(master)
+    assert gone.wait(5)
+    assert is_gone(slave)
+    with suppress(OSError):
+        os.close(slave)
+
+
+def test_a_pipe_is_no_terminal_and_never_gone() -> None:
+    """Only terminals are watched: what is no terminal is left to whoever reads it."""
+    reading, writing = os.pipe()
+    try:
+        assert not is_gone(reading)
+    finally:
+        os.close(reading)
+        os.close(writing)

@@ -1,0 +1,330 @@
+"""The app: keeps the runs that are open, follows them, and shows screens.
+
+Runs in the viewer's process, on the main thread; feeds have threads of their own that only post. Imports little at the top:
+what the first frame does not show is imported when it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.screen import Screen
+from textual.timer import Timer
+
+from tuimon.errors import TuimonError
+from tuimon.viewer import terminal, theme
+from tuimon.viewer.keys import keys_of
+from tuimon.viewer.screens.base import TuimonScreen
+
+if TYPE_CHECKING:
+    from tuimon.launcher.status import Status
+    from tuimon.log.batch import Batch
+    from tuimon.log.reader import Damage
+    from tuimon.viewer.opened import Answer, OpenRun
+
+DRAW_EVERY_S = 0.25
+_SOON_S = 0.001  # a timer of no length is an error in Textual
+
+
+class BatchRead(Message):
+    """A feed read a batch. Holds records, so it never replaces another."""
+
+    def __init__(self, path: Path, batch: Batch) -> None:
+        self.path, self.batch = path, batch
+        super().__init__()
+
+
+class AnswerCame(Message):
+    """A run answered a command."""
+
+    def __init__(self, path: Path, answer: Answer) -> None:
+        self.path, self.answer = path, answer
+        super().__init__()
+
+
+class StatusChanged(Message):
+    """A run stands otherwise than before."""
+
+    def __init__(self, path: Path, status: Status) -> None:
+        self.path, self.status = path, status
+        super().__init__()
+
+
+class DamageFound(Message):
+    """A log cannot be read on."""
+
+    def __init__(self, path: Path, damage: Damage) -> None:
+        self.path, self.damage = path, damage
+        super().__init__()
+
+
+class StopAnswered(Message):
+    """A request to stop was taken, or not."""
+
+    def __init__(self, text: str, error: TuimonError | None = None) -> None:
+        self.text, self.error = text, error
+        super().__init__()
+
+
+class TuimonApp(App[None]):
+    """The viewer."""
+
+    TITLE = "tuimon"
+    CSS_PATH = "tuimon.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "leave", "Quit", show=False, priority=True),
+        Binding("ctrl+c", "leave", "Quit", show=False),
+        Binding("ctrl+z", "suspend_process", "Suspend", show=False),
+    ]
+
+    def __init__(self, runs_dir: Path, open_run: Path | None = None, launch: bool = False, ascii: bool = False) -> None:
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        self.runs_dir = runs_dir
+        self.ascii_only = ascii
+        self.opened: dict[Path, OpenRun] = {}
+        self._first = (open_run, launch)
+        self._dirty: set[Path] = set()
+        self._drawn_at = 0.0
+        self._drawing: Timer | None = None
+        wanted = theme.starting_theme(self.console.color_system, os.environ)
+        self.theme = wanted if wanted in self.available_themes else theme.FULL
+
+    def get_default_screen(self) -> Screen[None]:
+        """Home lies under everything."""
+        from tuimon.viewer.screens.home import HomeScreen
+
+        return HomeScreen(self.runs_dir)
+
+    def on_mount(self) -> None:
+        """Opens what was asked for, once the first frame is out."""
+        run, launch = self._first
+        if run:
+            self.call_after_refresh(self.open_run, run)
+        elif launch:
+            self.call_after_refresh(self.action_launch)
+
+    # Called by feeds, on their threads: they only post.
+
+    def batch_read(self, path: Path, batch: Batch) -> None:
+        """A feed read a batch."""
+        self.post_message(BatchRead(path, batch))
+
+    def answer_came(self, path: Path, answer: Answer) -> None:
+        """A run answered a command."""
+        self.post_message(AnswerCame(path, answer))
+
+    def status_changed(self, path: Path, status: Status) -> None:
+        """A run stands otherwise."""
+        self.post_message(StatusChanged(path, status))
+
+    def damage_found(self, path: Path, damage: Damage) -> None:
+        """A log cannot be read on."""
+        self.post_message(DamageFound(path, damage))
+
+    # What they posted is put to use here, on the main thread.
+
+    @on(BatchRead)
+    def take_batch(self, event: BatchRead) -> None:
+        """Puts a batch into its store, and has the screen drawn soon."""
+        if run := self.opened.get(event.path):
+            run.store.apply(event.batch)
+            self._draw_soon(event.path)
+
+    @on(AnswerCame)
+    def take_answer(self, event: AnswerCame) -> None:
+        """Tells the user what came of a command, at once."""
+        run = self.opened.get(event.path)
+        if run and run.settle(event.answer):
+            self._each_screen_told(event.path, event.answer)
+            self._draw_soon(event.path)
+
+    @on(StatusChanged)
+    def take_status(self, event: StatusChanged) -> None:
+        """Shows how the run stands."""
+        if run := self.opened.get(event.path):
+            run.status = event.status
+            self._draw_soon(event.path)
+
+    @on(DamageFound)
+    def tell_damage(self, event: DamageFound) -> None:
+        """Says where the log ends being readable."""
+        self.notify(str(event.damage), title=event.path.name, severity="warning", timeout=15, markup=False)
+
+    @on(StopAnswered)
+    def tell_stop(self, event: StopAnswered) -> None:
+        """Says what came of a request to stop."""
+        if event.error:
+            self.show_error(event.error, "The run could not be stopped")
+        else:
+            self.notify(event.text, markup=False)
+
+    def _each_screen_told(self, path: Path, answer: Answer) -> None:
+        for screen in self._screens():
+            screen.answered(path, answer)
+
+    def _screens(self) -> list[TuimonScreen]:
+        return [screen for screen in self.screen_stack if isinstance(screen, TuimonScreen)]
+
+    def _draw_soon(self, path: Path) -> None:
+        """Draws at once when the last drawing is long enough ago, else when it will be."""
+        self._dirty.add(path)
+        if self._drawing is None:
+            wait_s = max(_SOON_S, self._drawn_at + DRAW_EVERY_S - time.monotonic())
+            self._drawing = self.set_timer(wait_s, self._draw)
+
+    def _draw(self) -> None:
+        self._drawing = None
+        self._drawn_at = time.monotonic()
+        dirty, self._dirty = self._dirty, set()
+        if screens := self._screens():
+            screens[-1].runs_changed(dirty)
+
+    def follow(self, path: Path) -> OpenRun:
+        """Opens a run, or returns it when it is open.
+
+        Raises:
+            TuimonError: there is none.
+        """
+        if path not in self.opened:
+            from tuimon.viewer.opened import open_run
+
+            self.opened[path] = open_run(path, self)
+        return self.opened[path]
+
+    def open_run(self, path: Path) -> None:
+        """Shows a run's screen over Home."""
+        try:
+            run = self.follow(path)
+        except TuimonError as error:
+            self.show_error(error)
+            return
+        from tuimon.viewer.screens.run import RunScreen
+
+        self.go_home()
+        self.push_screen(RunScreen(run))
+
+    def open_next(self, path: Path) -> None:
+        """Shows the run after this one, of those that are open and those that train."""
+        from tuimon.viewer.screens.home import HomeScreen
+
+        home = self.screen_stack[0]
+        live = [run.path for run in home.runs if run.status.live] if isinstance(home, HomeScreen) else []
+        paths = list(dict.fromkeys([*self.opened, *live]))
+        if len(paths) < 2:
+            self.notify("No other run is open or training.", timeout=3)
+            return
+        self.open_run(paths[(paths.index(path) + 1) % len(paths)])
+
+    def compare(self, paths: Sequence[Path]) -> None:
+        """Shows several runs' curves over each other."""
+        try:
+            runs = [self.follow(path) for path in paths]
+        except TuimonError as error:
+            self.show_error(error)
+            return
+        from tuimon.viewer.screens.compare import CompareScreen
+
+        self.push_screen(CompareScreen(runs))
+
+    def go_home(self) -> None:
+        """Closes whatever lies over Home."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def show_error(self, error: TuimonError, title: str = "That did not work") -> None:
+        """Shows an error in a dialog."""
+        from tuimon.viewer.screens.dialogs import ErrorDialog
+
+        self.push_screen(ErrorDialog(error, title))
+
+    def ask_stop(self, path: Path) -> None:
+        """Asks once whether a run is to be stopped, and has it stopped."""
+        from tuimon.viewer.screens.dialogs import StopDialog
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.notify(f"Asked {path.name} to stop: it finishes its step, validates and saves.", markup=False)
+                self._stop(path)
+
+        self.push_screen(StopDialog(path.name), answered)
+
+    @work(thread=True, group="stop")
+    def _stop(self, path: Path) -> None:
+        from tuimon.launcher.client import stop
+
+        try:
+            self.post_message(StopAnswered(stop(path)))
+        except TuimonError as error:
+            self.post_message(StopAnswered("", error))
+
+    def action_launch(self) -> None:
+        """Opens the Launch screen."""
+        from tuimon.viewer.screens.launch import LaunchScreen
+
+        try:
+            self.push_screen(LaunchScreen(self.runs_dir))
+        except TuimonError as error:
+            self.show_error(error)
+
+    def action_help(self) -> None:
+        """Opens the help."""
+        from tuimon.viewer.screens.help import HelpScreen
+
+        screens = self._screens()
+        if screens and isinstance(self.screen, TuimonScreen):
+            self.push_screen(HelpScreen(screens[-1].PLACE, self.ascii_only))
+
+    async def action_quit(self) -> None:
+        """What Textual's own palette calls."""
+        self.action_leave()
+
+    def action_leave(self) -> None:
+        """Leaves the screen. Runs go on, and the shell is told which."""
+        live = [run for run in self.opened.values() if run.status.live]
+        told = [f"{run.name} goes on training. Come back with: tuimon attach {run.name}" for run in live]
+        self.exit(message="\n".join(told) or None)
+
+    def leave_soon(self) -> None:
+        """Leaves from a signal handler: between two messages."""
+        self.call_later(self.action_leave)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """What the palette offers: every key of the screen, and Textual's themes and screenshot."""
+        for command in super().get_system_commands(screen):
+            if command.title in ("Theme", "Screenshot"):
+                yield command
+        if isinstance(screen, TuimonScreen):
+            yield from _key_commands(screen)
+
+
+def _key_commands(screen: TuimonScreen) -> Iterable[SystemCommand]:
+    for key in keys_of(screen.PLACE):
+        if key.action and key.action != "app.command_palette":
+            action = key.action
+            yield SystemCommand(f"{key.help} ({key.name})", "", lambda action=action: screen.run_action(action))
+
+
+def run_app(runs_dir: Path, open_run: Path | None = None, launch: bool = False, ascii: bool = False) -> None:
+    """Shows the screen until the user leaves it, or its terminal goes away.
+
+    Args:
+        runs_dir: the folder of runs; need not exist.
+        open_run: a run to show at once.
+        launch: begin at the Launch screen.
+        ascii: draw with ASCII characters only; also where the terminal cannot show others.
+    """
+    fd = sys.__stdin__.fileno() if sys.__stdin__ else 0
+    plain = ascii or not theme.speaks_unicode(sys.__stdout__.encoding if sys.__stdout__ else "", os.environ)
+    app = TuimonApp(runs_dir, open_run, launch, plain)
+    terminal.leave_when_gone(fd, terminal.leave_at_once)
+    terminal.leave_on_signals(fd, app.leave_soon)
+    app.run()

@@ -1,0 +1,66 @@
+"""What all screens share: a footer made from the table of keys, the way to the app, and what the app tells them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import on
+from textual.screen import Screen
+
+from tuimon.viewer.keys import Key, Levers, Place, keys_of
+from tuimon.viewer.screens.key_bar import Hint, KeyBar
+
+if TYPE_CHECKING:
+    from tuimon.viewer.app import TuimonApp
+    from tuimon.viewer.opened import Answer
+
+
+class TuimonScreen(Screen[None]):
+    """A screen with a place in the table of keys; its BINDINGS are `keys.bindings(PLACE)`."""
+
+    PLACE: ClassVar[Place]
+
+    @property
+    def tuimon(self) -> TuimonApp:
+        """The app, as what it is."""
+        return cast("TuimonApp", self.app)
+
+    def key_bar(self) -> KeyBar:
+        """The footer, as things stand when the screen is made."""
+        return KeyBar(self.hints())
+
+    def hints(self) -> list[Hint]:
+        """The keys for the footer, with what they would do now."""
+        levers = self.levers()
+        labelled = [(key, key.label_now(levers)) for key in keys_of(self.PLACE)]
+        return [Hint(key, label, not self.why_not(key)) for key, label in labelled if label]
+
+    def levers(self) -> Levers:
+        """The levers that labels follow."""
+        return {}
+
+    def why_not(self, key: Key) -> str:
+        """Why a key can do nothing now; empty when it can."""
+        return ""
+
+    def show_keys(self) -> None:
+        """Brings the footer up to date."""
+        for bar in self.query(KeyBar):
+            bar.show(self.hints())
+
+    def runs_changed(self, paths: set[Path]) -> None:
+        """The stores of these runs hold more than before, or the runs stand otherwise. Called at most four times a second."""
+
+    def answered(self, path: Path, answer: Answer) -> None:
+        """A run answered a command that was sent from here."""
+
+    @on(KeyBar.Pressed)
+    async def press(self, event: KeyBar.Pressed) -> None:
+        """A click on a key does what the key does."""
+        if event.key.action:
+            await self.run_action(event.key.action)
+
+    def action_back(self) -> None:
+        """Back to the list of runs."""
+        self.tuimon.go_home()

@@ -1,0 +1,136 @@
+"""Compare: the curves of several runs over each other, and their last values in a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.widgets import Static
+
+from tuimon.log.store import Store
+from tuimon.viewer.draw import format
+from tuimon.viewer.draw.rows import Row, Span, fit, shorten
+from tuimon.viewer.keys import bindings
+from tuimon.viewer.screens.base import TuimonScreen
+from tuimon.viewer.widgets import Chart, ChartGrid, RowList
+
+if TYPE_CHECKING:
+    from tuimon.viewer.opened import OpenRun
+
+COLUMNS = ("loss/train", "loss/val", "accuracy/train", "accuracy/val")
+_NUMBER = 15
+
+
+class FinalValues(RowList):
+    """One row a run: how far it came, and its latest values; the best of each column is marked."""
+
+    def __init__(self) -> None:
+        super().__init__(id="final", classes="panel")
+        self._stores: Mapping[str, Store] = {}
+
+    def on_mount(self) -> None:
+        """Names the panel."""
+        self.border_title = "latest values"
+
+    def show(self, stores: Mapping[str, Store]) -> None:
+        """Shows these runs."""
+        self._stores = stores
+        self.redraw()
+
+    def count(self) -> int:
+        """One row a run."""
+        return len(self._stores)
+
+    def head(self, width: int) -> list[Row]:
+        """The titles."""
+        tags = self._tags(width)
+        row = [Span("run".ljust(self._name_width(width, tags)), "header"), Span("step".rjust(9), "header")]
+        return [[*row, *(Span(tag.rjust(_NUMBER), "header") for tag in tags)]]
+
+    def row(self, index: int, width: int) -> Row:
+        """One run."""
+        name, store = list(self._stores.items())[index]
+        tags = self._tags(width)
+        room = self._name_width(width, tags)
+        mark = "#" if self.ascii else "━"
+        row = [Span(f"{mark} ", f"series-{index % 6}"), *fit([Span(shorten(name, room - 3, self.ascii))], room - 2)]
+        return [*row, Span(format.count(store.step).rjust(9)), *(self._cell(store, tag) for tag in tags)]
+
+    def _cell(self, store: Store, tag: str) -> Span:
+        value = store.last(tag)
+        if math.isnan(value):
+            return Span(format.missing(self.ascii).rjust(_NUMBER), "dim")
+        best = len(self._stores) > 1 and value == best_of(tag, self._stores.values())
+        return Span(f"{'*' if best else ''}{format.number(value)}".rjust(_NUMBER), "good" if best else "")
+
+    def _tags(self, width: int) -> list[str]:
+        known = [tag for tag in COLUMNS if any(tag in store for store in self._stores.values())]
+        return known[: max(0, (width - 30) // _NUMBER)]
+
+    def _name_width(self, width: int, tags: Sequence[str]) -> int:
+        return max(12, width - 9 - _NUMBER * len(tags))
+
+
+class CompareScreen(TuimonScreen):
+    """Charts of what the runs have in common, overlaid."""
+
+    PLACE = "compare"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("compare")
+
+    def __init__(self, runs: Sequence[OpenRun]) -> None:
+        self.runs = list(runs)
+        super().__init__()
+
+    def compose(self) -> ComposeResult:
+        """The loss big, everything else small, the table."""
+        yield Static(f" compare  {len(self.runs)} runs", id="home-title", markup=False)
+        yield Chart(("loss/train",), "loss/train", id="overlay", classes="panel")
+        yield ChartGrid(id="overlays", classes="panel")
+        yield FinalValues()
+        yield self.key_bar()
+
+    def on_mount(self) -> None:
+        """Shows what is known already."""
+        self.query_one(FinalValues).styles.height = len(self.runs) + 3
+        self._update()
+        self.query_one("#overlay").focus()
+
+    def on_screen_resume(self) -> None:
+        """Catches up."""
+        self._update()
+
+    def runs_changed(self, paths: set[Path]) -> None:
+        """New records of any of them."""
+        if any(run.path in paths for run in self.runs):
+            self._update()
+
+    def action_chart(self, action: str, *arguments: int) -> None:
+        """Has the chart with the focus do something, else the big one."""
+        chart = self.query_one(ChartGrid).chosen or self.query_one("#overlay", Chart)
+        getattr(chart, f"action_{action}")(*arguments)
+
+    @on(Chart.Opened)
+    def show_big(self, event: Chart.Opened) -> None:
+        """A small chart takes the big one's place."""
+        big = self.query_one("#overlay", Chart)
+        big.set_tags(event.chart.tags, event.chart.title)
+        self._update()
+
+    def _update(self) -> None:
+        if not self.is_attached:
+            return
+        stores = {run.name: run.store for run in self.runs}
+        self.query_one("#overlay", Chart).set_runs(stores)
+        self.query_one(ChartGrid).set_runs(stores)
+        self.query_one(FinalValues).show(stores)
+
+
+def best_of(tag: str, stores: Iterable[Store]) -> float:
+    """The lowest latest value of a loss, the highest of anything else; NaN when no run has it."""
+    values = [value for store in stores if not math.isnan(value := store.last(tag))]
+    return (min if "loss" in tag else max)(values, default=math.nan)

@@ -1,0 +1,107 @@
+"""Small windows over a screen: an error, the one confirmation, a question with a typed answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Static
+
+from tuimon.errors import TuimonError
+
+
+class ErrorDialog(ModalScreen[None]):
+    """What went wrong, and what to try."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss", "close")]
+
+    def __init__(self, error: TuimonError, title: str = "That did not work") -> None:
+        super().__init__()
+        self._error = error
+        self._title = title
+
+    def compose(self) -> ComposeResult:
+        """Text, hint and one button."""
+        with Vertical(classes="dialog -error") as box:
+            box.border_title = self._title
+            yield Static(self._error.message, markup=False)
+            if self._error.hint:
+                yield Static(self._error.hint, classes="hint", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button("Close (esc)", variant="error", compact=True, id="close")
+
+    @on(Button.Pressed)
+    def close_it(self) -> None:
+        """Closes the dialog."""
+        self.dismiss()
+
+
+class StopDialog(ModalScreen[bool]):
+    """Whether a run is to be stopped: the one thing a key cannot take back."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s,y,enter", "answer(True)", "stop"),
+        Binding("escape,n,q", "answer(False)", "go on"),
+    ]
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def compose(self) -> ComposeResult:
+        """The question and its two answers."""
+        with Vertical(classes="dialog") as box:
+            box.border_title = "Stop this run?"
+            yield Static(f"{self._name} finishes its step, validates, saves a checkpoint and ends.", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button("Stop it (s)", variant="warning", compact=True, id="stop")
+                yield Button("Go on (esc)", compact=True, id="go-on")
+
+    @on(Button.Pressed)
+    def answered(self, event: Button.Pressed) -> None:
+        """A button was pressed."""
+        self.dismiss(event.button.id == "stop")
+
+    def action_answer(self, yes: bool) -> None:
+        """A key was pressed."""
+        self.dismiss(yes)
+
+
+class Prompt(ModalScreen[str]):
+    """One line of text; `check` says what is wrong with it while it is typed, or nothing."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "close")]
+
+    def __init__(self, title: str, told: str, check: Callable[[str], str], value: str = "") -> None:
+        super().__init__()
+        self._title, self._told, self._check, self._value = title, told, check, value
+
+    def compose(self) -> ComposeResult:
+        """The line, what may be typed, and what is wrong with it."""
+        with Vertical(classes="dialog") as box:
+            box.border_title = self._title
+            yield Static(self._told, classes="hint", markup=False)
+            yield Input(self._value, compact=True, select_on_focus=False)
+            yield Static("", classes="problem", markup=False)
+
+    @on(Input.Changed)
+    def check(self, event: Input.Changed) -> None:
+        """Says at once what is wrong."""
+        self.query_one(".problem", Static).update(self._check(event.value) if event.value else "")
+
+    @on(Input.Submitted)
+    def submit(self, event: Input.Submitted) -> None:
+        """Takes the answer if nothing is wrong with it."""
+        if not event.value or self._check(event.value):
+            self.app.bell()
+            return
+        self.dismiss(event.value)
+
+    def action_give_up(self) -> None:
+        """Leaves everything as it was."""
+        self.dismiss("")

@@ -1,0 +1,84 @@
+"""Help: what the keys do, made from the table of keys and from the panels' own bindings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tuimon.viewer.keys import Place, keys_of
+
+_TITLES = {"home": "Keys in the list of runs", "run": "Keys on a run", "compare": "Keys", "launch": "Keys"}
+_KEY_WIDTH = 9
+
+ABOUT = {
+    "run": "A key that steers sends a command to the run; it stands as requested until the run's log says at which step "
+    "it was applied. Every change can be undone with u; only stop asks first. Greyed keys: the run cannot do that.",
+    "home": "Runs that train come first. Closing this screen stops no run.",
+    "compare": "Each run has one colour and one line in the table.",
+    "launch": "Each field begins with what the preset says. tab and shift+tab move between fields, enter launches.",
+}
+
+
+class HelpScreen(ModalScreen[None]):
+    """All keys of a screen, by group."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,f1,q,enter", "dismiss", "close")]
+
+    def __init__(self, place: Place, ascii: bool = False) -> None:
+        super().__init__()
+        self._place: Place = place
+        self._ascii = ascii
+
+    def compose(self) -> ComposeResult:
+        """One text that scrolls."""
+        with VerticalScroll(classes="dialog help") as box:
+            box.border_title = _TITLES[self._place]
+            box.border_subtitle = "esc closes"
+            yield Static(Content(help_text(self._place, self._ascii)))
+
+    def on_mount(self) -> None:
+        """Arrow keys scroll."""
+        self.query_one(VerticalScroll).focus()
+
+
+def help_text(place: Place, ascii: bool = False) -> str:
+    """The help of one screen, as plain text."""
+    sections = [ABOUT[place]]
+    groups = dict.fromkeys(key.group for key in keys_of(place))
+    for group in groups:
+        rows = [(key.name, key.help) for key in keys_of(place) if key.group == group]
+        sections.append(_section(group, rows))
+    if place == "run":
+        sections += [_section(title, rows) for title, rows in _panel_keys()]
+    text = "\n\n".join(sections)
+    return text.translate(_TO_ASCII) if ascii else text
+
+
+_TO_ASCII = str.maketrans({"←": "left", "→": "right", "⇧": "shift+", "…": "-", "·": "-"})
+
+
+def _section(title: str, rows: Iterable[tuple[str, str]]) -> str:
+    return "\n".join([title, *(f"  {name:<{_KEY_WIDTH}} {told}" for name, told in rows)])
+
+
+def _panel_keys() -> list[tuple[str, list[tuple[str, str]]]]:
+    """What a panel's own keys do while it has the focus."""
+    from tuimon.viewer.widgets import LayerTable, LeverPanel
+
+    panels = {"In the layer table": LayerTable, "In the levers": LeverPanel}
+    return [
+        (title, [_row(binding) for binding in panel.BINDINGS if isinstance(binding, Binding)])
+        for title, panel in panels.items()
+    ]
+
+
+def _row(binding: Binding) -> tuple[str, str]:
+    keys = binding.key_display or binding.key.replace("question_mark", "?").replace("less_than_sign", "<")
+    return keys.replace("greater_than_sign", ">").replace(",", " "), binding.description

@@ -1,0 +1,239 @@
+"""Home: all runs of a folder, the live ones first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.message import Message
+from textual.timer import Timer
+from textual.widgets import Input, Static
+
+from tuimon.viewer.keys import Key, bindings
+from tuimon.viewer.screens.base import TuimonScreen
+
+if TYPE_CHECKING:
+    from tuimon.launcher.summary import RunSummary
+    from tuimon.viewer.screens.run_list import RunList
+
+_LIVE_EVERY_S = 1.0
+_STILL_EVERY_S = 2.0
+_NEEDS_A_RUN = ("open", "mark", "sort", "stop")
+
+EMPTY = """\
+No runs in {folder} yet.
+
+Press  l  to launch one here: choose a preset, press ctrl+s, and watch it train.
+
+Or start one from a shell:
+
+    tuimon run {preset}
+
+Or add three lines to a training script of your own:
+
+    import tuimon
+    monitor = tuimon.watch(model, optimizer)
+    monitor.log(loss=loss)          # in the loop, once a step
+"""
+
+
+class HomeScreen(TuimonScreen):
+    """The list of runs."""
+
+    PLACE = "home"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("home")
+
+    class Scanned(Message):
+        """The folder was looked through, in the worker."""
+
+        def __init__(self, runs: tuple[RunSummary, ...]) -> None:
+            self.runs = runs
+            super().__init__()
+
+    def __init__(self, runs_dir: Path) -> None:
+        super().__init__()
+        self.runs_dir = runs_dir
+        self.runs: tuple[RunSummary, ...] = ()
+        self.sort = "newest"
+        self._list: RunList | None = None
+        self._timer: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        """Light enough to be seen at once: the list itself comes with the first look at the folder."""
+        yield Static(self._title(), id="home-title", markup=False)
+        yield Input(placeholder="name, state, model or device", id="filter", compact=True, classes="-hidden")
+        yield Static("Looking for runs…", id="empty", markup=False)
+        yield Static("", id="run-detail", markup=False)
+        yield self.key_bar()
+
+    def on_mount(self) -> None:
+        """Looks through the folder once the first frame is out."""
+        self.call_after_refresh(self._scan)
+
+    def on_screen_resume(self) -> None:
+        """Looks again when the user comes back."""
+        if self._list:
+            self._scan()
+
+    def on_screen_suspend(self) -> None:
+        """Nothing is looked for while nobody sees it."""
+        if self._timer:
+            self._timer.stop()
+
+    def why_not(self, key: Key) -> str:
+        """What needs a run, or marks."""
+        chosen = self._chosen()
+        if key.action in _NEEDS_A_RUN and not chosen:
+            return "there is no run here yet: press l to launch one"
+        if key.action == "stop" and chosen and not chosen.status.live:
+            return f"{chosen.name} is not training: it is {chosen.status.state}"
+        if key.action == "overlay" and len(self._marked()) < 2:
+            return "mark at least two runs with space, then press o"
+        return ""
+
+    @work(thread=True, exclusive=True, group="scan")
+    def _scan(self) -> None:
+        from tuimon.launcher.runs import list_runs
+        from tuimon.launcher.summary import summarize
+
+        self.post_message(self.Scanned(tuple(summarize(path) for path in list_runs(self.runs_dir))))
+
+    @on(Scanned)
+    async def show_runs(self, event: Scanned) -> None:
+        """Takes what the worker found, and asks it to look again in a while."""
+        self.runs = event.runs
+        if self._list is None:
+            await self._make_list()
+        self._show()
+        if self.is_current:
+            live = any(run.status.live for run in self.runs)
+            self._timer = self.set_timer(_LIVE_EVERY_S if live else _STILL_EVERY_S, self._scan)
+
+    async def _make_list(self) -> None:
+        from tuimon.viewer.screens.run_list import RunList
+
+        self._list = RunList()
+        await self.mount(self._list, before="#run-detail")
+        self._list.focus()
+
+    def _show(self) -> None:
+        from tuimon.viewer.screens.run_table import matching, ordered
+
+        if self._list is None:
+            return
+        shown = ordered(matching(self.runs, self.query_one("#filter", Input).value), self.sort)
+        self._list.show(shown, self.sort)
+        self._list.display = bool(shown)
+        empty = self.query_one("#empty", Static)
+        empty.display = not shown
+        empty.update(self._nothing())
+        self.query_one("#home-title", Static).update(self._title())
+        self._show_detail()
+
+    def _nothing(self) -> str:
+        from tuimon.spec import DEFAULT_PRESET
+
+        if self.runs:
+            return "No run has this text. Press esc for all of them."
+        return EMPTY.format(folder=_shown(self.runs_dir), preset=DEFAULT_PRESET)
+
+    def _title(self) -> str:
+        live = sum(run.status.live for run in self.runs)
+        parts = [f"runs in {_shown(self.runs_dir)}"]
+        if self.runs:
+            parts += [f"{len(self.runs)} in all", f"{live} live", f"by {self.sort}"]
+        if self._marked():
+            parts.append(f"{len(self._marked())} marked")
+        return " tuimon  " + "  ".join(parts)
+
+    def _show_detail(self) -> None:
+        from tuimon.viewer.screens.run_table import detail
+
+        chosen = self._chosen()
+        self.query_one("#run-detail", Static).update(f" {detail(chosen, self.tuimon.ascii_only)}" if chosen else "")
+        self.show_keys()
+
+    def on_run_list_moved(self) -> None:
+        """Shows what the list has no room for."""
+        self._show_detail()
+
+    def on_run_list_chosen(self) -> None:
+        """Opens it."""
+        self.action_open()
+
+    def action_open(self) -> None:
+        """Opens the run under the cursor."""
+        if chosen := self._chosen():
+            self.tuimon.open_run(chosen.path)
+
+    def action_mark(self) -> None:
+        """Marks the run under the cursor."""
+        if self._list:
+            self._list.toggle_mark()
+            self._show()
+
+    def action_overlay(self) -> None:
+        """Overlays the curves of the marked runs."""
+        marked = self._marked()
+        if len(marked) < 2:
+            self.notify("Mark at least two runs with space, then press o.", severity="warning")
+            return
+        self.tuimon.compare([run.path for run in marked])
+
+    def action_sort(self) -> None:
+        """Sorts by the next column."""
+        from tuimon.viewer.screens.run_table import SORTS
+
+        self.sort = SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)]
+        self._show()
+
+    def action_stop(self) -> None:
+        """Stops the run under the cursor, after asking."""
+        chosen = self._chosen()
+        if not chosen or not chosen.status.live:
+            self.notify(f"{chosen.name} is not training." if chosen else "There is no run to stop.", severity="warning")
+            return
+        self.tuimon.ask_stop(chosen.path)
+
+    def action_filter(self) -> None:
+        """Asks for a text to filter by."""
+        line = self.query_one("#filter", Input)
+        line.remove_class("-hidden")
+        line.focus()
+
+    @on(Input.Changed, "#filter")
+    def filtered(self) -> None:
+        """Filters as the text is typed."""
+        self._show()
+
+    @on(Input.Submitted, "#filter")
+    def filter_done(self) -> None:
+        """Back to the list, which stays filtered."""
+        if self._list:
+            self._list.focus()
+
+    def action_back(self) -> None:
+        """Takes the filter away."""
+        line = self.query_one("#filter", Input)
+        line.value = ""
+        line.add_class("-hidden")
+        if self._list:
+            self._list.focus()
+
+    def _chosen(self) -> RunSummary | None:
+        return self._list.under_cursor if self._list and self._list.display else None
+
+    def _marked(self) -> list[RunSummary]:
+        names = self._list.marked if self._list else frozenset()
+        return [run for run in self.runs if run.name in names]
+
+
+def _shown(folder: Path) -> str:
+    """The folder as the user would type it."""
+    try:
+        return f"./{folder.relative_to(Path.cwd())}"
+    except ValueError:
+        return str(folder)

@@ -1,0 +1,267 @@
+"""Launch: choose what to train, see the command that does the same, and start it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Button, Input, Select, Static
+
+from tuimon.errors import TuimonError
+from tuimon.spec import DEFAULT_PRESET, Spec, load_spec, presets
+from tuimon.viewer.keys import bindings
+from tuimon.viewer.screens import launch_form as form
+from tuimon.viewer.screens.base import TuimonScreen
+from tuimon.viewer.screens.dialogs import ErrorDialog, Prompt
+
+_OTHER = "other…"
+
+
+class FieldRow(Horizontal):
+    """One field: its label, its control, and beside it its help or what is wrong with it."""
+
+    class Edited(Message):
+        """The field has another text."""
+
+        def __init__(self, key: str, text: str) -> None:
+            self.key, self.text = key, text
+            super().__init__()
+
+    class OtherWanted(Message):
+        """What is wanted stands not in the list."""
+
+        def __init__(self, row: FieldRow) -> None:
+            self.row = row
+            super().__init__()
+
+    def __init__(self, row: form.Row, text: str, choices: tuple[str, ...]) -> None:
+        super().__init__(classes="field")
+        self.key, self.label, self.text = row.key, row.label, text
+        self._choices = choices
+
+    def compose(self) -> ComposeResult:
+        """Label, control, note."""
+        yield Static(self.label, classes="label")
+        yield self._control()
+        yield Static(form.help_of(self.key), classes="note", markup=False)
+
+    def show(self, text: str) -> None:
+        """Puts another text in, as the user would."""
+        self.text = text
+        control = self.query_one(".control")
+        if isinstance(control, Select):
+            control.set_options(self._options())
+            control.value = text
+        elif isinstance(control, Input):
+            control.value = text
+
+    def judge(self, problem: str) -> None:
+        """Shows what is wrong, or the help when nothing is."""
+        self.set_class(bool(problem), "-wrong")
+        self.query_one(".note", Static).update(problem or form.help_of(self.key))
+
+    @on(Input.Changed)
+    def typed(self, event: Input.Changed) -> None:
+        """The user types."""
+        event.stop()
+        self._edited(event.value)
+
+    @on(Select.Changed)
+    def picked(self, event: Select.Changed) -> None:
+        """The user picked one of the choices."""
+        event.stop()
+        if event.value == _OTHER:
+            self.query_one(Select).value = self.text
+            self.post_message(self.OtherWanted(self))
+        else:
+            self._edited(str(event.value))
+
+    def _edited(self, text: str) -> None:
+        if text != self.text:
+            self.text = text
+            self.post_message(self.Edited(self.key, text))
+
+    def _control(self) -> Widget:
+        if self._choices:
+            return Select(self._options(), value=self.text, allow_blank=False, compact=True, classes="control")
+        return Input(
+            self.text, compact=True, select_on_focus=False, classes="control", placeholder=_PLACEHOLDERS.get(self.key, "")
+        )
+
+    def _options(self) -> list[tuple[str, str]]:
+        texts = list(dict.fromkeys((*self._choices, self.text)))
+        return [(text, text) for text in [*texts, *([_OTHER] if form.is_open(self.key) else [])]]
+
+
+_PLACEHOLDERS = {form.NAME: "(made from the preset)", form.MORE: "key=value …"}
+
+
+class LaunchScreen(TuimonScreen):
+    """The form. Leaves by opening the run that it started."""
+
+    PLACE = "launch"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("launch")
+
+    class Started(Message):
+        """A run was started, in the worker."""
+
+        def __init__(self, path: Path) -> None:
+            self.path = path
+            super().__init__()
+
+    class StartFailed(Message):
+        """A run could not be started."""
+
+        def __init__(self, error: TuimonError) -> None:
+            self.error = error
+            super().__init__()
+
+    def __init__(self, runs_dir: Path, preset: str = DEFAULT_PRESET) -> None:
+        super().__init__()
+        self.runs_dir = runs_dir
+        self.preset = preset
+        self.texts = {**form.texts_of(load_spec(preset)), form.NAME: "", form.MORE: ""}
+        self.spec: Spec | None = None
+        self._starting = False
+
+    def compose(self) -> ComposeResult:
+        """The preset's text, the form, the command and the buttons."""
+        yield Static("", id="preset-text", markup=False)
+        with VerticalScroll(id="form", can_focus=False):
+            for row in form.ROWS:
+                yield FieldRow(row, self._text(row.key), self._choices(row.key))
+        with Vertical(id="launch-foot"):
+            yield Static("", id="command", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button("Launch (ctrl+s)", variant="primary", compact=True, id="start")
+                yield Button("Copy command (ctrl+y)", compact=True, id="copy")
+        yield self.key_bar()
+
+    def on_mount(self) -> None:
+        """Begins at the preset."""
+        self.query_one("#launch-foot").border_title = "the same from a shell"
+        self._show_preset()
+        self._check()
+        self.query(FieldRow).first().query_one(".control").focus()
+
+    @on(FieldRow.Edited)
+    def edited(self, event: FieldRow.Edited) -> None:
+        """A field changed: a preset brings its own values along."""
+        if event.key == form.PRESET:
+            self._take_preset(event.text)
+        else:
+            self.texts[event.key] = event.text
+        self._check()
+
+    @on(FieldRow.OtherWanted)
+    def ask_other(self, event: FieldRow.OtherWanted) -> None:
+        """Asks for what stands not in the list."""
+        row = event.row
+
+        def take(text: str | None) -> None:
+            if text:
+                row.show(text)
+                row.post_message(FieldRow.Edited(row.key, text))
+
+        self.app.push_screen(Prompt(row.label, form.help_of(row.key), lambda text: form.problem(row.key, text)), take)
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#start")
+    def action_start(self) -> None:
+        """Starts the run, unless something is wrong with the form."""
+        if self.spec is None:
+            self._show_first_problem()
+        elif not self._starting:
+            self._starting = True
+            self.query_one("#start", Button).label = "Launching…"
+            self._start(self.spec, self.texts[form.NAME].strip() or None)
+
+    @on(Button.Pressed, "#copy")
+    def action_copy(self) -> None:
+        """Copies the command, through the terminal (OSC 52)."""
+        if self.spec is None:
+            self._show_first_problem()
+            return
+        self.app.copy_to_clipboard(self._command(self.spec))
+        self.notify("Copied. If your terminal does not allow it, select the text with shift held.", timeout=4)
+
+    @on(Started)
+    def open_started(self, event: Started) -> None:
+        """Opens the run's screen in place of the form."""
+        self._ready()
+        self.tuimon.open_run(event.path)
+
+    @on(StartFailed)
+    def show_failure(self, event: StartFailed) -> None:
+        """Says why, and keeps the form as it was."""
+        self._ready()
+        self.app.push_screen(ErrorDialog(event.error, "The run could not be started"))
+
+    @work(thread=True, exclusive=True, group="start")
+    def _start(self, spec: Spec, name: str | None) -> None:
+        from tuimon.launcher.start import start
+
+        try:
+            self.post_message(self.Started(start(spec, runs_dir=self.runs_dir, name=name)))
+        except TuimonError as error:
+            self.post_message(self.StartFailed(error))
+        except Exception as error:
+            self.post_message(self.StartFailed(TuimonError(f"{type(error).__name__}: {error}")))
+
+    def _ready(self) -> None:
+        self._starting = False
+        self.query_one("#start", Button).label = "Launch (ctrl+s)"
+
+    def _check(self) -> None:
+        problems = {row.key: form.problem(row.key, self._text(row.key)) for row in form.ROWS}
+        for row in self.query(FieldRow):
+            row.judge(problems[row.key])
+        wrong = next((f"{row.label}: {problems[row.key]}" for row in form.ROWS if problems[row.key]), "")
+        self.spec = None if wrong else self._whole()
+        if self.spec:
+            self.query_one("#command", Static).update(f"$ {self._command(self.spec)}")
+        elif wrong:
+            self.query_one("#command", Static).update(wrong)
+        self.query_one("#launch-foot").set_class(self.spec is None, "-wrong")
+
+    def _whole(self) -> Spec | None:
+        """What no single field shows: settings that do not go together."""
+        try:
+            return form.spec_of(self.preset, self.texts)
+        except TuimonError as error:
+            self.query_one("#command", Static).update(error.message)
+            return None
+
+    def _command(self, spec: Spec) -> str:
+        return form.shell_command(spec, self.texts[form.NAME].strip(), self.runs_dir)
+
+    def _text(self, key: str) -> str:
+        return self.preset if key == form.PRESET else self.texts[key]
+
+    def _choices(self, key: str) -> tuple[str, ...]:
+        return tuple(preset.name for preset in presets()) if key == form.PRESET else form.choices_of(key)
+
+    def _take_preset(self, preset: str) -> None:
+        self.preset = preset
+        if form.problem(form.PRESET, preset):
+            return
+        self.texts |= form.texts_of(load_spec(preset))
+        for row in self.query(FieldRow):
+            row.show(self._text(row.key))
+        self._show_preset()
+
+    def _show_preset(self) -> None:
+        spec = load_spec(self.preset)
+        self.query_one("#preset-text", Static).update("\n".join([spec.title or spec.name, *spec.text]))
+
+    def _show_first_problem(self) -> None:
+        wrong = next((row for row in self.query(FieldRow) if row.has_class("-wrong")), None)
+        if wrong:
+            wrong.query_one(".control").focus()
+        self.app.bell()

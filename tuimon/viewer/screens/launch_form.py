@@ -1,0 +1,163 @@
+"""What the Launch screen's fields mean: which there are, what is wrong with them, and the command that says the same.
+
+Pure functions over plain texts; knows no Textual and no torch.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tuimon.errors import TuimonError
+from tuimon.spec import FieldInfo, Spec, check_value, fields, load_spec, overrides_for
+
+PRESET, NAME, MORE = "preset", "name", "more"
+
+
+class Row(NamedTuple):
+    """One row of the form: a label and the spec's key, or one of PRESET, NAME and MORE."""
+
+    label: str
+    key: str
+    group: str = ""
+
+
+ROWS = (
+    Row("preset", PRESET, "what"),
+    Row("model", "model.name", "what"),
+    Row("hidden layers", "model.hidden", "what"),
+    Row("activation", "model.activation", "what"),
+    Row("optimizer", "optimizer.name", "how"),
+    Row("learning rate", "optimizer.lr", "how"),
+    Row("batch size", "data.batch_size", "how"),
+    Row("epochs", "training.epochs", "how"),
+    Row("weight decay", "optimizer.weight_decay", "regularizers"),
+    Row("L1 penalty", "regularization.l1", "regularizers"),
+    Row("L2 penalty", "regularization.l2", "regularizers"),
+    Row("dropout", "model.dropout", "regularizers"),
+    Row("clip norm", "regularization.clip_norm", "regularizers"),
+    Row("device", "training.device", "where"),
+    Row("seed", "training.seed", "where"),
+    Row("name", NAME, "where"),
+    Row("more", MORE, "where"),
+)
+SPEC_KEYS = tuple(row.key for row in ROWS if "." in row.key)
+_HELP = {
+    PRESET: "what to begin with; a .toml file of your own does too",
+    NAME: "the run's name; empty: made from the preset's",
+    MORE: "anything else, as on the command line: momentum=0.9 training.precision=bfloat16",
+}
+
+
+def field_of(key: str) -> FieldInfo | None:
+    """What the spec says of a key; None for the rows that are no part of it."""
+    return next((field for field in fields() if field.key == key), None)
+
+
+def choices_of(key: str) -> tuple[str, ...]:
+    """What a field can be picked from; empty when it is typed."""
+    field = field_of(key)
+    return field.choices if field else ()
+
+
+def is_open(key: str) -> bool:
+    """Whether a picked field takes other texts than its choices: a path, another device."""
+    field = field_of(key)
+    return key == PRESET or bool(field and field.other)
+
+
+def help_of(key: str) -> str:
+    """What stands beside a field while nothing is wrong with it."""
+    field = field_of(key)
+    return _HELP[key] if field is None else field.help
+
+
+def texts_of(spec: Spec) -> dict[str, str]:
+    """The spec's values as the form's texts."""
+    return {key: _show(_value(spec, key)) for key in SPEC_KEYS}
+
+
+def problem(key: str, text: str) -> str:
+    """What is wrong with one field's text; empty when nothing is."""
+    try:
+        _check(key, text)
+    except TuimonError as error:
+        return error.message.partition(": ")[2] or error.message
+    return ""
+
+
+def spec_of(preset: str, texts: Mapping[str, str]) -> Spec:
+    """The spec that the form says.
+
+    Raises:
+        TuimonError: one line about the first thing that is wrong.
+    """
+    base = texts_of(load_spec(preset))
+    changed = [f"{key}={texts[key]}" for key in SPEC_KEYS if key in texts and texts[key].strip() != base[key]]
+    return load_spec(preset, [*changed, *_split(texts.get(MORE, ""))])
+
+
+def shell_command(spec: Spec, name: str, runs_dir: Path) -> str:
+    """The command that launches the same run from a shell."""
+    from tuimon.launcher.runs import runs_dir as usual
+
+    parts = ["tuimon", "run", _shortened(spec.preset), *overrides_for(spec)]
+    if name:
+        parts += ["--name", name]
+    if runs_dir != usual():
+        parts += ["--runs-dir", _shortened(str(runs_dir))]
+    return shlex.join(parts)
+
+
+def _check(key: str, text: str) -> None:
+    if key == PRESET:
+        load_spec(text)
+    elif key == NAME:
+        _check_name(text.strip())
+    elif key == MORE:
+        for part in _split(text):
+            _check_setting(part)
+    else:
+        check_value(key, text)
+
+
+def _check_name(name: str) -> None:
+    from tuimon.launcher.start import check_name
+
+    if name:
+        check_name(name)
+
+
+def _check_setting(text: str) -> None:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise TuimonError(f"more: {text!r} is not key=value")
+    check_value(key, value)
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise TuimonError(f"more: {error}") from error
+
+
+def _value(spec: Spec, key: str) -> Any:
+    section, _, name = key.partition(".")
+    return getattr(getattr(spec, section), name)
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(str(item) for item in value)
+    return str(value)
+
+
+def _shortened(path: str) -> str:
+    """A path below the current folder as it is typed there."""
+    try:
+        return str(Path(path).relative_to(Path.cwd())) if Path(path).is_absolute() else path
+    except ValueError:
+        return path

@@ -1,0 +1,101 @@
+"""The line of page numbers on a run's screen. What became of the latest command stands at its right end for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from textual import events
+from textual.message import Message
+from textual.timer import Timer
+
+from tuimon.viewer.draw.rows import Row, Span, fit, overlay
+from tuimon.viewer.widgets.drawn import Drawn
+
+_SAID_FOR_S = 6.0
+
+
+class Tab(NamedTuple):
+    """A page's title and where it stands."""
+
+    number: int
+    title: str
+    start: int
+    end: int
+
+
+def place_tabs(titles: Sequence[str], width: int) -> list[Tab]:
+    """Titles side by side; shortened together, down to the bare numbers, where they do not fit."""
+    longest = max((len(title) for title in titles), default=0)
+    for room, gap in [(longest, 2), *((room, 1) for room in range(longest, -1, -1))]:
+        tabs = _place([title[:room] for title in titles], gap)
+        if not tabs or tabs[-1].end <= width:
+            return tabs
+    return tabs
+
+
+def _place(titles: Sequence[str], gap: int) -> list[Tab]:
+    tabs: list[Tab] = []
+    start = gap - 1
+    for number, title in enumerate(titles):
+        end = start + len(f"{number + 1} {title}".strip())
+        tabs.append(Tab(number, title, start, end))
+        start = end + gap
+    return tabs
+
+
+class PageTabs(Drawn):
+    """Numbers and titles; a click goes to the page."""
+
+    DEFAULT_CSS = "PageTabs { height: 1; }"
+
+    class Picked(Message):
+        """A page was clicked."""
+
+        def __init__(self, number: int) -> None:
+            self.number = number
+            super().__init__()
+
+    def __init__(self, titles: Sequence[str]) -> None:
+        super().__init__(id="pages")
+        self.titles = tuple(titles)
+        self.current = 0
+        self.said: Span = Span("")
+        self._forget: Timer | None = None
+
+    def show(self, current: int) -> None:
+        """Marks a page as the one with the focus."""
+        if current != self.current:
+            self.current = current
+            self.redraw()
+
+    def say(self, text: str, style: str = "marker", lasting: bool = False) -> None:
+        """Shows a text at the right end, for a few seconds or until the next one."""
+        self.said = Span(f" {text} ", style) if text else Span("")
+        if self._forget:
+            self._forget.stop()
+        self._forget = None if lasting or not text else self.set_timer(_SAID_FOR_S, lambda: self.say(""))
+        self.redraw()
+
+    def draw(self, width: int, height: int) -> list[Row]:
+        """One line."""
+        row: Row = []
+        for tab in place_tabs(self.titles, width):
+            at = sum(len(span.text) for span in row)
+            row.append(Span(" " * (tab.start - at)))
+            row += self._tab(tab)
+        row = fit(row, width)
+        return [overlay(row, max(width - len(self.said.text), 0), *self.said)] if self.said.text else [row]
+
+    def on_click(self, event: events.Click) -> None:
+        """Goes to the page."""
+        for tab in place_tabs(self.titles, self.size.width):
+            if tab.start <= event.x < tab.end:
+                self.post_message(self.Picked(tab.number))
+
+    def _tab(self, tab: Tab) -> list[Span]:
+        here = tab.number == self.current
+        title = f" {tab.title}" if tab.title else ""
+        if here:
+            return [Span(f"{tab.number + 1}{title}", "selected")]
+        return [Span(f"{tab.number + 1}", "key"), Span(title, "dim")]

@@ -1,0 +1,365 @@
+"""Run: one run, live or over. The same screen either way; what steers is greyed out once nothing can be steered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container, Horizontal, Vertical
+from textual.timer import Timer
+from textual.widget import Widget
+
+from tuimon.errors import TuimonError
+from tuimon.launcher.commands import describe, parse_setting
+from tuimon.log.records import Applied, Command, LeverInfo, LeverValue
+from tuimon.viewer.keys import LOOK, Key, Levers, bindings, steering
+from tuimon.viewer.screens.base import TuimonScreen
+from tuimon.viewer.screens.dialogs import Prompt
+from tuimon.viewer.screens.key_bar import Hint
+from tuimon.viewer.screens.page_tabs import PageTabs
+from tuimon.viewer.screens.pages import PAGES, Layout, layout_for, next_page, page_of, panels_shown
+from tuimon.viewer.widgets import (
+    Chart,
+    ChartGrid,
+    ConsoleView,
+    Drawn,
+    EventList,
+    FindingsPanel,
+    GpuMeters,
+    HistogramView,
+    HostMeters,
+    LayerDetail,
+    LayerTable,
+    LeverPanel,
+    RunHeader,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from tuimon.launcher.status import Status
+    from tuimon.viewer.opened import Answer, OpenRun
+
+_SHORT_DETAIL = 24  # what of a state's detail the header has room for
+_LOSSES = ("loss/train", "loss/val")
+
+
+class RunScreen(TuimonScreen):
+    """The panels of one run: all at once where there is room, one page at a time where there is not."""
+
+    PLACE = "run"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("run")
+
+    def __init__(self, run: OpenRun) -> None:
+        self.run = run
+        self.page = 0
+        self.single = False  # one page was asked for, although there is room for more
+        self.room: Layout = "single"
+        self._told: Status | None = None
+        self._due: Timer | None = None
+        super().__init__()
+
+    def compose(self) -> ComposeResult:
+        """Header, pages, panels, footer."""
+        yield RunHeader(id="run-header")
+        yield PageTabs([page.title for page in PAGES])
+        with Container(id="panels"):
+            with Vertical(classes="group", id="left"):
+                yield Chart(_LOSSES, "loss", id="loss", classes="panel")
+                yield ChartGrid(id="metrics", classes="panel")
+                with Horizontal(classes="group", id="band"):
+                    yield LeverPanel(id="levers", classes="panel")
+                    yield EventList(id="events", classes="panel")
+                    yield ConsoleView(id="output", classes="panel")
+                with Horizontal(classes="group", id="meters"):
+                    yield GpuMeters(id="gpu", classes="panel")
+                    yield HostMeters(id="host", classes="panel")
+            with Vertical(classes="group", id="right"):
+                yield LayerTable(id="layers", classes="panel")
+                yield LayerDetail(id="detail", classes="panel")
+                yield HistogramView(id="histogram", classes="panel")
+                yield FindingsPanel(id="findings", classes="panel")
+        yield self.key_bar()
+
+    def on_mount(self) -> None:
+        """Shows what is known already; the rest comes with the feed."""
+        self.query_one(ConsoleView).open(self.run.path / "output.log")
+        self._arrange(self.size.width, self.size.height)
+        self.query_one("#layers" if self.layout_now != "single" else "#loss").focus()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """More room shows more panels."""
+        self._arrange(event.size.width, event.size.height)
+
+    def on_screen_resume(self) -> None:
+        """Catches up with what came while another screen was in front."""
+        self._update()
+
+    def runs_changed(self, paths: set[Path]) -> None:
+        """New records, or another state."""
+        if self.run.path in paths:
+            self._update()
+
+    # What is in sight
+
+    @property
+    def layout_now(self) -> Layout:
+        """How the panels lie now."""
+        return "single" if self.single else self.room
+
+    def _arrange(self, width: int, height: int) -> None:
+        self.room = layout_for(width, height)
+        self.set_class(height < 12, "-tiny")
+        self.set_class(height >= 56, "-tall")
+        shown = panels_shown(self.layout_now, self.page)
+        panels = self.query_one("#panels")
+        for layout in ("single", "medium", "large"):
+            panels.set_class(self.layout_now == layout, f"-{layout}")
+        for panel in self.query(".panel"):
+            panel.set_class(panel.id not in shown, "-hidden")
+        for group in self.query(".group"):
+            group.set_class(all(panel.id not in shown for panel in group.query(".panel")), "-hidden")
+        self._update()
+
+    def _update(self) -> None:
+        if not self.is_attached:
+            return
+        store = self.run.store
+        header = self.query_one(RunHeader)
+        self._show_state(header)
+        header.update_from(store)
+        for panel in self._in_sight():
+            if isinstance(panel, Drawn | ChartGrid):
+                panel.update_from(self.run.diagnosed() if isinstance(panel, FindingsPanel) else store)
+        self.show_keys()
+        self._look_again()
+
+    def _show_state(self, header: RunHeader) -> None:
+        status = self.run.status
+        header.set_state(status.state, status.detail if len(status.detail) <= _SHORT_DETAIL else "")
+        tabs = self.query_one(PageTabs)
+        if not status.live and status.detail and status != self._told:
+            tabs.say(f"{status.state}: {status.detail}", "warn", lasting=True)
+        self._told = status
+
+    def _look_again(self) -> None:
+        """The rules are asked at most once a second: sees to it that the last records get their turn."""
+        if self.run.diagnosis_is_due and self._due is None:
+            self._due = self.set_timer(1.0, self._diagnose)
+
+    def _diagnose(self) -> None:
+        self._due = None
+        self._update()
+
+    def _in_sight(self) -> list[Widget]:
+        shown = panels_shown(self.layout_now, self.page)
+        return [panel for panel in self.query(".panel") if panel.id in shown]
+
+    def _go_to(self, page: int) -> None:
+        self.page = page
+        if self.layout_now != "single" and self.layout_now not in PAGES[page].layouts:
+            self.single = True
+        self._arrange(self.size.width, self.size.height)
+        self._focus_page(page)
+
+    def _focus_page(self, page: int) -> None:
+        self.query_one(PageTabs).show(page)
+        panel = self.query_one(f"#{PAGES[page].panels[0]}")
+        if isinstance(panel, ChartGrid):
+            panel.action_step(0)
+        else:
+            panel.focus()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """The page that holds the focus is the current one."""
+        inside = (page_of(node.id or "") for node in event.widget.ancestors_with_self if isinstance(node, Widget))
+        page = next((page for page in inside if page is not None), None)
+        if page is not None:
+            self.page = page
+            self.query_one(PageTabs).show(page)
+
+    def action_panel(self, number: int) -> None:
+        """Goes to the page of that number."""
+        self._go_to(number - 1)
+
+    @on(PageTabs.Picked)
+    def pick_page(self, event: PageTabs.Picked) -> None:
+        """A page's title was clicked."""
+        self._go_to(event.number)
+
+    def action_next_panel(self) -> None:
+        """The next page in sight."""
+        self._go_to(next_page(self.page, 1, self.layout_now))
+
+    def action_previous_panel(self) -> None:
+        """The page before."""
+        self._go_to(next_page(self.page, -1, self.layout_now))
+
+    def action_zoom_panel(self) -> None:
+        """One page in the whole window, or all of them again."""
+        self.single = not self.single
+        self._arrange(self.size.width, self.size.height)
+
+    def action_back(self) -> None:
+        """Out of the one page, else to the list of runs."""
+        if self.single and self.room != "single":
+            self.action_zoom_panel()
+        else:
+            self.tuimon.go_home()
+
+    def action_next_run(self) -> None:
+        """Another run that is open or trains."""
+        self.tuimon.open_next(self.run.path)
+
+    # Looking closer
+
+    def action_chart(self, action: str, *arguments: int) -> None:
+        """Has the chart with the focus do something, else the big one."""
+        grid = self.query_one(ChartGrid)
+        chart = grid.chosen or self.query_one("#loss", Chart)
+        getattr(chart, f"action_{action}")(*arguments)
+
+    @on(Chart.Opened)
+    def show_big(self, event: Chart.Opened) -> None:
+        """A chart of the grid takes the big one's place; the big one itself takes the window."""
+        big = self.query_one("#loss", Chart)
+        if event.chart is big:
+            self.action_zoom_panel()
+            return
+        big.set_tags(event.chart.tags, event.chart.title)
+        big.update_from(self.run.store)
+        self._go_to(0)
+
+    def action_distribution(self) -> None:
+        """Gradients, or activations."""
+        self.query_one(HistogramView).action_toggle_kind()
+
+    @on(LayerTable.LayerSelected)
+    def show_layer(self, event: LayerTable.LayerSelected) -> None:
+        """The other panels follow the table's cursor."""
+        self.query_one(HistogramView).show_layer(event.layer)
+        self.query_one(LayerDetail).show_layer(event.layer)
+
+    # Steering
+
+    def levers(self) -> Levers:
+        """As the run's log tells them."""
+        return self.run.store.levers
+
+    def hints(self) -> list[Hint]:
+        """What looks closer stands in the help: the room is for what steers."""
+        return [hint for hint in super().hints() if hint.key.group != LOOK or hint.key.action == "zoom_panel"]
+
+    def why_not(self, key: Key) -> str:
+        """What the run cannot do, or not any more."""
+        if key.command:
+            return self.run.why_not(key.command.lever)
+        if key.action == "stop":
+            return "" if self.run.status.live else self.run.why_not("stop")
+        if key.action == "edit_lever":
+            return self.run.why_not("undo")
+        if key.action == "fix" and not self._remedy():
+            return "there is no finding that a lever could mend"
+        return ""
+
+    def action_steer(self, key: str) -> None:
+        """Sends the command of a key."""
+        command = steering(key).command
+        if command:
+            self._ask(command)
+
+    def action_stop(self) -> None:
+        """Stops the run, after asking."""
+        if self.run.status.live:
+            self.tuimon.ask_stop(self.run.path)
+        else:
+            self._refuse(self.run.why_not("stop"))
+
+    def action_fix(self) -> None:
+        """Does what the latest finding advises."""
+        remedy = self._remedy()
+        if not remedy:
+            self._refuse("there is no finding that a lever could mend")
+        for lever, value in remedy.items():
+            self._ask(Command(lever, "set", value))
+
+    @on(FindingsPanel.RemedyAsked)
+    def fix_chosen(self, event: FindingsPanel.RemedyAsked) -> None:
+        """Does what the chosen finding advises."""
+        for lever, value in event.finding.remedy.items():
+            self._ask(Command(lever, "set", value))
+
+    @on(LeverPanel.Asked)
+    def move_lever(self, event: LeverPanel.Asked) -> None:
+        """A lever was moved in its panel."""
+        if event.command.lever == "stop":
+            self.action_stop()
+        else:
+            self._ask(event.command)
+
+    @on(LeverPanel.EditAsked)
+    def edit_chosen(self, event: LeverPanel.EditAsked) -> None:
+        """A value is to be typed for the lever under the panel's cursor."""
+        self._prompt(event.lever)
+
+    def action_edit_lever(self) -> None:
+        """Asks for a value: of the lever under the cursor where the levers have the focus, else of any."""
+        panel = self.query_one(LeverPanel)
+        chosen = panel.current if panel.has_focus else None
+        self._prompt(chosen if chosen and chosen.type != "action" else None)
+
+    def answered(self, path: Path, answer: Answer) -> None:
+        """Says what became of a command."""
+        if path != self.run.path:
+            return
+        text = describe(answer)
+        if isinstance(answer, Applied):
+            self.query_one(PageTabs).say(text, "good")
+            return
+        self.query_one(LeverPanel).failed(answer.id, answer.reason)
+        self.query_one(PageTabs).say("")
+        self._refuse(text)
+
+    def _ask(self, command: Command) -> None:
+        why = self.run.why_not(command.lever)
+        if why:
+            self._refuse(why)
+            return
+        sent = self.run.send(command)
+        self.query_one(LeverPanel).requested(sent)
+        self.query_one(PageTabs).say(f"requested: {_wording(sent)}", "warn", lasting=True)
+
+    def _refuse(self, why: str) -> None:
+        self.notify(why[:1].upper() + why[1:], severity="warning", timeout=4, markup=False)
+
+    def _prompt(self, lever: LeverInfo | None) -> None:
+        why = self.run.why_not(lever.name if lever else "undo")
+        if why:
+            self._refuse(why)
+            return
+
+        def take(text: str | None) -> None:
+            if text:
+                self._ask(parse_setting(text))
+
+        names = ", ".join(name for name, info in self.run.store.levers.items() if info.type != "action")
+        told = "lever=value, lever=*0.5, lever=on, off or default; as with `tuimon set`.\n" + (lever.help if lever else names)
+        self.app.push_screen(Prompt("Set a lever", told, _wrong, f"{lever.name}=" if lever else ""), take)
+
+    def _remedy(self) -> dict[str, LeverValue]:
+        newest = self.run.newest_remedy() if self.run.status.live else None
+        return newest.remedy if newest else {}
+
+
+def _wrong(text: str) -> str:
+    try:
+        parse_setting(text)
+    except TuimonError as error:
+        return error.message
+    return ""
+
+
+def _wording(command: Command) -> str:
+    value = "" if command.value is None else f" {command.value:g}" if isinstance(command.value, float) else f" {command.value}"
+    return f"{command.lever} {command.op}{value}" if command.op != "do" else command.lever

@@ -1,0 +1,87 @@
+"""The list of runs as a widget."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from tuimon.viewer.draw.rows import Row, Span
+from tuimon.viewer.screens.run_table import Column, Look, columns_for, header, run_row
+from tuimon.viewer.widgets.row_list import RowList
+
+if TYPE_CHECKING:
+    from tuimon.launcher.summary import RunSummary
+
+_BAR_WIDTH = 1  # kept free for the scroll bar, so that columns stand still when it comes
+
+
+class RunList(RowList):
+    """Runs, one a row, with a cursor and marks."""
+
+    has_cursor = True
+
+    class Moved(Message):
+        """The cursor stands on another run."""
+
+    class Chosen(Message):
+        """A run was chosen, with enter or a double click."""
+
+    def __init__(self) -> None:
+        super().__init__(id="runs")
+        self.runs: list[RunSummary] = []
+        self.marked: frozenset[str] = frozenset()
+        self.sort = "newest"
+        self._columns: tuple[int, list[Column]] = (0, [])
+        self._now = 0.0
+
+    @property
+    def under_cursor(self) -> RunSummary | None:
+        """The run under the cursor."""
+        return self.runs[self.cursor] if self.cursor < len(self.runs) else None
+
+    def show(self, runs: Sequence[RunSummary], sort: str) -> None:
+        """Shows these runs; the cursor stays on its run when that is still there."""
+        before = self.under_cursor
+        self.runs, self.sort, self._now = list(runs), sort, time.time()
+        names = [run.name for run in self.runs]
+        place = names.index(before.name) if before and before.name in names else self.cursor
+        self._columns = (0, [])
+        self._go(place)
+
+    def toggle_mark(self) -> None:
+        """Marks the run under the cursor, or takes the mark away, and goes on to the next."""
+        if run := self.under_cursor:
+            self.marked = self.marked ^ {run.name}
+            self._go(self.cursor + 1)
+
+    def count(self) -> int:
+        """One row a run."""
+        return len(self.runs)
+
+    def head(self, width: int) -> list[Row]:
+        """The titles of the columns."""
+        return [header(self._columns_for(), self.sort)]
+
+    def row(self, index: int, width: int) -> Row:
+        """One run; the one under the cursor has a sign that needs no colour."""
+        row = run_row(self.runs[index], self._columns_for(), Look(self._now, self.marked, self.ascii))
+        if index != self.cursor:
+            return row
+        return [row[0], Span(">" if self.ascii else "▸", "key"), *row[2:]]
+
+    def moved(self, index: int) -> None:
+        """Tells the screen."""
+        self.post_message(self.Moved())
+
+    def chosen(self, index: int) -> None:
+        """Tells the screen."""
+        self.post_message(self.Chosen())
+
+    def _columns_for(self) -> list[Column]:
+        width = self.size.width - _BAR_WIDTH
+        if self._columns[0] != width:
+            self._columns = (width, columns_for(width, self.runs))
+        return self._columns[1]

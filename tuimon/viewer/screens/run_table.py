@@ -1,0 +1,187 @@
+"""The list of runs as rows of text: which runs, in which order, in which columns. Pure functions; no Textual."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from tuimon.viewer.draw import format
+from tuimon.viewer.draw.meter import bar, state_glyph
+from tuimon.viewer.draw.rows import Row, Span, fit, shorten
+from tuimon.viewer.draw.sparkline import sparkline
+
+if TYPE_CHECKING:
+    from tuimon.launcher.summary import RunSummary
+
+_BAR_WIDTH, _CURVE_WIDTH = 14, 40  # that spare room is given to
+SORTS = ("newest", "name", "loss", "speed")
+
+
+class Look(NamedTuple):
+    """What a cell needs to know besides its run."""
+
+    now: float
+    marked: frozenset[str] = frozenset()
+    ascii: bool = False
+
+
+class Column(NamedTuple):
+    """One column: what it shows, how wide it is, and how early it goes when room is short (0: never)."""
+
+    title: str
+    width: int
+    goes: int
+    cell: Callable[[RunSummary, int, Look], list[Span]]
+    right: bool = False
+
+
+def matching(runs: Iterable[RunSummary], text: str) -> list[RunSummary]:
+    """The runs that have every word of `text` in their name, state, model, optimizer, activation or device."""
+    words = text.lower().split()
+    return [run for run in runs if all(word in _searched(run) for word in words)]
+
+
+def ordered(runs: Iterable[RunSummary], sort: str) -> list[RunSummary]:
+    """Live runs first, then by newest start, name, lowest validation loss or highest throughput; unknown values last."""
+    return sorted(runs, key=lambda run: (not run.status.live, _order(run, sort)))
+
+
+def columns_for(width: int, runs: Sequence[RunSummary] = ()) -> list[Column]:
+    """The columns that fit; the name takes what is left over, up to what the longest name needs."""
+    columns = list(_COLUMNS)
+    while _needed(columns) > width and any(column.goes for column in columns):
+        columns.remove(max(columns, key=lambda column: column.goes))
+    return _widened(columns, width - _needed(columns), max((len(run.name) for run in runs), default=0))
+
+
+def header(columns: Sequence[Column], sort: str) -> Row:
+    """The titles; the one that the list is sorted by is marked."""
+    row: Row = [Span("  ")]
+    for column in columns:
+        title = column.title.rjust(column.width) if column.right else column.title.ljust(column.width)
+        row += [Span(title, "header-sorted" if _SORTED_BY.get(sort) == column.title else "header"), Span(" ")]
+    return row
+
+
+def run_row(run: RunSummary, columns: Sequence[Column], look: Look) -> Row:
+    """One run."""
+    marked = run.name in look.marked
+    row: Row = [Span(("*" if look.ascii else "◆") if marked else " ", "key"), Span(" ")]
+    for column in columns:
+        cell = column.cell(run, column.width, look)
+        if column.right:
+            cell = [Span(" " * (column.width - sum(len(span.text) for span in cell))), *cell]
+        row += [*fit(cell, column.width), Span(" ")]
+    return row
+
+
+def progress(run: RunSummary) -> float:
+    """How far a run is, in [0, 1]; NaN when it does not say how long it will be."""
+    return min(run.step / run.total_steps, 1.0) if run.total_steps else math.nan
+
+
+def detail(run: RunSummary, ascii: bool = False) -> str:
+    """What the list has no room for, in one line."""
+    made_of = [part for part in (run.model, run.activation, run.optimizer, run.device) if part]
+    how = f"{run.status.state}: {run.status.detail}" if run.status.detail else run.status.state
+    steps = f"step {format.count(run.step)}" + (f" of {format.count(run.total_steps)}" if run.total_steps else "")
+    dot = " - " if ascii else " · "
+    return dot.join([run.name, *made_of, steps, how])
+
+
+def _searched(run: RunSummary) -> str:
+    return " ".join((run.name, run.status.state, run.model, run.optimizer, run.activation, run.device)).lower()
+
+
+def _order(run: RunSummary, sort: str) -> tuple[float, str]:
+    keys = {"newest": -run.first_wall, "loss": _loss(run), "speed": -run.steps_per_second, "name": 0.0}
+    key = keys.get(sort, 0.0)
+    return (math.inf if math.isnan(key) else key), run.name
+
+
+def _loss(run: RunSummary) -> float:
+    return run.loss_train if math.isnan(run.loss_val) else run.loss_val
+
+
+def _needed(columns: Sequence[Column]) -> int:
+    return 2 + sum(column.width + 1 for column in columns)
+
+
+def _widened(columns: Sequence[Column], spare: int, longest_name: int) -> list[Column]:
+    """Spare room goes to the name, the progress bar and the curve, in this order."""
+    wanted = {"name": longest_name, "done": _BAR_WIDTH, "loss": _CURVE_WIDTH}
+    widths = {column.title: column.width for column in columns}
+    for title, width in wanted.items():
+        if title in widths:
+            more = max(0, min(spare, width - widths[title]))
+            widths[title] += more
+            spare -= more
+    return [column._replace(width=widths[column.title]) for column in columns]
+
+
+def _state(run: RunSummary, width: int, look: Look) -> list[Span]:
+    glyph, style = state_glyph(run.status.state, look.ascii)
+    return [Span(f"{glyph} {run.status.state}", style)]
+
+
+def _name(run: RunSummary, width: int, look: Look) -> list[Span]:
+    return [Span(shorten(run.name, width, look.ascii), "name" if run.status.live else "value")]
+
+
+def _progress(run: RunSummary, width: int, look: Look) -> list[Span]:
+    share = progress(run)
+    if math.isnan(share):
+        return [Span(format.si(run.step))]
+    text = f"{math.floor(share * 100):3} %"
+    drawn = bar(share, width - len(text) - 1, look.ascii) + " " if width > 2 * len(text) else ""
+    return [Span(drawn, "histogram"), Span(text)]
+
+
+def _curve(run: RunSummary, width: int, look: Look) -> list[Span]:
+    return [Span(sparkline(run.losses, width, look.ascii), "train")]
+
+
+def _number(value: float, ascii: bool) -> list[Span]:
+    return [Span(format.missing(ascii), "dim") if math.isnan(value) else Span(format.number(value))]
+
+
+def _train(run: RunSummary, width: int, look: Look) -> list[Span]:
+    return _number(run.loss_train, look.ascii)
+
+
+def _val(run: RunSummary, width: int, look: Look) -> list[Span]:
+    return _number(run.loss_val, look.ascii)
+
+
+def _speed(run: RunSummary, width: int, look: Look) -> list[Span]:
+    if math.isnan(run.steps_per_second):
+        return [Span(format.missing(look.ascii), "dim")]
+    return [Span(format.rate(run.steps_per_second), "" if run.status.live else "dim")]
+
+
+def _device(run: RunSummary, width: int, look: Look) -> list[Span]:
+    return [Span(shorten(run.device or format.missing(look.ascii), width, look.ascii))]
+
+
+def _model(run: RunSummary, width: int, look: Look) -> list[Span]:
+    return [Span(shorten(run.model, width, look.ascii), "dim")]
+
+
+def _age(run: RunSummary, width: int, look: Look) -> list[Span]:
+    return [Span(format.age(look.now - run.last_wall), "dim")]
+
+
+_COLUMNS = (
+    Column("state", 10, 0, _state),
+    Column("name", 16, 0, _name),
+    Column("done", 5, 4, _progress),
+    Column("loss", 12, 5, _curve),
+    Column("train", 8, 6, _train, right=True),
+    Column("val", 8, 1, _val, right=True),
+    Column("speed", 10, 3, _speed, right=True),
+    Column("device", 7, 7, _device),
+    Column("model", 16, 8, _model),
+    Column("ago", 6, 2, _age, right=True),
+)
+_SORTED_BY = {"newest": "ago", "name": "name", "loss": "val", "speed": "speed"}
