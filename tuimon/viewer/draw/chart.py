@@ -19,7 +19,7 @@ from tuimon.viewer.draw.legend import legend_row
 from tuimon.viewer.draw.pyramid import Columns, Pyramid
 from tuimon.viewer.draw.rows import Row, Span, blank, fit, overlay, runs, text_of
 
-Axis = Literal["step", "time"]
+Axis = Literal["step", "time", "epoch"]  # an epoch axis has its points at steps, and epochs for labels
 Range = tuple[float, float]
 
 _MIN_WIDTH_FOR_LABELS = 16
@@ -60,6 +60,7 @@ class Options:
     markers: tuple[Marker, ...] = ()
     legend: bool = True
     note: str = ""
+    steps_per_epoch: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ def draw_chart(curves: Sequence[Curve], options: Options, width: int, height: in
     plot = _plot(curves, options, view, width - left, rows, ascii)
     body = [[*_gutter(marks.get(r), left, ascii), *row] for r, row in enumerate(plot)]
     if axis_rows:
-        body += _x_axis(view.x_range, options.x_axis, left, width, _holes(view, width - left), ascii)
-    head = [legend_row(curves, options.title, options.note, options.cursor, options.x_axis, width, ascii)] * legend_rows
+        body += _x_axis(view.x_range, options, left, width, _holes(view, width - left), ascii)
+    head = [legend_row(curves, options, width, ascii)] * legend_rows
     return Picture(head + body, left, legend_rows, width - left, rows, view.x_range)
 
 
@@ -180,11 +181,11 @@ def _plot(curves: Sequence[Curve], options: Options, view: _View, width: int, he
 
 
 def _in_order(curves: Sequence[Curve], columns: list[Columns]) -> list[tuple[tuple[Curve, Columns], int]]:
-    """Faint curves first, the first curve last (on top); each with its pattern."""
+    """Faint curves first, the later ones on top (validation has the fewest points); each with its pattern."""
     pairs = list(zip(curves, columns, strict=True))
     faint = [(pair, 0) for pair in pairs if pair[0].faint]
     clear = [(pair, i) for i, pair in enumerate(pair for pair in pairs if not pair[0].faint)]
-    return faint + clear[::-1]
+    return faint + clear
 
 
 def _draw_markers(canvas: Canvas, markers: Sequence[Marker], x_range: Range) -> None:
@@ -226,6 +227,12 @@ def _gutter(label: str | None, width: int, ascii: bool) -> Row:
     return [Span((label or "")[: width - 1].rjust(width - 1) + line, "axis")]
 
 
+def _x_ticks(x_range: Range, options: Options, parts: int) -> list[ticks.Tick]:
+    if options.x_axis == "epoch":
+        return ticks.epochs(*x_range, parts, options.steps_per_epoch)
+    return (ticks.clock if options.x_axis == "time" else ticks.steps)(*x_range, parts)
+
+
 def _holes(view: _View, cells: int) -> list[bool]:
     """By cell: whether some curve has a value there that is not finite."""
     if not view.columns or cells < 1:
@@ -234,14 +241,13 @@ def _holes(view: _View, cells: int) -> list[bool]:
     return [bool(part) for part in holes.reshape(cells, -1).any(axis=1)]
 
 
-def _x_axis(x_range: Range, axis: Axis, left: int, width: int, holes: list[bool], ascii: bool) -> list[Row]:
+def _x_axis(x_range: Range, options: Options, left: int, width: int, holes: list[bool], ascii: bool) -> list[Row]:
     """The axis line, with a cross wherever a value was not finite, and the labels under it."""
     plot = width - left
-    make = ticks.clock if axis == "time" else ticks.steps
     line = ["-" if ascii else "─"] * plot
     labels: Row = fit([], width)
     free_from = 0
-    for tick in make(*x_range, max(1, plot // 14)):
+    for tick in _x_ticks(x_range, options, max(1, plot // 14)):
         cell = _cell(tick.value, x_range, plot)
         if cell is None:
             continue

@@ -100,10 +100,9 @@ def heat_map(
     share = grouped / np.maximum(grouped.sum(axis=0), 1e-30)
     levels = np.ceil(np.sqrt(share / max(share.max(), 1e-30)) * _HEATS).astype(int)
     body = [_heat_row(labels[r] if gutter else "", levels[r], gutter, width, ascii) for r in range(len(labels))]
-    body += blank(width, rows - len(body))
     if rows < height:
         body.append(_step_row(steps, group, gutter, grouped.shape[1], width))
-    return body
+    return body + blank(width, height - len(body))
 
 
 def _nothing(text: str, width: int, height: int) -> list[Row]:

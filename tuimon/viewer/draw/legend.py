@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from tuimon.viewer.draw import format
 from tuimon.viewer.draw.canvas import ASCII_STROKES, STROKES
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten, width_of
 
 if TYPE_CHECKING:
-    from tuimon.viewer.draw.chart import Curve
+    from tuimon.viewer.draw.chart import Curve, Options
 
 
-def legend_row(
-    curves: Sequence[Curve],
-    title: str,
-    note: str,
-    cursor: float | None,
-    axis: Literal["step", "time"],
-    width: int,
-    ascii: bool = False,
-) -> Row:
+def legend_row(curves: Sequence[Curve], options: Options, width: int, ascii: bool = False) -> Row:
     """Title, place, and each curve's stroke, name and value; short of room, first the note goes, then the names."""
-    head = [Span(f"{text} ", style) for text, style in ((title, "title"), (_place(cursor, axis), "cursor")) if text]
+    title, note, cursor = options.title, options.note, options.cursor
     clear = [curve for curve in curves if not curve.faint]
+    head = [Span(f"{text} ", style) for text, style in ((title, "title"), (_place(clear, options), "cursor")) if text]
     full = [*head, *_entries(clear, cursor, ascii, names=True)]
     if width_of(full) > width:
         full = [*head, *_entries(clear, cursor, ascii, names=False)]
@@ -56,7 +49,14 @@ def _value(curve: Curve, cursor: float | None, ascii: bool) -> str:
     return format.number(float(curve.data.values[index]))
 
 
-def _place(cursor: float | None, axis: Literal["step", "time"]) -> str:
-    if cursor is None:
+def _place(curves: Sequence[Curve], options: Options) -> str:
+    """The x of the point that the cursor reads."""
+    if options.cursor is None:
         return ""
-    return format.duration(cursor) if axis == "time" else f"step {format.count(cursor)}"
+    index = curves[0].data.nearest(options.cursor) if curves else None
+    x = options.cursor if index is None else float(curves[0].data.xs[index])
+    if options.x_axis == "time":
+        return format.duration(x)
+    if options.x_axis == "epoch":
+        return f"epoch {x / options.steps_per_epoch:.2f}"
+    return f"step {format.count(x)}"

@@ -60,6 +60,12 @@ def steps(low: float, high: float, parts: int) -> list[Tick]:
     return [Tick(value, label(value)) for value in _multiples(low, high, step)]
 
 
+def epochs(low: float, high: float, parts: int, steps_per_epoch: float) -> list[Tick]:
+    """Ticks of an axis of steps, labelled in epochs."""
+    found = linear(low / steps_per_epoch, high / steps_per_epoch, parts)
+    return [Tick(tick.value * steps_per_epoch, tick.label) for tick in found]
+
+
 def clock(low: float, high: float, parts: int) -> list[Tick]:
     """Ticks of an axis of elapsed seconds."""
     step = clock_step(high - low, parts)

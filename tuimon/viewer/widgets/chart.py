@@ -22,7 +22,7 @@ from tuimon.viewer.widgets.row_list import message
 SMOOTHINGS = (0.0, 0.6, 0.9, 0.99)
 _ZOOM = 2.0
 _PAN = 0.25
-_LEAST_SPAN = {"step": 2.0, "time": 0.01}
+_LEAST_SPAN: dict[Axis, float] = {"step": 2.0, "time": 0.01, "epoch": 2.0}
 
 
 class Chart(Drawn, can_focus=True):
@@ -34,7 +34,7 @@ class Chart(Drawn, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("g", "toggle_log", "Logarithmic or linear y axis", show=False),
         Binding("m", "next_smoothing", "Next strength of smoothing", show=False),
-        Binding("x", "next_axis", "Steps or time on the x axis", show=False),
+        Binding("x", "next_axis", "Steps, time or epochs on the x axis", show=False),
         Binding("plus,equals_sign", "zoom_in", "Zoom in around the cursor, or the newest values", show=False),
         Binding("minus", "zoom_out", "Zoom out", show=False),
         Binding("left", "cursor_left", "Move the cursor to the left", show=False),
@@ -134,8 +134,9 @@ class Chart(Drawn, can_focus=True):
         self.smoothing = later[0] if later else 0.0
 
     def action_next_axis(self) -> None:
-        """Steps, or elapsed time."""
-        self.x_axis = "time" if self.x_axis == "step" else "step"
+        """Steps, elapsed time, epochs where the run says how long they are."""
+        axes: list[Axis] = ["step", "time", "epoch"] if self._steps_per_epoch() else ["step", "time"]
+        self.x_axis = axes[(axes.index(self.x_axis) + 1) % len(axes)] if self.x_axis in axes else "step"
 
     def action_zoom_in(self) -> None:
         """Half as much of the run, around the cursor or at its newest end."""
@@ -215,7 +216,12 @@ class Chart(Drawn, can_focus=True):
             cursor=self.cursor,
             markers=markers(self.store, self.x_axis, self.ascii) if self.store and len(self._runs) == 1 else (),
             note=self._note(),
+            steps_per_epoch=self._steps_per_epoch() or 1.0,
         )
+
+    def _steps_per_epoch(self) -> float:
+        """0 where the run does not say."""
+        return float((self.store.started.steps_per_epoch if self.store and self.store.started else 0) or 0)
 
     def _note(self) -> str:
         parts = ["log y"] if self.log_y else []
@@ -272,7 +278,7 @@ class Chart(Drawn, can_focus=True):
             return
         low, high = self._window()
         cell = (high - low) / self._picture.width
-        self.cursor = high - cell / 2 if self.cursor is None else self.cursor + by * cell
+        self.cursor = min(high - cell / 2, self._last()) if self.cursor is None else self.cursor + by * cell
         if not low <= self.cursor <= high:
             self.action_pan(by)
             low, high = self._window()

@@ -63,6 +63,7 @@ class CurveBook:
         wanted = [
             (name, store, tag) for name, store in runs.items() for tag in tags if tag in store.series and len(store.series[tag])
         ]
+        axis = "time" if axis == "time" else "step"
         used: dict[tuple[int, str, Axis, float], _Traced] = {}
         found = []
         for index, (name, store, tag) in enumerate(wanted):

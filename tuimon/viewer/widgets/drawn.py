@@ -42,7 +42,7 @@ _LOOKS = {
     "raw": "color: $foreground 35%;",
     **{f"series-{index}": f"color: {colour};" for index, colour in enumerate(_SERIES)},
     "heat-0": "color: $foreground 20%;",
-    **{f"heat-{level}": f"color: $primary {30 + 70 * level // _HEAT_STEPS}%;" for level in range(1, _HEAT_STEPS + 1)},
+    **{f"heat-{level}": f"color: $primary {40 + 60 * level // _HEAT_STEPS}%;" for level in range(1, _HEAT_STEPS + 1)},
 }
 
 
@@ -122,9 +122,13 @@ class Drawn(Widget):
             style = self.rich_style
             for word in (word for word in words.split() if word in _LOOKS):
                 look = self.get_component_rich_style(f"draw--{word}")
-                style += look if word == "selected" else Style(color=look.color, bold=look.bold, underline=look.underline)
+                style += Style(bgcolor=look.bgcolor) if word == "selected" else _ink(look)
             self._rich_styles[words] = style
         return self._rich_styles[words]
+
+
+def _ink(style: Style) -> Style:
+    return Style(color=style.color, bold=style.bold, underline=style.underline)
 
 
 def selected(row: Row, width: int) -> Row:

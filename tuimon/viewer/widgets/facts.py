@@ -48,12 +48,12 @@ def layers(store: Store) -> list[Layer]:
 
 
 def dead_units(store: Store, layer: str) -> list[int] | None:
-    """Which units of a layer are dead, by the latest word on it; None when there is none."""
-    for text in reversed(store.texts.get(DEAD_UNITS_TAG, [])):
-        units = _json(text.text).get(layer)
-        if isinstance(units, list):
-            return [int(unit) for unit in units]
-    return None
+    """Which units of a layer are dead, by the latest word on it (which may name the first of many only); None without one."""
+    texts = store.texts.get(DEAD_UNITS_TAG)
+    if not texts:
+        return None
+    units = _json(texts[-1].text).get(layer)
+    return [int(unit) for unit in units] if isinstance(units, list) else []
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def gpus(store: Store) -> list[GpuFacts]:
 
 def no_gpu_reason(store: Store) -> str:
     """Why there are no GPU meters; empty when nobody has said."""
-    return str(_said(store).get("error", ""))
+    return str(_said(store).get("reason", ""))
 
 
 def _said(store: Store) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _gpu(index: int, said: dict[str, Any], readings: dict[str, float]) -> GpuFac
         GpuProcess(int(one.get("pid", 0)), str(one.get("user") or ""), _float(one.get("memory_bytes")))
         for one in said.get("processes", [])
     )
-    reasons = {str(name): str(reason) for name, reason in (said.get("unavailable") or {}).items()}
+    reasons = {str(name): str(reason) for name, reason in (said.get("missing") or {}).items()}
     return GpuFacts(index, str(said.get("name", "")), readings, reasons, processes)
 
 
