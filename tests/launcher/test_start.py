@@ -1,0 +1,150 @@
+"""Starting a run: its folder, its spec, its device, and what is refused before anything starts."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import wait_until
+from launching import Runs, status
+from tuimon.errors import TuimonError
+from tuimon.launcher import start as start_module
+from tuimon.launcher.devices import Device
+from tuimon.launcher.glance import lifecycle
+from tuimon.launcher.start import check_name, resume_run, start
+from tuimon.log.reader import read_run
+from tuimon.spec import load_spec
+
+SPEC = load_spec("digits-softmax", ["steps=30"])
+
+
+@pytest.fixture
+def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What would have been started; nothing is."""
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr(start_module, "supervise", lambda run, command, **more: calls.append({"command": command, **more}))
+    return calls
+
+
+def test_a_run_gets_a_folder_a_number_and_its_resolved_spec(tmp_path: Path, handed_over: list[dict[str, Any]]) -> None:
+    """Numbers go on from the highest; the spec in the folder is the spec that was asked for."""
+    (tmp_path / "digits-softmax-07").mkdir()
+    run = start(SPEC, runs_dir=tmp_path, device="cpu")
+    assert run == tmp_path / "digits-softmax-08"
+    assert load_spec(run / "spec.toml").training.steps == 30
+    assert handed_over[0]["command"][-3:] == [str(run / "spec.toml"), "--run-dir", str(run)]
+    assert handed_over[0]["details"]["spec"]["training"]["steps"] == 30
+
+
+def test_runs_started_at_once_get_different_folders(tmp_path: Path, handed_over: list[dict[str, Any]]) -> None:
+    """Mkdir decides, so that twenty at a time do not share one."""
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        found = list(pool.map(lambda _: start(SPEC, runs_dir=tmp_path, device="cpu"), range(20)))
+    assert len(set(found)) == 20
+
+
+def test_a_name_may_be_given_once(tmp_path: Path, handed_over: list[dict[str, Any]]) -> None:
+    """The second is refused with what to do, and nothing starts."""
+    assert start(SPEC, runs_dir=tmp_path, name="mine").name == "mine"
+    with pytest.raises(TuimonError, match="already a run called mine"):
+        start(SPEC, runs_dir=tmp_path, name="mine")
+    assert len(handed_over) == 1
+
+
+@pytest.mark.parametrize("name", ["", " a", "a/b", "..", ".hidden", "-v", "a\nb", "latest", "x" * 200])
+def test_a_name_that_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
+    """Each with its reason; no folder is made."""
+    with pytest.raises(TuimonError, match="cannot be called"):
+        check_name(name)
+    with pytest.raises(TuimonError):
+        start(SPEC, runs_dir=tmp_path, name=name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", ["/proc/no/runs", "/dev/null/runs"])
+def test_an_unwritable_folder_is_refused_before_anything_starts(folder: str, handed_over: list[dict[str, Any]]) -> None:
+    """Also for root, who may write everywhere else."""
+    with pytest.raises(TuimonError, match="Cannot make a run's folder") as error:
+        start(SPEC, runs_dir=Path(folder), device="cpu")
+    assert "--runs-dir" in error.value.hint
+    assert not handed_over
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path, handed_over: list[dict[str, Any]]) -> None:
+    """With the same words."""
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(TuimonError, match="Cannot make a run's folder"):
+        start(SPEC, runs_dir=tmp_path / "runs", device="cpu")
+
+
+def test_without_torch_the_user_learns_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handed_over: list[dict[str, Any]]
+) -> None:
+    """Nothing is made."""
+    plain = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "torch" else plain(name, *more))
+    with pytest.raises(TuimonError, match="torch is not installed") as error:
+        start(SPEC, runs_dir=tmp_path)
+    assert "tuimon[train]" in error.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_device_is_refused(tmp_path: Path, handed_over: list[dict[str, Any]]) -> None:
+    """Before a folder is made."""
+    with pytest.raises(TuimonError, match="Unknown device 'gpu7'"):
+        start(SPEC, runs_dir=tmp_path, device="gpu7")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_chosen_gpu_is_the_only_one_that_the_trainer_sees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handed_over: list[dict[str, Any]]
+) -> None:
+    """By the environment; its spec says `cuda`, and the log says which one people call it."""
+    choice = Device("cuda", {"CUDA_VISIBLE_DEVICES": "3"}, "cuda:3")
+    monkeypatch.setattr(start_module, "choose_device", lambda text: choice)
+    run = start(SPEC, runs_dir=tmp_path, device="cuda:3")
+    assert load_spec(run / "spec.toml").training.device == "cuda"
+    assert handed_over[0]["environment"] == {"CUDA_VISIBLE_DEVICES": "3"}
+    assert handed_over[0]["details"]["device"] == "cuda:3"
+
+
+def test_what_cannot_be_resumed_is_refused(tmp_path: Path, runs: Runs) -> None:
+    """No spec, no checkpoint, or still running."""
+    with pytest.raises(TuimonError, match=r"no .*spec.toml"):
+        resume_run(tmp_path)
+    run = runs.start("live")
+    (run / "spec.toml").write_text(SPEC.to_toml())
+    with pytest.raises(TuimonError, match=r"saved no checkpoints/last.pt"):
+        resume_run(run)
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints" / "last.pt").touch()
+    with pytest.raises(TuimonError, match="it is running"):
+        resume_run(run)
+
+
+def test_a_real_run_trains_and_is_resumed_in_its_own_folder(runs: Runs) -> None:
+    """Started, finished, and resumed: one folder, one log whose latest attempt counts."""
+    run = start(SPEC, runs_dir=runs.folder, name="real", device="cpu")
+    assert status(run) == "starting"
+    wait_until(lambda: lifecycle(run).exited, 60)
+    assert status(run) == "finished", (run / "output.log").read_text()
+    assert read_run(run).step == 30
+    resume_run(run)
+    wait_until(lambda: lifecycle(run).exited, 60)
+    assert status(run) == "finished", (run / "output.log").read_text()
+    assert lifecycle(run).started.first_step == 30
+    assert lifecycle(run).launched.cwd == os.getcwd()
+
+
+def test_starting_imports_no_torch(tmp_path: Path) -> None:
+    """The process that starts runs stays quick."""
+    modules = "tuimon.launcher.start, tuimon.launcher.feed, tuimon.headless, tuimon.cli, tuimon.commands.running"
+    code = f"import sys, {modules}; assert not {{'torch', 'textual', 'sklearn'}} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
