@@ -1,0 +1,120 @@
+"""Watches what layers put out, during one sampled step.
+
+Forward hooks are there only while a sample is being taken. An activation module counts for the layer that ran before it, and
+for that one's norms; where the activation is a plain function, nothing tells of it, and the layer's own output stands. Modules in
+evaluation mode and forwards without gradient (validation, a frozen teacher) are not looked at. Training thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from tuimon.monitor import statistics, units
+from tuimon.monitor.layers import Layer, is_activation
+
+
+@dataclass
+class Seen:
+    """What was seen of one layer's output in a step, all its forwards together."""
+
+    summary: Tensor
+    zero: Tensor | None = None  # [units] bool; of an activation's output only: what feeds a plain function is never zero
+    near: Tensor | None = None  # [units] number of samples near an asymptote
+    samples: int = 0  # samples and positions of each unit
+
+    def add(self, other: Seen) -> None:
+        """Takes in another forward of the same step."""
+        self.summary = statistics.merge(self.summary, other.summary)
+        self.zero = None if self.zero is None or other.zero is None else self.zero & other.zero
+        self.near = None if self.near is None or other.near is None else self.near + other.near
+        self.samples += other.samples
+
+
+Edge = Callable[[Callable[[], None]], None]
+
+
+class ActivationWatch:
+    """Puts hooks on a model's layers and activations, and takes them off.
+
+    Args:
+        model: what is watched.
+        layers: its layers.
+        edge: runs each hook's work, and keeps its errors and its cost.
+    """
+
+    def __init__(self, model: nn.Module, layers: list[Layer], edge: Edge) -> None:
+        self._layers = {layer.module: layer for layer in layers if not is_activation(layer.module)}
+        self._watched = [m for m in model.modules() if m in self._layers or is_activation(m)]
+        self._edge = edge
+        self._handles: list[RemovableHandle] = []
+        self._chain: list[Layer] = []
+        self._followed: set[str] = set()  # layers whose own output need not be measured: their activation's is
+        self._own: dict[str, Seen] = {}
+        self._after: dict[str, Seen] = {}
+
+    def start(self) -> None:
+        """Puts the hooks on."""
+        self.stop()
+        self._own, self._after, self._chain = {}, {}, []
+        self._handles = [module.register_forward_hook(self._ran) for module in self._watched]
+
+    def stop(self) -> None:
+        """Takes the hooks off."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def take(self) -> dict[str, Seen]:
+        """What was seen, by layer; an activation's output where there was one."""
+        self._followed = set(self._after)
+        seen = {**self._own, **self._after}
+        self._own, self._after, self._chain = {}, {}, []
+        return seen
+
+    def _ran(self, module: nn.Module, _: Any, output: Any) -> None:
+        if not module.training or not torch.is_grad_enabled():
+            return
+        if isinstance(output, tuple) and output:
+            output = output[0]  # recurrent layers: the outputs, then the state
+        if isinstance(output, Tensor) and output.is_floating_point() and output.numel():
+            self._edge(lambda: self._look(module, output))
+
+    @torch.no_grad()
+    def _look(self, module: nn.Module, output: Tensor) -> None:
+        layer = self._layers.get(module)
+        if layer is None:
+            self._look_at_activation(module, output)
+            return
+        self._chain = [*self._chain, layer] if layer.is_norm else [layer]
+        if layer.name not in self._followed:
+            self._keep(self._own, layer, Seen(statistics.summarize([output])))
+
+    def _look_at_activation(self, module: nn.Module, output: Tensor) -> None:
+        chain, self._chain = self._chain, []
+        if not chain:
+            return
+        summary, limits = statistics.summarize([output]), units.asymptotes(module)
+        for layer in chain:
+            self._keep(self._after, layer, _seen(layer, summary, output, limits))
+
+    def _keep(self, where: dict[str, Seen], layer: Layer, seen: Seen) -> None:
+        if layer.name in where:
+            where[layer.name].add(seen)
+        else:
+            where[layer.name] = seen
+
+
+def _seen(layer: Layer, summary: Tensor, output: Tensor, limits: tuple[float, ...]) -> Seen:
+    """An activation's output, with what it says of each unit where it still counts the layer's units."""
+    seen = Seen(summary)
+    if layer.units and output.ndim >= max(2, -layer.unit_dim) and output.shape[layer.unit_dim] == layer.units:
+        seen.zero = units.zero_outputs(output, layer.unit_dim)
+        seen.samples = output.numel() // layer.units
+        seen.near = units.near_asymptote(output, limits, layer.unit_dim) if limits else None
+    return seen

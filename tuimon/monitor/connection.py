@@ -1,0 +1,194 @@
+"""One viewer's connection to a run: what it asked for, what it still has to be sent.
+
+Non-blocking throughout; the station's thread calls it when the socket is ready. A peer that never reads costs the room of its
+own unsent answers, which is bounded: while they wait, nothing more is read from it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from tuimon.log.records import Applied, Command, Refused
+
+LONGEST_LINE = 64 * 1024
+_READ_BYTES = 64 * 1024
+_SEND_BYTES = 1 << 20  # of the log at one turn, so that no follower keeps the others waiting
+_UNANSWERED = 64  # commands of one connection that may be under way
+_UNSENT_BYTES = 256 * 1024
+_SERVED = ("events.out.tfevents.", "output.log")
+
+Answer = Applied | Refused
+Submit = Callable[[Command, Callable[[Answer], None]], None]
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """A connection's first line."""
+
+    want: str
+    file: str = ""
+    start: int = msgspec.field(default=0, name="from")
+
+
+class WishError(Exception):
+    """A line that cannot be understood or granted; the text goes to the peer, and the connection is closed."""
+
+
+_decode_wish = msgspec.json.Decoder(Wish).decode
+_decode_command = msgspec.json.Decoder(Command).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Connection:
+    """One accepted socket.
+
+    Args:
+        sock: the socket, non-blocking.
+        folder: the run's folder.
+        submit: hands a command to the training thread.
+        post: has the station's thread take an answer; callable from any thread.
+    """
+
+    def __init__(
+        self, sock: socket.socket, folder: Path, submit: Submit, post: Callable[[Connection, Answer], None]
+    ) -> None:
+        self.sock = sock
+        self.closed = False
+        self.following = False
+        self.blocked = False  # the last send would have waited
+        self._folder, self._submit, self._post = folder, submit, post
+        self._steering = False
+        self._buffer = bytearray()
+        self._unsent = bytearray()
+        self._unanswered = 0
+        self._log_fd, self._offset = -1, 0
+        self._closing = False
+
+    @property
+    def wants_to_read(self) -> bool:
+        """Whether more may be taken from the peer now."""
+        return not (self._closing or self._unanswered >= _UNANSWERED or len(self._unsent) > _UNSENT_BYTES)
+
+    @property
+    def wants_to_write(self) -> bool:
+        """Whether something waits for the peer to make room."""
+        return bool(self._unsent) or self.blocked
+
+    def read(self) -> None:
+        """Takes what the peer sent."""
+        try:
+            data = self.sock.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()
+            return
+        if not data:
+            self._end_of_input()
+        elif not self.following:  # whoever follows the log has nothing more to say
+            self._buffer += data
+            self.take_lines()
+
+    def take_lines(self) -> None:
+        """Deals with the whole lines that have come, as many as may be under way."""
+        try:
+            while self.wants_to_read and (end := self._buffer.find(b"\n")) >= 0:
+                if end > LONGEST_LINE:
+                    raise WishError(f"a line of more than {LONGEST_LINE} bytes")
+                line = bytes(self._buffer[:end])
+                del self._buffer[: end + 1]
+                self._line(line)
+            if len(self._buffer) > LONGEST_LINE and self._buffer.find(b"\n", 0, LONGEST_LINE + 1) < 0:
+                raise WishError(f"a line of more than {LONGEST_LINE} bytes")
+        except WishError as error:
+            self.fail(str(error))
+
+    def answer(self, answer: Answer) -> None:
+        """Sends an answer to a command of this connection."""
+        if not self.closed:
+            self._unanswered -= 1
+            self._unsent += _encode(answer) + b"\n"
+            self.write()
+            self.take_lines()
+
+    def write(self) -> None:
+        """Sends what the peer has room for."""
+        self.blocked = False
+        try:
+            if self._unsent:
+                del self._unsent[: self.sock.send(self._unsent)]
+            elif self.following:
+                self._offset += os.sendfile(self.sock.fileno(), self._log_fd, self._offset, _SEND_BYTES)
+                self.blocked = self._offset < os.fstat(self._log_fd).st_size
+        except BlockingIOError:
+            self.blocked = True
+        except OSError:
+            self.close()
+            return
+        if self._closing and not self._unsent and not self._unanswered:
+            self.close()
+
+    def fail(self, reason: str) -> None:
+        """Says what is wrong, in one line, and closes."""
+        self._buffer.clear()
+        self._unsent += _encode({"error": reason}) + b"\n"
+        self._closing = True
+        self._unanswered = 0
+        self.write()
+
+    def close(self) -> None:
+        """Closes this process's copies of the descriptors. Harmless when repeated."""
+        self.closed = True
+        self.following = False
+        self.sock.close()
+        fd, self._log_fd = self._log_fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def _end_of_input(self) -> None:
+        """A peer that only says it has no more commands still gets its answers."""
+        self._closing = True
+        if not (self._unanswered or self._unsent):
+            self.close()
+
+    def _line(self, line: bytes) -> None:
+        if self._steering:
+            self._steer(line)
+            return
+        try:
+            wish = _decode_wish(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise WishError(f"the first line says nothing that is known here: {error}") from None
+        if wish.want == "control":
+            self._steering = True
+        elif wish.want == "log":
+            self._follow(wish)
+        else:
+            raise WishError(f"want is {wish.want[:40]!r}; known are log and control")
+
+    def _steer(self, line: bytes) -> None:
+        try:
+            command = _decode_command(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise WishError(f"not a command: {error}") from None
+        self._unanswered += 1
+        self._submit(command, lambda answer: self._post(self, answer))
+
+    def _follow(self, wish: Wish) -> None:
+        if "/" in wish.file or not wish.file.startswith(_SERVED) or wish.start < 0:
+            raise WishError(f"no log called {wish.file[:200]!r} from byte {wish.start} on")
+        try:
+            fd = os.open(self._folder / wish.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        except (OSError, ValueError) as error:
+            raise WishError(f"{wish.file[:200]!r}: {getattr(error, 'strerror', None) or error}") from None
+        self._log_fd, self._offset = fd, wish.start
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise WishError(f"{wish.file[:200]!r} is no regular file")
+        self.following = True
+        self._buffer.clear()
+        self.write()

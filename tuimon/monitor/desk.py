@@ -1,0 +1,120 @@
+"""The desk between those who steer and the training loop.
+
+Commands come in from any thread; they are carried out on the training thread, between two steps, each id exactly once. The
+answer goes out, to the log and to whoever asked, when the next step has shown what is really in force, or at once where no
+step comes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+from tuimon.log.records import Applied, Command, Event, Refused
+from tuimon.monitor.levers import Change, Levers
+
+Answer = Applied | Refused
+Reply = Callable[[Answer], None]
+_REMEMBERED = 4096
+
+
+class Desk:
+    """Takes commands in and gives answers out.
+
+    Args:
+        levers: what the commands move.
+        write: takes each answer to the log.
+    """
+
+    def __init__(self, levers: Levers, write: Callable[[Event], None]) -> None:
+        self._levers = levers
+        self._write = write
+        self._queue: SimpleQueue[tuple[Command, Reply]] = SimpleQueue()
+        self._answers: OrderedDict[str, Answer] = OrderedDict()
+        self._open: list[tuple[Change, list[Reply]]] = []
+        self.is_empty = self._queue.empty  # the whole cost of a boundary where nobody steers
+
+    def submit(self, command: Command, reply: Reply) -> None:
+        """Hands a command in. Any thread; also safe in a signal handler."""
+        self._queue.put((command, reply))
+
+    def serve(self, step: int, before_pause: Callable[[], None]) -> float:
+        """Carries out what waits, and stays while the run is paused. Training thread.
+
+        Returns:
+            Seconds spent paused.
+        """
+        self._drain(step)
+        if not self._levers["paused"]:
+            return 0.0
+        began = time.perf_counter()
+        while self._levers["paused"]:
+            before_pause()
+            self.settle()
+            self._take(*self._queue.get(), step)
+            self._drain(step)
+        return time.perf_counter() - began
+
+    def settle(self) -> None:
+        """Answers every command whose effect has not been told yet, with what is in force now."""
+        waiting, self._open = self._open, []
+        for change, replies in waiting:
+            self._answer(change.told(), replies)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether commands were carried out that are not answered yet."""
+        return bool(self._open)
+
+    def refuse_all(self, step: int, reason: str) -> None:
+        """Answers what still waits in the queue when the run is over."""
+        while True:
+            try:
+                command, reply = self._queue.get_nowait()
+            except Empty:
+                return
+            refused = Refused(
+                step=step, lever=command.lever, value=command.value, reason=reason, by=command.by, id=command.id
+            )
+            self._answer(refused, [reply])
+
+    def _drain(self, step: int) -> None:
+        while not self._queue.empty():
+            self._take(*self._queue.get_nowait(), step)
+
+    def _take(self, command: Command, reply: Reply, step: int) -> None:
+        if self._is_known(command, reply):
+            return
+        self.settle()  # so that each answer tells of its own change alone
+        result = self._levers.carry_out(command, step)
+        if isinstance(result, Refused):
+            self._answer(result, [reply])
+        elif not result.lever.in_step:
+            self._answer(result.told(), [reply])
+        else:
+            self._open.append((result, [reply]))
+
+    def _is_known(self, command: Command, reply: Reply) -> bool:
+        """Answers a command that was sent again as it was answered the first time."""
+        if not command.id:
+            return False
+        for change, replies in self._open:
+            if change.applied.id == command.id:
+                replies.append(reply)
+                return True
+        answer = self._answers.get(command.id)
+        if answer is None:
+            return False
+        reply(answer)
+        return True
+
+    def _answer(self, answer: Answer, replies: list[Reply]) -> None:
+        self._write(answer)
+        if answer.id:
+            self._answers[answer.id] = answer
+            if len(self._answers) > _REMEMBERED:
+                self._answers.popitem(last=False)
+        for reply in replies:
+            reply(answer)

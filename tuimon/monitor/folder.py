@@ -1,0 +1,49 @@
+"""Finds a new run its folder. Never one that another run has."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from tuimon.errors import TuimonError
+
+
+def default_name() -> str:
+    """The script's name and the time, as `train-20260314-150926`; `run-…` where there is no script."""
+    script = getattr(sys.modules.get("__main__"), "__file__", None) or ""
+    stem = Path(script).stem
+    if stem == "__main__":
+        stem = Path(script).parent.name
+    return f"{stem or 'run'}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def new_run_folder(runs_dir: str | Path | None, name: str | None) -> Path:
+    """Makes the folder of a new run: `runs_dir`, else $TUIMON_RUNS, else ./runs; the name gets -2, -3 … if it is taken.
+
+    Raises:
+        TuimonError: the name is no plain name, or the folder cannot be made.
+    """
+    parent = Path(runs_dir or os.environ.get("TUIMON_RUNS") or "runs").expanduser().absolute()
+    name = name or default_name()
+    if name in (".", "..") or "/" in name or "\0" in name:
+        raise TuimonError(f"A run cannot be called {name!r}.", "Use a plain name without a slash.")
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        return _first_free(parent, name)
+    except OSError as error:
+        raise TuimonError(
+            f"Cannot make a folder for the run in {parent}: {error.strerror}.", "Choose another with runs_dir or $TUIMON_RUNS."
+        ) from error
+
+
+def _first_free(parent: Path, name: str) -> Path:
+    serial = 1
+    while True:
+        folder = parent / (name if serial == 1 else f"{name}-{serial}")
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            serial += 1

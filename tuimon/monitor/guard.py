@@ -1,0 +1,28 @@
+"""The edge of the monitor: what goes wrong inside is told once, and training goes on."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+
+
+class Guard:
+    """Tells of each failing part once: one line to the log through `tell`, the traceback to stderr."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._told: set[str] = set()
+
+    def report(self, part: str, error: BaseException) -> None:
+        """Tells that a part of the monitor failed; later failures of the same part are silent. Never raises."""
+        if part in self._told:
+            return
+        self._told.add(part)
+        text = f"the monitor's {part} failed: {type(error).__name__}: {error}"
+        try:
+            print(f"tuimon: {text}; training goes on", file=sys.stderr)
+            traceback.print_exception(error, file=sys.stderr)
+            self._tell(text)
+        except Exception:  # stderr may be closed: there is nobody left to tell
+            return

@@ -1,0 +1,276 @@
+"""Levers: the named, typed, bounded things that a run lets itself be steered by.
+
+Knows where each lever stands, what may be asked of it and how to undo; knows nothing of sockets, queues or the log. Lives on
+the training thread. Whether a change is put into force around a step, in a module or in the user's own code is each lever's
+own matter.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from tuimon.log.records import Applied, Command, LeverInfo, LeverValue, Refused
+
+Setting = tuple[LeverValue, bool]
+_ALIASES = {"pause": ("paused", "on"), "resume": ("paused", "off")}
+_HISTORY = 1000
+
+
+class RefusedError(Exception):
+    """A command cannot be carried out; the text says why and what is allowed."""
+
+
+def _nothing(_: Any) -> None:
+    """A lever that is only read."""
+
+
+def _no_readings() -> dict[str, str]:
+    return {}
+
+
+@dataclass
+class Lever:
+    """One lever and where it stands.
+
+    `put` takes the value that is to be in force, None when the lever is off. `readings` reads back what is in force, by label.
+    `value` of a number or switch is what was last set; `current` asks the owner instead, where the script may change it too.
+    """
+
+    info: LeverInfo
+    put: Callable[[Any], None] = _nothing
+    readings: Callable[[], dict[str, str]] = _no_readings
+    act: Callable[[], str] | None = None
+    current: Callable[[], LeverValue] | None = None
+    in_step: bool = False  # what it does is seen during a step only
+    undoable: bool = True
+    can_be_off: bool = True
+    value: LeverValue = None
+    enabled: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.value, self.enabled = self.info.value, self.info.enabled
+
+    @property
+    def setting(self) -> Setting:
+        """Where the lever stands now."""
+        return (self.current() if self.current else self.value), self.enabled
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a command did, before the note is known: `before` holds the readings from before it."""
+
+    applied: Applied
+    lever: Lever
+    before: dict[str, str]
+    remark: str = ""
+
+    def told(self) -> Applied:
+        """The answer, with what is in force now read back."""
+        after = self.lever.readings()
+        parts = [f"{label} {old} → {after[label]}" for label, old in self.before.items() if after.get(label, old) != old]
+        note = "; ".join(filter(None, [self.remark, ", ".join(parts)]))
+        return msgspec.structs.replace(self.applied, note=note) if note else self.applied
+
+
+class Levers:
+    """All levers of a run."""
+
+    def __init__(self) -> None:
+        self._table: dict[str, Lever] = {}
+        self._history: list[tuple[str, Setting]] = []
+        self._saved: dict[str, Setting] = {}  # from a checkpoint, for levers that are not declared yet
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._table
+
+    def __getitem__(self, name: str) -> LeverValue:
+        """The value of a lever, whether or not it is switched on."""
+        return self._table[name].setting[0]
+
+    def declare(self, lever: Lever) -> None:
+        """Adds a lever, and puts what it starts with into force."""
+        self._table[lever.info.name] = lever
+        if saved := self._saved.pop(lever.info.name, None):
+            self._place(lever, saved)
+        elif lever.current is None and lever.act is None:
+            lever.put(self.in_force(lever))
+
+    def infos(self) -> tuple[LeverInfo, ...]:
+        """All levers as they stand."""
+        return tuple(
+            msgspec.structs.replace(lever.info, value=lever.setting[0], enabled=lever.enabled) for lever in self._table.values()
+        )
+
+    def in_force(self, lever: Lever) -> LeverValue:
+        """The lever's value, or None while it is off: by itself, or with all regularizers."""
+        off = not lever.enabled or (lever.info.regularizer and self.regularization_is_off)
+        return None if off else lever.value
+
+    @property
+    def regularization_is_off(self) -> bool:
+        """Whether the run's regularizers are switched off together; each keeps its own place meanwhile."""
+        switch = self._table.get("regularization")
+        return switch is not None and switch.value is False
+
+    def put_regularizers(self) -> None:
+        """Puts every regularizer into force, or out of it."""
+        for lever in self._regularizers():
+            lever.put(self.in_force(lever))
+
+    def regularizer_readings(self) -> dict[str, str]:
+        """What is read back of all regularizers."""
+        return {label: text for lever in self._regularizers() for label, text in lever.readings().items()}
+
+    def carry_out(self, command: Command, step: int) -> Change | Refused:
+        """Does what a command asks, or says why not. An error in a lever's own code leaves the lever where it was."""
+        if command.lever in _ALIASES:
+            lever, op = _ALIASES[command.lever]
+            command = msgspec.structs.replace(command, lever=lever, op=op, value=None)
+        try:
+            if command.lever == "undo":
+                return self._undo(command, step)
+            lever_ = self._find(command.lever)
+            return self._act(lever_, command, step) if lever_.act else self._set(lever_, command, step)
+        except RefusedError as error:
+            reason = str(error)
+        except Exception as error:
+            reason = f"{command.lever} failed: {type(error).__name__}: {error}"
+        return Refused(step=step, lever=command.lever, value=command.value, reason=reason, by=command.by, id=command.id)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where all levers stand and what can be undone, in plain types. A pause is not remembered."""
+        levers = {name: list(lever.setting) for name, lever in self._table.items() if not lever.act and name != "paused"}
+        return {"levers": levers, "history": [[name, *setting] for name, setting in self._history]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Puts all levers where they stood; those not declared yet follow when they are."""
+        self._history = [(name, (value, enabled)) for name, value, enabled in state.get("history", [])]
+        self._saved = {name: (value, enabled) for name, (value, enabled) in state.get("levers", {}).items()}
+        for name in [name for name in self._saved if name in self._table]:
+            self._place(self._table[name], self._saved.pop(name))
+
+    def release(self) -> None:
+        """Gives the model back what it had before any lever was moved. The user's own levers stay where they are."""
+        for lever in self._table.values():
+            if lever.act is None and lever.current is None and lever.info.name != "regularization":
+                lever.put(lever.info.value if lever.info.enabled else None)
+
+    def _find(self, name: str) -> Lever:
+        lever = self._table.get(name)
+        if lever is None:
+            near = difflib.get_close_matches(name, self._table, n=1)
+            meant = f"did you mean {near[0]}? " if near else ""
+            raise RefusedError(f"this run has no lever {name!r}; {meant}it has {', '.join(self._table)}")
+        return lever
+
+    def _regularizers(self) -> Iterable[Lever]:
+        return [lever for lever in self._table.values() if lever.info.regularizer]
+
+    def _act(self, lever: Lever, command: Command, step: int) -> Change:
+        if command.op not in ("do", "set") or command.value is not None:
+            raise RefusedError(f"{lever.info.name} is an action and takes no value")
+        assert lever.act is not None
+        applied = Applied(step=step, lever=lever.info.name, by=command.by, id=command.id)
+        return Change(applied, lever, {}, lever.act())
+
+    def _set(self, lever: Lever, command: Command, step: int) -> Change:
+        old = lever.setting
+        new = wanted(lever, command)
+        change = self._move(lever, new, command, step)
+        if lever.undoable and new != old:
+            self._history = [*self._history[-_HISTORY + 1 :], (lever.info.name, old)]
+        return change
+
+    def _undo(self, command: Command, step: int) -> Change:
+        if not self._history:
+            raise RefusedError("there is nothing to undo")
+        name, setting = self._history[-1]
+        change = self._move(self._find(name), setting, command, step, "undone")
+        self._history.pop()
+        return change
+
+    def _move(self, lever: Lever, new: Setting, command: Command, step: int, remark: str = "") -> Change:
+        old, before = lever.setting, lever.readings()
+        try:
+            self._place(lever, new)
+        except Exception:
+            lever.value, lever.enabled = old
+            raise
+        if lever.info.regularizer and self.regularization_is_off:
+            remark = "; ".join(filter(None, [remark, "not in force while regularization is off"]))
+        applied = Applied(
+            step=step,
+            lever=lever.info.name,
+            old=old[0],
+            new=lever.setting[0],
+            old_enabled=old[1],
+            new_enabled=lever.enabled,
+            by=command.by,
+            id=command.id,
+        )
+        return Change(applied, lever, before, remark)
+
+    def _place(self, lever: Lever, setting: Setting) -> None:
+        lever.value, lever.enabled = setting
+        lever.put(self.in_force(lever))
+
+
+def wanted(lever: Lever, command: Command) -> Setting:
+    """The setting that a command asks for, checked against the lever's type and bounds.
+
+    Raises:
+        RefusedError: the operation, the value's type or the value is not allowed.
+    """
+    value, enabled = lever.setting
+    match command.op:
+        case "set":
+            return _checked(lever.info, command.value), True
+        case "default":
+            return lever.info.value, lever.info.enabled
+        case "multiply" if lever.info.type == "number":
+            return _multiplied(lever.info, value, command.value), enabled
+        case "on" | "off" | "toggle" as op if lever.info.type == "switch":
+            return (not value if op == "toggle" else op == "on"), True
+        case "on" | "off" | "toggle" as op if lever.info.type == "number" and lever.can_be_off:
+            return value, (not enabled if op == "toggle" else op == "on")
+    raise RefusedError(f"{lever.info.name} is a {lever.info.type}: it cannot {command.op!r}; {_allowed(lever.info)}")
+
+
+def _multiplied(info: LeverInfo, value: LeverValue, factor: LeverValue) -> float:
+    if not _is_number(factor) or not _is_number(value):
+        raise RefusedError(f"{info.name} can only be multiplied by a number, not by {factor!r}")
+    return float(_checked(info, float(value) * float(factor)))  # type: ignore[arg-type]
+
+
+def _checked(info: LeverInfo, value: LeverValue) -> LeverValue:
+    if info.type == "switch" and isinstance(value, bool):
+        return value
+    if info.type == "choice" and value in info.choices:
+        return value
+    if info.type == "number" and _is_number(value):
+        low = -math.inf if info.low is None else info.low
+        high = math.inf if info.high is None else info.high
+        if low <= float(value) <= high:  # type: ignore[arg-type]
+            return float(value)  # type: ignore[arg-type]
+    raise RefusedError(f"{info.name} cannot be {value!r}; {_allowed(info)}")
+
+
+def _is_number(value: LeverValue) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _allowed(info: LeverInfo) -> str:
+    if info.type == "switch":
+        return "allowed: on, off"
+    if info.type == "choice":
+        return f"allowed: {', '.join(info.choices)}"
+    low = "" if info.low is None else f" from {info.low:g}"
+    high = "" if info.high is None else f" to {info.high:g}"
+    return f"allowed: a number{low}{high}"

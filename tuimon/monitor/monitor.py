@@ -1,0 +1,315 @@
+"""`watch`: one line that makes a training script's run visible and steerable.
+
+A `Monitor` lives in the training process. The optimizer's step hooks tell it where one step ends and the next begins; it writes
+the run's log, serves it on a socket, samples the layers and moves the levers. A boundary, where commands take effect, is each
+call of `log` and each beginning of the optimizer's step. Whatever fails in here is told once, and training goes on.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import msgspec
+from torch import nn
+from torch.optim import Optimizer
+
+from tuimon.errors import TuimonError
+from tuimon.log.records import CheckpointSaved, Command, Ended, Event, LeverValue, Notice, RunStarted
+from tuimon.log.writer import LogWriter
+from tuimon.monitor import describe, ending, sockets
+from tuimon.monitor.checkpoint import save_checkpoint
+from tuimon.monitor.desk import Answer, Desk
+from tuimon.monitor.folder import new_run_folder
+from tuimon.monitor.guard import Guard
+from tuimon.monitor.levers import Levers
+from tuimon.monitor.meters import Meters
+from tuimon.monitor.probe import Probe
+from tuimon.monitor.scalars import Scalars
+from tuimon.monitor.scope import StepScope
+from tuimon.monitor.standard import declare_standard, own_lever
+from tuimon.monitor.station import Station
+from tuimon.monitor.steps import Steps
+from tuimon.monitor.transfers import Transfers
+from tuimon.process import this_process
+
+
+def watch(
+    model: nn.Module,
+    optimizer: Optimizer,
+    *,
+    name: str | None = None,
+    runs_dir: str | Path | None = None,
+    run_dir: Path | None = None,
+    spec: dict[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+    total_steps: int | None = None,
+    steps_per_epoch: int | None = None,
+    settings: Mapping[str, float] | None = None,
+    budget: float = 0.01,
+    meters: bool = True,
+    serve: bool = True,
+    seed: int | None = None,
+    device: str = "",
+) -> Monitor:
+    """Watches a model while an optimizer trains it.
+
+    Args:
+        model: the model, on its device.
+        optimizer: what trains it; its steps are the run's steps.
+        name: the run's name; the script's name and the time when left out.
+        runs_dir: where runs live; `$TUIMON_RUNS`, else `./runs`, when left out.
+        run_dir: the run's own folder, where it is known already; `name` and `runs_dir` do not matter then.
+        spec: the whole description of the run, if there is one.
+        config: anything that should be kept with the run: plain values.
+        total_steps: how many steps there will be, for progress.
+        steps_per_epoch: how many make an epoch.
+        settings: starting values of the levers `l1`, `l2` and `clip_norm`.
+        budget: largest share of the time that layer statistics may take; 0 for none.
+        meters: whether to read GPU, host and process meters.
+        serve: whether to open the socket that viewers connect to.
+        seed: the seed, to be kept with the run.
+        device: the device as asked for; the model's own when left out.
+
+    Raises:
+        TuimonError: the run's folder or log cannot be made. Nothing that happens later raises.
+    """
+    folder = Path(run_dir) if run_dir is not None else new_run_folder(runs_dir, name)
+    monitor = Monitor(model, optimizer, folder, settings or {}, budget)
+    device = device or describe.device_of(model)
+    monitor._start(
+        RunStarted(
+            name=folder.name,
+            process=this_process(),
+            command=describe.command_line(),
+            cwd=str(Path.cwd()),
+            user=describe.user_name(),
+            device=device,
+            device_name=describe.device_name(device),
+            model=type(model).__name__,
+            optimizer=type(optimizer).__name__,
+            total_steps=total_steps,
+            steps_per_epoch=steps_per_epoch,
+            spec=spec,
+            config=dict(config) if config is not None else None,
+            versions=describe.versions(),
+            git_commit=describe.git_commit(Path.cwd()),
+            seed=seed,
+        ),
+        serve,
+        meters,
+    )
+    return monitor
+
+
+class Monitor:
+    """One watched run; made by `watch`.
+
+    For the training thread, but for `event`, `notice`, `send` and `request_stop`, which any thread may call.
+    """
+
+    def __init__(
+        self, model: nn.Module, optimizer: Optimizer, run_dir: Path, settings: Mapping[str, float], budget: float
+    ) -> None:
+        self.run_dir = run_dir
+        self.levers = Levers()
+        self._model, self._optimizer = model, optimizer
+        self._writer = LogWriter(run_dir, "run")
+        self._guard = Guard(lambda text: self.notice(text, "error"))
+        self._handlers: dict[str, Callable[[], str]] = {"checkpoint": self._save_checkpoint, "stop": self._stop}
+        self._desk = Desk(self.levers, self.event)
+        self._steps = self._make_steps(settings, budget)
+        self._station: Station | None = None
+        self._socket_error = ""
+        self._meters: Meters | None = None
+        self._started: RunStarted | None = None
+        self._stop_requested = False
+        self._cooperative = False
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps that are complete."""
+        return self._steps.done
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether a graceful stop was asked for. A script that reads this is trusted to stop by itself."""
+        self._cooperative = True
+        return self._stop_requested
+
+    def log(self, metrics: Mapping[str, Any] | None = None, /, *, step: int | None = None, **more: Any) -> None:
+        """Logs numbers of the current step, as one record with its learning rate and throughput; written before this returns.
+
+        `loss`, `val_loss`, `accuracy` and `val_accuracy` go to `loss/train`, `loss/val`, …; other names are tags as they are.
+        Tensors on a GPU are not waited for: they are written when they arrive, under this step. Also a boundary: a paused run
+        waits here.
+
+        Args:
+            metrics: numbers or tensors of one element, by name.
+            step: the step that they belong to; the completed steps when left out.
+            more: the same as `metrics`.
+        """
+        if not self._steps.quiet:
+            self._steps.log(step, {**metrics, **more} if metrics else more)
+
+    def on(self, action: Literal["checkpoint", "stop"], handler: Callable[[], str]) -> None:
+        """Has `handler` do what an action asks, at a boundary; what it returns is the answer's note, e.g. a file's path."""
+        if action not in self._handlers:
+            raise TuimonError(f"There is no action {action!r}.", f"Actions are {', '.join(self._handlers)}.")
+        self._handlers[action] = handler
+
+    def add_lever(
+        self,
+        name: str,
+        get: Callable[[], LeverValue],
+        put: Callable[[Any], None],
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        choices: tuple[str, ...] = (),
+        about: str = "",
+    ) -> None:
+        """Declares a lever of the script's own. `get` and `put` are called on the training thread, at a boundary.
+
+        A bool makes a switch, a text a choice among `choices`, a number a number from `low` to `high`.
+        """
+        if name in self.levers:
+            raise TuimonError(f"There is a lever {name!r} already.", "Choose another name.")
+        self.levers.declare(own_lever(name, get, put, low, high, choices, about))
+        self._announce()
+
+    def event(self, event: Event) -> None:
+        """Writes a structured record."""
+        self._writer.event(event, self.step)
+
+    def notice(self, text: str, level: Literal["info", "warning", "error"] = "info") -> None:
+        """Writes something that the user should know."""
+        self.event(Notice(text=text, level=level, step=self.step))
+
+    def send(self, command: Command, reply: Callable[[Answer], None] = lambda _: None) -> None:
+        """Hands in a command, as a viewer would; `reply` is called with the answer on the training thread."""
+        self._desk.submit(command, reply)
+
+    def request_stop(self, by: str = "") -> None:
+        """Asks for a graceful stop, and ends a pause. Safe in a signal handler."""
+        self.send(Command("stop", "do", by=by))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The step and where the levers stand, in plain types."""
+        return {"step": self.step, **self.levers.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on from a checkpoint: its step, its levers."""
+        self._steps.done = int(state["step"])
+        self.levers.load_state_dict(state)
+        self._steps.begin()
+        self._announce(self.step)
+
+    def close(self, how: ending.How = "finished", reason: str = "") -> None:
+        """Writes what is left, says how the run ended, and lets go of model and optimizer. Harmless when repeated."""
+        if self._steps.quiet:
+            return
+        ending.leave(self)
+        if how == "finished" and self._stop_requested:
+            how, reason = "stopped", reason or "asked to stop"
+        self._attempt(self._steps.close)
+        self._attempt(self.levers.release)
+        self._attempt(self._meters.close if self._meters else None)
+        self.event(Ended(how=how, reason=reason, step=self.step))
+        self._attempt(self._station.close if self._station else None)
+        self._writer.close()
+
+    def become_inert(self) -> None:
+        """Makes a forked child's copy do nothing, and closes its copies of the sockets."""
+        self._steps.quiet = True
+        if self._station is not None:
+            self._station.forget()
+
+    def __enter__(self) -> Monitor:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close(*ending.how_it_ends(error))
+
+    def _make_steps(self, settings: Mapping[str, float], budget: float) -> Steps:
+        scope, transfers = StepScope(self._optimizer), Transfers()
+        actions = {name: functools.partial(self._act, name) for name in self._handlers}
+        declare_standard(self.levers, self._model, scope, settings, actions)
+        self._probe = Probe(self._model, self._writer, transfers, budget, self._guard.report, self.notice)
+        scalars = Scalars(self._writer, transfers, lambda text: self.notice(text, "warning"))
+        return Steps(self._optimizer, scope, self._desk, self._probe, scalars, transfers, self._guard)
+
+    def _start(self, started: RunStarted, serve: bool, meters: bool) -> None:
+        self._started = started
+        self._attempt(self._open_station if serve else None)
+        self._announce()
+        if self._socket_error:
+            self.notice(f"nobody can attach to this run while it lives: {self._socket_error}", "warning")
+        self._attempt(self._open_meters if meters else None)
+        self._steps.begin()
+        ending.watch_over(self)
+
+    def _open_station(self) -> None:
+        try:
+            listener, path = sockets.listen()
+        except TuimonError as error:
+            self._socket_error = str(error)
+            return
+        self._station = Station(listener, path, self.run_dir, self._desk.submit, self._guard.report)
+
+    def _open_meters(self) -> None:
+        self._meters = Meters(self._writer, lambda: self.step, self._guard.report)
+
+    def _announce(self, first_step: int = 0) -> None:
+        """Writes the run's description, again whenever it has changed; the last one counts."""
+        if self._started is not None:
+            self._started = msgspec.structs.replace(
+                self._started,
+                socket=str(self._station.path) if self._station else "",
+                socket_error=self._socket_error,
+                parameters=sum(layer.info().parameters for layer in self._probe.layers),
+                layers=describe.layer_infos(self._model, self._probe.layers),
+                levers=self.levers.infos(),
+                first_step=first_step or self._started.first_step,
+            )
+            self.event(self._started)
+
+    def _act(self, action: str) -> str:
+        """Runs an action's handler; one that ends the training with Ctrl-C's exception is answered first."""
+        try:
+            return self._handlers[action]() or ""
+        except (KeyboardInterrupt, SystemExit) as error:
+            self._steps.leaving = error
+            return ""
+        finally:
+            if action == "stop":
+                self._stop_requested = True
+                self._resume()
+
+    def _stop(self) -> str:
+        if self._cooperative:
+            return "the script is asked to stop"
+        path = self._save_checkpoint()
+        self._steps.leaving = KeyboardInterrupt("stopped from outside")
+        return path
+
+    def _resume(self) -> None:
+        """Ends a pause that a stop was asked for in; it is logged like any other resume."""
+        if self.levers["paused"]:
+            self.send(Command("paused", "off", by="stop"))
+
+    def _save_checkpoint(self) -> str:
+        path = save_checkpoint(self.run_dir, self.step, self._model, self._optimizer, self.state_dict())
+        self.event(CheckpointSaved(step=self.step, path=path, reason="asked"))
+        return path
+
+    def _attempt(self, part: Callable[[], None] | None) -> None:
+        if part is None:
+            return
+        try:
+            part()
+        except Exception as error:
+            self._guard.report("start or end", error)

@@ -1,0 +1,290 @@
+"""Takes samples of a model's layers: gradients, weights, updates, activations, dead and saturated units.
+
+A sample spans one step: hooks go on before its forward pass, gradients are read and weights copied before the optimizer's step,
+and the update is measured after it. What a sample costs, in the loop's time and on the device, decides when the next is due.
+Training thread; an error puts the probe out of work, never the training.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from tuimon.log.histogram import Histogram
+from tuimon.log.writer import LogWriter
+from tuimon.monitor import statistics, units
+from tuimon.monitor.activations import ActivationWatch, Seen
+from tuimon.monitor.layers import Layer, compiled, find_layers
+from tuimon.monitor.schedule import Schedule
+from tuimon.monitor.transfers import Transfers
+
+WINDOW = 4  # sampled steps in a row over which a unit must be silent to be called dead
+DEAD_UNITS_TAG = "tuimon/dead_units"
+_NAMED_UNITS = 4096  # of one layer that are told by number
+_HISTOGRAM_BYTES, _SCALAR_BYTES = 1000, 40  # about what they take in the log
+
+Report = Callable[[str, BaseException], None]
+
+
+class _Piece(NamedTuple):
+    """Where one quantity of one layer lies in a sample's numbers."""
+
+    kind: str
+    layer: str
+    start: int
+    size: int
+    note: float = 0.0
+
+
+class _Sheet:
+    """The numbers of one sample, collected on the device and sent to the host together."""
+
+    def __init__(self) -> None:
+        self.tensors: list[Tensor] = []
+        self.pieces: list[_Piece] = []
+        self._size = 0
+
+    def add(self, kind: str, layer: str, tensor: Tensor, note: float = 0.0) -> None:
+        self.tensors.append(tensor)
+        self.pieces.append(_Piece(kind, layer, self._size, tensor.numel(), note))
+        self._size += tensor.numel()
+
+
+class Probe:
+    """Samples one model.
+
+    Args:
+        model: what is watched.
+        writer: takes the samples.
+        transfers: brings the numbers to the host.
+        budget: largest share of the time that sampling may take.
+        report: is told of the first error.
+        notice: is told of what is left out, and why.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        writer: LogWriter,
+        transfers: Transfers,
+        budget: float,
+        report: Report,
+        notice: Callable[[str], None],
+    ) -> None:
+        self.layers = find_layers(model)
+        self.armed = False
+        self._writer, self._transfers, self._report, self._notice = writer, transfers, report, notice
+        self._schedule = Schedule(budget, time.perf_counter())
+        self._hooks_allowed = not compiled(model)
+        self._activations = ActivationWatch(model, self.layers if self._hooks_allowed else [], self._edge)
+        self._sheet = _Sheet()
+        self._before: dict[str, list[Tensor]] = {}
+        self._streaks: dict[str, tuple[Tensor, int]] = {}
+        self._dead: dict[str, list[int]] = {}
+        self._told_no_room = False
+        self._stopwatch = Stopwatch()
+
+    @property
+    def next_time(self) -> float:
+        """When the next sample is due, on `time.perf_counter`."""
+        return self._schedule.next_time
+
+    def arm(self) -> None:
+        """Makes the coming step a sampled one."""
+        self.armed = True
+        self._sheet, self._before, self._stopwatch = _Sheet(), {}, Stopwatch()
+        if self._hooks_allowed:
+            self._edge(self._activations.start)
+
+    def read_gradients(self, grad_scale: Tensor | None = None) -> None:
+        """Reads the gradients as the loss gives them, and copies the weights. Before the optimizer's step."""
+        self._edge(lambda: self._read_gradients(grad_scale))
+
+    def finish(self, step: int) -> None:
+        """Measures the update and sends the sample on its way. After the optimizer's step."""
+        self.armed = False
+        self._activations.stop()
+        self._edge(lambda: self._finish(step))
+
+    def close(self) -> None:
+        """Takes off whatever hooks are on."""
+        self.armed = False
+        self._schedule.next_time = math.inf
+        self._activations.stop()
+
+    def _edge(self, work: Callable[[], None]) -> None:
+        if self._schedule.next_time == math.inf:
+            return
+        try:
+            with self._stopwatch.running(self._device()):
+                work()
+        except Exception as error:
+            self.close()
+            self._report("probe", error)
+
+    def _device(self) -> torch.device:
+        return next((p.device for layer in self.layers for p in layer.parameters), torch.device("cpu"))
+
+    @torch.no_grad()
+    def _read_gradients(self, grad_scale: Tensor | None) -> None:
+        for layer in self.layers:
+            gradients = [p.grad for p in layer.parameters if p.grad is not None]
+            if not gradients:
+                continue
+            if grad_scale is not None:
+                gradients = [g / grad_scale.to(g.device) for g in gradients]
+            self._sheet.add("gradient", layer.name, statistics.summarize(gradients))
+        self._copy_weights()
+
+    def _copy_weights(self) -> None:
+        moving = {layer.name: [p for p in layer.parameters if p.grad is not None] for layer in self.layers}
+        if _has_room([p for parameters in moving.values() for p in parameters]):
+            self._before = {name: [p.detach().clone() for p in own] for name, own in moving.items() if own}
+        elif not self._told_no_room:
+            self._told_no_room = True
+            self._notice("update ratios are left out while the GPU's memory has no room for a copy of the weights")
+
+    @torch.no_grad()
+    def _finish(self, step: int) -> None:
+        seen = self._activations.take()
+        for layer in self.layers:
+            self._measure_weights(layer)
+            self._measure_units(layer, seen.get(layer.name))
+        sheet, wall_time, stopwatch = self._sheet, time.time(), self._stopwatch
+        self._before = {}
+        if sheet.tensors:
+            arrived = functools.partial(self._arrived, step, wall_time, sheet.pieces, stopwatch)
+            self._transfers.send(sheet.tensors, arrived)
+
+    def _measure_weights(self, layer: Layer) -> None:
+        now = [p.detach() for p in layer.parameters if p.is_floating_point()]
+        if now:
+            self._sheet.add("weight", layer.name, _norm(now))
+        before = self._before.get(layer.name)
+        if before:
+            moved = [p.detach() for p in layer.parameters if p.grad is not None]
+            self._sheet.add("update", layer.name, torch.stack([_norm(torch._foreach_sub(moved, before)), _norm(before)]))
+
+    def _measure_units(self, layer: Layer, seen: Seen | None) -> None:
+        if seen is not None:
+            self._sheet.add("activation", layer.name, seen.summary)
+            if seen.near is not None:
+                self._sheet.add("saturated", layer.name, seen.near > units.SHARE * seen.samples)
+        quiet = units.zero_gradients(layer) if layer.units else None
+        if quiet is None:
+            self._streaks.pop(layer.name, None)
+            return
+        if seen is not None and seen.zero is not None:
+            quiet = quiet & seen.zero
+        streak, samples = self._streaks.get(layer.name, (torch.zeros_like(quiet, dtype=torch.int32), 0))
+        streak = (streak + 1) * quiet
+        self._streaks[layer.name] = streak, samples + 1
+        if samples + 1 >= WINDOW:
+            self._sheet.add("dead", layer.name, streak >= WINDOW)
+
+    def _arrived(
+        self, step: int, wall_time: float, pieces: list[_Piece], stopwatch: Stopwatch, numbers: list[float]
+    ) -> None:
+        began = time.perf_counter()
+        try:
+            scalars, histograms, dead = _read(pieces, numbers)
+            self._writer.sample(step, scalars, histograms, wall_time)
+            self._tell_dead(step, dead)
+            now = time.perf_counter()
+            log_bytes = len(histograms) * _HISTOGRAM_BYTES + len(scalars) * _SCALAR_BYTES
+            if self._schedule.next_time < math.inf:
+                self._schedule.pay(now, stopwatch.seconds() + now - began, log_bytes)
+        except Exception as error:
+            self.close()
+            self._report("probe", error)
+
+    def _tell_dead(self, step: int, dead: dict[str, list[int]]) -> None:
+        """Tells which units are dead, whenever that has changed."""
+        named = {layer: numbers for layer, numbers in dead.items() if numbers}
+        if dead and named != self._dead:
+            self._dead = named
+            shown = {layer: numbers[:_NAMED_UNITS] for layer, numbers in named.items()}
+            self._writer.text(step, DEAD_UNITS_TAG, json.dumps(shown))
+
+
+class Stopwatch:
+    """What one sample costs: the loop's own time and, on CUDA, the device's; the greater counts."""
+
+    def __init__(self) -> None:
+        self._host_s = 0.0
+        self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+
+    @contextmanager
+    def running(self, device: torch.device) -> Iterator[None]:
+        """Times the work inside."""
+        began = time.perf_counter()
+        if device.type != "cuda":
+            yield
+            self._host_s += time.perf_counter() - began
+            return
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+        stream = torch.cuda.current_stream(device)
+        start.record(stream)
+        yield
+        end.record(stream)
+        self._events.append((start, end))
+        self._host_s += time.perf_counter() - began
+
+    def seconds(self) -> float:
+        """The time so far; device events that have not happened yet are left out."""
+        device_ms = sum(start.elapsed_time(end) for start, end in self._events if end.query())  # type: ignore[no-untyped-call]
+        return max(self._host_s, device_ms / 1000)
+
+
+def _read(
+    pieces: Sequence[_Piece], numbers: Sequence[float]
+) -> tuple[dict[str, float], dict[str, Histogram], dict[str, list[int]]]:
+    """A sample's numbers, by tag: scalars and histograms; and the dead units of each layer that was judged."""
+    scalars: dict[str, float] = {}
+    histograms: dict[str, Histogram] = {}
+    dead: dict[str, list[int]] = {}
+    for piece in pieces:
+        layer, values = piece.layer, numbers[piece.start : piece.start + piece.size]
+        match piece.kind:
+            case "gradient":
+                scalars[f"grad_norm/{layer}"] = statistics.norm_of(values)
+                histograms[f"gradient/{layer}"] = statistics.to_histogram(values)
+            case "activation":
+                scalars[f"activation_min/{layer}"], scalars[f"activation_max/{layer}"] = statistics.range_of(values)
+                histograms[f"activation/{layer}"] = statistics.to_histogram(values)
+            case "weight":
+                scalars[f"weight_norm/{layer}"] = values[0]
+            case "update" if values[1]:
+                scalars[f"update_ratio/{layer}"] = values[0] / values[1]
+            case "saturated":
+                scalars[f"saturated_fraction/{layer}"] = sum(values) / len(values)
+            case "dead":
+                dead[layer] = [i for i, value in enumerate(values) if value]
+                scalars[f"dead_units/{layer}"] = len(dead[layer])
+                scalars[f"dead_fraction/{layer}"] = len(dead[layer]) / len(values)
+    return scalars, histograms, dead
+
+
+def _norm(tensors: Sequence[Tensor]) -> Tensor:
+    """The norm of several tensors together, [] float32."""
+    norms = [torch.linalg.vector_norm(t if t.is_complex() else t.float()) for t in tensors]
+    total: Tensor = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
+    return total
+
+
+def _has_room(parameters: Sequence[Tensor]) -> bool:
+    """Whether copies of these would take no more than a quarter of what a GPU has left; always on a CPU."""
+    for device in {p.device for p in parameters if p.is_cuda}:
+        needed = sum(p.numel() * p.element_size() for p in parameters if p.device == device)
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        if 4 * needed > torch.cuda.mem_get_info(device)[0] + cached:
+            return False
+    return True

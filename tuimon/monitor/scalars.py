@@ -1,0 +1,89 @@
+"""What a user logs, as numbers under the log's tags."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from tuimon.log.writer import LogWriter
+from tuimon.monitor.transfers import Transfers, travels
+
+TAGS = {"loss": "loss/train", "val_loss": "loss/val", "accuracy": "accuracy/train", "val_accuracy": "accuracy/val"}
+_Numbers = dict[str, float]
+
+
+class Scalars:
+    """Writes scalars of any kind of number, one record a call.
+
+    Args:
+        writer: takes the records.
+        transfers: brings the values that live on a device.
+        notice: is told, once for each tag, of a value that is no finite number.
+        travels: tells which tensors have to be waited for.
+    """
+
+    def __init__(
+        self,
+        writer: LogWriter,
+        transfers: Transfers,
+        notice: Callable[[str], None],
+        travels: Callable[[Tensor], bool] = travels,
+    ) -> None:
+        self._writer, self._transfers, self._notice, self._travels = writer, transfers, notice, travels
+        self._told: set[str] = set()
+
+    def write(self, step: int, values: Mapping[str, Any], ready: _Numbers) -> None:
+        """Writes `values`, named as the user does, with what is `ready` under its tag, which is changed.
+
+        Values on a device are written when they arrive, with the whole record, under the step and time of this call.
+        """
+        travelling: dict[str, Tensor] = {}
+        for name, value in values.items():
+            tag = TAGS.get(name, name)
+            number: float | None
+            if type(value) is float:
+                number = value
+            elif isinstance(value, Tensor) and value.numel() == 1 and self._travels(value):
+                travelling[tag] = value
+                continue
+            else:
+                number = self._number(tag, value)
+                if number is None:
+                    continue
+            if number - number != 0.0:  # only NaN and the infinities differ from themselves
+                self._tell_not_finite(step, tag, number)
+            ready[tag] = number
+        if travelling:
+            self._send(step, travelling, ready)
+        elif ready:
+            self._writer.scalars(step, ready)
+
+    def _send(self, step: int, travelling: Mapping[str, Tensor], ready: _Numbers) -> None:
+        tags, wall_time = tuple(travelling), time.time()
+
+        def arrived(numbers: list[float]) -> None:
+            for tag, number in zip(tags, numbers, strict=True):
+                if number - number != 0.0:
+                    self._tell_not_finite(step, tag, number)
+                ready[tag] = number
+            self._writer.scalars(step, ready, wall_time)
+
+        self._transfers.send(tuple(travelling.values()), arrived)
+
+    def _number(self, tag: str, value: Any) -> float | None:
+        try:
+            return float(value.item() if isinstance(value, Tensor) else value)
+        except (TypeError, ValueError, RuntimeError):
+            self._tell_once(tag, f"{tag} was given something that is no number: {type(value).__name__}")
+            return None
+
+    def _tell_not_finite(self, step: int, tag: str, number: float) -> None:
+        self._tell_once(tag, f"{tag} is {number} since step {step}")
+
+    def _tell_once(self, tag: str, text: str) -> None:
+        if tag not in self._told:
+            self._told.add(tag)
+            self._notice(text)

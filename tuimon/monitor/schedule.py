@@ -1,0 +1,29 @@
+"""Decides when to sample: by what a sample costs, and by what it adds to the log."""
+
+from __future__ import annotations
+
+import math
+
+LOG_BYTES_PER_S = 32 * 1024.0  # what samples may add to the log while a run is young
+YOUNG_S = 600.0  # afterwards the rate falls with the run's age, so the volume grows with its logarithm
+
+
+class Schedule:
+    """Spaces samples so that their share of the time stays within a budget, and the log within bounds.
+
+    Args:
+        budget: largest share of the time that samples may take; 0 for no samples, 1 or more for one at every step.
+        now: seconds on a clock that never jumps.
+    """
+
+    def __init__(self, budget: float, now: float) -> None:
+        self._budget = budget
+        self._born = now
+        self.next_time = now if budget > 0 else math.inf
+
+    def pay(self, now: float, cost_s: float, log_bytes: float) -> None:
+        """Sets when the next sample is due, after one that cost this much time and room."""
+        if self._budget >= 1:
+            return
+        age = max(1.0, (now - self._born) / YOUNG_S)
+        self.next_time = now + max(cost_s / self._budget, log_bytes / LOG_BYTES_PER_S * age)

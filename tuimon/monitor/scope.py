@@ -1,0 +1,148 @@
+"""What levers do around one optimizer step.
+
+Before the step the learning rate and weight decay of the parameter groups are replaced by those in force, penalties are added
+to the gradients and the gradients are clipped; after it the groups hold the very objects that they held before, so any
+scheduler composes. Runs on the training thread, and only while some lever is away from its starting place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+T = TypeVar("T")
+_LR, _WEIGHT_DECAY = "lr", "weight_decay"
+
+
+class StepScope:
+    """The settings in force around each step of one optimizer.
+
+    `weight_decay_factor` multiplies what each group has of its own; where no group has any, `weight_decay` replaces it.
+    `clip_norm` is the largest total gradient norm, infinite for none.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+        self.lr_scale = 1.0
+        self.weight_decay_factor = 1.0
+        self.weight_decay: float | None = None
+        self.l1 = 0.0
+        self.l2 = 0.0
+        self.clip_norm = math.inf
+        self._saved: list[tuple[dict[str, Any], str, Any, Any]] = []
+
+    @property
+    def active(self) -> bool:
+        """Whether anything has to be done around a step."""
+        return bool(self._saved) or self.changes_groups or self.changes_gradients
+
+    @property
+    def changes_groups(self) -> bool:
+        """Whether the parameter groups differ during a step."""
+        return self.lr_scale != 1.0 or self.weight_decay_factor != 1.0 or self.weight_decay is not None
+
+    @property
+    def changes_gradients(self) -> bool:
+        """Whether gradients are changed before a step."""
+        return bool(self.l1 or self.l2) or self.clip_norm < math.inf
+
+    def enter(self) -> None:
+        """Puts the settings in force into the parameter groups; a scope left open by a failed step is closed first."""
+        self.exit()
+        for group in self.optimizer.param_groups:
+            if self.lr_scale != 1.0 and group.get(_LR) is not None:
+                self._put(group, _LR, group[_LR] * self.lr_scale)
+            if _WEIGHT_DECAY not in group:
+                continue
+            if self.weight_decay is not None:
+                self._put(group, _WEIGHT_DECAY, self.weight_decay)
+            elif self.weight_decay_factor != 1.0:
+                self._put(group, _WEIGHT_DECAY, group[_WEIGHT_DECAY] * self.weight_decay_factor)
+
+    def exit(self) -> None:
+        """Gives the parameter groups back what they held; a value that the optimizer itself replaced is left to it."""
+        while self._saved:
+            group, key, own, put = self._saved.pop()
+            if group.get(key) is put:
+                group[key] = own
+
+    def look(self, read: Callable[[], T]) -> T:
+        """Reads something with the settings in force: during a step as it is, otherwise as it would be."""
+        if self._saved:
+            return read()
+        self.enter()
+        try:
+            return read()
+        finally:
+            self.exit()
+
+    @torch.no_grad()
+    def change_gradients(self) -> None:
+        """Adds the penalties' gradients, then clips. Shared parameters count once, those without a gradient not at all.
+
+        Sparse gradients are clipped with the others but not penalized: a penalty would make them dense.
+        """
+        parameters = [p for p in _unique(self.optimizer) if p.grad is not None]
+        scale = getattr(self.optimizer, "grad_scale", None)
+        if self.l1 or self.l2:
+            _penalize([p for p in parameters if not _is_sparse(p)], self.l1, self.l2, scale)
+        if self.clip_norm < math.inf:
+            limit = self.clip_norm if scale is None else scale * self.clip_norm
+            clip([_dense_values(p) for p in parameters], limit)
+
+    def _put(self, group: dict[str, Any], key: str, value: Any) -> None:
+        self._saved.append((group, key, group[key], value))
+        group[key] = value
+
+
+def clip(gradients: list[Tensor], limit: float | Tensor) -> None:
+    """Scales gradients in place so that their total norm is at most `limit`, as `torch.nn.utils.clip_grad_norm_` does."""
+    if not gradients:
+        return
+    norms = [torch.linalg.vector_norm(g).to(gradients[0].device) for g in gradients]
+    factor = torch.clamp(limit / (torch.linalg.vector_norm(torch.stack(norms)) + 1e-6), max=1.0)
+    by_device: dict[torch.device, list[Tensor]] = {}
+    for gradient in gradients:
+        by_device.setdefault(gradient.device, []).append(gradient)
+    for device, group in by_device.items():
+        torch._foreach_mul_(group, factor.to(device))
+
+
+def _penalize(parameters: list[Tensor], l1: float, l2: float, scale: Tensor | None) -> None:
+    """½·l2·‖w‖² adds l2·w to the gradient, l1·‖w‖₁ l1·sign(w). `scale` is a loss scaler's, where gradients still carry it."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if not gradients:
+        return
+    if l2:
+        _add(gradients, parameters, l2, scale)
+    if l1:
+        _add(gradients, [torch.sgn(p) for p in parameters], l1, scale)
+
+
+def _add(gradients: list[Tensor], directions: list[Tensor], amount: float, scale: Tensor | None) -> None:
+    if scale is not None:
+        directions = [d * scale.to(d.device) for d in directions]
+    torch._foreach_add_(gradients, directions, alpha=amount)
+
+
+def _unique(optimizer: Optimizer) -> Iterable[Tensor]:
+    return dict.fromkeys(p for group in optimizer.param_groups for p in group["params"])
+
+
+def _is_sparse(parameter: Tensor) -> bool:
+    return parameter.grad is not None and parameter.grad.layout != torch.strided
+
+
+def _dense_values(parameter: Tensor) -> Tensor:
+    """The gradient, or the values of a sparse one, which is coalesced in place of the old so that the values can be scaled."""
+    gradient = parameter.grad
+    assert gradient is not None
+    if gradient.layout == torch.strided:
+        return gradient
+    parameter.grad = gradient.coalesce()
+    return parameter.grad._values()

@@ -1,0 +1,143 @@
+"""The levers that every run has: learning rate, regularizers, clipping, pause and the actions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from torch import nn
+from torch.nn.modules.dropout import _DropoutNd
+from torch.optim import Optimizer
+
+from tuimon.log.records import LeverInfo, LeverValue
+from tuimon.monitor.levers import Lever, Levers
+from tuimon.monitor.scope import StepScope
+
+_SMALLEST, _LARGEST = 1e-9, 1e9  # a positive lower bound: zero would stop training or divide by it
+
+
+def declare_standard(
+    levers: Levers, model: nn.Module, scope: StepScope, settings: Mapping[str, float], actions: Mapping[str, Callable[[], str]]
+) -> None:
+    """Declares the levers that this model and optimizer have. `settings` are starting values of l1, l2 and clip_norm."""
+    levers.declare(_lr_scale(scope))
+    if any("weight_decay" in group for group in scope.optimizer.param_groups):
+        levers.declare(_weight_decay(scope))
+    for name in ("l1", "l2"):
+        levers.declare(_penalty(name, scope, settings.get(name, 0.0)))
+    modules = [m for m in model.modules() if isinstance(m, _DropoutNd)]
+    if modules:
+        levers.declare(_dropout(modules))
+    levers.declare(_clip_norm(scope, settings.get("clip_norm", 0.0)))
+    levers.declare(_regularization(levers))
+    levers.declare(Lever(LeverInfo("paused", "switch", False, help="Holds training between two steps."), undoable=False))
+    for name, act in actions.items():
+        levers.declare(Lever(LeverInfo(name, "action"), act=act))
+    levers.declare(Lever(LeverInfo("undo", "action", help="Takes back the last change."), act=str))
+
+
+def _regularization(levers: Levers) -> Lever:
+    info = LeverInfo("regularization", "switch", True, help="All regularizers at once; each keeps its place meanwhile.")
+    return Lever(info, lambda _: levers.put_regularizers(), levers.regularizer_readings, in_step=True)
+
+
+def own_lever(
+    name: str,
+    get: Callable[[], LeverValue],
+    put: Callable[[Any], None],
+    low: float | None,
+    high: float | None,
+    choices: tuple[str, ...],
+    about: str,
+) -> Lever:
+    """A lever of the user's own: its type is that of the value it has now."""
+    value = get()
+    kind: Literal["number", "switch", "choice"] = "number"
+    if isinstance(value, bool):
+        kind = "switch"
+    elif isinstance(value, str):
+        kind = "choice"
+    info = LeverInfo(name, kind, value, low=low, high=high, choices=choices, help=about)
+    return Lever(info, put, lambda: {name: _text(get())}, current=get, can_be_off=False)
+
+
+def _lr_scale(scope: StepScope) -> Lever:
+    def put(value: float | None) -> None:
+        scope.lr_scale = 1.0 if value is None else value
+
+    about = "Multiplies the learning rate that the optimizer and its scheduler say."
+    info = LeverInfo("lr_scale", "number", 1.0, low=_SMALLEST, high=_LARGEST, help=about)
+    return Lever(info, put, lambda: _group_reading(scope, "lr"), in_step=True)
+
+
+def _weight_decay(scope: StepScope) -> Lever:
+    base = _largest(scope.optimizer, "weight_decay")
+
+    def put(value: float | None) -> None:
+        decay = 0.0 if value is None else value
+        scope.weight_decay_factor = decay / base if base else 1.0
+        scope.weight_decay = decay if not base and decay else None
+
+    about = "Decay of the group that has most; the others keep their proportion to it."
+    info = LeverInfo("weight_decay", "number", base, low=0.0, high=100.0, regularizer=True, help=about)
+    return Lever(info, put, lambda: _group_reading(scope, "weight_decay"), in_step=True)
+
+
+def _penalty(name: str, scope: StepScope, start: float) -> Lever:
+    def put(value: float | None) -> None:
+        setattr(scope, name, value or 0.0)
+
+    formula = "‖w‖₁" if name == "l1" else "½‖w‖²"
+    about = f"Adds {name}·{formula} of all trained parameters to the loss, through its gradient."
+    info = LeverInfo(name, "number", float(start), low=0.0, high=100.0, regularizer=True, help=about)
+    return Lever(info, put, lambda: {name: _text(getattr(scope, name))})
+
+
+def _dropout(modules: list[_DropoutNd]) -> Lever:
+    own = [module.p for module in modules]
+    base = max(own)
+
+    def put(value: float | None) -> None:
+        for module, p in zip(modules, own, strict=True):
+            module.p = _proportional(value, p, base)
+
+    about = "Rate of the layer that drops most; the others keep their proportion to it."
+    info = LeverInfo("dropout", "number", base, low=0.0, high=1.0, regularizer=True, help=about)
+    return Lever(info, put, lambda: {"dropout": _text(max(module.p for module in modules))})
+
+
+def _clip_norm(scope: StepScope, start: float) -> Lever:
+    def put(value: float | None) -> None:
+        scope.clip_norm = math.inf if value is None else value
+
+    about = "Largest norm of all gradients together, after penalties."
+    info = LeverInfo(
+        "clip_norm", "number", float(start or 1.0), low=_SMALLEST, high=_LARGEST, enabled=bool(start), help=about
+    )
+    return Lever(info, put, lambda: {"clip_norm": "off" if scope.clip_norm == math.inf else _text(scope.clip_norm)})
+
+
+def _proportional(value: float | None, own: float, base: float) -> float:
+    if value is None:
+        return 0.0
+    if value == base:
+        return own
+    return own * (value / base) if base else value
+
+
+def _largest(optimizer: Optimizer, key: str) -> float:
+    return max(float(group.get(key) or 0.0) for group in optimizer.param_groups)
+
+
+def _group_reading(scope: StepScope, key: str) -> dict[str, str]:
+    """What the optimizer's groups hold during a step: the first group's learning rate, the largest weight decay."""
+    groups = scope.optimizer.param_groups
+    values = scope.look(lambda: [float(group[key]) for group in groups if group.get(key) is not None])
+    if not values:
+        return {}
+    return {key: _text(values[0] if key == "lr" else max(values))}
+
+
+def _text(value: LeverValue) -> str:
+    return f"{value:.6g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,204 @@
+"""The monitor's part of the training loop: what happens before, after and between the optimizer's steps.
+
+Runs on the training thread, inside the optimizer's step hooks and inside `log`. While nobody steers and no sample is due, a
+step costs a few microseconds, of which most is writing the record.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from tuimon.monitor.desk import Desk
+from tuimon.monitor.guard import Guard
+from tuimon.monitor.probe import Probe
+from tuimon.monitor.scalars import Scalars
+from tuimon.monitor.scope import StepScope
+from tuimon.monitor.transfers import Transfers
+
+_Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+_MOST_GROUPS = 8  # parameter groups whose learning rates are logged one by one
+
+
+class Steps:
+    """Counts the steps of one optimizer and does what belongs around them.
+
+    Args:
+        optimizer: whose steps these are.
+        scope: what levers do around a step.
+        desk: where commands wait.
+        probe: samples some of the steps.
+        scalars: writes each step's record.
+        transfers: what is still on its way from the device.
+        guard: is told of what goes wrong in here.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        scope: StepScope,
+        desk: Desk,
+        probe: Probe,
+        scalars: Scalars,
+        transfers: Transfers,
+        guard: Guard,
+    ) -> None:
+        self.done = 0
+        self.quiet = False  # closed, or a forked child's copy
+        self.leaving: BaseException | None = None  # raised at the boundary once all is answered
+        self._optimizer, self._scope, self._desk, self._probe = optimizer, scope, desk, probe
+        self._scalars, self._transfers, self._guard = scalars, transfers, guard
+        self._owner = threading.get_ident()
+        self._nobody_steers = desk.is_empty
+        self._attend = False  # there is more to do around this step than to write its scalars
+        self._pending: dict[str, Any] | None = None  # the last step's own scalars, until they are written
+        self._last_time = 0.0
+        self._handles = [
+            optimizer.register_step_pre_hook(self._before),
+            optimizer.register_step_post_hook(self._after),
+            optimizer.register_state_dict_pre_hook(lambda _: scope.exit()),
+        ]
+
+    def begin(self) -> None:
+        """Samples the first step already, if samples are wanted."""
+        self._attend = self._scope.active
+        if self._probe.next_time <= time.perf_counter():
+            self._probe.arm()
+            self._attend = True
+
+    def log(self, step: int | None, values: Mapping[str, Any]) -> None:
+        """Writes values of a step, with the step's own scalars if they are not written yet. A boundary."""
+        try:
+            ready: dict[str, Any] = {}
+            if self._pending is not None and (step is None or step == self.done):
+                ready, self._pending = self._pending, None
+            self._scalars.write(self.done if step is None else step, values, ready)
+            if not self._nobody_steers() and threading.get_ident() == self._owner:
+                self._serve()
+        except Exception as error:
+            self._guard.report("log", error)
+
+    def close(self) -> None:
+        """Writes what is left and lets go of the optimizer."""
+        self.quiet = True
+        self._write_pending()
+        self._probe.close()
+        self._transfers.finish()
+        self._desk.settle()
+        self._desk.refuse_all(self.done, "the run is over")
+        self._scope.exit()
+        for handle in self._handles:
+            handle.remove()
+
+    def _before(self, _: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Arguments | None:
+        if self.quiet:
+            return None
+        try:
+            if not self._nobody_steers():
+                self._owner = threading.get_ident()
+                self._serve()
+            if self._pending is not None:
+                self._write_pending()
+            if self._attend:
+                return self._prepare(args, kwargs)
+        except Exception as error:
+            self._guard.report("step hook", error)
+        return None
+
+    def _after(self, optimizer: Optimizer, _: tuple[Any, ...], __: dict[str, Any]) -> None:
+        if self.quiet:
+            return
+        try:
+            self.done += 1
+            groups = optimizer.param_groups
+            self._pending = {"lr": groups[0]["lr"]} if "lr" in groups[0] else {}
+            if len(groups) > 1:
+                self._add_group_rates(groups)
+            if self._attend:
+                self._conclude()
+            now = time.perf_counter()
+            if self._last_time:
+                self._pending["throughput"] = 1.0 / (now - self._last_time)
+            self._last_time = now
+            if self._transfers.under_way:
+                self._transfers.poll()
+            if now >= self._probe.next_time:
+                self._probe.arm()
+                self._attend = True
+        except Exception as error:
+            self._guard.report("step hook", error)
+
+    def _serve(self) -> None:
+        self._last_time += self._desk.serve(self.done, self._before_pause)
+        self._attend = self._scope.active or self._probe.armed or self._desk.waiting
+        if self.leaving is not None:
+            error, self.leaving = self.leaving, None
+            self._desk.settle()
+            raise error
+
+    def _before_pause(self) -> None:
+        self._write_pending()
+        self._transfers.finish()
+
+    def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Arguments | None:
+        """Puts the levers into force; gradients that a closure is still to compute are read and changed behind it."""
+        self._scope.enter()
+        if len(args) > 1 and callable(args[1]):
+            return (args[0], self._wrapped(args[1]), *args[2:]), kwargs
+        if callable(kwargs.get("closure")):
+            return args, {**kwargs, "closure": self._wrapped(kwargs["closure"])}
+        self._treat_gradients(first=True)
+        return None
+
+    def _wrapped(self, closure: Callable[[], Any]) -> Callable[[], Any]:
+        first = True
+
+        def watched() -> Any:
+            nonlocal first
+            loss = closure()
+            try:
+                self._treat_gradients(first)
+            except Exception as error:
+                self._guard.report("step hook", error)
+            first = False
+            return loss
+
+        return watched
+
+    def _treat_gradients(self, first: bool) -> None:
+        if self._probe.armed and first:
+            self._probe.read_gradients(_loss_scale(self._optimizer))
+        if self._scope.changes_gradients:
+            self._scope.change_gradients()
+
+    def _conclude(self) -> None:
+        self._desk.settle()  # reads back what the optimizer has just used
+        self._scope.exit()
+        if self._probe.armed:
+            self._probe.finish(self.done)
+        self._attend = self._scope.active
+
+    def _write_pending(self) -> None:
+        ready, self._pending = self._pending, None
+        if ready:
+            self._scalars.write(self.done, {}, ready)
+
+    def _add_group_rates(self, groups: list[dict[str, Any]]) -> None:
+        """The learning rates of further groups, where they differ from the first one's."""
+        assert self._pending is not None
+        first = groups[0].get("lr")
+        for i, group in enumerate(groups[1:_MOST_GROUPS], 1):
+            rate = group.get("lr")
+            if rate is not None and rate is not first and not isinstance(rate, Tensor) and rate != first:
+                self._pending[f"lr/group{i}"] = rate
+
+
+def _loss_scale(optimizer: Optimizer) -> Tensor | None:
+    """The scale that gradients still carry when a loss scaler leaves unscaling to a fused optimizer."""
+    scale = getattr(optimizer, "grad_scale", None)
+    return scale if isinstance(scale, Tensor) else None

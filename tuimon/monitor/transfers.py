@@ -1,0 +1,86 @@
+"""Brings numbers from the device to the host without making the training loop wait.
+
+On CUDA a copy into pinned memory is started on the current stream, and looked for at later steps; the stream is never
+synchronized before the end of the run. On the CPU the numbers are there at once. Training thread only.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+Arrived = Callable[[list[float]], None]
+
+
+class Flight(NamedTuple):
+    """A copy on its way: `landed` asks without waiting, `wait` waits, `host` holds the numbers afterwards."""
+
+    landed: Callable[[], bool]
+    wait: Callable[[], None]
+    host: Tensor
+    source: Tensor  # kept alive until the copy is done
+
+
+Launch = Callable[[Tensor], Flight]
+
+
+def launch_on_cuda(flat: Tensor) -> Flight:
+    """Starts the copy of a CUDA tensor to pinned memory."""
+    host = torch.empty(flat.shape, dtype=flat.dtype, pin_memory=True)
+    host.copy_(flat, non_blocking=True)
+    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    event.record(torch.cuda.current_stream(flat.device))
+    return Flight(event.query, event.synchronize, host, flat)
+
+
+def travels(tensor: Tensor) -> bool:
+    """Whether a tensor's value can only be had by waiting for its device."""
+    return tensor.is_cuda
+
+
+class Transfers:
+    """The copies that are under way, in the order in which they were started."""
+
+    def __init__(self, launch: Launch = launch_on_cuda, asynchronous: Callable[[Tensor], bool] = travels) -> None:
+        self._launch = launch
+        self._asynchronous = asynchronous
+        self.under_way: deque[tuple[Flight, Arrived]] = deque()
+
+    @torch.no_grad()
+    def send(self, tensors: Sequence[Tensor], arrived: Arrived) -> None:
+        """Calls `arrived` with all the tensors' numbers, one after the other: at once, or from a later `poll`.
+
+        What was sent first arrives first.
+        """
+        flat = _flat(tensors)
+        if self._asynchronous(flat):
+            self.under_way.append((self._launch(flat), arrived))
+        else:
+            arrived(flat.tolist())
+
+    def poll(self) -> None:
+        """Hands over what has arrived; never waits."""
+        while self.under_way and self.under_way[0][0].landed():
+            self._hand_over()
+
+    def finish(self) -> None:
+        """Waits for all that is under way and hands it over."""
+        while self.under_way:
+            self.under_way[0][0].wait()
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        flight, arrived = self.under_way.popleft()
+        arrived(flight.host.tolist())
+
+
+def _flat(tensors: Sequence[Tensor]) -> Tensor:
+    if len(tensors) == 1:
+        return tensors[0].detach().reshape(-1)
+    wide = torch.float32 if tensors[0].device.type == "mps" else torch.float64
+    device = tensors[0].device
+    return torch.cat([t.detach().reshape(-1).to(device, wide, non_blocking=True) for t in tensors])
