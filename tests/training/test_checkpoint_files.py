@@ -102,7 +102,8 @@ def test_a_spec_of_another_run_is_refused(override: str, message: str):
 def test_a_resumed_run_may_be_longer_and_elsewhere():
     """And may validate and save at other times."""
     content = {"spec": load_spec("digits-mlp").to_dict()}
-    check_same_run(content, load_spec("digits-mlp", ["epochs=999", "steps=5", "device=cuda", "validate_every=2", "checkpoint_every=0"]))
+    changes = ["epochs=999", "steps=5", "device=cuda", "validate_every=2", "checkpoint_every=0"]
+    check_same_run(content, load_spec("digits-mlp", changes))
 
 
 def test_a_users_model_may_have_moved_with_its_file(tmp_path: Path):

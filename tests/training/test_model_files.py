@@ -105,7 +105,10 @@ def build(spec):
         ("x = 1\n\ny = x / 0\n", "Loading {path}, line 3: ZeroDivisionError: division by zero"),
         ("x = 1\n", "{path}: has no function build(spec) that returns the model"),
         ("build = 3\n", "{path}: has no function build(spec) that returns the model"),
-        ("x = 1\ndef build(spec):\n    return 3\n", "{path}, line 2: build(spec) must return a torch.nn.Module, not an object of type int"),
+        (
+            "x = 1\ndef build(spec):\n    return 3\n",
+            "{path}, line 2: build(spec) must return a torch.nn.Module, not an object of type int",
+        ),
         ("def build(spec): pass\n", "{path}, line 1: build(spec) must return a torch.nn.Module, not None"),
         ("def build(spec):\n    return spec.model.width\n", "Building the model, {path}, line 2: AttributeError: "),
         ("def build(): pass\n", "Building the model, {path}: TypeError: build() takes 0 positional arguments but 1 was given"),
@@ -114,11 +117,12 @@ def build(spec):
             "{path}: the model must give outputs of shape (2, 10) for these data, not (2, 1, 8, 10)",
         ),
         (
-            "from torch import nn\nclass M(nn.Module):\n    def forward(self, x):\n        return x @ x[:, :, :3]\ndef build(spec): return M()\n",
+            "from torch import nn\nclass M(nn.Module):\n    def forward(self, x):\n        return x @ x[:, :, :3]\n"
+            "def build(spec): return M()\n",
             "Trying the model on inputs (2, 1, 8, 8), {path}, line 4: RuntimeError: ",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_broken_file_is_told_with_file_and_line(tmp_path: Path, text: str, message: str):
     """Whatever it does wrong, and without a traceback."""
     assert refusal(tmp_path, text).startswith(message.format(path=tmp_path / "mine.py"))

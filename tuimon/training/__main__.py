@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from tuimon.errors import TuimonError
-from tuimon.spec import Spec, load_spec, save_spec
+from tuimon.spec import load_spec
 from tuimon.training.signals import StopSignals
 
 FINISHED, FAILED, STOPPED = 0, 1, 130
@@ -19,7 +19,7 @@ FINISHED, FAILED, STOPPED = 0, 1, 130
 
 def main(arguments: list[str] | None = None) -> int:
     """Trains what the arguments say, and returns the exit code."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_intermixed_args(arguments)
     try:
         with StopSignals() as signals:
             return _run(options, signals)
@@ -34,8 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace, signals: StopSignals) -> int:
     spec = load_spec(options.spec, options.overrides)
     run_dir = _run_dir(options)
-    if run_dir is not None:
-        _claim(run_dir, spec, options.resume)
+    if run_dir is not None and not options.resume:
+        _check_untrained(run_dir)
     from tuimon.training.loop import train  # imports torch: seconds, in which a first signal is already heard
 
     trainer = train(spec, run_dir, resume=options.resume, signals=signals)
@@ -50,15 +50,14 @@ def _run_dir(options: argparse.Namespace) -> Path | None:
     return (source if source.is_dir() else source.parent) if options.resume else None
 
 
-def _claim(run_dir: Path, spec: Spec, resume: bool) -> None:
-    """Makes the run's folder and writes the resolved spec into it.
+def _check_untrained(run_dir: Path) -> None:
+    """Two trainings in one folder would be one log that makes no sense.
 
     Raises:
-        TuimonError: it cannot be written to, or already holds another training.
+        TuimonError: the folder already holds a training.
     """
-    if not resume and (run_dir / "checkpoints" / "last.pt").exists():
+    if (run_dir / "checkpoints" / "last.pt").exists():
         raise TuimonError(f"{run_dir}: has already been trained in", "Add --resume to go on, or take another folder.")
-    save_spec(spec, run_dir)
 
 
 def _parser() -> argparse.ArgumentParser:

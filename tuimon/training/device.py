@@ -10,8 +10,9 @@ from torch import nn
 
 from tuimon.errors import TuimonError
 
-# Measured on two cores: below about so many multiply-adds a step, a second thread costs more in handing over than it saves.
-_WORTH_THREADS = 100e6
+# Measured on two cores with perceptrons and CNNs: below about so many multiply-adds a step, a second thread costs more in
+# handing over than it saves, or saves next to nothing.
+_WORTH_A_THREAD = 30e6
 
 
 def choose_device(text: str) -> torch.device:
@@ -34,7 +35,8 @@ def choose_device(text: str) -> torch.device:
 def use_threads(model: nn.Module, batch_size: int, device: torch.device) -> int:
     """Sets how many threads torch computes with on the CPU, and returns it; a set OMP_NUM_THREADS is obeyed."""
     if device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(torch.get_num_threads() if _multiply_adds(model) * batch_size > _WORTH_THREADS else 1)
+        worth = 1 + int(_multiply_adds(model) * batch_size / _WORTH_A_THREAD)
+        torch.set_num_threads(min(worth, torch.get_num_threads()))
     return torch.get_num_threads()
 
 

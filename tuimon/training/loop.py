@@ -60,7 +60,8 @@ class Trainer:
     how: Literal["finished", "stopped"] = "finished"
 
     def __init__(self, spec: Spec, run_dir: Path | None, *, resume: bool, signals: StopSignals) -> None:
-        self.spec, self._signals, self._asked_to_stop = spec, signals, False
+        self.spec, self._signals = spec, signals
+        self._asked_to_stop = self._mid_step = self._save_waits = False
         seed_everything(spec.training.seed)
         self.device = choose_device(spec.training.device)
         self.data: Data = load(spec.data, spec.training.seed, self.device)
@@ -76,6 +77,7 @@ class Trainer:
             self._restore(saved)
         self.monitor.on("checkpoint", self._save_asked)
         self.monitor.on("stop", self._ask_to_stop)
+        signals.tell = self.monitor.request_stop  # which also ends a pause
 
     @property
     def steps_per_epoch(self) -> int:
@@ -120,18 +122,23 @@ class Trainer:
         if position == 0:
             self._correct.zero_()
         indices = order(len(self.data.train), self.spec.training.seed, epoch).to(self.device)
-        for chosen in indices.split(self.spec.data.batch_size)[position:]:
+        for chosen in torch.split(indices, self.spec.data.batch_size)[position:]:
             yield self.data.train.batch(chosen)
 
     def _train_on(self, batch: Split) -> None:
-        """One step. It is counted before the optimizer takes it, as the monitor's boundary is right after that."""
+        """One step; a checkpoint that is asked for on the way waits for its end."""
+        self._mid_step = True
         loss, outputs = self._loss(batch)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._correct += (outputs.argmax(1) == batch.targets).sum()
-        self.step += 1
         self.optimizer.step()
+        self.step += 1
+        self._mid_step = False
         self.monitor.log(loss=loss.detach())
+        if self._save_waits:
+            self._save_waits = False
+            self._save_asked()
 
     def _loss(self, batch: Split) -> tuple[Tensor, Tensor]:
         with autocast(self.device, self.spec.training.precision):
@@ -162,7 +169,7 @@ class Trainer:
         """Mean loss and accuracy over a split, in evaluation mode."""
         self.model.eval()
         loss, correct = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
-        for indices in torch.arange(len(split), device=self.device).split(_EVALUATED_AT_ONCE):
+        for indices in torch.split(torch.arange(len(split), device=self.device), _EVALUATED_AT_ONCE):
             batch = split.batch(indices)
             mean, outputs = self._loss(batch)
             loss += mean.float() * len(batch)
@@ -171,6 +178,8 @@ class Trainer:
         return loss.item() / len(split), correct.item() / len(split)
 
     def _watch(self, run_dir: Path | None) -> tuimon.Monitor:
+        if run_dir is not None:
+            save_spec(self.spec, run_dir)
         plan = {name: value for name, value in self.spec.to_dict()["regularization"].items() if value > 0}
         monitor = tuimon.watch(
             self.model, self.optimizer, name=run_dir.name if run_dir else self.spec.name, run_dir=run_dir,
@@ -217,6 +226,10 @@ class Trainer:
         return path
 
     def _save_asked(self) -> str:
+        """Saves now; but between a forward pass and its step the random states are neither one step's nor the next's."""
+        if self._mid_step:
+            self._save_waits = True
+            return f"{checkpoint.FOLDER}/step-{self.step + 1}.pt, after this step"
         return self._save(f"step-{self.step}.pt", "asked")
 
     def _ask_to_stop(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -10,14 +11,14 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignals:
-    """While it is entered, the first signal sets `asked`, the second raises KeyboardInterrupt.
+    """While it is entered, the first signal sets `asked` and calls `tell`, the second raises KeyboardInterrupt.
 
-    Enter it on the main thread.
+    Enter it on the main thread. `tell` may be called between any two instructions there: it must take no lock.
     """
 
-    asked = False
-
     def __init__(self) -> None:
+        self.asked = False
+        self.tell: Callable[[], None] = lambda: None
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopSignals:
@@ -32,3 +33,4 @@ class StopSignals:
         if self.asked:
             raise KeyboardInterrupt(signal.Signals(number).name)
         self.asked = True
+        self.tell()

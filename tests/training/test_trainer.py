@@ -1,0 +1,231 @@
+"""Whole trainings, in this process: what they learn, log and save, and that they can be repeated and resumed exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tuimon.errors import TuimonError
+from tuimon.log.reader import read_run
+from tuimon.log.records import Applied, CheckpointSaved, Command, Notice
+from tuimon.log.store import Store
+from tuimon.spec import load_spec
+from tuimon.training import checkpoint
+from tuimon.training.loop import Trainer, train
+from tuimon.training.signals import StopSignals
+
+# 45 steps an epoch; dropout draws from the random state at every step.
+QUICK = ("batch_size=32", "hidden=32", "lr=1e-3", "checkpoint_every=0", "device=cpu")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def trained(folder: Path, *overrides: str, preset: str = "digits-mlp", **options: Any) -> Trainer:
+    return train(load_spec(preset, [*QUICK, *overrides]), folder, **options)
+
+
+def weights(trainer: Trainer) -> Tensor:
+    return torch.cat([value.flatten() for value in trainer.model.state_dict().values()])
+
+
+def plain(value: Any) -> Any:
+    """With lists in place of tensors, so that two of them can be compared."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return value.tolist() if isinstance(value, Tensor) else value
+
+
+def events(store: Store, kind: type) -> list[Any]:
+    return [record.event for record in store.events if isinstance(record.event, kind)]
+
+
+@pytest.mark.parametrize(
+    ("preset", "overrides"),
+    [
+        ("digits-softmax", ["lr=0.05", "epochs=8"]),
+        ("digits-mlp", ["epochs=10", "hidden=64"]),
+        ("digits-cnn", ["epochs=5", "hidden=8,16", "lr=3e-3"]),
+    ],
+)
+def test_every_preset_learns_the_digits(tmp_path: Path, preset: str, overrides: list[str]):
+    """Smaller and shorter than the preset, so the bar is lower too: 92 % where chance is 10 %."""
+    trainer = trained(tmp_path, *overrides, preset=preset)
+    assert trainer.how == "finished"
+    assert trainer.evaluate(trainer.data.val)[1] > 0.92
+
+
+def test_a_run_logs_what_it_learns(tmp_path: Path):
+    """Loss at every step, the rest at every validation; what is logged last is what an own count finds."""
+    trainer = trained(tmp_path, "epochs=3")
+    store = read_run(tmp_path)
+    assert list(store["loss/train"].steps) == list(range(1, 136))
+    assert list(store["loss/val"].steps) == list(store["accuracy/train"].steps) == [45, 90, 135]
+    assert list(store["epoch"].values) == [1, 2, 3]
+    trainer.model.eval()
+    logits, targets = trainer.model(trainer.data.val.inputs).detach(), trainer.data.val.targets
+    assert store["accuracy/val"].last == pytest.approx(float((logits.argmax(1) == targets).float().mean()))
+    assert store["loss/val"].last == pytest.approx(float(torch.nn.functional.cross_entropy(logits, targets)), rel=1e-5)
+    assert 0.5 < store["accuracy/train"].last < 1
+    assert store.ended is not None
+    assert (store.ended.how, store.ended.step) == ("finished", 135)
+
+
+def test_a_run_says_what_it_is(tmp_path: Path):
+    """Its spec is in its folder and in its log, and repeats it."""
+    spec = load_spec("digits-mlp", [*QUICK, "epochs=1", "seed=3", "l2=0.01"])
+    trainer = train(spec, tmp_path / "run")
+    started = read_run(tmp_path / "run").started
+    assert started is not None
+    assert load_spec(tmp_path / "run") == spec
+    assert started.spec == spec.to_dict()
+    assert (started.seed, started.total_steps, started.steps_per_epoch, started.device) == (3, 45, 45, "cpu")
+    assert {lever.name: lever.value for lever in started.levers}["l2"] == 0.01
+    again = train(load_spec(tmp_path / "run"), tmp_path / "again")
+    assert torch.equal(weights(trainer), weights(again))
+
+
+def test_another_seed_is_another_run(tmp_path: Path):
+    """It moves the split, the start and the batches."""
+    one, two = trained(tmp_path / "a", "epochs=1"), trained(tmp_path / "b", "epochs=1", "seed=1")
+    assert not torch.equal(weights(one), weights(two))
+    assert not torch.equal(one.data.val.targets, two.data.val.targets)
+
+
+def test_steps_end_a_run_before_its_epochs_do(tmp_path: Path):
+    """And it validates there, wherever in an epoch that is."""
+    trainer = trained(tmp_path, "steps=50")
+    store = read_run(tmp_path)
+    assert (trainer.how, trainer.step) == ("finished", 50)
+    assert list(store["accuracy/val"].steps) == [45, 50]
+
+
+@pytest.mark.parametrize("first", [45, 60], ids=["at an epoch's end", "within an epoch"])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_resumed_run_is_the_run_that_was_never_stopped(tmp_path: Path, first: int, optimizer: str):
+    """Bit for bit: weights, the optimizer's state, the random states and the best validation so far."""
+    changes = [f"optimizer={optimizer}", *(["momentum=0.9"] if optimizer == "sgd" else [])]
+    whole = trained(tmp_path / "whole", "steps=120", *changes)
+    trained(tmp_path / "parts", f"steps={first}", *changes)
+    resumed = trained(tmp_path / "parts", "steps=120", *changes, resume=True)
+    assert torch.equal(weights(whole), weights(resumed))
+    one, two = (checkpoint.load(folder / "checkpoints" / "last.pt") for folder in (tmp_path / "whole", tmp_path / "parts"))
+    for key in ("optimizer", "random", "step", "correct", "monitor"):
+        assert plain(one[key]) == plain(two[key]), key
+    store = read_run(tmp_path / "parts")
+    assert list(store["loss/train"].steps) == list(range(1, 121))
+    assert (store["loss/train"].values == read_run(tmp_path / "whole")["loss/train"].values).all()
+
+
+def test_a_run_stopped_by_a_lever_resumes_exactly(tmp_path: Path):
+    """Stop is graceful: it finishes the step, validates, saves."""
+    whole = trained(tmp_path / "whole", "steps=120")
+    stopped = steered(tmp_path / "parts", 70, Command("stop", "do", id="1"))
+    assert (stopped.how, stopped.step) == ("stopped", 70)
+    store = read_run(tmp_path / "parts")
+    assert list(store["accuracy/val"].steps) == [45, 70]
+    assert store.ended is not None
+    assert (store.ended.how, store.ended.step) == ("stopped", 70)
+    assert torch.equal(weights(whole), weights(trained(tmp_path / "parts", "steps=120", resume=True)))
+
+
+def test_a_checkpoint_that_is_asked_for_resumes_exactly(tmp_path: Path):
+    """Taken at a boundary while training went on."""
+    whole = steered(tmp_path / "run", 60, Command("checkpoint", "do", id="1"))
+    store = read_run(tmp_path / "run")
+    assert CheckpointSaved(60, "checkpoints/step-60.pt", "asked") in events(store, CheckpointSaved)
+    assert events(store, Applied)[0].note == "checkpoints/step-60.pt"
+    (tmp_path / "run" / "checkpoints" / "step-60.pt").replace(tmp_path / "run" / "checkpoints" / "last.pt")
+    assert torch.equal(weights(whole), weights(trained(tmp_path / "run", "steps=120", resume=True)))
+
+
+def test_levers_stay_where_they_were_when_a_run_is_resumed(tmp_path: Path):
+    """What was done to a run is part of it."""
+    whole = steered(tmp_path / "whole", 20, Command("lr_scale", "multiply", 0.5, id="1"))
+    steered(tmp_path / "parts", 20, Command("lr_scale", "multiply", 0.5, id="1"), "steps=60")
+    resumed = trained(tmp_path / "parts", "steps=120", resume=True)
+    assert torch.equal(weights(whole), weights(resumed))
+    assert resumed.monitor.levers["lr_scale"] == 0.5
+
+
+def test_the_best_checkpoint_is_of_the_best_validation(tmp_path: Path):
+    """It holds the weights that gave it."""
+    trainer = trained(tmp_path, "epochs=6", "lr=0.03")
+    store = read_run(tmp_path)
+    best = checkpoint.load(tmp_path / "checkpoints" / "best.pt")
+    accuracies = store["accuracy/val"].values
+    assert accuracies[list(store["accuracy/val"].steps).index(best["step"])] == accuracies.max()
+    trainer.model.load_state_dict(best["model"])
+    assert trainer.evaluate(trainer.data.val)[1] == pytest.approx(float(accuracies.max()))
+
+
+def test_a_checkpoint_that_cannot_be_written_is_told_and_training_goes_on(tmp_path: Path):
+    """Here a file stands where their folder belongs."""
+    (tmp_path / "checkpoints").write_text("")
+    trainer = trained(tmp_path, "epochs=2")
+    assert trainer.how == "finished"
+    notices = events(read_run(tmp_path), Notice)
+    assert any("checkpoints/last.pt was not saved: " in notice.text and notice.level == "warning" for notice in notices)
+
+
+def test_training_goes_on_when_the_loss_is_no_longer_finite(tmp_path: Path):
+    """The log says since when."""
+    trainer = trained(tmp_path, "epochs=1", "optimizer=sgd", "lr=1000", "hidden=64,64,64", "activation=identity")
+    assert (trainer.how, trainer.step) == ("finished", 45)
+    assert any("loss/train is" in notice.text for notice in events(read_run(tmp_path), Notice))
+
+
+def test_bfloat16_learns_too(tmp_path: Path):
+    """With weights that stay float32."""
+    trainer = trained(tmp_path, "epochs=8", "precision=bfloat16")
+    assert weights(trainer).dtype == torch.float32
+    assert trainer.evaluate(trainer.data.val)[1] > 0.9
+
+
+def test_a_batch_larger_than_the_data_is_all_of_it(tmp_path: Path):
+    """Full-batch gradient descent."""
+    trainer = trained(tmp_path, "batch_size=100000", "epochs=3")
+    assert (trainer.steps_per_epoch, trainer.step) == (1, 3)
+
+
+def test_validations_and_checkpoints_come_as_often_as_the_spec_says(tmp_path: Path):
+    """In epochs; and both at the end."""
+    trained(tmp_path, "epochs=5", "validate_every=2", "checkpoint_every=3")
+    store = read_run(tmp_path)
+    assert list(store["accuracy/val"].steps) == [90, 180, 225]
+    assert [event.step for event in events(store, CheckpointSaved) if event.reason == "last"] == [135, 225]
+
+
+def test_only_what_was_trained_can_be_resumed(tmp_path: Path):
+    """The reason is told before anything is written."""
+    with pytest.raises(TuimonError, match="there is no checkpoint"):
+        trained(tmp_path, resume=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def steered(folder: Path, step: int, command: Command, *overrides: str) -> Trainer:
+    """A training of 120 steps in which a command arrives as step `step` is being logged."""
+    spec = load_spec("digits-mlp", [*QUICK, "steps=120", *overrides])
+    trainer = Trainer(spec, folder, resume=False, signals=StopSignals())
+    log = trainer.monitor.log
+
+    def send_and_log(*arguments: Any, **values: Any) -> None:
+        if trainer.step == step and "loss" in values:
+            trainer.monitor.send(command)
+        log(*arguments, **values)
+
+    trainer.monitor.log = send_and_log  # type: ignore[method-assign]
+    trainer.run()
+    return trainer

@@ -1,0 +1,190 @@
+"""`python -m tuimon.training`, in real processes: exit codes, signals, and errors in one line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from conftest import wait_until
+
+from tuimon.log.reader import read_run
+from tuimon.log.records import Command
+from tuimon.training import checkpoint
+from tuimon.training.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+Start = Callable[..., subprocess.Popen[str]]
+
+HANGS_IN_VALIDATION = """
+import time
+from torch import nn
+
+class Hangs(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.out = nn.Linear(64, 10)
+
+    def forward(self, x):
+        if not self.training and len(x) > 2:
+            print("hangs", flush=True)
+            time.sleep(600)
+        return self.out(x.flatten(1))
+
+def build(spec):
+    return Hangs()
+"""
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts trainings in `tmp_path`; none outlives the test."""
+    started: list[subprocess.Popen[str]] = []
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"}
+
+    def begin(*arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "tuimon.training", *arguments]
+        output = open(tmp_path / "output.log", "w")  # noqa: SIM115 - the child's from here on
+        process = subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stdout=output, stderr=subprocess.PIPE, text=True, process_group=0
+        )
+        output.close()
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def said(folder: Path) -> str:
+    return (folder / "output.log").read_text()
+
+
+def wait_for(text: str, process: subprocess.Popen[str], folder: Path) -> None:
+    wait_until(lambda: text in said(folder) or process.poll() is not None, timeout=60, what=text)
+    assert process.poll() is None, process.stderr and process.stderr.read()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_first_signal_stops_gracefully_and_the_run_can_go_on(start: Start, tmp_path: Path, number: signal.Signals):
+    """It validates, saves, says so in the log, and exits with 130; a resumed run then finishes with 0."""
+    run = tmp_path / "run"
+    process = start("digits-mlp", "--run-dir", "run", "device=cpu", "epochs=100000")
+    wait_for("epoch 1 ", process, tmp_path)
+    process.send_signal(number)
+    assert process.wait(30) == 130
+    store = read_run(run)
+    assert store.ended is not None
+    assert store.ended.how == "stopped"
+    assert checkpoint.load(run / "checkpoints" / "last.pt")["step"] == store.ended.step == store["accuracy/val"].steps[-1]
+    if number == signal.SIGTERM:
+        resumed = start("run/spec.toml", "--resume", f"steps={store.ended.step + 10}")
+        assert resumed.wait(60) == 0
+        assert read_run(run)["loss/train"].steps[-1] == store.ended.step + 10
+
+
+def test_a_second_signal_stops_at_once(start: Start, tmp_path: Path):
+    """Even from a validation that never ends."""
+    (tmp_path / "mine.py").write_text(HANGS_IN_VALIDATION)
+    process = start("digits-mlp", "--run-dir", "run", "model=mine.py", "device=cpu")
+    wait_for("hangs", process, tmp_path)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    assert process.stderr is not None
+    assert process.stderr.read() == "tuimon: stopped at once; the last checkpoint is where a resumed run goes on\n"
+    ended = read_run(tmp_path / "run").ended
+    assert ended is not None
+    assert ended.how == "stopped"
+
+
+def test_a_signal_ends_a_paused_run(start: Start, tmp_path: Path):
+    """It does not wait for somebody to resume it."""
+    process = start("digits-mlp", "--run-dir", "run", "device=cpu", "epochs=100000")
+    wait_for("epoch 1 ", process, tmp_path)
+    started = read_run(tmp_path / "run").started
+    assert started is not None
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(started.socket)
+        control.sendall(b'{"want":"control"}\n' + msgspec.json.encode(Command("pause", "do", id="1")) + b"\n")
+        assert b'"applied"' in control.recv(65536)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 130
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["digits-mpl"], "tuimon: digits-mpl: no preset and no file is called so; did you mean digits-mlp?\n"),
+        (["digits-mlp", "lr=-1"], "tuimon: optimizer.lr = -1: must be a number above 0 and at most 1000\n"),
+        (["digits-mlp", "--run-dir", "file/run"], "tuimon: Cannot write the run's spec into file/run: Not a directory\n"),
+        (
+            ["digits-mlp", "--run-dir", "old"],
+            "tuimon: old: has already been trained in\n  Add --resume to go on, or take another folder.\n",
+        ),
+        (["digits-mlp", "--run-dir", "new", "--resume"], "tuimon: Cannot resume: there is no checkpoint new/checkpoints/last.pt\n"),
+    ],
+)
+def test_what_cannot_be_trained_is_told_without_a_traceback(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    """On stderr, with exit code 1."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "old" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "old" / "checkpoints" / "last.pt").write_text("")
+    assert main([*arguments, *(["device=cpu"] if arguments[-1] != "--resume" else [])]) == 1
+    assert capfd.readouterr().err.startswith(message)
+
+
+def test_a_refused_resume_leaves_the_run_as_it_was(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """Its spec and its log too."""
+    run = tmp_path / "run"
+    assert main(["digits-softmax", "--run-dir", str(run), "device=cpu", "steps=3"]) == 0
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert main([str(run), "--resume", "model=mlp", "steps=6"]) == 1
+    assert "Cannot resume with model.name = 'mlp': the checkpoint was made with 'softmax'" in capfd.readouterr().err
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_without_a_folder_a_run_gets_a_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Named after its spec, under the folder of runs."""
+    monkeypatch.setenv("TUIMON_RUNS", str(tmp_path / "runs"))
+    assert main(["digits-softmax", "device=cpu", "steps=3"]) == 0
+    assert main(["digits-softmax", "device=cpu", "steps=3"]) == 0
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["digits-softmax", "digits-softmax-2"]
+    assert (tmp_path / "runs" / "digits-softmax-2" / "spec.toml").is_file()
+
+
+def test_running_out_of_memory_is_told_and_logged(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """A user's model that takes more than there is: exit code 1, what to make smaller, and a failed run in the log."""
+    (tmp_path / "mine.py").write_text(
+        "import torch\nfrom torch import nn\n\n"
+        "class Greedy(nn.Linear):\n"
+        "    def forward(self, x):\n"
+        "        return super().forward(x.flatten(1)) + (torch.empty(2**60).sum() if self.training else 0)\n\n"
+        "def build(spec):\n    return Greedy(64, 10)\n"
+    )
+    run = tmp_path / "run"
+    assert main(["digits-mlp", f"model={tmp_path}/mine.py", "--run-dir", str(run), "device=cpu"]) == 1
+    assert "Try a smaller batch_size (now 8)" in capfd.readouterr().err
+    ended = read_run(run).ended
+    assert ended is not None
+    assert ended.how == "failed"
+    assert "Out of memory" in ended.reason
+
+
+def test_the_help_names_the_arguments(capsys: pytest.CaptureFixture[str]):
+    """And imports nothing heavy to do so."""
+    with pytest.raises(SystemExit) as left:
+        main(["--help"])
+    assert left.value.code == 0
+    assert "--resume" in capsys.readouterr().out
