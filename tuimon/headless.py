@@ -7,10 +7,10 @@ Whatever happens here, the run is touched by one thing only: the user asking to 
 from __future__ import annotations
 
 import queue
-import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,9 +25,11 @@ from tuimon.log.batch import Batch
 from tuimon.log.reader import Damage
 from tuimon.log.store import Store
 from tuimon.printing import Printer, outcome
+from tuimon.process import is_alive
 
 FINISHED, FAILED, STOPPED = 0, 1, 130
 _TICK_S = 0.2
+_REAP_S = 5.0  # for a training process that has said its last word, to end
 _BACKLOG = 16  # batches: a slow reader of our output slows the feed down, and fills no memory
 _OUTPUT_LINES = 20
 _OUTPUT_BYTES = 1 << 16
@@ -63,8 +65,9 @@ class _Follower:
         self._status = Status("unknown")
         self._items: queue.Queue[_Item] = queue.Queue(_BACKLOG)
         self._interrupts = self._served = 0
+        self._ended_at = 0.0
         self._closed = threading.Event()
-        self._printer = Printer(sys.stderr if json_lines else sys.stdout, shutil.get_terminal_size)
+        self._printer = Printer(sys.stderr if json_lines else sys.stdout)
         self._feed = Feed(run, self._put, on_status=self._put, on_damage=self._put)
 
     def run(self) -> int:
@@ -114,7 +117,7 @@ class _Follower:
         for event in batch.events:
             self._printer.event(event)
         if self._json:
-            for record in jsonl.records(batch):
+            for record in jsonl.records(batch._replace(histograms=(), texts=())):
                 sys.stdout.buffer.write(jsonl.line(record))
             sys.stdout.buffer.flush()
 
@@ -139,8 +142,15 @@ class _Follower:
     def _has_ended(self) -> bool:
         if self._status.live or not self._items.empty():
             return False
-        foreign = self._store.started is None and self._store.launched is None
-        return self._status.state != "unknown" or (foreign and self._status.detail != "")
+        if self._status.state == "unknown":  # nothing of ours: whoever wrote it does not say when it ends
+            return self._status.detail != "" and self._store.started is None and self._store.launched is None
+        self._ended_at = self._ended_at or time.monotonic()
+        return self._is_reaped() or time.monotonic() > self._ended_at + _REAP_S
+
+    def _is_reaped(self) -> bool:
+        """Whether nothing of the run is left to wait for: a script that goes on after us may remove its folder."""
+        launched = self._store.launched
+        return launched is None or self._store.exited is not None or not is_alive(launched.supervisor)
 
     def _end(self) -> int:
         code = self._code()

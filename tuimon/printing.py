@@ -32,14 +32,11 @@ class Printer:
 
     Args:
         stream: where to.
-        size: asks how wide the terminal is now.
         clock: seconds that never go back.
     """
 
-    def __init__(
-        self, stream: TextIO, size: Callable[[], os.terminal_size], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._stream, self._size, self._clock = stream, size, clock
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._clock = stream, clock
         self._rewrites = stream.isatty()
         self._drawn = False
         self._next = 0.0
@@ -79,9 +76,15 @@ class Printer:
         self.line(progress_text(store, status))
 
     def _rewrite(self, text: str) -> None:
-        width = max(10, self._size().columns - 1)
+        width = max(10, self._columns() - 1)
         self._write(_CLEAR + (text if len(text) <= width else text[: width - 1] + "…"))
         self._drawn = True
+
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns
+        except OSError:
+            return 80
 
     def _erase(self) -> str:
         drawn, self._drawn = self._drawn, False
@@ -94,8 +97,12 @@ class Printer:
 
 
 def progress_text(store: Store, status: Status) -> str:
-    """`running  epoch 3/20  step 1 204/8 000  loss 0.312  val 0.35  acc 93 %  412 it/s  ETA 1:12`."""
-    parts = [status.state, _epoch_text(store), _step_text(store)]
+    """`epoch 3/20  step 1 204/8 000  loss 0.312  val 0.35  acc 93 %  412 it/s  ETA 1:12`.
+
+    Before it the state, where that is no matter of course.
+    """
+    state = status.state if status.state == "paused" or not store.step else ""
+    parts = [state, _epoch_text(store), _step_text(store)]
     tag = loss_tag(store)
     if tag:
         parts.append(f"loss {format.number(store.last(tag))}")

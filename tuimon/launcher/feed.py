@@ -105,10 +105,10 @@ class Feed:
     def _hand_on(self, batch: Batch) -> None:
         for record in batch.events:
             self._life.see(record)
-        self._on_batch(batch)
         status = self._life.status()
         if status.live:
             self._tell(status)
+        self._on_batch(batch)
 
     def _tell(self, status: Status) -> None:
         if status == self.status:

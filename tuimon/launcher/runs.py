@@ -57,7 +57,7 @@ def _names(runs: list[Path]) -> str:
     return shown if len(runs) <= 5 else f"{shown}, … ({len(runs)} in all)"
 
 
-def _runs(directory: Path) -> Iterator[tuple[float, Path]]:
+def _runs(directory: Path) -> Iterator[tuple[tuple[float, float], Path]]:
     try:
         folders = [Path(entry.path) for entry in os.scandir(directory) if entry.is_dir()]
     except OSError:
@@ -68,12 +68,11 @@ def _runs(directory: Path) -> Iterator[tuple[float, Path]]:
             yield _begun(files[-1]), folder
 
 
-def _begun(file: Path) -> float:
-    """When the file was begun, as its own name tells; else when it was last written."""
+def _begun(file: Path) -> tuple[float, float]:
+    """The second in which the file was begun, as its own name tells, and when it was last written."""
     seconds = file.name.partition(_EVENTS)[2].partition(".")[0]
-    if seconds.isdigit():
-        return float(seconds)
     try:
-        return file.stat().st_mtime
+        written = file.stat().st_mtime
     except OSError:
-        return 0.0
+        written = 0.0
+    return float(seconds) if seconds.isdigit() else written, written

@@ -14,7 +14,8 @@ from tuimon.launcher.status import Lifecycle
 from tuimon.log.records import Process
 from tuimon.process import identify, is_alive
 
-_GRACE_S = 3.0  # between two signals, each harder than the one before
+_GRACE_S = 3.0
+_SECOND_WORD_S = 0.3
 _POLL_S = 0.02
 
 
@@ -31,9 +32,10 @@ def stop_by_signal(life: Lifecycle, now: bool = False, grace_s: float = _GRACE_S
     if not now:
         _signal(process, signal.SIGTERM)
         return f"asked process {process.pid} to stop (SIGTERM)"
-    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):  # the trainer takes the first as a request
+    steps = ((signal.SIGTERM, _SECOND_WORD_S), (signal.SIGTERM, grace_s), (signal.SIGKILL, grace_s))
+    for number, patience_s in steps:  # the trainer takes the first as a request, the second as an order
         _signal(process, number)
-        if _gone(process, grace_s):
+        if _gone(process, patience_s):
             return f"stopped process {process.pid} ({number.name})"
     raise TuimonError(f"Process {process.pid} does not end, not even by SIGKILL: it waits for the kernel or a driver.")
 

@@ -1,0 +1,251 @@
+"""The command line: what each verb prints, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import wait_until
+from launching import Runs
+from tuimon import cli
+from tuimon.launcher.glance import lifecycle
+from tuimon.log.histogram import BINS, Histogram
+from tuimon.log.reader import read_run
+from tuimon.log.writer import LogWriter
+from tuimon.spec import presets
+
+
+def tuimon(*arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
+    """The real command, without a terminal."""
+    command = [sys.executable, "-m", "tuimon", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, **more)  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A small log of another program: scalars, a histogram, a text."""
+    writer = LogWriter(tmp_path / "logs" / "one", "v2")
+    writer.scalars(1, {"loss/train": 0.5, "lr": 0.001}, wall_time=1_700_000_000.25)
+    writer.sample(2, {}, {"gradient/fc1": Histogram([1.0] * BINS, -1, 2, 0, 1)}, wall_time=1_700_000_001.0)
+    writer.text(3, "note", "hello\nworld")
+    writer.close()
+    return tmp_path / "logs"
+
+
+def test_ls_shows_runs_newest_first(runs: Runs) -> None:
+    """State, progress, loss; as a table, as JSON, as names."""
+    runs.start("old", "--steps", "20")
+    wait_until(lambda: lifecycle(runs.folder / "old").exited)
+    runs.start("new")
+    where = ("--runs-dir", str(runs.folder))
+    lines = tuimon("ls", *where).stdout.splitlines()
+    assert lines[0].split()[:4] == ["RUN", "STATE", "STEP", "LOSS"]
+    assert lines[1].split()[:2] == ["new", "running"]
+    assert lines[2].split()[:3] == ["old", "finished", "20/20"]
+    found = json.loads(tuimon("ls", "--json", *where).stdout)
+    assert [run["name"] for run in found] == ["new", "old"]
+    assert (found[1]["state"], found[1]["step"], found[1]["path"]) == ("finished", 20, str(runs.folder / "old"))
+    assert tuimon("ls", "--names", *where).stdout.split() == ["new", "old"]
+
+
+def test_ls_of_nothing_is_no_error(tmp_path: Path) -> None:
+    """An empty array for programs; a word for people, on stderr."""
+    done = tuimon("ls", "--runs-dir", str(tmp_path))
+    assert (done.returncode, done.stdout) == (0, "") and "No runs in" in done.stderr
+    assert json.loads(tuimon("ls", "--json", "--runs-dir", str(tmp_path)).stdout) == []
+
+
+def test_ls_imports_neither_torch_nor_the_screen(tmp_path: Path) -> None:
+    """It is quick because it does not."""
+    code = "import sys; from tuimon.cli import main; main(['ls']); assert not {'torch', 'textual', 'pynvml'} & set(sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.getcwd()}).returncode
+        == 0
+    )
+
+
+def test_set_prints_what_was_applied(runs: Runs) -> None:
+    """At which step, from what to what; several in order; settings may stand around options."""
+    run = runs.start("a")
+    done = tuimon("set", "a", "lr_scale=0.5", "--runs-dir", str(runs.folder), "lr_scale=*0.5")
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert first.startswith("applied at step ") and first.endswith(": lr_scale 1 → 0.5")
+    assert second.endswith(": lr_scale 0.5 → 0.25")
+    assert read_run(run).levers["lr_scale"].value == 0.25
+
+
+def test_set_says_why_it_was_refused(runs: Runs) -> None:
+    """On stderr, with exit code 1; the other settings are applied."""
+    runs.start("a")
+    done = tuimon("set", "a", "nope=1", "pause", "--runs-dir", str(runs.folder))
+    assert done.returncode == 1
+    assert "refused at step" in done.stderr and "there is no such lever" in done.stderr
+    assert "paused off → on" in done.stdout
+
+
+def test_set_without_a_setting_names_the_levers(runs: Runs) -> None:
+    """So that one need not look them up."""
+    runs.start("a")
+    done = tuimon("set", "a", "--runs-dir", str(runs.folder))
+    assert done.returncode == 1
+    assert "lr_scale (1 at the start), paused (off at the start), stop" in done.stderr
+
+
+def test_stop_stops(runs: Runs) -> None:
+    """Gracefully, and says so; a second time there is nothing to stop."""
+    run = runs.start("a")
+    done = tuimon("stop", "a", "--runs-dir", str(runs.folder))
+    assert done.returncode == 0 and done.stdout.startswith("a: applied at step")
+    wait_until(lambda: lifecycle(run).exited)
+    again = tuimon("stop", "a", "--runs-dir", str(runs.folder))
+    assert again.returncode == 1 and "a is not running: stopped" in again.stderr
+
+
+def test_dump_prints_any_log_as_text(log: Path) -> None:
+    """One line a record, with its time and step."""
+    done = tuimon("dump", "one", "--runs-dir", str(log), env={**os.environ, "TZ": "UTC"})
+    lines = done.stdout.splitlines()
+    assert lines[0] == "2023-11-14 22:13:20.250  step 1        loss/train 0.5  lr 0.001"
+    assert lines[1].endswith("step 2        gradient/fc1  113 values from -1 to 2")
+    assert lines[2].endswith("step 3        note  'hello\\nworld'")
+
+
+def test_dump_prints_json_lines(log: Path) -> None:
+    """The same, for programs; also of one event file."""
+    file = next((log / "one").iterdir())
+    lines = [json.loads(line) for line in tuimon("dump", str(file), "--json").stdout.splitlines()]
+    assert [line["kind"] for line in lines] == ["metrics", "histogram", "text"]
+    assert lines[0]["values"]["loss/train"] == 0.5
+    assert sum(lines[1]["counts"]) == BINS
+
+
+def test_dump_of_a_damaged_log_says_where(log: Path) -> None:
+    """What lies before it is printed; exit code 1."""
+    file = next((log / "one").iterdir())
+    with open(file, "ab") as out:
+        out.write(b"\xff" * 64)
+    done = tuimon("dump", "one", "--runs-dir", str(log))
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 3
+    assert "is damaged at byte" in done.stderr
+
+
+def test_dump_into_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
+    """`tuimon dump RUN | head -1`."""
+    writer = LogWriter(tmp_path / "one", "v2")
+    for step in range(50_000):
+        writer.scalars(step, {"loss/train": 0.5})
+    writer.close()
+    command = f"{sys.executable} -m tuimon dump {tmp_path / 'one'} | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (141, "")
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_presets_are_listed() -> None:
+    """Every one, with what to watch; as JSON with its file; as names."""
+    names = [preset.name for preset in presets()]
+    out = tuimon("presets").stdout
+    assert all(name in out for name in names) and "Watch:" in out
+    assert [preset["name"] for preset in json.loads(tuimon("presets", "--json").stdout)] == names
+    assert tuimon("presets", "--names").stdout.split() == names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        (["run", "digits-mlp", "lr=0"], 1, "tuimon: optimizer.lr = 0: must be"),
+        (["run", "digit-mlp"], 1, "did you mean digits-mlp?"),
+        (["run", "digits-mlp", "--name", "a/b"], 1, "cannot be called 'a/b'"),
+        (["run", "digits-mlp", "--device", "tpu"], 1, "Unknown device 'tpu'"),
+        (["run", "digits-mlp", "--runs-dir", "/proc/nope"], 1, "Cannot make a run's folder in /proc/nope"),
+        (["run"], 1, "Presets: digits-mlp"),
+        ([], 1, "The screen needs a terminal."),
+        (["attach", "nothing"], 1, "No runs in"),
+        (["set", "nothing", "lr_scale=1"], 1, "No runs in"),
+        (["frobnicate"], 2, "invalid choice"),
+        (["ls", "--nope"], 2, "unknown: --nope"),
+        (["ls", "extra"], 2, "unknown: extra"),
+        (["run", "digits-mlp", "--nope"], 2, "unknown: --nope"),
+    ],
+)
+def test_an_error_is_a_line_and_an_exit_code(tmp_path: Path, arguments: list[str], code: int, reason: str) -> None:
+    """Never a traceback; 2 for wrong usage; nothing is left behind."""
+    done = tuimon(*arguments, cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.getcwd()})
+    assert done.returncode == code
+    assert reason in done.stderr and "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_detach_prints_the_name_and_returns(runs: Runs) -> None:
+    """The run goes on without whoever started it."""
+    done = tuimon("run", "digits-softmax", "epochs=100000", "--detach", "--name", "alone", "--runs-dir", str(runs.folder))
+    assert (done.returncode, done.stdout) == (0, "alone\n"), done.stderr
+    run = runs.folder / "alone"
+    assert lifecycle(run).status().live
+    assert tuimon("stop", "alone", "--now", "--runs-dir", str(runs.folder)).returncode == 0
+    wait_until(lambda: lifecycle(run).exited)
+
+
+def test_options_before_and_after_the_verb_mean_the_same() -> None:
+    """`tuimon --runs-dir X ls` and `tuimon ls --runs-dir X`."""
+    assert cli.parse(["--runs-dir", "x", "ls"]).runs_dir == cli.parse(["ls", "--runs-dir", "x"]).runs_dir == "x"
+    assert cli.parse(["--ascii", "attach"]).ascii and cli.parse(["attach", "--ascii"]).ascii
+    assert not cli.parse(["attach"]).ascii and cli.parse(["ls"]).runs_dir is None
+
+
+def test_the_version_is_the_packages() -> None:
+    """And nothing else is printed."""
+    from tuimon import __version__
+
+    assert tuimon("--version").stdout == f"tuimon {__version__}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion_is_printed_for_each_shell(shell: str) -> None:
+    """With all verbs in it."""
+    done = tuimon("completion", shell)
+    assert done.returncode == 0, done.stderr
+    assert all(verb in done.stdout for verb in ("attach", "presets", "resume"))
+
+
+def test_completion_in_bash_knows_runs_and_presets(runs: Runs, tmp_path: Path) -> None:
+    """Asked of the real shell."""
+    runs.start("my-run", "--steps", "1")
+    script = tmp_path / "completion"
+    script.write_text(tuimon("completion", "bash").stdout)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "tuimon").write_text(f'#!/bin/sh\nexec {sys.executable} -m tuimon "$@"\n')
+    (tmp_path / "bin" / "tuimon").chmod(0o755)
+    ask = 'source "$1"; COMP_WORDS=(tuimon $2 ""); COMP_CWORD=2; COMP_LINE="tuimon $2 "; _shtab_tuimon; echo "${COMPREPLY[@]}"'
+    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "TUIMON_RUNS": str(runs.folder)}
+    for verb, expected in (("attach", "my-run"), ("run", "digits-mlp")):
+        done = subprocess.run(["bash", "-c", ask, "_", str(script), verb], capture_output=True, text=True, env=environment)
+        assert expected in done.stdout.split(), done.stderr
+
+
+def test_doctor_looks_at_everything(runs: Runs) -> None:
+    """A line for each; on a machine where the tests pass there is no problem."""
+    done = tuimon("doctor", "--runs-dir", str(runs.folder))
+    assert done.returncode == 0, done.stdout
+    for name in ("Python", "torch", "NVIDIA driver", "terminal", "socket folder", "runs folder", "disk"):
+        assert name in done.stdout
+
+
+def test_doctor_says_what_to_do_about_a_problem(tmp_path: Path) -> None:
+    """An unwritable runs folder and no place for a socket: exit code 1, each with advice."""
+    (tmp_path / "file").write_text("")
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    environment = {**os.environ, "TMPDIR": str(deep), "XDG_RUNTIME_DIR": str(tmp_path / "file")}
+    done = tuimon("doctor", "--runs-dir", "/proc/nope", env=environment)
+    assert done.returncode == 1
+    problems = [line for line in done.stdout.splitlines() if line.startswith("problem")]
+    assert any("runs folder" in line for line in problems) and any("socket folder" in line for line in problems)
+    assert "--runs-dir" in done.stdout and "XDG_RUNTIME_DIR" in done.stdout

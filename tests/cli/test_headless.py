@@ -1,0 +1,226 @@
+"""A run without a screen: lines, JSON, exit codes, and what the user's signals do."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+from conftest import wait_until
+from launching import Runs, end, status
+from tuimon.launcher.glance import lifecycle
+from tuimon.log.reader import read_run
+
+FOLLOW = "import sys; from pathlib import Path; from tuimon.headless import follow\n"
+OWNED = FOLLOW + "sys.exit(follow(Path(sys.argv[1]), json_lines='json' in sys.argv))"
+
+
+def following(run: Path, *arguments: str, **more: object) -> subprocess.Popen[str]:
+    """A process that follows a run as `tuimon run --headless` does."""
+    command = [sys.executable, "-c", OWNED, str(run), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)  # type: ignore[call-overload]
+
+
+def followed(run: Path, *arguments: str) -> tuple[int, str, str]:
+    """Follows a run to its end."""
+    process = following(run, *arguments)
+    out, err = process.communicate(timeout=30)
+    return process.returncode, out, err
+
+
+def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
+    """Reads the follower's output until a line holds `text`."""
+    assert process.stdout
+    for line in process.stdout:
+        if text in line:
+            return
+    raise AssertionError(f"never said {text!r}: {process.communicate()}")
+
+
+def test_a_finished_run_is_told_in_plain_lines(runs: Runs) -> None:
+    """Where it is, what trains, how far it came, how it ended; exit code 0. Nothing rewrites itself."""
+    code, out, err = followed(runs.start("a", "--steps", "40"))
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].endswith(f"a: {runs.folder / 'a'}")
+    assert any("training standin · sgd · cpu" in line for line in lines)
+    assert "  epoch 4/4  step 40/40  loss 0.0250  val 0.0500  acc 50 %  100 it/s" in lines[-2]
+    assert "finished after 0:0" in lines[-1] and "40 steps" in lines[-1]
+    assert "\r" not in out and "\x1b" not in out
+
+
+def test_a_failed_run_shows_the_end_of_its_output(runs: Runs) -> None:
+    """On stderr; exit code 1."""
+    code, out, err = followed(runs.start("a", "--steps", "3", "--fail"))
+    assert code == 1
+    assert "failed after" in out and "told to fail" in out
+    assert "boom: this is why" in err
+
+
+def test_a_killed_run_is_a_failure(runs: Runs) -> None:
+    """Exit code 1, and the signal's name."""
+    run = runs.start("a")
+    end(lifecycle(run).training.process)
+    code, out, _ = followed(run)
+    assert code == 1
+    assert "killed after" in out and "SIGKILL" in out
+
+
+def test_json_lines_are_all_that_stdout_gets(runs: Runs) -> None:
+    """Each a JSON object with a kind; every step is there; the end is last, with the exit code; people read stderr."""
+    code, out, err = followed(runs.start("a", "--steps", "25"), "json")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert {line["kind"] for line in lines} == {"event", "metrics", "end"}
+    steps = [line["step"] for line in lines if line["kind"] == "metrics" and "loss/train" in line["values"]]
+    assert steps == list(range(1, 26))
+    assert lines[0]["event"]["kind"] == "launched"
+    assert lines[-1] == {"kind": "end", "state": "finished", "detail": "", "code": 0, "step": 25}
+    assert "finished after" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_interrupt_stops_the_run_gracefully(runs: Runs, number: signal.Signals) -> None:
+    """By the stop lever, and it is said so; exit code 130."""
+    run = runs.start("a")
+    process = following(run)
+    wait_for_line(process, "step")
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Ctrl-C again: now" in out and "applied at step" in out
+    assert "stopped after" in out
+    assert lifecycle(run).ended.how == "stopped"
+
+
+def test_two_interrupts_stop_the_run_now(runs: Runs) -> None:
+    """Also a run that does not listen; exit code 130."""
+    run = runs.start("a", "--deaf", "--no-socket")
+    process = following(run)
+    wait_for_line(process, "step")
+    process.send_signal(signal.SIGINT)
+    wait_for_line(process, "Ctrl-C again")
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "stopping now" in out
+    assert status(run) == "killed"
+
+
+def test_hangup_ends_the_printing_and_not_the_run(runs: Runs) -> None:
+    """As when the terminal closes."""
+    run = runs.start("a")
+    process = following(run)
+    wait_for_line(process, "step")
+    process.send_signal(signal.SIGHUP)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == -signal.SIGHUP and err == ""
+    steps = read_run(run).step
+    wait_until(lambda: read_run(run).step > steps)
+
+
+def test_a_killed_printer_leaves_the_run_alone(runs: Runs) -> None:
+    """Kill -9 of whoever watches costs the run nothing."""
+    run = runs.start("a")
+    process = following(run, "json")
+    wait_for_line(process, "metrics")
+    process.kill()
+    process.communicate()
+    steps = read_run(run).step
+    wait_until(lambda: read_run(run).step > steps)
+    assert status(run) == "running"
+
+
+def test_a_reader_that_goes_away_ends_the_printing_quietly(runs: Runs) -> None:
+    """`tuimon attach --json | head -1`: no traceback."""
+    run = runs.start("a")
+    command = [sys.executable, "-m", "tuimon", "attach", str(run), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout and process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr
+    err = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(10) == 141
+    assert "Traceback" not in err and "Error" not in err
+    assert status(run) == "running"
+
+
+def test_attached_ctrl_c_ends_the_watching_and_not_the_run(runs: Runs) -> None:
+    """Who only looks does not stop; it is said how to."""
+    run = runs.start("a")
+    command = [sys.executable, "-m", "tuimon", "attach", "a", "--headless", "--runs-dir", str(runs.folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for_line(process, "step")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 130 and err == ""
+    assert "`tuimon stop a` stops it" in out
+    assert status(run) == "running"
+
+
+def test_on_a_terminal_one_line_rewrites_itself(runs: Runs) -> None:
+    """It fits the width, and what happens is printed above it."""
+    run = runs.start("a", "--steps", "200")
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    process = subprocess.Popen([sys.executable, "-c", OWNED, str(run)], stdout=slave, stderr=slave, stdin=slave)
+    os.close(slave)
+    shown = read_all(master)
+    assert process.wait(20) == 0
+    pieces = shown.split("\r\x1b[K")
+    rewritten = [piece for piece in pieces if piece.startswith("epoch") and "\n" not in piece]
+    assert len(rewritten) > 2 and all(len(piece) <= 39 for piece in rewritten)
+    assert any("finished after" in piece and piece.endswith("\n") for piece in pieces)
+
+
+def read_all(master: int) -> str:
+    """All that a terminal is sent until its other end is closed."""
+    found = b""
+    while True:
+        try:
+            piece = os.read(master, 65536)
+        except OSError as error:
+            assert error.errno == errno.EIO
+            piece = b""
+        if not piece:
+            os.close(master)
+            return found.decode().replace("\r\n", "\n")
+        found += piece
+
+
+def test_a_log_of_another_framework_is_printed_once(tmp_path: Path) -> None:
+    """Nothing says when it ends, so it is not waited for."""
+    from tuimon.log.writer import LogWriter
+
+    log = LogWriter(tmp_path / "foreign", "v2")
+    log.scalars(7, {"train_loss": 0.5, "other": float("nan")})
+    log.close()
+    code, out, _ = followed(tmp_path / "foreign", "json")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert lines[0]["values"] == {"train_loss": 0.5, "other": None}
+    assert lines[-1]["state"] == "unknown"
+
+
+def test_a_real_preset_trains_from_start_to_exit_code(tmp_path: Path) -> None:
+    """`tuimon run` without a terminal is headless: the whole way, with the real trainer."""
+    command = [sys.executable, "-m", "tuimon", "run", "digits-softmax", "steps=20", "--json", "--name", "real", "lr=0.01"]
+    done = subprocess.run(
+        [*command, "--runs-dir", str(tmp_path)], capture_output=True, text=True, timeout=90, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines[-1]["step"] == 20 and lines[-1]["state"] == "finished"
+    assert (tmp_path / "real" / "spec.toml").is_file()
+    assert read_run(tmp_path / "real").exited.code == 0
