@@ -9,7 +9,7 @@ from tuimon.viewer.draw.pyramid import Columns
 from tuimon.viewer.draw.rows import Row, Span
 
 _BRAILLE = 0x2800
-_DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], np.uint8)  # of a cell, by row and column
+_DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], np.uint8)[:, None, :]  # of a cell: row, any, column
 _SPACE = 0x20
 _PATTERNS = ((1, 1), (2, 4), (1, 3), (4, 6), (3, 4), (2, 6))  # dots drawn of so many: how curves differ without colour
 STROKES = "─┄┈╌╍┅"  # the same patterns in a legend
@@ -49,9 +49,13 @@ def trace(columns: Columns, low: float, high: float, dots: int, log: bool = Fals
     bottom = np.fmax(np.fmax(np.where(filled, bottoms, np.nan), left), right)
     drawn = np.isfinite(top) & (bottom >= -0.5) & (top <= dots - 0.5)
     alone = filled & ~joined[:count] & ~joined[1:]
-    upper = np.where(drawn, np.clip(np.rint(top), 0, dots - 1), 0).astype(np.int64)
-    lower = np.where(drawn, np.clip(np.rint(bottom), 0, dots - 1), 0).astype(np.int64)
+    upper, lower = _dots(top, drawn, dots), _dots(bottom, drawn, dots)
     return Spans(upper, np.where(alone, np.minimum(lower + (upper == lower), dots - 1), lower), drawn)
+
+
+def _dots(heights: NDArray[np.float64], drawn: Bools, dots: int) -> Ints:
+    inside = np.maximum(np.minimum(np.rint(heights), dots - 1), 0)
+    return np.where(drawn, inside, 0).astype(np.int64)
 
 
 def _heights(values: list[NDArray[np.float32]], low: float, high: float, dots: int, log: bool) -> list[NDArray[np.float64]]:
@@ -134,7 +138,7 @@ class Canvas:
             self._set(dots, ord(ASCII_STROKES[pattern % len(ASCII_STROKES)]), style)
             return
         cells = dots.reshape(self.height, 4, self.width, 2)
-        bits = np.einsum("hrwc,rc->hw", cells, _DOTS, dtype=np.uint8, casting="unsafe")
+        bits = np.add.reduce(cells * _DOTS, axis=(1, 3), dtype=np.uint8)
         lit = bits != 0
         under = np.where(self._codes >= _BRAILLE, self._codes & 0xFF, 0)
         self._set(lit, (_BRAILLE | under | bits)[lit], style)
@@ -179,4 +183,4 @@ def _carried(owners: NDArray[np.int16], blank: Bools) -> NDArray[np.int16]:
     """Blank cells take the style on their left: they look the same in any, and spans get fewer."""
     columns = np.where(blank, 0, np.arange(owners.shape[1]))
     source = np.maximum.accumulate(columns, axis=1)
-    return np.take_along_axis(owners, source, axis=1)
+    return owners[np.arange(len(owners))[:, None], source]

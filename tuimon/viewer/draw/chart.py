@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tuimon.viewer.draw import ticks
 from tuimon.viewer.draw.canvas import Canvas, trace
 from tuimon.viewer.draw.legend import legend_row
 from tuimon.viewer.draw.pyramid import Columns, Pyramid
-from tuimon.viewer.draw.rows import Row, Span, blank, fit, overlay, runs, text_of
+from tuimon.viewer.draw.rows import Row, Span, blank, fit, runs
 
 Axis = Literal["step", "time", "epoch"]  # an epoch axis has its points at steps, and epochs for labels
 Range = tuple[float, float]
@@ -132,21 +133,29 @@ def _look(curves: Sequence[Curve], options: Options, dots_per_cell: int, cells: 
     columns = _columns(curves, x_range, cells * dots_per_cell)
     if not any(len(curve.data) for curve in curves):
         return _View(x_range, (0.0, 1.0), columns, "no values yet")
-    values = np.concatenate([part for c in columns for part in (c.low, c.high)])
-    values = values[np.isfinite(values)]
+    values = _values(columns)
     if not len(values):
         gaps = any(c.gaps.any() for c in columns)
-        return _View(x_range, (0.0, 1.0), columns, "all values are nan or inf" if gaps else "no values in this range")
+        return _View(x_range, (0.0, 1.0), columns, "no finite values" if gaps else "no values here")
     if options.log_y:
         values = values[values > 0]
         if not len(values):
-            return _View(x_range, (0.0, 1.0), columns, "no positive values for a log axis")
+            return _View(x_range, (0.0, 1.0), columns, "nothing above zero")
         values = np.log10(values)
     return _View(x_range, _y_range(float(values.min()), float(values.max()), options.log_y), columns)
 
 
 def _columns(curves: Sequence[Curve], x_range: Range, count: int) -> list[Columns]:
     return [curve.data.columns(*x_range, count) for curve in curves]
+
+
+def _values(columns: Sequence[Columns]) -> NDArray[np.float64]:
+    """Every extreme in sight; where there is no point in sight, those that a line through the range would join."""
+    values = np.array([part for c in columns for part in (c.low, c.high)], np.float64).reshape(-1)
+    values = values[np.isfinite(values)]
+    if len(values):
+        return values
+    return np.array([side[1] for c in columns if c.before and c.after for side in (c.before, c.after)])
 
 
 def _y_range(low: float, high: float, log: bool) -> Range:
@@ -202,8 +211,9 @@ def _draw_markers(canvas: Canvas, markers: Sequence[Marker], x_range: Range) -> 
             label = f"{marker.label} {arrow}"
         if start < free_from:
             start, label = cell, arrow
-        canvas.write(0, start, label, "marker")
-        free_from = max(start + len(label), cell) + 1
+        if start >= free_from:
+            canvas.write(0, start, label, "marker")
+            free_from = max(start + len(label), cell) + 1
 
 
 def _cell(x: float | None, x_range: Range, width: int) -> int | None:
@@ -245,20 +255,20 @@ def _x_axis(x_range: Range, options: Options, left: int, width: int, holes: list
     """The axis line, with a cross wherever a value was not finite, and the labels under it."""
     plot = width - left
     line = ["-" if ascii else "─"] * plot
-    labels: Row = fit([], width)
+    labels = [" "] * width
     free_from = 0
-    for tick in _x_ticks(x_range, options, max(1, plot // 14)):
+    for tick in _x_ticks(x_range, options, max(2 if plot >= 12 else 1, plot // 14)):
         cell = _cell(tick.value, x_range, plot)
         if cell is None:
             continue
         start = min(max(left + cell - len(tick.label) // 2, 0), width - len(tick.label))
-        if start < free_from:
+        if start < free_from or len(tick.label) > width:
             continue
         line[cell] = "+" if ascii else "┬"
-        labels = overlay(labels, start, tick.label, "axis")
+        labels[start : start + len(tick.label)] = tick.label
         free_from = start + len(tick.label) + 1
     styles = ["axis"] * plot
     for cell in (cell for cell, hole in enumerate(holes) if hole):
         line[cell], styles[cell] = ("x" if ascii else "×"), "bad"
     corner = [Span(" " * (left - 1) + ("+" if ascii else "└"), "axis")] if left else []
-    return [[*corner, *runs("".join(line), styles)], [Span(text_of(labels), "axis")]]
+    return [[*corner, *runs("".join(line), styles)], [Span("".join(labels), "axis")]]

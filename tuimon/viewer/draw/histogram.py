@@ -33,11 +33,11 @@ def exponent_range(counts: Floats) -> Exponents:
     total = np.nan_to_num(np.asarray(counts, np.float64)).reshape(-1, BINS).sum(axis=0)
     mass = total[ZERO + 1 :] + total[:ZERO][::-1]
     if mass.sum() <= 0:
-        return -20, 0
+        return -20, -1
     share = np.cumsum(mass) / mass.sum()
     low = int(np.searchsorted(share, _NEGLIGIBLE)) + LOW_EXPONENT
     high = int(np.searchsorted(share, 1 - _NEGLIGIBLE)) + LOW_EXPONENT
-    return max(_SNAP * math.floor(low / _SNAP), LOW_EXPONENT), min(_SNAP * math.ceil((high + 1) / _SNAP), HIGH_EXPONENT)
+    return max(low - low % _SNAP, LOW_EXPONENT), min(high - high % _SNAP + _SNAP - 1, HIGH_EXPONENT)
 
 
 def fold(counts: Floats, columns: int, exponents: Exponents) -> NDArray[np.float64]:

@@ -45,7 +45,7 @@ class LayerTable(RowList):
         super().__init__(id=id, classes=classes)
         self.selected = ""
         self._layers: list[Layer] = []
-        self._exponents: Exponents = (-20, 0)
+        self._exponents: Exponents = (-20, -1)
         self._sort: Key | None = None
         self._up = False
 
@@ -63,7 +63,7 @@ class LayerTable(RowList):
         """Looks up the latest sample; the selected layer stays selected wherever it is sorted to."""
         self._layers = layers(store)
         known = [layer.gradient for layer in self._layers if layer.gradient is not None]
-        self._exponents = exponent_range(np.array(known)) if known else (-20, 0)
+        self._exponents = exponent_range(np.array(known)) if known else (-20, -1)
         self._order()
         if self._layers and not self.selected:
             self.select(self._layers[0].name)

@@ -1,0 +1,65 @@
+"""Sparklines, bars and the signs of states."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tuimon.viewer.draw.meter import bar, level, meter, state_glyph
+from tuimon.viewer.draw.rows import text_of, width_of
+from tuimon.viewer.draw.sparkline import sparkline
+
+
+def test_a_sparkline_follows_its_values():
+    """From the lowest block to the full one."""
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7], 8) == "▁▂▃▄▅▆▇█"
+    assert sparkline([0, 7], 2, ascii=True) == "_#"
+
+
+def test_a_sparkline_is_as_wide_as_asked_for():
+    """Few values stand at the left, many are averaged, none leave blanks."""
+    assert sparkline([1, 2], 4) == "▁█  "
+    assert sparkline([0, 0, 1, 1, 2, 2], 3) == "▁▅█"
+    assert sparkline([], 3) == "   "
+    assert sparkline([1, 2, 3], 0) == ""
+
+
+def test_a_sparkline_leaves_out_what_is_not_finite():
+    """A blank there, and no effect on the rest; constants lie at the bottom."""
+    assert sparkline([0, math.nan, math.inf, 1], 4) == "▁  █"
+    assert sparkline([math.nan] * 9, 3) == "   "
+    assert sparkline(np.full(9, 2.0), 3) == "▁▁▁"
+
+
+@pytest.mark.parametrize(
+    ("fraction", "drawn"),
+    [(0, "    "), (0.5, "██  "), (0.53125, "██▏ "), (1, "████"), (7, "████"), (-1, "    "), (math.nan, "    ")],
+)
+def test_a_bar_fills_in_eighths(fraction, drawn):
+    """Beyond full it is full; NaN is empty."""
+    assert bar(fraction, 4) == drawn
+
+
+def test_a_bar_in_ascii_fills_in_cells():
+    """What is empty is dotted."""
+    assert bar(0.5, 4, ascii=True) == "##.."
+
+
+def test_a_meter_gives_up_its_bar_before_its_words():
+    """Label and text stay."""
+    assert text_of(meter("cpu", 0.5, "50 %", 20)) == "cpu █████▌      50 %"
+    assert text_of(meter("cpu", 0.5, "50 %", 10)) == "cpu 50 %"
+    assert all(width_of(meter("cpu", 0.5, "50 %", width, ascii=True)) == width for width in range(12, 40))
+
+
+def test_levels():
+    """Unknown is dim; high is a warning before it is bad."""
+    assert [level(x) for x in (0.1, 0.9, 0.99, math.nan)] == ["good", "warn", "bad", "dim"]
+
+
+def test_states_have_signs_of_their_own():
+    """Running, paused, done and failed differ without colour; an unheard-of state is unknown."""
+    for plain in (False, True):
+        signs = [state_glyph(state, plain)[0] for state in ("starting", "running", "paused", "finished", "stopped", "failed")]
+        assert len(set(signs)) == len(signs)
+    assert state_glyph("asleep") == state_glyph("unknown")

@@ -1,0 +1,188 @@
+"""Charts, compared as rows of text."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tuimon.viewer.draw.chart import Curve, Marker, Options, draw_chart, full_range
+from tuimon.viewer.draw.pyramid import Pyramid
+from tuimon.viewer.draw.rows import text_of, width_of
+
+NAN, INF = math.nan, math.inf
+BARE = Options(legend=False)
+
+
+def curve(xs, ys, name="", style="train"):
+    pyramid = Pyramid()
+    pyramid.extend(np.array(xs, np.int64), np.array(ys, np.float32))
+    return Curve(name, style, pyramid)
+
+
+def rows(curves, options, width, height, ascii=False):
+    return [text_of(row) for row in draw_chart(curves, options, width, height, ascii).rows]
+
+
+def test_a_rising_line_rises():
+    """Nine points over eight dot columns: each column joins the next, bottom left to top right."""
+    ramp = curve(range(9), range(9))
+    assert rows([ramp], BARE, 4, 2) == ["  ⣠⠞", "⣠⠞⠁ "]
+    assert rows([ramp], BARE, 4, 4, ascii=True) == ["   *", "  **", "*** ", "*   "]
+
+
+def test_axes_go_first_where_room_is_short():
+    """One cell is all curve; a legend from two rows on; axes from sixteen columns and five rows on."""
+    ramp = curve(range(9), range(9))
+    assert rows([ramp], Options("loss"), 1, 1) == ["⡼"]
+    assert rows([ramp], Options("loss"), 5, 2) == ["loss ", "⣠⠤⠴⠒⠋"]
+    assert draw_chart([ramp], BARE, 0, 5).rows == []
+
+
+@pytest.mark.parametrize("width", [1, 2, 5, 15, 16, 17, 39, 40, 41, 120])
+@pytest.mark.parametrize("height", [1, 2, 3, 4, 5, 6, 30])
+@pytest.mark.parametrize("ascii", [False, True])
+def test_every_size_is_filled_exactly(width, height, ascii):
+    """No row is missing, none is too long or too short, in ASCII nothing else is used."""
+    curves = [curve(range(50), np.sin(range(50)), "train"), curve([10, 40], [NAN, 1], "validation", "val")]
+    options = Options("loss of a long name", cursor=20, markers=(Marker(5, "lr 1/2"), Marker(49, "wd off")), note="log y")
+    drawn = draw_chart(curves, options, width, height, ascii).rows
+    assert [width_of(row) for row in drawn] == [width] * height
+    assert not ascii or "".join(map(text_of, drawn)).isascii()
+
+
+def test_without_values_it_says_so():
+    """The axes are there, and words."""
+    assert rows([], Options("loss"), 20, 5) == [
+        "loss                ",
+        "   no values yet    ",
+        "                    ",
+        "┬──────────────────┬",
+        "0                  1",
+    ]
+
+
+def test_a_single_point_is_seen():
+    """Two dots high, in the middle of its axes."""
+    assert rows([curve([7], [3.0])], Options("loss"), 20, 6) == [
+        "loss ─ 3.00         ",
+        "   │                ",
+        "3.0┤        ⡄       ",
+        "   │                ",
+        "   └────────┬───────",
+        "            7       ",
+    ]
+
+
+def test_a_constant_series_runs_through_the_middle():
+    """A tenth of its value lies above it, a tenth below."""
+    drawn = rows([curve(range(10), [2] * 10)], BARE, 20, 6)
+    assert drawn[2] == "2.0┤⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉"
+    assert drawn[0].startswith("2.2┤") and drawn[3].startswith("1.8┤")
+
+
+def test_values_that_are_not_finite_are_gaps_and_crosses():
+    """The line is broken there, and the axis shows where, without needing colour."""
+    drawn = rows([curve(range(9), [0, 0, 0, NAN, INF, NAN, 0, 0, 0])], BARE, 26, 6, ascii=True)
+    assert drawn == [
+        " 0.5+                     ",
+        "    |                     ",
+        "   0+******         ******",
+        "-0.5+                     ",
+        "    ++------x--x--x-------",
+        "     0            5       ",
+    ]
+
+
+def test_only_nan_says_so():
+    """Crosses where the points are, and words."""
+    drawn = rows([curve(range(3), [NAN] * 3)], BARE, 24, 5)
+    assert drawn[1] == "    no finite values    "
+    assert drawn[3].count("×") == 3
+
+
+def test_a_log_axis_shows_decades():
+    """Each decade is as high as the next."""
+    assert rows([curve(range(4), [1e-3, 1, 1e3, 1e6])], Options(legend=False, log_y=True), 24, 8, ascii=True) == [
+        "   |                 ***",
+        "1e5+              ****  ",
+        "   |         ******     ",
+        "  1+     *****          ",
+        "   |  ****              ",
+        "   |***                 ",
+        "   ++------------+------",
+        "    0            2      ",
+    ]
+
+
+def test_what_is_not_positive_has_no_place_on_a_log_axis():
+    """A gap where there are other values, words where there are none."""
+    log = Options(legend=False, log_y=True)
+    drawn = rows([curve(range(4), [1, -1, -2, 100])], log, 24, 7, ascii=True)
+    assert drawn[:5] == [
+        "100+                   *",
+        "   |                   *",
+        " 10+                    ",
+        "   |                    ",
+        "  1+*                   ",
+    ]
+    assert "nothing above zero" in rows([curve([1, 2], [-1, 0])], log, 30, 7)[2]
+
+
+def test_the_largest_floats_have_an_axis():
+    """Nothing overflows."""
+    drawn = rows([curve(range(4), [-3e38, 0, 1, 3e38])], BARE, 24, 6, ascii=True)
+    assert drawn[2] == "0+  *************       "
+
+
+def test_markers_cursor_and_legend():
+    """A marker's label stands over its line, at its left near the edge; the cursor reads the nearest points off."""
+    curves = [curve(range(101), range(101), "train"), curve([0, 50, 100], [100, 50, 0], "val", "val")]
+    options = Options("loss", cursor=75, markers=(Marker(20, "lr 1/2"), Marker(22, "wd off"), Marker(100, "x 3")))
+    assert rows(curves, options, 40, 9, ascii=True) == [
+        "loss step 75 * train 75.0  o val 50.0   ",
+        " 100+oooo   v lr 1/2           |   x 3 v",
+        "    |   oooooooo             ********  :",
+        "  50+       :  oooooooo******* |       :",
+        "    |       :  *******oooooooo |       :",
+        "    |   ********             oooooooo  :",
+        "   0+****   :                  |    oooo",
+        "    ++----------------+----------------+",
+        "     0               50              100",
+    ]
+
+
+def test_curves_differ_without_colour():
+    """Of two curves the second is dashed, and the legend shows both strokes; a faint one is in no legend."""
+    first, second = curve(range(9), [0] * 9, "a"), curve(range(9), [1] * 9, "b", "val")
+    raw = Curve("raw", "raw", first.data, faint=True)
+    drawn = rows([raw, first, second], Options(), 24, 4)
+    assert drawn[0] == "─ a 0  ┄ b 1.00         "
+    assert "⠉ ⠉" in drawn[1] and " " not in drawn[3][6:20]
+
+
+def test_time_and_epoch_axes():
+    """Seconds as a clock shows them; steps as epochs."""
+    line = [curve([0, 7200], [0, 1])]
+    assert rows(line, Options(x_axis="time", legend=False), 50, 6)[-1].split() == ["0:00", "1:00:00", "2:00:00"]
+    assert rows(line, Options(x_axis="epoch", legend=False, steps_per_epoch=720), 50, 6)[-1].split() == ["0", "5", "10"]
+
+
+def test_a_range_between_two_points_shows_the_line_that_joins_them():
+    """Zoomed in so far that no point is in sight, the line still is."""
+    drawn = rows([curve([0, 100], [0, 100])], Options(x_range=(40, 60), legend=False), 20, 6, ascii=True)
+    assert drawn[1:3] == ["   |        ********", " 50+*********       "]
+
+
+def test_the_column_under_the_mouse_has_an_x():
+    """Columns of the plot map to its range; beside it, its edges."""
+    picture = draw_chart([curve(range(101), range(101))], Options("loss"), 60, 10)
+    low, high = picture.x_range
+    assert low < picture.x_at(picture.left) < low + 2 and high - 2 < picture.x_at(59) < high
+    assert picture.x_at(0) == picture.x_at(picture.left)
+
+
+def test_a_growing_series_moves_its_axes_seldom():
+    """Between 1 000 and 1 300 steps the range changes a few times only, and always holds all points."""
+    ranges = {full_range([curve(range(n), range(n))]) for n in range(1000, 1300)}
+    assert len(ranges) <= 8
+    assert full_range([curve(range(1300), range(1300))])[1] >= 1299

@@ -1,0 +1,97 @@
+"""Histograms in one line and through time."""
+
+import numpy as np
+import pytest
+
+from tuimon.log.histogram import BINS, ZERO, bin_of, of
+from tuimon.viewer.draw.histogram import exponent_range, fold, heat_map, histogram_line
+from tuimon.viewer.draw.rows import text_of, width_of
+
+
+def counts(*values):
+    return np.array(of(values).counts)
+
+
+def test_the_range_holds_the_mass_and_moves_in_fours():
+    """A value in ten thousand at the edge does not stretch it; without any mass it is 2^-20 to 2^0."""
+    assert exponent_range(counts(2.0**-7)) == (-8, -5)
+    assert exponent_range(counts(2.0**-8, 2.0**-4)) == (-8, -1)
+    assert exponent_range(counts(*[2.0**-7] * 9999, 2.0**10)) == (-8, -5)
+    assert exponent_range(np.zeros(BINS)) == (-20, -1)
+
+
+def test_folding_is_mirrored_around_zero():
+    """Negative left, positive right; zero and what is smaller than the range in the middle, what is larger outermost."""
+    folded = fold(counts(-1.0, -1.0, 0.0, 2.0**-30, 1.0, 1024.0), 7, (-2, 0))
+    assert folded.tolist() == [2, 0, 0, 2, 0, 0, 2]
+
+
+@pytest.mark.parametrize("columns", range(1, 30))
+def test_folding_loses_nothing(columns):
+    """Whatever the number of columns, every count is in one."""
+    every = np.ones(BINS)
+    assert fold(every, columns, (-20, 0)).sum() == BINS
+    assert len(fold(every, columns, (-20, 0))) == columns
+
+
+def test_one_line():
+    """The tallest column is a full block, and what occurs at all is seen."""
+    assert histogram_line(counts(*[1.0] * 99, -1.0), 7, (-2, 0)) == "▁     █"
+    assert histogram_line(counts(*[1.0] * 99, -1.0), 7, (-2, 0), ascii=True) == "_     #"
+    assert histogram_line(None, 5, (-2, 0)) == "–    "
+    assert histogram_line(np.zeros(BINS), 5, (-2, 0)) == "     "
+
+
+def test_a_heat_map_drifts_with_its_values():
+    """Gradients that vanish move down, towards the small powers."""
+    samples = np.array([counts(*[2.0**-exponent] * 4) for exponent in (4, 5, 6, 7)])
+    drawn = [text_of(row) for row in heat_map(samples, [10, 20, 30, 40], 24, 11)]
+    assert drawn == [
+        "2^-1                    ",
+        "2^-2                    ",
+        "2^-3                    ",
+        "2^-4 █                  ",
+        "2^-5  █                 ",
+        "2^-6   █                ",
+        "2^-7    █               ",
+        "2^-8                    ",
+        "   0                    ",
+        "     step 10            ",
+        "                        ",
+    ]
+
+
+def test_a_signed_heat_map_keeps_the_sides_apart():
+    """Positive above zero, negative below it."""
+    drawn = [text_of(row) for row in heat_map(np.array([counts(1.0, -1.0)]), [1], 20, 12, signed=True)]
+    assert [row[5:6] for row in drawn if row.split()[:1] == ["2^0"]] == ["█"]
+    assert [row[5:6] for row in drawn if row.split()[:1] == ["-2^0"]] == ["█"]
+
+
+def test_samples_share_columns_when_they_are_many():
+    """In twos, fours, …: so that columns stand still as samples arrive; the legend says so."""
+    samples = np.zeros((100, BINS))
+    samples[:, bin_of(1.0)] = 1
+    drawn = [text_of(row) for row in heat_map(samples, np.arange(100), 100, 10)]
+    assert max(row.count("█") for row in drawn) == 50
+    assert drawn[5].split() == ["step", "0", "99", "(a", "column:", "2", "samples)"]
+
+
+@pytest.mark.parametrize("width", [1, 2, 10, 16, 40])
+@pytest.mark.parametrize("height", [1, 2, 3, 10, 60])
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_heat_map_fills_every_size(width, height, signed):
+    """Nothing missing, nothing sticking out; also without samples, and with empty or broken ones."""
+    broken = np.full((2, BINS), np.nan)
+    for samples in (np.zeros((0, BINS)), np.zeros((3, BINS)), broken, np.eye(BINS)[:40]):
+        drawn = heat_map(samples, np.arange(len(samples)), width, height, ascii=True, signed=signed)
+        assert [width_of(row) for row in drawn] == [width] * height
+        assert "".join(map(text_of, drawn)).isascii()
+
+
+def test_zero_has_its_own_row():
+    """Exact zeros are told apart from small values."""
+    samples = np.zeros((1, BINS))
+    samples[0, ZERO] = 5
+    drawn = [text_of(row) for row in heat_map(samples, [1], 20, 24)]
+    assert next(row for row in drawn if row.strip().startswith("0")).strip() == "0 █"

@@ -1,0 +1,33 @@
+"""Rows of spans: cut, padded, written over, shortened."""
+
+from tuimon.viewer.draw.rows import Span, fit, overlay, runs, shorten, text_of
+
+ROW = [Span("abc", "x"), Span("def", "y")]
+
+
+def test_a_row_is_cut_or_padded_to_its_width():
+    """Exactly as many cells as asked for, styles kept."""
+    assert fit(ROW, 4) == [Span("abc", "x"), Span("d", "y")]
+    assert text_of(fit(ROW, 8)) == "abcdef  "
+    assert fit(ROW, 0) == []
+
+
+def test_text_is_written_over_a_row():
+    """What is under it goes, what lies beside it keeps its style, what would stick out is cut."""
+    assert overlay(ROW, 2, "XY", "m") == [Span("ab", "x"), Span("XY", "m"), Span("ef", "y")]
+    assert text_of(overlay(ROW, 5, "XYZ", "m")) == "abcdeX"
+    assert text_of(overlay(ROW, -1, "XYZ", "m")) == "YZcdef"
+    assert overlay(ROW, 6, "XYZ", "m") == ROW
+
+
+def test_cells_of_one_style_are_one_span():
+    """Neighbours join."""
+    assert runs("aabb", ["x", "x", "y", "x"]) == [Span("aa", "x"), Span("b", "y"), Span("b", "x")]
+
+
+def test_names_are_shortened_in_the_middle():
+    """Both ends stay; the result fits, however narrow."""
+    assert shorten("encoder.layer.11.output", 11) == "encod…utput"
+    assert shorten("encoder.layer.11.output", 11, ascii=True) == "encod~utput"
+    assert shorten("fc1", 3) == "fc1"
+    assert [len(shorten("encoder", width)) for width in range(8)] == list(range(8))
