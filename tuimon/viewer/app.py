@@ -106,6 +106,7 @@ class TuimonApp(App[None]):
 
     def on_mount(self) -> None:
         """Opens what was asked for, once the first frame is out."""
+        self.set_class(self.ascii_only, "-ascii")
         run, launch = self._first
         if run:
             self.call_after_refresh(self.open_run, run)
@@ -324,6 +325,8 @@ def run_app(runs_dir: Path, open_run: Path | None = None, launch: bool = False, 
     """
     fd = sys.__stdin__.fileno() if sys.__stdin__ else 0
     plain = ascii or not theme.speaks_unicode(sys.__stdout__.encoding if sys.__stdout__ else "", os.environ)
+    if sys.__stderr__ and sys.__stdout__ and not sys.__stderr__.isatty():
+        sys.__stderr__ = sys.__stdout__  # type: ignore[misc]  # Textual draws on stderr, which `2> file` takes away
     app = TuimonApp(runs_dir, open_run, launch, plain)
     terminal.leave_when_gone(fd, terminal.leave_at_once)
     terminal.leave_on_signals(fd, app.leave_soon)

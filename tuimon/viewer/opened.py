@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Answer = Applied | Refused
 _DIAGNOSE_EVERY_S = 1.0
-_UNREAD = Status("unknown", "its log is being read")
+UNREAD = Status("unknown", "its log is being read")
 
 
 class Listener(Protocol):
@@ -54,7 +54,7 @@ class OpenRun:
     path: Path
     store: Store
     feed: Feed
-    status: Status = _UNREAD
+    status: Status = UNREAD
     asked: dict[str, Command] = dataclasses.field(default_factory=dict)
     _diagnosis: Store = dataclasses.field(default_factory=Store)
     _diagnosed_version: int = -1
@@ -95,7 +95,8 @@ class OpenRun:
         now = time.monotonic()
         if self._diagnosed_version == self.store.version or now - self._diagnosed_at < _DIAGNOSE_EVERY_S:
             return self._diagnosis
-        self._diagnosed_version, self._diagnosed_at = self.store.version, now
+        self._diagnosed_version = self.store.version
+        self._diagnosed_at = now if self.store.version else 0.0
         found = [EventRecord(finding.step, self.store.last_wall, finding) for finding in reversed(diagnose(self.store))]
         findings = [*self.store.findings, *found]
         if findings_in(findings) != findings_in(self._diagnosis.findings):

@@ -142,12 +142,12 @@ class HomeScreen(TuimonScreen):
 
     def _title(self) -> str:
         live = sum(run.status.live for run in self.runs)
-        parts = [f"runs in {_shown(self.runs_dir)}"]
+        parts = ["runs"]
         if self.runs:
             parts += [f"{len(self.runs)} in all", f"{live} live", f"by {self.sort}"]
         if self._marked():
             parts.append(f"{len(self._marked())} marked")
-        return " tuimon  " + "  ".join(parts)
+        return " tuimon  " + "  ".join([*parts, f"in {_shown(self.runs_dir)}"])
 
     def _show_detail(self) -> None:
         from tuimon.viewer.screens.run_table import detail

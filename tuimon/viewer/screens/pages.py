@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Layout = Literal["single", "medium", "large"]
+Layout = Literal["single", "medium", "large", "huge"]
+LAYOUTS: tuple[Layout, ...] = ("single", "medium", "large", "huge")
 
 
 class Page(NamedTuple):
-    """One numbered page: its panels' ids, the first of which takes the focus, and the overviews that show it."""
+    """One numbered page: its panels' ids, the first of which takes the focus, and the smallest overview with it."""
 
     title: str
     panels: tuple[str, ...]
-    layouts: tuple[Layout, ...] = ("medium", "large")
+    least: Layout = "medium"
 
 
 PAGES = (
@@ -23,26 +24,31 @@ PAGES = (
     Page("meters", ("gpu", "host")),
     Page("findings", ("findings",)),
     Page("events", ("events",)),
-    Page("console", ("output",), ("large",)),
-    Page("metrics", ("metrics",), ("large",)),
+    Page("console", ("output",), "huge"),
+    Page("metrics", ("metrics",), "large"),
 )
-_LARGE_ONLY = ("detail",)
-_MEDIUM_SIZE, _LARGE_SIZE = (100, 30), (150, 42)
+_NOT_IN_MEDIUM = ("detail",)
+_SIZES: tuple[tuple[Layout, int, int], ...] = (("huge", 190, 42), ("large", 150, 42), ("medium", 100, 30))
 
 
 def layout_for(width: int, height: int) -> Layout:
     """How much a screen of that size shows at once."""
-    if width >= _LARGE_SIZE[0] and height >= _LARGE_SIZE[1]:
-        return "large"
-    return "medium" if width >= _MEDIUM_SIZE[0] and height >= _MEDIUM_SIZE[1] else "single"
+    return next(
+        (layout for layout, least_width, least_height in _SIZES if width >= least_width and height >= least_height), "single"
+    )
+
+
+def in_overview(page: int, layout: Layout) -> bool:
+    """Whether an overview shows that page."""
+    return layout != "single" and LAYOUTS.index(PAGES[page].least) <= LAYOUTS.index(layout)
 
 
 def panels_shown(layout: Layout, page: int) -> frozenset[str]:
     """The ids of the panels that are in sight; `page` counts only where one page is shown at a time."""
     if layout == "single":
         return frozenset(PAGES[page].panels)
-    shown = {panel for one in PAGES if layout in one.layouts for panel in one.panels}
-    return frozenset(shown if layout == "large" else shown.difference(_LARGE_ONLY))
+    shown = {panel for number, one in enumerate(PAGES) if in_overview(number, layout) for panel in one.panels}
+    return frozenset(shown.difference(_NOT_IN_MEDIUM) if layout == "medium" else shown)
 
 
 def page_of(panel: str) -> int | None:
@@ -54,6 +60,6 @@ def next_page(page: int, by: int, layout: Layout) -> int:
     """The page after this one, or before, among those that can be seen."""
     if layout == "single":
         return (page + by) % len(PAGES)
-    seen = [number for number, one in enumerate(PAGES) if layout in one.layouts]
+    seen = [number for number in range(len(PAGES)) if in_overview(number, layout)]
     place = seen.index(page) if page in seen else 0
     return seen[(place + by) % len(seen)]

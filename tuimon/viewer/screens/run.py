@@ -15,12 +15,14 @@ from textual.widget import Widget
 from tuimon.errors import TuimonError
 from tuimon.launcher.commands import describe, parse_setting
 from tuimon.log.records import Applied, Command, LeverInfo, LeverValue
+from tuimon.viewer.draw.rows import shorten
 from tuimon.viewer.keys import LOOK, Key, Levers, bindings, steering
+from tuimon.viewer.opened import UNREAD
 from tuimon.viewer.screens.base import TuimonScreen
 from tuimon.viewer.screens.dialogs import Prompt
 from tuimon.viewer.screens.key_bar import Hint
 from tuimon.viewer.screens.page_tabs import PageTabs
-from tuimon.viewer.screens.pages import PAGES, Layout, layout_for, next_page, page_of, panels_shown
+from tuimon.viewer.screens.pages import LAYOUTS, PAGES, Layout, in_overview, layout_for, next_page, page_of, panels_shown
 from tuimon.viewer.widgets import (
     Chart,
     ChartGrid,
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from tuimon.launcher.status import Status
     from tuimon.viewer.opened import Answer, OpenRun
 
-_SHORT_DETAIL = 24  # what of a state's detail the header has room for
+_ONE_LINE, _TWO_LINES = 110, 48  # cells that the header needs for everything but how a run ended
 _LOSSES = ("loss/train", "loss/val")
 
 
@@ -114,8 +116,9 @@ class RunScreen(TuimonScreen):
         self.set_class(height >= 56, "-tall")
         shown = panels_shown(self.layout_now, self.page)
         panels = self.query_one("#panels")
-        for layout in ("single", "medium", "large"):
+        for layout in LAYOUTS:
             panels.set_class(self.layout_now == layout, f"-{layout}")
+        panels.set_class(self.layout_now in ("large", "huge"), "-roomy")
         for panel in self.query(".panel"):
             panel.set_class(panel.id not in shown, "-hidden")
         for group in self.query(".group"):
@@ -137,10 +140,12 @@ class RunScreen(TuimonScreen):
 
     def _show_state(self, header: RunHeader) -> None:
         status = self.run.status
-        header.set_state(status.state, status.detail if len(status.detail) <= _SHORT_DETAIL else "")
+        width = self.size.width
+        room = width - (_ONE_LINE if width >= _ONE_LINE else _TWO_LINES)
+        header.set_state(status.state, shorten(status.detail, room, self.tuimon.ascii_only) if room > 10 else "")
         tabs = self.query_one(PageTabs)
-        if not status.live and status.detail and status != self._told:
-            tabs.say(f"{status.state}: {status.detail}", "warn", lasting=True)
+        if not status.live and status.detail and status not in (self._told, UNREAD):
+            tabs.say(f"{status.state}: {status.detail}", "warn")
         self._told = status
 
     def _look_again(self) -> None:
@@ -158,7 +163,7 @@ class RunScreen(TuimonScreen):
 
     def _go_to(self, page: int) -> None:
         self.page = page
-        if self.layout_now != "single" and self.layout_now not in PAGES[page].layouts:
+        if not in_overview(page, self.layout_now):
             self.single = True
         self._arrange(self.size.width, self.size.height)
         self._focus_page(page)

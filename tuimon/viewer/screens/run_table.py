@@ -14,6 +14,7 @@ from tuimon.viewer.draw.sparkline import sparkline
 if TYPE_CHECKING:
     from tuimon.launcher.summary import RunSummary
 
+_FRONT = 3  # cells for the mark and the cursor
 _BAR_WIDTH, _CURVE_WIDTH = 14, 40  # that spare room is given to
 SORTS = ("newest", "name", "loss", "speed")
 
@@ -57,7 +58,7 @@ def columns_for(width: int, runs: Sequence[RunSummary] = ()) -> list[Column]:
 
 def header(columns: Sequence[Column], sort: str) -> Row:
     """The titles; the one that the list is sorted by is marked."""
-    row: Row = [Span("  ")]
+    row: Row = [Span(" " * _FRONT)]
     for column in columns:
         title = column.title.rjust(column.width) if column.right else column.title.ljust(column.width)
         row += [Span(title, "header-sorted" if _SORTED_BY.get(sort) == column.title else "header"), Span(" ")]
@@ -67,7 +68,7 @@ def header(columns: Sequence[Column], sort: str) -> Row:
 def run_row(run: RunSummary, columns: Sequence[Column], look: Look) -> Row:
     """One run."""
     marked = run.name in look.marked
-    row: Row = [Span(("*" if look.ascii else "◆") if marked else " ", "key"), Span(" ")]
+    row: Row = [Span(("*" if look.ascii else "◆") if marked else " ", "key"), Span(" "), Span(" ")]
     for column in columns:
         cell = column.cell(run, column.width, look)
         if column.right:
@@ -105,7 +106,7 @@ def _loss(run: RunSummary) -> float:
 
 
 def _needed(columns: Sequence[Column]) -> int:
-    return 2 + sum(column.width + 1 for column in columns)
+    return _FRONT + sum(column.width + 1 for column in columns)
 
 
 def _widened(columns: Sequence[Column], spare: int, longest_name: int) -> list[Column]:

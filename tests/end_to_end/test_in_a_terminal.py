@@ -1,0 +1,199 @@
+"""The whole way in a real terminal: launch, watch, steer, leave, come back, stop."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import wait_until
+from launching import Runs, processes, runs_in
+from tuimon.launcher.glance import glance, lifecycle
+from tuimon.launcher.start import start
+from tuimon.log.store import Store
+from tuimon.spec import load_spec
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed: the screen is driven in a real terminal"),
+    pytest.mark.xdist_group("terminal"),
+]
+CHECKOUT = Path(__file__).parents[2]
+SLOW_S = 60.0  # for a machine that has much else to do
+
+
+class Tmux:
+    """A tmux server of its own, with one window in it."""
+
+    def __init__(self, folder: str, cwd: Path) -> None:
+        self._socket = f"{folder}/tmux"
+        self._cwd = cwd
+
+    def start(self, command: str, width: int = 120, height: int = 36) -> None:
+        """Runs a shell command in the window."""
+        shell = f"cd {shlex.quote(str(self._cwd))}; {command}; echo left with $?; exec sleep 600"
+        self._run("-f", "/dev/null", "new-session", "-d", "-x", str(width), "-y", str(height), "sh", "-c", shell)
+
+    def press(self, *keys: str) -> None:
+        """Types keys, by tmux's names for them."""
+        self._run("send-keys", *keys)
+
+    def resize(self, width: int, height: int) -> None:
+        """Makes the window another size."""
+        self._run("resize-window", "-x", str(width), "-y", str(height))
+
+    def text(self) -> str:
+        """What the window shows."""
+        return self._run("capture-pane", "-p")
+
+    def wait(self, text: str, timeout: float = SLOW_S) -> None:
+        """Waits until the window shows a text."""
+        try:
+            wait_until(lambda: text in self.text(), timeout)
+        except AssertionError:
+            raise AssertionError(f"{text!r} did not come; the window shows:\n{self.text()}") from None
+
+    def kill(self) -> None:
+        """Ends the server: the terminal is gone."""
+        subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
+
+    def _run(self, *arguments: str) -> str:
+        done = subprocess.run(["tmux", "-S", self._socket, *arguments], capture_output=True, text=True, timeout=20, check=True)
+        return done.stdout
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
+    """A folder of runs, with its own sockets; whatever was started ends with the test."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("TERM", "screen-256color")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    yield from runs_in(tmp_path / "runs")
+
+
+@pytest.fixture
+def tmux(runs: Runs) -> Iterator[Tmux]:
+    """A terminal whose programs begin beside the folder of runs."""
+    with tempfile.TemporaryDirectory(prefix="tuimon-") as folder:
+        terminal = Tmux(folder, runs.folder.parent)
+        yield terminal
+        terminal.kill()
+
+
+def tuimon(*arguments: str) -> str:
+    """The shell command that runs this checkout's tuimon."""
+    return shlex.join([sys.executable, "-m", "tuimon", *arguments])
+
+
+def only(runs: Runs) -> Path:
+    """The one run that there is."""
+    (run,) = runs.folder.iterdir()
+    return run
+
+
+def store_of(run: Path) -> Store:
+    """What the run's log says by now."""
+    return glance(run)
+
+
+def lever(run: Path, name: str) -> object:
+    """Where a lever stands, by the run's own log."""
+    levers = store_of(run).levers
+    return levers[name].value if name in levers else None
+
+
+def state(run: Path) -> str:
+    """How the run stands."""
+    return lifecycle(run).status().state
+
+
+def long_run(runs: Runs) -> Path:
+    """A run that trains for longer than any test."""
+    run = start(load_spec("digits-softmax", ["epochs=100000"]), runs_dir=runs.folder, name="long", device="cpu")
+    wait_until(lambda: store_of(run).step > 0, SLOW_S, "the run trains")
+    return run
+
+
+def test_a_run_is_launched_steered_left_found_again_and_stopped(runs: Runs, tmux: Tmux) -> None:
+    """By keys alone; each change is in the run's own log, and the run goes on while nobody watches."""
+    tmux.start(tuimon("--runs-dir", "runs"))
+    tmux.wait("No runs in")
+    tmux.press("l")
+    tmux.wait("$ tuimon run digits-mlp")
+    tmux.press("C-s")
+    tmux.wait("● running")
+    run = only(runs)
+
+    tmux.press("h")
+    tmux.wait("applied at step")
+    wait_until(lambda: lever(run, "lr_scale") == 0.5, SLOW_S)
+    tmux.wait("(½)")
+    tmux.press("r")
+    wait_until(lambda: lever(run, "regularization") is False, SLOW_S)
+    tmux.wait("reg off")
+
+    tmux.press("q")
+    tmux.wait(f"{run.name} goes on training")
+    tmux.wait("left with 0")
+    before = store_of(run).step
+    wait_until(lambda: store_of(run).step > before, SLOW_S, "training goes on")
+
+    tmux.kill()
+    tmux.start(tuimon("attach", "latest", "--runs-dir", "runs"), 160, 45)
+    tmux.wait("(½)")
+    tmux.wait("reg off")
+    tmux.press("u")
+    wait_until(lambda: lever(run, "regularization") is True, SLOW_S)
+    tmux.press("s")
+    tmux.wait("Stop this run?")
+    tmux.press("s")
+    tmux.wait("■ stopped")
+    assert state(run) == "stopped"
+    assert (run / "checkpoints" / "last.pt").is_file()
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["plain", "nohup"])
+def test_a_terminal_that_dies_takes_the_viewer_and_not_the_run(runs: Runs, tmux: Tmux, ignored: bool) -> None:
+    """Also where SIGHUP is ignored: the viewer must not stay behind, spinning."""
+    run = long_run(runs)
+    viewer = runs.folder / "viewer"
+    ignore = "trap '' HUP; " if ignored else ""
+    tmux.start(f"{ignore}sh -c 'echo $$ > {shlex.quote(str(viewer))}; exec {tuimon('attach', 'long', '--runs-dir', 'runs')}'")
+    tmux.wait("● running")
+    pid = int(viewer.read_text())
+    viewer.unlink()
+    tmux.kill()
+    wait_until(lambda: not os.path.exists(f"/proc/{pid}"), SLOW_S, "the viewer ends")
+    step = store_of(run).step
+    wait_until(lambda: store_of(run).step > step, SLOW_S, "training goes on")
+    assert len(processes(run)) >= 2
+
+
+def test_the_screen_survives_any_size(runs: Runs, tmux: Tmux) -> None:
+    """Down to 20×5, up to 250×70 and back, while the run trains."""
+    long_run(runs)
+    tmux.start(tuimon("attach", "long", "--runs-dir", "runs"))
+    tmux.wait("● running")
+    for width, height in [(20, 5), (250, 70), (80, 24), (20, 5), (120, 36)]:
+        tmux.resize(width, height)
+        wait_until(lambda height=height: len(tmux.text().splitlines()) == height, SLOW_S)
+    tmux.wait("layers")
+    tmux.wait("● running")
+    assert "Traceback" not in tmux.text()
+
+
+def test_a_plain_terminal_shows_plain_characters(runs: Runs, tmux: Tmux) -> None:
+    """`--ascii` without colours: states in words, curves and borders in ASCII."""
+    long_run(runs)
+    tmux.start("NO_COLOR=1 TERM=vt100 " + tuimon("attach", "long", "--runs-dir", "runs", "--ascii"))
+    tmux.wait("* running")
+    tmux.wait("layers")
+    assert tmux.text().isascii()

@@ -1,0 +1,80 @@
+"""Runs for the screens: real logs by the real writer, read by the real feed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tuimon.log import histogram
+from tuimon.log.records import Ended, LayerInfo, LeverInfo, RunStarted
+from tuimon.log.writer import LogWriter
+from tuimon.process import this_process
+
+LEVERS = (
+    LeverInfo("lr_scale", "number", 1.0, 0.0),
+    LeverInfo("weight_decay", "number", 0.01, 0.0, regularizer=True),
+    LeverInfo("regularization", "switch", True),
+    LeverInfo("paused", "switch", False),
+    LeverInfo("checkpoint", "action"),
+    LeverInfo("undo", "action"),
+    LeverInfo("stop", "action"),
+)
+LAYERS = (LayerInfo("fc1", "Linear", 8320, 128, "relu"), LayerInfo("out", "Linear", 1290, 10))
+
+MakeRun = Callable[..., Path]
+
+
+@pytest.fixture
+def runs_dir(tmp_path: Path) -> Path:
+    """An empty folder of runs."""
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def make_run(runs_dir: Path) -> MakeRun:
+    """Writes a run's log. Without `how` the run is live: its process is this one."""
+
+    def make(name: str, how: str = "finished", steps: int = 40, levers: tuple[LeverInfo, ...] = LEVERS, dead: int = 0) -> Path:
+        folder = runs_dir / name
+        folder.mkdir()
+        writer = LogWriter(folder, "run")
+        writer.event(_started(name, levers))
+        for step in range(1, steps + 1):
+            values = {"loss/train": 2.3 * math.exp(-step / 20), "lr": 1e-3, "throughput": 400.0}
+            writer.scalars(step, values | ({"loss/val": 0.5} if step % 10 == 0 else {}))
+            if step % 20 == 0:
+                _sample(writer, step, dead)
+        if how:
+            writer.event(Ended(how, "", steps), steps)  # type: ignore[arg-type]
+        writer.close()
+        return folder
+
+    return make
+
+
+def _started(name: str, levers: tuple[LeverInfo, ...]) -> RunStarted:
+    return RunStarted(
+        name,
+        this_process(),
+        device="cpu",
+        model="MLP",
+        optimizer="Adam",
+        layers=LAYERS,
+        levers=levers,
+        total_steps=80,
+        steps_per_epoch=10,
+        spec={"model": {"name": "mlp", "activation": "relu"}},
+    )
+
+
+def _sample(writer: LogWriter, step: int, dead: int) -> None:
+    norms = {f"{kind}/{layer.name}": 0.01 for layer in LAYERS for kind in ("grad_norm", "weight_norm", "update_ratio")}
+    units = {f"dead_fraction/{layer.name}": dead / layer.units for layer in LAYERS}
+    counts = {f"dead_units/{layer.name}": float(dead) for layer in LAYERS}
+    bins = {f"{kind}/{layer.name}": histogram.of([0.01, -0.02]) for layer in LAYERS for kind in ("gradient", "activation")}
+    writer.sample(step, norms | units | counts, bins)

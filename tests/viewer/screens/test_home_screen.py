@@ -1,0 +1,120 @@
+"""The list of runs, driven by keys and the mouse."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from textual.widgets import Input
+
+from driving import seen, text_of, until
+from tuimon.viewer.app import TuimonApp
+from tuimon.viewer.screens.compare import CompareScreen
+from tuimon.viewer.screens.run import RunScreen
+from tuimon.viewer.screens.run_list import RunList
+
+SIZE = (120, 30)
+
+
+async def test_an_empty_folder_tells_what_to_do(runs_dir: Path) -> None:
+    """Three ways to a first run, among them the lines for a script of one's own."""
+    async with TuimonApp(runs_dir).run_test(size=(80, 24), notifications=True) as pilot:
+        await seen(pilot, "No runs in")
+        shown = text_of(pilot)
+        assert "Press  l  to launch" in shown
+        assert "tuimon run digits-mlp" in shown
+        assert "tuimon.watch(model, optimizer)" in shown
+
+
+async def test_live_runs_come_first_whatever_the_order(runs_dir: Path, make_run: Any) -> None:
+    """Then the newest; every row says its state in words."""
+    make_run("live", how="")
+    make_run("later", how="failed")
+    async with TuimonApp(runs_dir).run_test(size=SIZE, notifications=True) as pilot:
+        for _ in range(4):
+            await until(pilot, lambda: pilot.app.screen.query(RunList))
+            names = [run.name for run in pilot.app.screen.query_one(RunList).runs]
+            assert names == ["live", "later"]
+            await pilot.press("t")
+        await seen(pilot, "● running")
+        await seen(pilot, "✗ failed")
+
+
+async def test_enter_opens_the_run_under_the_cursor(runs_dir: Path, make_run: Any) -> None:
+    """And escape comes back to the list, with the cursor where it was."""
+    make_run("a")
+    make_run("b")
+    async with TuimonApp(runs_dir).run_test(size=SIZE, notifications=True) as pilot:
+        await until(pilot, lambda: pilot.app.screen.query(RunList))
+        await pilot.press("down")
+        second = pilot.app.screen.query_one(RunList).runs[1].name
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+        assert pilot.app.screen.run.name == second
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen.query(RunList))
+        assert pilot.app.screen.query_one(RunList).cursor == 1
+
+
+async def test_a_double_click_opens_the_run(runs_dir: Path, make_run: Any) -> None:
+    """The mouse does what the keys do."""
+    make_run("a")
+    async with TuimonApp(runs_dir).run_test(size=SIZE, notifications=True) as pilot:
+        await until(pilot, lambda: pilot.app.screen.query(RunList))
+        await pilot.click(RunList, offset=(10, 1), times=2)
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+
+
+async def test_the_filter_keeps_what_matches_as_it_is_typed(runs_dir: Path, make_run: Any) -> None:
+    """By name or state; escape brings all runs back."""
+    make_run("wide")
+    make_run("deep", how="failed")
+    async with TuimonApp(runs_dir).run_test(size=SIZE, notifications=True) as pilot:
+        await until(pilot, lambda: pilot.app.screen.query(RunList))
+        runs = pilot.app.screen.query_one(RunList)
+        await pilot.press("slash", *"fail")
+        await until(pilot, lambda: [run.name for run in runs.runs] == ["deep"])
+        await pilot.press(*"xyz")
+        await seen(pilot, "No run has this text")
+        await pilot.press("escape")
+        await until(pilot, lambda: len(runs.runs) == 2)
+        assert not pilot.app.screen.query_one(Input).value
+
+
+async def test_marked_runs_are_overlaid(runs_dir: Path, make_run: Any) -> None:
+    """One curve and one row of the table for each; the overlay key wants two."""
+    make_run("one")
+    make_run("two", steps=20)
+    async with TuimonApp(runs_dir).run_test(size=(120, 40), notifications=True) as pilot:
+        await until(pilot, lambda: pilot.app.screen.query(RunList))
+        await pilot.press("space", "o")
+        await seen(pilot, "Mark at least two runs")
+        await pilot.press("space", "o")
+        await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
+        await until(pilot, lambda: all(run.store.step for run in pilot.app.screen.runs))
+        await seen(pilot, "latest values")
+        await seen(pilot, "*0.311")  # the lower training loss is marked
+        assert "two" in text_of(pilot)
+
+
+async def test_the_list_follows_the_folder(runs_dir: Path, make_run: Any) -> None:
+    """Runs come and go without a key being pressed."""
+    make_run("first")
+    async with TuimonApp(runs_dir).run_test(size=SIZE, notifications=True) as pilot:
+        await until(pilot, lambda: pilot.app.screen.query(RunList))
+        make_run("second")
+        await seen(pilot, "second")
+        shutil.rmtree(runs_dir / "first")
+        await until(pilot, lambda: "first" not in text_of(pilot))
+
+
+async def test_two_hundred_runs_are_listed(runs_dir: Path, make_run: Any) -> None:
+    """The last of them is reached with one key."""
+    for number in range(200):
+        make_run(f"run-{number:03}", steps=1)
+    async with TuimonApp(runs_dir).run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: pilot.app.screen.query(RunList))
+        await pilot.press("end")
+        await seen(pilot, "200 in all")
+        assert pilot.app.screen.query_one(RunList).cursor == 199

@@ -1,0 +1,78 @@
+"""The one table of keys, and what is made from it."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+from textual.app import App
+from textual.binding import Binding
+
+from tuimon.log.records import LeverInfo
+from tuimon.viewer.app import TuimonApp
+from tuimon.viewer.keys import KEYS, Place, bindings, keys_of, steering
+from tuimon.viewer.screens.base import TuimonScreen
+from tuimon.viewer.screens.compare import CompareScreen
+from tuimon.viewer.screens.help import help_text
+from tuimon.viewer.screens.home import HomeScreen
+from tuimon.viewer.screens.key_bar import Hint, place
+from tuimon.viewer.screens.launch import LaunchScreen
+from tuimon.viewer.screens.run import RunScreen
+
+PLACES: tuple[Place, ...] = get_args(Place)
+SCREENS: dict[Place, type[TuimonScreen]] = {
+    "home": HomeScreen,
+    "run": RunScreen,
+    "compare": CompareScreen,
+    "launch": LaunchScreen,
+}
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_a_key_means_one_thing_on_a_screen(where: Place) -> None:
+    """No two rows of the table bind the same key in the same place."""
+    bound = [key for binding in bindings(where) if isinstance(binding, Binding) for key in binding.key.split(",")]
+    assert sorted(bound) == sorted(set(bound))
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_every_key_has_an_action_that_its_screen_or_the_app_can_do(where: Place) -> None:
+    """A row of the table that nothing carries out would be a key that does nothing."""
+    for binding in bindings(where):
+        assert isinstance(binding, Binding)
+        name = binding.action.partition("(")[0]
+        owner: type[object] = TuimonApp if name.startswith("app.") else SCREENS[where]
+        assert hasattr(owner, f"action_{name.removeprefix('app.')}") or hasattr(App, f"action_{name}"), binding
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_the_help_tells_every_key(where: Place) -> None:
+    """Also those that the footer has no room for."""
+    text = help_text(where)
+    for key in keys_of(where):
+        assert key.help in text
+        assert key.name in text
+
+
+def test_the_ascii_help_is_ascii() -> None:
+    """Where the terminal shows no arrows, they are words."""
+    assert help_text("run", ascii=True).isascii()
+
+
+def test_labels_follow_what_the_key_would_do() -> None:
+    """P resumes a paused run, r brings regularization back."""
+    levers = {"paused": LeverInfo("paused", "switch", True), "regularization": LeverInfo("regularization", "switch", False)}
+    assert steering("p").label_now({}) == "pause"
+    assert steering("p").label_now(levers) == "resume"
+    assert steering("r").label_now({}) == "reg off"
+    assert steering("r").label_now(levers) == "reg on"
+
+
+@pytest.mark.parametrize("width", [250, 120, 80, 40])
+def test_the_footer_keeps_the_ways_out_at_any_width(width: int) -> None:
+    """Help and quit stay when other keys go, and nothing runs over the edge."""
+    rows = place([Hint(key, key.label) for key in KEYS if "run" in key.places and key.label], width)
+    shown = [hint.key.action for row in rows for hint, _ in row]
+    assert len(rows) <= 2
+    assert {"app.leave", "app.help"} <= set(shown)
+    assert all(column + hint.width <= width for row in rows for hint, column in row)

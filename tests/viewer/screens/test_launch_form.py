@@ -1,0 +1,77 @@
+"""What the Launch screen's fields mean, and the command that says the same."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tuimon.errors import TuimonError
+from tuimon.spec import load_spec
+from tuimon.viewer.screens import launch_form as form
+
+
+def test_untouched_fields_are_the_preset() -> None:
+    """The form begins with what the preset says, and says nothing else."""
+    spec = load_spec("digits-mlp")
+    assert form.spec_of("digits-mlp", form.texts_of(spec)) == spec
+
+
+def test_the_shell_command_makes_the_same_spec(tmp_path: Path) -> None:
+    """Also lists, and what was typed under `more`."""
+    texts = form.texts_of(load_spec("digits-mlp")) | {
+        "optimizer.lr": "0.02",
+        "model.hidden": "64, 32",
+        form.MORE: "precision=bfloat16",
+    }
+    spec = form.spec_of("digits-mlp", texts)
+    command = shlex.split(form.shell_command(spec, "mine", tmp_path))
+    assert command[:3] == ["tuimon", "run", "digits-mlp"]
+    assert command[-4:] == ["--name", "mine", "--runs-dir", str(tmp_path)]
+    assert load_spec("digits-mlp", command[3:-4]) == spec
+
+
+def test_the_usual_folder_is_not_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The command stays short where nothing is unusual."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TUIMON_RUNS", raising=False)
+    assert form.shell_command(load_spec("digits-mlp"), "", tmp_path / "runs") == "tuimon run digits-mlp"
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "says"),
+    [
+        ("optimizer.lr", "fast", "number"),
+        ("optimizer.lr", "-1", "above 0"),
+        ("training.epochs", "1.5", "whole number"),
+        ("training.device", "gpu", "cuda"),
+        (form.NAME, "a/b", "/"),
+        (form.MORE, "lr", "key=value"),
+        (form.MORE, "learning=1", "no such key"),
+        (form.PRESET, "digits-mpl", "digits-mlp"),
+    ],
+)
+def test_a_wrong_field_says_what_is_allowed(key: str, text: str, says: str) -> None:
+    """In words that fit beside the field."""
+    assert says in form.problem(key, text)
+
+
+@pytest.mark.parametrize(
+    ("key", "text"), [("optimizer.lr", "1e-3"), ("training.device", "cuda:1"), (form.NAME, ""), (form.MORE, "")]
+)
+def test_a_right_field_says_nothing(key: str, text: str) -> None:
+    """What the spec takes, the form takes."""
+    assert form.problem(key, text) == ""
+
+
+def test_what_no_single_field_shows_is_found_in_the_whole() -> None:
+    """A setting that the chosen optimizer does not know."""
+    texts = form.texts_of(load_spec("digits-mlp")) | {form.MORE: "momentum=0.9"}
+    with pytest.raises(TuimonError, match="momentum"):
+        form.spec_of("digits-mlp", texts)
+
+
+def test_every_row_of_the_form_is_explained() -> None:
+    """Each key is one of the spec's, and has a help text."""
+    assert all(form.help_of(row.key) for row in form.ROWS)

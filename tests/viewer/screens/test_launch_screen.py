@@ -1,0 +1,113 @@
+"""Launching a run from the screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, Select
+
+from driving import seen, text_of, until
+from tuimon.errors import TuimonError
+from tuimon.launcher import start as starting
+from tuimon.spec import Spec
+from tuimon.viewer.app import TuimonApp
+from tuimon.viewer.screens.launch import FieldRow, LaunchScreen
+
+
+async def form(pilot: Pilot[None]) -> LaunchScreen:
+    """The form, once it is there."""
+    await until(pilot, lambda: isinstance(pilot.app.screen, LaunchScreen) and pilot.app.screen.spec)
+    screen = pilot.app.screen
+    assert isinstance(screen, LaunchScreen)
+    return screen
+
+
+def field(screen: LaunchScreen, key: str) -> FieldRow:
+    """One row of the form."""
+    return next(row for row in screen.query(FieldRow) if row.key == key)
+
+
+async def retype(pilot: Pilot[None], row: FieldRow, text: str) -> None:
+    """Types another text into a field."""
+    row.query_one(Input).focus()
+    await pilot.press("ctrl+u", *text)
+
+
+async def test_the_command_follows_what_is_typed(runs_dir: Path) -> None:
+    """And copies as it stands."""
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(80, 24), notifications=True) as pilot:
+        screen = await form(pilot)
+        await retype(pilot, field(screen, "optimizer.lr"), "0.02")
+        await seen(pilot, "$ tuimon run digits-mlp lr=0.02")
+        await pilot.press("ctrl+y")
+        assert pilot.app.clipboard == f"tuimon run digits-mlp lr=0.02 --runs-dir {runs_dir}"
+
+
+async def test_what_is_wrong_stands_beside_the_field(runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is typed; such a form does not launch."""
+    monkeypatch.setattr(starting, "start", lambda *_, **__: pytest.fail("must not start"))
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(100, 40), notifications=True) as pilot:
+        screen = await form(pilot)
+        row = field(screen, "optimizer.lr")
+        await retype(pilot, row, "fast")
+        await seen(pilot, "must be a number")
+        await pilot.press("enter")
+        assert row.has_class("-wrong")
+        await retype(pilot, row, "0.1")
+        await until(pilot, lambda: not row.has_class("-wrong"))
+
+
+async def test_a_preset_brings_its_own_values(runs_dir: Path) -> None:
+    """And its own text on what to watch."""
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(100, 40), notifications=True) as pilot:
+        screen = await form(pilot)
+        field(screen, "preset").query_one(Select).value = "digits-cnn"
+        await until(pilot, lambda: screen.spec and screen.spec.model.name == "cnn")
+        await seen(pilot, "Digits, a convolutional network")
+        assert field(screen, "model.name").query_one(Select).value == "cnn"
+
+
+async def test_launching_opens_the_run(runs_dir: Path, make_run: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is started is what the form says, under the name that was typed."""
+    started: list[tuple[Spec, dict[str, object]]] = []
+
+    def start(spec: Spec, **options: object) -> Path:
+        started.append((spec, options))
+        return make_run("mine", how="")  # type: ignore[operator, no-any-return]
+
+    monkeypatch.setattr(starting, "start", start)
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(100, 40), notifications=True) as pilot:
+        screen = await form(pilot)
+        await retype(pilot, field(screen, "training.epochs"), "3")
+        await retype(pilot, field(screen, "name"), "mine")
+        await pilot.press("ctrl+s")
+        await seen(pilot, "● running")
+        assert [(spec.training.epochs, options["name"]) for spec, options in started] == [(3, "mine")]
+
+
+async def test_a_failure_to_start_is_told_with_what_to_try(runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a dialog; the form stays as it was."""
+
+    def start(*_: object, **__: object) -> Path:
+        raise TuimonError("Cannot make a run's folder.", "Choose another one.")
+
+    monkeypatch.setattr(starting, "start", start)
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(80, 24), notifications=True) as pilot:
+        screen = await form(pilot)
+        await retype(pilot, field(screen, "optimizer.lr"), "0.02")
+        await pilot.press("enter")
+        await seen(pilot, "Cannot make a run's folder.")
+        assert "Choose another one." in text_of(pilot)
+        await pilot.press("escape")
+        await seen(pilot, "lr=0.02")
+
+
+async def test_a_small_screen_scrolls_to_the_field_in_use(runs_dir: Path) -> None:
+    """At 80×24 the last field is reached with the keyboard, and the command stays in sight."""
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(80, 24), notifications=True) as pilot:
+        screen = await form(pilot)
+        field(screen, "more").query_one(Input).focus()
+        await seen(pilot, "key=value")
+        assert "$ tuimon run" in text_of(pilot)

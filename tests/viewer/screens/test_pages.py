@@ -1,0 +1,54 @@
+"""Which panels a screen of a given size shows."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from tuimon.viewer.screens.page_tabs import place_tabs
+from tuimon.viewer.screens.pages import PAGES, layout_for, next_page, page_of, panels_shown
+
+TITLES = [page.title for page in PAGES]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "layout"),
+    [(20, 5, "single"), (80, 24, "single"), (120, 36, "medium"), (160, 45, "large"), (200, 60, "huge"), (250, 24, "single")],
+)
+def test_more_room_shows_more_at_once(width: int, height: int, layout: str) -> None:
+    """A low screen shows one page at a time, however wide it is."""
+    assert layout_for(width, height) == layout
+
+
+def test_every_panel_is_reached_from_a_small_screen() -> None:
+    """One page after the other shows all panels that the largest overview shows."""
+    seen = {panel for number in range(len(PAGES)) for panel in panels_shown("single", number)}
+    assert seen == panels_shown("huge", 0)
+
+
+def test_the_next_page_passes_over_what_the_overview_does_not_show() -> None:
+    """Until one asks for it by its number."""
+    last = next(number for number in range(len(PAGES)) if PAGES[number].title == "events")
+    assert next_page(last, 1, "medium") == 0
+    assert next_page(last, 1, "single") == last + 1
+
+
+def test_a_panel_tells_its_page() -> None:
+    """The second panel of a page as well as the first."""
+    assert page_of("host") == page_of("gpu") == 4
+    assert page_of("nothing") is None
+
+
+@pytest.mark.parametrize("width", [200, 80, 50, 30])
+def test_the_tabs_fit(width: int) -> None:
+    """Titles are shortened together, down to the bare numbers."""
+    tabs = place_tabs(TITLES, width)
+    assert len(tabs) == len(PAGES)
+    assert tabs[-1].end <= width
+    assert all(before.end < after.start for before, after in pairwise(tabs))
+
+
+def test_eighty_columns_show_whole_titles() -> None:
+    """The everyday small terminal."""
+    assert [tab.title for tab in place_tabs(TITLES, 80)] == TITLES

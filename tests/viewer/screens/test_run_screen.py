@@ -1,0 +1,257 @@
+"""A run's screen: what it shows at which size, and what its keys ask of the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from driving import seen, text_of, until
+from tuimon.log.records import Applied, Command, LeverInfo, Refused
+from tuimon.viewer.app import AnswerCame, TuimonApp
+from tuimon.viewer.screens.run import RunScreen
+from tuimon.viewer.widgets import Chart, FindingsPanel, HistogramView, LayerTable
+
+
+async def opened(pilot: Pilot[None], steps: int = 40) -> RunScreen:
+    """The run's screen, once its whole log is in the store."""
+    await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen) and pilot.app.screen.run.store.step == steps)
+    screen = pilot.app.screen
+    assert isinstance(screen, RunScreen)
+    return screen
+
+
+def asked(screen: RunScreen, monkeypatch: pytest.MonkeyPatch) -> list[Command]:
+    """What is sent from here on; nothing reaches a run."""
+    sent: list[Command] = []
+    monkeypatch.setattr(screen.run.feed, "send", sent.append)
+    return sent
+
+
+@pytest.mark.parametrize("size", [(120, 36), (160, 45), (200, 60)])
+async def test_an_overview_shows_all_kinds_of_panels(runs_dir: Path, make_run: Any, size: tuple[int, int]) -> None:
+    """Loss, layers, histogram, levers, meters, findings and events at once."""
+    async with TuimonApp(runs_dir, make_run("r")).run_test(size=size, notifications=True) as pilot:
+        await opened(pilot)
+        for title in ("loss", "layers", "gradient · fc1", "levers", "GPU", "host", "findings", "events"):
+            await seen(pilot, title)
+        await seen(pilot, "✓ finished")
+
+
+async def test_a_small_screen_shows_one_page_at_a_time(runs_dir: Path, make_run: Any) -> None:
+    """The digits and tab go through all of them."""
+    async with TuimonApp(runs_dir, make_run("r")).run_test(size=(80, 24), notifications=True) as pilot:
+        await opened(pilot)
+        await pilot.press("2")
+        await seen(pilot, "grad norm")
+        assert "lr_scale" not in text_of(pilot)
+        await pilot.press("4")
+        await seen(pilot, "lr_scale")
+        await pilot.press("tab")
+        await seen(pilot, "No GPU readings yet")
+        await pilot.press("shift+tab", "shift+tab")
+        await seen(pilot, "step 20")
+
+
+async def test_any_size_between_the_smallest_and_the_largest_is_drawn(runs_dir: Path, make_run: Any) -> None:
+    """Resizing while the run is shown raises nothing."""
+    async with TuimonApp(runs_dir, make_run("r")).run_test(size=(120, 36), notifications=True) as pilot:
+        await opened(pilot)
+        for size in [(20, 5), (250, 70), (80, 24), (1, 1), (99, 29), (100, 30), (150, 42), (60, 200), (120, 36)]:
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+        await seen(pilot, "gradient · fc1")
+
+
+async def test_the_ascii_screen_is_ascii(runs_dir: Path, make_run: Any) -> None:
+    """Borders, curves, bars and signs."""
+    async with TuimonApp(runs_dir, make_run("r"), ascii=True).run_test(size=(160, 45), notifications=True) as pilot:
+        await opened(pilot)
+        await seen(pilot, "gradient")
+        assert [letter for letter in text_of(pilot) if not letter.isascii()] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "lever", "op", "value"),
+    [
+        ("h", "lr_scale", "multiply", 0.5),
+        ("H", "lr_scale", "multiply", 2.0),
+        ("r", "regularization", "toggle", None),
+        ("p", "paused", "toggle", None),
+        ("c", "checkpoint", "do", None),
+        ("u", "undo", "do", None),
+    ],
+)
+async def test_a_steering_key_sends_its_command_at_once(
+    runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch, key: str, lever: str, op: str, value: float | None
+) -> None:
+    """Without a question, once, and shown as requested until the run answers."""
+    async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=(160, 45), notifications=True) as pilot:
+        screen = await opened(pilot)
+        await until(pilot, lambda: screen.run.status.live)
+        sent = asked(screen, monkeypatch)
+        await pilot.press(key)
+        assert [(command.lever, command.op, command.value) for command in sent] == [(lever, op, value)]
+        await seen(pilot, f"requested: {lever}")
+        pilot.app.post_message(AnswerCame(screen.run.path, Applied(41, lever, id=sent[0].id)))
+        await seen(pilot, f"applied at step 41: {lever}")
+        assert not screen.run.asked
+
+
+async def test_a_refusal_says_why(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a warning that does not go by unseen."""
+    async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=(120, 36), notifications=True) as pilot:
+        screen = await opened(pilot)
+        await until(pilot, lambda: screen.run.status.live)
+        sent = asked(screen, monkeypatch)
+        await pilot.press("H")
+        pilot.app.post_message(AnswerCame(screen.run.path, Refused(41, "lr_scale", 2.0, "must be at most 1", id=sent[0].id)))
+        await seen(pilot, "must be at most 1")
+
+
+async def test_stop_asks_once(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Escape goes on; the second time it is meant."""
+    async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=(120, 36), notifications=True) as pilot:
+        screen = await opened(pilot)
+        await until(pilot, lambda: screen.run.status.live)
+        stopped: list[Path] = []
+        monkeypatch.setattr(pilot.app, "_stop", stopped.append)
+        await pilot.press("s")
+        await seen(pilot, "Stop this run?")
+        await pilot.press("escape")
+        assert not stopped
+        await pilot.press("s")
+        await seen(pilot, "Stop this run?")
+        await pilot.press("s")
+        await until(pilot, lambda: stopped == [screen.run.path])
+
+
+async def test_a_run_that_is_over_cannot_be_steered(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keys say so, and send nothing."""
+    async with TuimonApp(runs_dir, make_run("r", how="stopped")).run_test(size=(120, 36), notifications=True) as pilot:
+        screen = await opened(pilot)
+        await until(pilot, lambda: screen.run.status.state == "stopped")
+        sent = asked(screen, monkeypatch)
+        await pilot.press("h", "s", "e")
+        await seen(pilot, "R is not training: it is stopped")
+        assert sent == []
+
+
+async def test_a_lever_that_the_run_has_not_is_explained(
+    runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Instead of a command that must be refused."""
+    run = make_run("r", how="", levers=(LeverInfo("paused", "switch", False),))
+    async with TuimonApp(runs_dir, run).run_test(size=(120, 36), notifications=True) as pilot:
+        screen = await opened(pilot)
+        await until(pilot, lambda: screen.run.status.live)
+        sent = asked(screen, monkeypatch)
+        await pilot.press("h")
+        await seen(pilot, "has no learning rate to change")
+        assert sent == []
+
+
+async def test_any_lever_can_be_typed(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong with it is said before it is sent."""
+    async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=(120, 36), notifications=True) as pilot:
+        screen = await opened(pilot)
+        await until(pilot, lambda: screen.run.status.live)
+        sent = asked(screen, monkeypatch)
+        await pilot.press("e", *"weight_decay=*x", "enter")
+        await seen(pilot, "must be a finite number")
+        await pilot.press("backspace", "2", "enter")
+        await until(pilot, lambda: [(c.lever, c.op, c.value) for c in sent] == [("weight_decay", "multiply", 2.0)])
+
+
+async def test_findings_come_with_a_fix(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules are asked of the log as it is; f does what they advise."""
+    async with TuimonApp(runs_dir, make_run("r", how="", dead=40)).run_test(size=(120, 36), notifications=True) as pilot:
+        screen = await opened(pilot)
+        await until(pilot, lambda: screen.run.status.live)
+        sent = asked(screen, monkeypatch)
+        await until(pilot, lambda: screen.query_one(FindingsPanel).newest)
+        await pilot.press("f")
+        assert [(command.lever, command.op, command.value) for command in sent] == [("lr_scale", "set", 0.5)]
+
+
+async def test_the_selected_layer_is_shown_everywhere(runs_dir: Path, make_run: Any) -> None:
+    """The histogram follows the table's cursor."""
+    async with TuimonApp(runs_dir, make_run("r")).run_test(size=(160, 45), notifications=True) as pilot:
+        screen = await opened(pilot)
+        await seen(pilot, "gradient · fc1")
+        screen.query_one(LayerTable).focus()
+        await pilot.press("down")
+        await seen(pilot, "gradient · out")
+        await pilot.press("k")
+        await seen(pilot, "activation · out")
+        assert screen.query_one(HistogramView).kind == "activation"
+
+
+async def test_chart_keys_work_without_a_focus_on_the_chart(runs_dir: Path, make_run: Any) -> None:
+    """They mean the big chart then."""
+    async with TuimonApp(runs_dir, make_run("r")).run_test(size=(120, 36), notifications=True) as pilot:
+        screen = await opened(pilot)
+        chart = screen.query_one("#loss", Chart)
+        await pilot.press("g", "m", "x")
+        assert (chart.log_y, chart.x_axis) == (True, "time")
+        assert chart.smoothing > 0
+        await pilot.press("left")
+        assert chart.cursor is not None
+        await pilot.press("0")
+        assert chart.cursor is None
+
+
+async def test_one_panel_takes_the_window_and_gives_it_back(runs_dir: Path, make_run: Any) -> None:
+    """Z or a number that the overview has no room for; escape comes back before it leaves."""
+    async with TuimonApp(runs_dir, make_run("r")).run_test(size=(120, 36), notifications=True) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("8")
+        await seen(pilot, "Nothing printed yet")
+        assert screen.layout_now == "single"
+        await pilot.press("escape")
+        await seen(pilot, "gradient · fc1")
+        assert pilot.app.screen is screen
+
+
+async def test_a_click_on_a_footer_key_presses_it(runs_dir: Path, make_run: Any) -> None:
+    """As does a click on a page's title."""
+    async with TuimonApp(runs_dir, make_run("r")).run_test(size=(80, 24), notifications=True) as pilot:
+        screen = await opened(pilot)
+        await pilot.click("#pages", offset=(9, 0))
+        await until(pilot, lambda: screen.page == 1)
+        rows = text_of(pilot).splitlines()
+        row = next(y for y, line in enumerate(rows) if "? help" in line)
+        await pilot.click(offset=(rows[row].index("? help"), row))
+        await seen(pilot, "Keys on a run")
+
+
+async def test_a_run_that_is_gone_is_an_error_in_words(runs_dir: Path) -> None:
+    """Not a traceback."""
+    async with TuimonApp(runs_dir, runs_dir / "nowhere").run_test(size=(80, 24), notifications=True) as pilot:
+        await seen(pilot, "There is no run at")
+        await pilot.press("escape")
+        await seen(pilot, "No runs in")
+
+
+async def test_the_palette_offers_every_key(runs_dir: Path, make_run: Any) -> None:
+    """By what it does, and the themes with it."""
+    async with TuimonApp(runs_dir, make_run("r")).run_test(size=(120, 36), notifications=True) as pilot:
+        screen = await opened(pilot)
+        titles = [command.title for command in pilot.app.get_system_commands(screen)]
+        assert "Theme" in titles
+        assert "Halve the learning rate (h)" in titles
+
+
+async def test_several_runs_are_kept_open(runs_dir: Path, make_run: Any) -> None:
+    """N goes from one to the next, each with all that it has shown."""
+    first, second = make_run("first"), make_run("second", steps=20)
+    async with TuimonApp(runs_dir, first).run_test(size=(120, 36), notifications=True) as pilot:
+        await opened(pilot)
+        pilot.app.open_run(second)
+        await opened(pilot, steps=20)
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen) and pilot.app.screen.run.path == first)
+        await seen(pilot, "first")
+        assert set(pilot.app.opened) == {first, second}
