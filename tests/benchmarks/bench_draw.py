@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_draw.py [--plotext FOLDER]...
 
-plotext is measured as installed, and as found in each FOLDER (`pip install --target FOLDER plotext==6.1.0`), each in a process
-of its own; one that is not there is said so. It is given all points, and also, to be fair, no more than the two extremes of each
+plotext is measured as installed, and as found in each FOLDER (`pip install --target FOLDER plotext==6.1.0`), each in its own
+process; one that is not there is said so. It is given all points, and also, to be fair, no more than the two extremes of each
 dot column. Every figure is the median of several frames in one run on one machine; ratios are to tuimon's frame.
 """
 
@@ -45,6 +45,10 @@ def median_ms(frame: Callable[[], object], times: int) -> float:
     return statistics.median(taken)
 
 
+WHOLE = Options("loss")
+ZOOMED = Options("loss", x_range=(40_000, 45_000))
+
+
 def measure_tuimon() -> dict[str, float]:
     """The first frame, one in which nothing is new, one with new points in every chart, one zoomed in."""
     steps = np.arange(POINTS + 40 * APPENDED)
@@ -52,7 +56,7 @@ def measure_tuimon() -> dict[str, float]:
     pyramids = [Pyramid() for _ in data]
     known = POINTS
 
-    def frame(options: Options = Options("loss")) -> None:
+    def frame(options: Options = WHOLE) -> None:
         for pyramid, series in zip(pyramids, data, strict=True):
             pyramid.extend(steps[:known], series[:known])
             draw_chart([Curve("train", "train", pyramid)], options, WIDTH, HEIGHT)
@@ -66,7 +70,7 @@ def measure_tuimon() -> dict[str, float]:
         "first frame": median_ms(frame, 1),
         "later frame": median_ms(frame, 40),
         f"with {APPENDED} new points a chart": median_ms(growing_frame, 40),
-        "zoomed to 5 000 points": median_ms(lambda: frame(Options("loss", x_range=(40_000, 45_000))), 40),
+        "zoomed to 5 000 points": median_ms(lambda: frame(ZOOMED), 40),
     }
 
 

@@ -101,7 +101,7 @@ def layer_header(columns: Sequence[Column], width: int, sort: Key | None = None,
     row: Row = []
     for column in columns:
         arrow = ("^" if up else "v") if ascii else ("▴" if up else "▾")
-        title = column.title + (arrow if column.key == sort else "")
+        title = column.title[: column.width - 1] + arrow if column.key == sort else column.title
         style = "header-sorted" if column.key == sort else "header"
         row += [*_pad(row, column.start), Span(_aligned(column.key, title, column.width, ascii), style)]
     return fit(row, width)

@@ -278,7 +278,7 @@ class Chart(Drawn, can_focus=True):
             return
         low, high = self._window()
         cell = (high - low) / self._picture.width
-        self.cursor = min(high - cell / 2, self._last()) if self.cursor is None else self.cursor + by * cell
+        self.cursor = min(high, self._last()) if self.cursor is None else self.cursor + by * cell
         if not low <= self.cursor <= high:
             self.action_pan(by)
             low, high = self._window()

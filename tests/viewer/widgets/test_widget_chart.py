@@ -1,0 +1,203 @@
+"""Charts of a real log."""
+
+import math
+import os
+
+from tuimon.log.records import Applied, Process, RunStarted
+from tuimon.viewer.widgets import Chart, ChartGrid
+from tuimon.viewer.widgets.chart_grid import grouped
+
+LOSS = ("loss/train", "loss/val")
+
+
+async def test_before_the_first_value_it_says_what_will_come(make_run, show):
+    """A beginner is told, in words."""
+    run = make_run()
+    run.start()
+    async with show(chart := Chart(LOSS, "loss")) as shown:
+        chart.update_from(run.read())
+        assert "nothing logged yet" in shown.text()
+
+
+async def test_it_follows_the_log(make_run, show):
+    """Curves, legend with the latest values, and more of both as more is logged."""
+    run = make_run()
+    run.start()
+    async with show(chart := Chart(LOSS, "loss")) as shown:
+        run.train(1, 100)
+        chart.update_from(run.read())
+        assert "train 0.368" in shown.text() and "val 0.468" in shown.text()
+        run.train(101, 200)
+        chart.update_from(run.read())
+        assert "train 0.135" in shown.text() and "200" in shown.lines()[-1]
+
+
+async def test_a_resumed_run_is_drawn_from_where_it_resumed(make_run, show):
+    """What a resumed run takes back is taken out of the curve."""
+    run = make_run()
+    run.start()
+    run.train(1, 100)
+    async with show(chart := Chart(("loss/train",), "loss")) as shown:
+        chart.update_from(run.read())
+        run.writer.event(RunStarted("digits-mlp", Process("host", "boot", os.getpid(), 0.0), first_step=50))
+        for step in range(51, 121):
+            run.writer.scalars(step, {"loss/train": 5.0}, 2e9 + step)
+        chart.update_from(run.read())
+        shown.lines()
+        values = chart._curves[0].data
+        columns = values.columns(0, 120, 12)
+        assert columns.high[:4].max() < 1 and columns.low[6:].min() == 5
+
+
+async def test_keys_change_the_axes(make_run, show):
+    """Logarithm, smoothing, time, epochs: each is said in the picture."""
+    run = make_run()
+    run.start()
+    run.train(1, 200)
+    async with show(chart := Chart(LOSS, "loss")) as shown:
+        chart.update_from(run.read())
+        await shown.press("g", "m")
+        assert "log y, smooth 0.6" in shown.lines()[0]
+        await shown.press("x")
+        assert chart.x_axis == "time" and shown.lines()[-1].split()[-1] == "2.0s"
+        await shown.press("x")
+        assert chart.x_axis == "epoch" and shown.lines()[-1].split() == ["0", "1", "2", "3", "4", "5"]
+        await shown.press("x", "g", "m", "m", "m")
+        assert (chart.x_axis, chart.log_y, chart.smoothing) == ("step", False, 0.0)
+
+
+async def test_zoom_follows_the_newest_until_one_pans_away(make_run, show):
+    """Zoomed in, new points move the window; panned to the left, it stands still; end follows again."""
+    run = make_run()
+    run.start()
+    run.train(1, 200)
+    async with show(chart := Chart(LOSS, "loss")) as shown:
+        chart.update_from(run.read())
+        await shown.press("plus", "plus")
+        low, high = chart._picture.x_range
+        assert high - low == 50 and high >= 200
+        run.train(201, 300)
+        chart.update_from(run.read())
+        assert chart._picture.x_range[1] >= 300
+        await shown.press("shift+left")
+        kept = chart._picture.x_range
+        run.train(301, 350)
+        chart.update_from(run.read())
+        assert chart._picture.x_range == kept and "not following" in shown.lines()[0]
+        await shown.press("end")
+        assert chart._picture.x_range[1] >= 350
+        await shown.press("0")
+        assert chart._picture.x_range[0] == 0
+
+
+async def test_the_cursor_reads_values_off(make_run, show):
+    """It begins at the newest value, moves with the keys, and jumps to the mouse."""
+    run = make_run()
+    run.start()
+    run.train(1, 200)
+    async with show(chart := Chart(LOSS, "loss")) as shown:
+        chart.update_from(run.read())
+        await shown.press("left")
+        assert "step 200" in shown.lines()[0]
+        await shown.press("left", "left")
+        assert chart.cursor is not None and chart.cursor < 200
+        await shown.pilot.click(Chart, offset=(chart._picture.left, 5))
+        await shown.pilot.pause()
+        assert "step 1 " in shown.lines()[0] and "train 0.990" in shown.lines()[0]
+        assert sum("│" in line[chart._picture.left :] for line in shown.lines()) > 10
+
+
+async def test_markers_stand_where_a_lever_moved(make_run, show):
+    """With a short label; an action leaves none."""
+    run = make_run()
+    run.start()
+    run.train(1, 200)
+    run.writer.event(Applied(100, "lr_scale", 1.0, 0.5), 100)
+    run.writer.event(Applied(120, "checkpoint", note="saved"), 120)
+    async with show(chart := Chart(LOSS, "loss")) as shown:
+        chart.update_from(run.read())
+        assert "▼ lr ½" in shown.text() and shown.text().count("▼") == 1
+        assert sum("┊" in line for line in shown.lines()) > 5
+
+
+async def test_runs_are_overlaid(make_run, show):
+    """Each by its name, each in a stroke of its own."""
+    runs = {}
+    for name in ("first", "second"):
+        run = make_run(name)
+        run.start(name)
+        run.train(1, 50)
+        runs[name] = run.read()
+    async with show(chart := Chart(("loss/train",), "loss")) as shown:
+        chart.set_runs(runs)
+        assert "─ first 0.607  ┄ second 0.607" in shown.lines()[0]
+
+
+async def test_nan_is_a_gap_with_crosses(make_run, show):
+    """In ASCII an x."""
+    run = make_run()
+    for step in range(100):
+        run.writer.scalars(step, {"loss/train": math.nan if 40 <= step < 60 else 1.0})
+    async with show(chart := Chart(("loss/train",), "loss"), 60, 12, ascii=True) as shown:
+        chart.update_from(run.read())
+        assert "xxxx" in shown.lines()[-2] and shown.text().isascii()
+
+
+async def test_enter_opens(make_run, show):
+    """The message names the chart."""
+    async with show(chart := Chart(LOSS, "loss")) as shown:
+        await shown.press("enter")
+        (opened,) = shown.posted(Chart.Opened)
+        assert opened.chart is chart
+
+
+async def test_the_grid_has_a_chart_for_each_metric(make_run, show):
+    """Train and validation share one; new metrics get theirs when they come; a filter hides the others."""
+    run = make_run()
+    run.start()
+    async with show(grid := ChartGrid(), 100, 40) as shown:
+        grid.update_from(run.read())
+        await shown.pilot.pause()
+        assert grid.charts == []
+        run.train(1, 50)
+        grid.update_from(run.read())
+        await shown.pilot.pause()
+        assert [chart.title for chart in grid.charts] == ["loss", "lr", "throughput"]
+        assert "train" in shown.text(grid.charts[0])
+        run.writer.scalars(51, {"accuracy/val": 0.5, "system/host/cpu_percent": 3.0})
+        grid.update_from(run.read())
+        await shown.pilot.pause()
+        assert "accuracy" in [chart.title for chart in grid.charts]
+        grid.set_filter("LOSS")
+        await shown.pilot.pause()
+        assert [chart.title for chart in grid.charts] == ["loss"]
+
+
+async def test_charts_out_of_sight_are_not_drawn(make_run, show):
+    """A hundred metrics cost no more than those on the screen."""
+    run = make_run()
+    run.writer.scalars(1, {f"metric{i:03}": float(i) for i in range(100)})
+    async with show(grid := ChartGrid(), 60, 20) as shown:
+        grid.update_from(run.read())
+        await shown.pilot.pause()
+        run.writer.scalars(2, {f"metric{i:03}": float(i) for i in range(100)})
+        grid.update_from(run.read())
+        await shown.pilot.pause()
+        drawn = [chart for chart in grid.charts if chart._rows is not None]
+        assert len(grid.charts) == 100 and 1 <= len(drawn) <= 4
+        await shown.press("tab", "down")
+        assert grid.chosen is grid.charts[1]
+
+
+def test_tags_are_grouped_and_ordered():
+    """Loss first, then accuracy, learning rate, throughput, then the rest by name."""
+    tags = {"throughput", "lr", "loss/val", "loss/train", "accuracy/val", "bleu", "grad_norm/fc1", "val"}
+    assert grouped(tags) == {
+        "loss": ("loss/train", "loss/val"),
+        "accuracy": ("accuracy/val",),
+        "lr": ("lr",),
+        "throughput": ("throughput",),
+        "bleu": ("bleu",),
+        "val": ("val",),
+        "grad_norm/fc1": ("grad_norm/fc1",),
+    }

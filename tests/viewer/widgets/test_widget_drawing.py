@@ -1,0 +1,91 @@
+"""What all drawn widgets have in common: they draw what changed, when it is seen."""
+
+from rich.style import Style
+from textual.geometry import Region
+
+from tuimon.viewer.draw.rows import Row, Span, fit
+from tuimon.viewer.widgets import Drawn
+from tuimon.viewer.widgets.drawn import _changes
+
+
+class Lines(Drawn):
+    """Shows a list of lines, and counts how often it draws."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines = ["abc", "def"]
+        self.drawn = 0
+
+    def draw(self, width: int, height: int) -> list[Row]:
+        """One row a line."""
+        self.drawn += 1
+        return [fit([Span(line, "bad")], width) for line in self.lines]
+
+
+async def test_nothing_is_drawn_when_the_store_says_nothing_new(make_run, show):
+    """The same store at the same version costs no drawing; a new one does, once."""
+    run = make_run()
+    run.start()
+    async with show(widget := Lines()) as shown:
+        widget.update_from(run.read())
+        shown.lines()
+        before = widget.drawn
+        for _ in range(5):
+            widget.update_from(run.read())
+        assert widget.drawn == before
+        run.train(1, 1)
+        widget.update_from(run.read())
+        assert widget.drawn == before + 1
+
+
+async def test_lines_are_as_wide_as_the_widget(show):
+    """Also those that were not drawn."""
+    async with show(Lines(), 10, 4) as shown:
+        assert shown.lines() == ["abc       ", "def       ", " " * 10, " " * 10]
+
+
+async def test_a_hidden_widget_draws_nothing_until_it_is_seen(show):
+    """A redraw while it is hidden is done when it comes back."""
+    async with show(widget := Lines(), 10, 4) as shown:
+        shown.stage.shown.display = False
+        await shown.pilot.pause()
+        before = widget.drawn
+        widget.lines = ["xyz"]
+        widget.redraw()
+        assert widget.drawn == before
+        widget.display = True
+        await shown.pilot.pause()
+        assert shown.lines()[0].startswith("xyz")
+
+
+async def test_a_new_size_is_drawn_anew(show):
+    """Rows of the old width are not stretched."""
+    async with show(Lines(), 10, 4) as shown:
+        await shown.pilot.resize_terminal(20, 6)
+        await shown.pilot.pause()
+        assert [len(line) for line in shown.lines()] == [20] * 6
+
+
+async def test_a_theme_recolours(show):
+    """What is bad is in the theme's colour for errors, whichever theme that is."""
+
+    def colours(widget: Drawn) -> set[Style]:
+        return {segment.style.color for segment in widget.render_line(0) if segment.style}
+
+    async with show(widget := Lines()) as shown:
+        dark = colours(widget)
+        shown.stage.theme = "textual-light"
+        await shown.pilot.pause()
+        assert colours(widget) != dark
+
+
+def test_only_differing_cells_are_refreshed():
+    """From the first cell that differs to the last; a line that is gone, whole."""
+    before = [[Span("abcdef", "x")], [Span("same")], [Span("gone")]]
+    after = [[Span("abXYef", "x")], [Span("same")]]
+    assert list(_changes(before, after, 6)) == [Region(2, 0, 2, 1), Region(0, 2, 6, 1)]
+
+
+def test_a_change_of_style_alone_is_a_change():
+    """The same text in another meaning."""
+    assert list(_changes([[Span("ab", "x"), Span("cd", "y")]], [[Span("ab", "x"), Span("cd", "z")]], 4)) == [Region(2, 0, 2, 1)]

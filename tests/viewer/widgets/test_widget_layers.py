@@ -1,0 +1,95 @@
+"""The layer table, histograms through time, and one layer's details."""
+
+import json
+
+from tuimon.viewer.widgets import HistogramView, LayerDetail, LayerTable
+
+
+async def test_the_table_shows_the_latest_sample(make_run, show):
+    """Layers in the model's order, before any sample too."""
+    run = make_run()
+    run.start()
+    async with show(table := LayerTable(), 100, 10) as shown:
+        assert "No layers yet" in shown.text()
+        table.update_from(run.read())
+        assert [line.split()[0] for line in shown.lines()[1:4]] == ["fc1", "fc2", "out"]
+        run.sample(20)
+        table.update_from(run.read())
+        assert "3/256" in shown.lines()[1] and "41/256 !" in shown.lines()[2] and "3.0e-2" in shown.lines()[1]
+
+
+async def test_the_cursor_selects_a_layer(make_run, show):
+    """Told once for the first layer, and for each that the keys or the mouse go to."""
+    run = make_run()
+    run.start()
+    run.sample(20)
+    async with show(table := LayerTable(), 100, 10) as shown:
+        table.update_from(run.read())
+        await shown.press("down", "down", "down")
+        await shown.pilot.click(LayerTable, offset=(3, 1))
+        await shown.pilot.pause()
+        assert [message.layer for message in shown.posted(LayerTable.LayerSelected)] == ["fc1", "fc2", "out", "fc1"]
+
+
+async def test_sorting_keeps_the_selected_layer(make_run, show):
+    """By key or by a click on the title; the selection stays on its layer."""
+    run = make_run()
+    run.start()
+    run.sample(20)
+    async with show(table := LayerTable(), 100, 10) as shown:
+        table.update_from(run.read())
+        table.sort_by("dead")
+        assert [line.split()[0] for line in shown.lines()[1:4]] == ["fc2", "fc1", "out"]
+        assert table.selected == "fc1" and table.cursor == 1
+        await shown.press("O")
+        assert [line.split()[0] for line in shown.lines()[1:4]] == ["fc1", "fc2", "out"]
+        start = shown.lines()[0].index("grad norm")
+        await shown.pilot.click(LayerTable, offset=(start + 2, 0))
+        await shown.pilot.pause()
+        assert "grad nor▾" in shown.lines()[0]
+
+
+async def test_histograms_through_time(make_run, show):
+    """A column a sample; gradients or activations of the selected layer."""
+    run = make_run()
+    run.start()
+    async with show(view := HistogramView(), 60, 12) as shown:
+        view.update_from(run.read())
+        assert "Select a layer" in shown.text()
+        view.show_layer("fc1")
+        assert "No gradient samples of fc1 yet" in shown.text()
+        for step in (20, 40, 60):
+            run.sample(step)
+        view.update_from(run.read())
+        assert view.border_title == "gradient · fc1 · 3 samples"
+        assert any(line.count("█") == 3 for line in shown.lines())
+        await shown.press("k")
+        assert "activation · fc1" in view.border_title and "-2^" in shown.text()
+
+
+async def test_details_of_a_layer(make_run, show):
+    """Range, fractions, and which units are dead."""
+    run = make_run()
+    run.start()
+    run.sample(20)
+    run.writer.text(20, "tuimon/dead_units", json.dumps({"fc2": list(range(0, 205, 5))}))
+    async with show(detail := LayerDetail(), 60, 20) as shown:
+        detail.update_from(run.read())
+        assert "Select a layer" in shown.text()
+        detail.show_layer("fc2")
+        text = shown.text()
+        assert "Linear · 65 792 parameters · 256 units · relu" in text
+        assert "0 … 4.50" in text and "41 of 256 units !" in text and " 200" in text
+
+
+async def test_details_survive_foreign_texts(make_run, show):
+    """Texts that are no JSON, or another JSON, are no reason to fail."""
+    run = make_run()
+    run.start()
+    run.sample(20)
+    for text in ("", "nonsense", "[1]", '{"fc2": 3}'):
+        run.writer.text(20, "tuimon/dead_units", text)
+        async with show(detail := LayerDetail(), 60, 20) as shown:
+            detail.update_from(run.read())
+            detail.show_layer("fc2")
+            assert "41 of 256 units" in shown.text()

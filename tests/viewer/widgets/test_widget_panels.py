@@ -1,0 +1,231 @@
+"""Meters, levers, events, findings and the header."""
+
+import json
+
+import pytest
+
+from tuimon.log.records import (
+    Applied,
+    CheckpointSaved,
+    Command,
+    Ended,
+    Exited,
+    Finding,
+    Gap,
+    Launched,
+    Notice,
+    Process,
+    Refused,
+)
+from tuimon.viewer.widgets import EventList, FindingsPanel, GpuMeters, HostMeters, LeverPanel, RunHeader
+from tuimon.viewer.widgets.wording import describe
+
+GIB = 2.0**30
+
+
+async def test_gpu_meters(make_run, show):
+    """Readings, processes with their users, and N/A with the reason for what the driver does not tell."""
+    run = make_run()
+    readings = {
+        "utilization_percent": 87.0,
+        "memory_used_bytes": 12 * GIB,
+        "memory_total_bytes": 141 * GIB,
+        "temperature_c": 61.0,
+    }
+    run.writer.scalars(1, {f"system/gpu0/{name}": value for name, value in readings.items()})
+    gpu = {"index": 0, "name": "NVIDIA H200", "missing": {"power_w": "not supported"}}
+    gpu["processes"] = [{"pid": 42, "user": "ada", "memory_bytes": 11 * GIB}, {"pid": 43, "user": "", "memory_bytes": None}]
+    run.writer.text(1, "tuimon/gpu", json.dumps({"reason": "", "gpus": [gpu]}))
+    async with show(meters := GpuMeters(), 60, 10) as shown:
+        meters.update_from(run.read())
+        assert meters.border_title == "GPU 0 · NVIDIA H200"
+        text = shown.text()
+        assert "87 %" in text and "12/141 G" in text and "61 °C" in text
+        assert "pid 42  ada  11 G" in text and "pid 43" in text
+        assert "power N/A" in text and "power w: N/A (not supported)" in text
+
+
+async def test_no_gpu_says_why(make_run, show):
+    """The reason of the driver, in words."""
+    run = make_run()
+    async with show(meters := GpuMeters(), 60, 6) as shown:
+        assert "No GPU readings yet" in shown.text()
+        run.writer.text(1, "tuimon/gpu", json.dumps({"reason": "no NVIDIA driver", "gpus": []}))
+        meters.update_from(run.read())
+        assert "No GPU meters: no NVIDIA driver" in shown.text()
+
+
+async def test_host_meters(make_run, show):
+    """Processor, memory and the process; on two rows if there are no more."""
+    run = make_run()
+    async with show(meters := HostMeters(), 40, 3) as shown:
+        assert "No host readings yet" in shown.text()
+        host = {
+            "system/host/cpu_percent": 31.0,
+            "system/host/memory_used_bytes": 8 * GIB,
+            "system/host/memory_total_bytes": 24 * GIB,
+        }
+        run.writer.scalars(1, {**host, "system/process/cpu_percent": 104.0, "system/process/memory_bytes": 2.1 * GIB})
+        meters.update_from(run.read())
+        assert shown.lines()[0].endswith("31 %") and shown.lines()[1].endswith("8.0/24 G")
+        assert "104 %  2.1 G" in shown.lines()[2]
+        await shown.pilot.resize_terminal(40, 2)
+        await shown.pilot.pause()
+        assert "8.0/24 G" in shown.lines()[1] and "104 %" in shown.lines()[1]
+
+
+async def test_levers_are_requested_until_the_log_answers(make_run, show):
+    """Requested, then applied at a step; or refused, with the reason; or never sent."""
+    run = make_run()
+    run.start()
+    async with show(panel := LeverPanel(), 80, 8) as shown:
+        assert "No levers yet" in shown.text()
+        panel.update_from(run.read())
+        panel.requested(Command("lr_scale", "multiply", 0.5, id="1"))
+        assert "½ requested" in shown.lines()[0]
+        run.writer.event(Applied(12, "lr_scale", 1.0, 0.5, id="1"), 12)
+        panel.update_from(run.read())
+        assert "0.5" in shown.lines()[0] and "1 → 0.5 at step 12" in shown.lines()[0] and "requested" not in shown.text()
+        panel.requested(Command("weight_decay", "set", 9.0, id="2"))
+        run.writer.event(Refused(13, "weight_decay", 9.0, "above 1", id="2"), 13)
+        panel.update_from(run.read())
+        assert "refused: above 1" in shown.lines()[1]
+        panel.requested(Command("paused", "on", id="3"))
+        panel.failed("3", "the run is gone")
+        assert "not sent: the run is gone" in shown.lines()[2]
+
+
+async def test_an_answer_to_an_earlier_command_does_not_end_a_later_one(make_run, show):
+    """The later one is still requested."""
+    run = make_run()
+    run.start()
+    async with show(panel := LeverPanel(), 80, 8) as shown:
+        panel.update_from(run.read())
+        panel.requested(Command("lr_scale", "multiply", 0.5, id="1"))
+        panel.requested(Command("lr_scale", "multiply", 2.0, id="2"))
+        run.writer.event(Applied(12, "lr_scale", 1.0, 0.5, id="1"), 12)
+        panel.update_from(run.read())
+        assert "×2 requested" in shown.lines()[0]
+
+
+async def test_a_lever_that_is_off_says_off(make_run, show):
+    """With the value that it keeps."""
+    run = make_run()
+    run.start()
+    run.writer.event(Applied(5, "weight_decay", 0.01, 0.01, True, False), 5)
+    async with show(panel := LeverPanel(), 80, 8) as shown:
+        panel.update_from(run.read())
+        assert "off (0.01)" in shown.lines()[1]
+
+
+async def test_keys_and_clicks_move_levers(make_run, show):
+    """Each asks for the command that it stands for."""
+    run = make_run()
+    run.start()
+    async with show(panel := LeverPanel(), 80, 8) as shown:
+        panel.update_from(run.read())
+        await shown.press("less_than_sign", "greater_than_sign", "down", "space", "backspace", "end", "enter")
+        await shown.pilot.click(LeverPanel, offset=(20, 2))
+        await shown.pilot.pause()
+        assert [message.command for message in shown.posted(LeverPanel.Asked)] == [
+            Command("lr_scale", "multiply", 0.5),
+            Command("lr_scale", "multiply", 2.0),
+            Command("weight_decay", "toggle"),
+            Command("weight_decay", "default"),
+            Command("checkpoint", "do"),
+            Command("paused", "toggle"),
+        ]
+        await shown.press("down", "enter")
+        assert [message.lever.name for message in shown.posted(LeverPanel.EditAsked)] == ["activation"]
+
+
+async def test_events_are_followed(make_run, show):
+    """The newest are in sight, until one scrolls up; the end follows again."""
+    run = make_run()
+    async with show(events := EventList(), 60, 5) as shown:
+        assert "No events yet" in shown.text()
+        for number in range(20):
+            run.writer.event(Notice(f"notice {number}", step=number), number)
+        events.update_from(run.read())
+        assert "notice 19" in shown.lines()[-1]
+        await shown.press("home")
+        run.writer.event(Notice("late", "warning", 20), 20)
+        events.update_from(run.read())
+        assert "notice 0" in shown.lines()[0] and "late" not in shown.text()
+        await shown.press("end")
+        assert "! late" in shown.lines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (Launched("a", ("python", "x.py"), "/", Process("h", "b", 1, 0.0)), "launched a: python x.py"),
+        (Applied(1, "lr_scale", 1.0, 0.5, by="ada"), "lr_scale 1 → 0.5, by ada"),
+        (Applied(1, "l1", 0.1, 0.1, True, False), "l1 0.1 → off (0.1)"),
+        (Applied(1, "checkpoint", note="step-1.pt"), "checkpoint done (step-1.pt)"),
+        (Refused(1, "lr_scale", 9.0, "above 1"), "refused lr_scale 9: above 1"),
+        (CheckpointSaved(1, "c.pt", "best"), "saved c.pt (best)"),
+        (Gap(3, "disk full"), "! 3 records lost (disk full)"),
+        (Ended("failed", "boom"), "failed: boom"),
+        (Exited(signal=9), "killed by SIGKILL"),
+        (Exited(signal=9, out_of_memory=True), "killed: the machine ran out of memory"),
+        (Exited(reason="no such file"), "could not be started: no such file"),
+        (Exited(code=0), "process ended with exit code 0"),
+        (Finding(1, "dead", "units died"), "! units died"),
+    ],
+)
+def test_every_event_has_words(event, words):
+    """What is wrong says so in words, in ASCII too."""
+    assert describe(event)[0] == words
+    assert describe(event, ascii=True)[0].isascii()
+
+
+async def test_findings_offer_their_remedy(make_run, show):
+    """The newest first; enter asks for the remedy of the one under the cursor."""
+    run = make_run()
+    async with show(panel := FindingsPanel(), 60, 8) as shown:
+        assert "Nothing found wrong" in shown.text() and panel.newest is None
+        old = Finding(100, "slow", "the loss does not fall", severity="info")
+        new = Finding(200, "dead", "fc2: 16 % of units dead", "fc2", remedy={"lr_scale": 0.5})
+        run.writer.event(old, 100)
+        run.writer.event(new, 200)
+        panel.update_from(run.read())
+        assert shown.lines()[0].startswith("! step 200: fc2: 16 % of units dead")
+        assert "lr_scale → 0.5" in shown.lines()[1] and shown.lines()[2].startswith("i step 100")
+        assert panel.newest == new
+        await shown.press("enter", "end", "enter")
+        assert [message.finding for message in shown.posted(FindingsPanel.RemedyAsked)] == [new]
+
+
+async def test_the_header_says_what_and_how_far(make_run, show):
+    """On one line where there is room, on two where there is less; the state is a sign and a word."""
+    run = make_run()
+    async with show(header := RunHeader(), 140, 5) as shown:
+        assert "no run yet" in shown.text()
+        run.start()
+        run.train(1, 120)
+        run.writer.event(Applied(100, "lr_scale", 1.0, 0.5), 100)
+        header.update_from(run.read())
+        header.set_state("running")
+        line = shown.lines()[0]
+        for words in ("digits-mlp · mlp · adam", "● running", "epoch 4/10", "step 120/400", "100 it/s", "ETA 0:03", "(½)"):
+            assert words in line
+        await shown.pilot.resize_terminal(70, 5)
+        await shown.pilot.pause()
+        assert len(shown.lines()) == 2
+        assert "digits-mlp" in shown.lines()[0] and "running" in shown.lines()[0] and "step 120/400" in shown.lines()[1]
+
+
+async def test_no_panel_leaves_ascii(make_run, show):
+    """With `ascii_only`, no widget shows anything beyond ASCII."""
+    run = make_run()
+    run.start()
+    run.train(1, 40)
+    run.sample(40)
+    run.writer.event(Applied(30, "lr_scale", 1.0, 0.5, note="lr 1 → 0.5"), 30)
+    run.writer.event(Finding(40, "dead", "dead", remedy={"lr_scale": 0.5}), 40)
+    store = run.read()
+    for kind in (GpuMeters, HostMeters, LeverPanel, EventList, FindingsPanel, RunHeader):
+        async with show(widget := kind(), 70, 6, ascii=True) as shown:
+            widget.update_from(store)
+            assert shown.text().isascii(), kind
