@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
+    _never_fail_to_print()
     options = parse(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _verb(options.verb)(options)
@@ -168,6 +170,13 @@ def _verb(name: str) -> Verb:
         "doctor": listing.doctor, "completion": listing.completion,
     }  # fmt: skip
     return verbs[name]
+
+
+def _never_fail_to_print() -> None:
+    """A terminal or pipe that is not Unicode gets question marks in place of arrows."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _silence_stdout() -> None:

@@ -175,12 +175,31 @@ def test_presets_are_listed() -> None:
         (["run", "digits-mlp", "--nope"], 2, "unknown: --nope"),
     ],
 )
-def test_an_error_is_a_line_and_an_exit_code(tmp_path: Path, arguments: list[str], code: int, reason: str) -> None:
-    """Never a traceback; 2 for wrong usage; nothing is left behind."""
-    done = tuimon(*arguments, cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.getcwd()})
-    assert done.returncode == code
-    assert reason in done.stderr and "Traceback" not in done.stderr
+def test_an_error_is_a_line_and_an_exit_code(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    reason: str,
+) -> None:
+    """2 for wrong usage; nothing is left behind."""
+    monkeypatch.chdir(tmp_path)
+    try:
+        returned = cli.main(arguments)
+    except SystemExit as usage:
+        returned = usage.code
+    assert returned == code
+    assert reason in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_in_a_real_process_has_no_traceback(tmp_path: Path) -> None:
+    """One line, and what to do."""
+    done = tuimon("run", "digits-mlp", "--runs-dir", "/proc/nope")
+    assert done.returncode == 1
+    first, second = done.stderr.splitlines()
+    assert first.startswith("tuimon: Cannot make") and "--runs-dir" in second
 
 
 def test_detach_prints_the_name_and_returns(runs: Runs) -> None:
@@ -198,6 +217,14 @@ def test_options_before_and_after_the_verb_mean_the_same() -> None:
     assert cli.parse(["--runs-dir", "x", "ls"]).runs_dir == cli.parse(["ls", "--runs-dir", "x"]).runs_dir == "x"
     assert cli.parse(["--ascii", "attach"]).ascii and cli.parse(["attach", "--ascii"]).ascii
     assert not cli.parse(["attach"]).ascii and cli.parse(["ls"]).runs_dir is None
+
+
+def test_an_output_that_is_not_unicode_gets_question_marks(runs: Runs) -> None:
+    """And no traceback."""
+    runs.start("a")
+    done = tuimon("set", "a", "pause", "--runs-dir", str(runs.folder), env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("paused off ? on\n")
 
 
 def test_the_version_is_the_packages() -> None:

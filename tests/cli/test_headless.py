@@ -13,6 +13,7 @@ import subprocess
 import sys
 import termios
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -213,14 +214,22 @@ def test_a_log_of_another_framework_is_printed_once(tmp_path: Path) -> None:
     assert lines[-1]["state"] == "unknown"
 
 
-def test_a_real_preset_trains_from_start_to_exit_code(tmp_path: Path) -> None:
-    """`tuimon run` without a terminal is headless: the whole way, with the real trainer."""
-    command = [sys.executable, "-m", "tuimon", "run", "digits-softmax", "steps=20", "--json", "--name", "real", "lr=0.01"]
-    done = subprocess.run(
-        [*command, "--runs-dir", str(tmp_path)], capture_output=True, text=True, timeout=90, stdin=subprocess.DEVNULL
-    )
+def test_a_real_preset_trains_and_is_resumed(tmp_path: Path) -> None:
+    """`tuimon run` without a terminal is headless: the whole way with the real trainer, twice in one folder."""
+    first = real("run", "digits-softmax", "steps=20", "--json", "--name", "real", "lr=0.01", "--runs-dir", str(tmp_path))
+    assert first[-1]["step"] == 20 and first[-1]["state"] == "finished"
+    run = tmp_path / "real"
+    assert read_run(run).exited.code == 0
+    spec = (run / "spec.toml").read_text()
+    (run / "spec.toml").write_text(spec.replace("steps = 20", "steps = 30"))
+    second = real("resume", "real", "--json", "--runs-dir", str(tmp_path))
+    assert second[-1]["step"] == 30 and second[-1]["state"] == "finished"
+    assert read_run(run)["loss/train"].steps.tolist() == list(range(1, 31))
+
+
+def real(*arguments: str) -> list[dict[str, Any]]:
+    """The JSON lines of a command that ends well."""
+    command = [sys.executable, "-m", "tuimon", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert lines[-1]["step"] == 20 and lines[-1]["state"] == "finished"
-    assert (tmp_path / "real" / "spec.toml").is_file()
-    assert read_run(tmp_path / "real").exited.code == 0
+    return [json.loads(line) for line in done.stdout.splitlines()]

@@ -59,6 +59,17 @@ def test_a_name_that_means_no_run_names_the_nearest(folder: Path, text: str, rea
     assert reason in str(error.value)
 
 
+def test_a_folder_with_logs_deeper_in_it_names_them(folder: Path) -> None:
+    """As other frameworks keep training and validation apart."""
+    for name in ("train", "validation"):
+        (folder / "empty" / name).mkdir()
+        (folder / "empty" / name / "events.out.tfevents.1.host").touch()
+    with pytest.raises(TuimonError, match="holds no log of its own") as error:
+        find_run("empty", folder)
+    assert "train, validation" in error.value.hint
+    assert find_run("empty/train", folder) == folder / "empty" / "train"
+
+
 def test_without_runs_the_error_says_how_to_start_one(tmp_path: Path) -> None:
     """Also for `latest`."""
     with pytest.raises(TuimonError, match="No runs in"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,13 +12,13 @@ from typing import Any
 import pytest
 
 from conftest import wait_until
-from launching import Runs, status
+from launching import Runs
 from tuimon.errors import TuimonError
 from tuimon.launcher import start as start_module
 from tuimon.launcher.devices import Device
 from tuimon.launcher.glance import lifecycle
+from tuimon.launcher.spawn import supervise
 from tuimon.launcher.start import check_name, resume_run, start
-from tuimon.log.reader import read_run
 from tuimon.spec import load_spec
 
 SPEC = load_spec("digits-softmax", ["steps=30"])
@@ -129,18 +128,20 @@ def test_what_cannot_be_resumed_is_refused(tmp_path: Path, runs: Runs) -> None:
         resume_run(run)
 
 
-def test_a_real_run_trains_and_is_resumed_in_its_own_folder(runs: Runs) -> None:
-    """Started, finished, and resumed: one folder, one log whose latest attempt counts."""
-    run = start(SPEC, runs_dir=runs.folder, name="real", device="cpu")
-    assert status(run) == "starting"
-    wait_until(lambda: lifecycle(run).exited, 60)
-    assert status(run) == "finished", (run / "output.log").read_text()
-    assert read_run(run).step == 30
-    resume_run(run)
-    wait_until(lambda: lifecycle(run).exited, 60)
-    assert status(run) == "finished", (run / "output.log").read_text()
-    assert lifecycle(run).started.first_step == 30
-    assert lifecycle(run).launched.cwd == os.getcwd()
+def test_a_run_that_has_ended_is_resumed_where_it_was_started(
+    runs: Runs, tmp_path: Path, handed_over: list[dict[str, Any]]
+) -> None:
+    """With its own spec, in its own folder, from the folder that relative paths were meant from."""
+    run = runs.folder / "a"
+    run.mkdir()
+    supervise(run, [sys.executable, "-c", ""], cwd=tmp_path)
+    wait_until(lambda: lifecycle(run).exited)
+    (run / "spec.toml").write_text(SPEC.to_toml())
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints" / "last.pt").touch()
+    assert start(None, runs_dir=runs.folder, name="a", resume=True) == run
+    assert handed_over[0]["command"][-4:] == [str(run / "spec.toml"), "--run-dir", str(run), "--resume"]
+    assert handed_over[0]["cwd"] == tmp_path
 
 
 def test_starting_imports_no_torch(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from tuimon.log.reader import event_files
 
 _EVENTS = "events.out.tfevents."
 _LATEST = "latest"
+_LISTED = 100  # files to look at, in search of something to suggest
 
 
 def runs_dir(option: str | Path | None = None) -> Path:
@@ -36,7 +38,17 @@ def find_run(text: str, directory: Path) -> Path:
     for candidate in (directory / text, Path(text).expanduser().absolute()):
         if text and event_files(candidate):
             return candidate
+        if text and candidate.is_dir():
+            raise _without_log(candidate)
     return _by_prefix(text, runs, directory)
+
+
+def _without_log(folder: Path) -> TuimonError:
+    """Other frameworks put logs in folders within a run's: train, validation."""
+    within = itertools.islice((str(file.parent.relative_to(folder)) for file in folder.rglob(f"*{_EVENTS}*")), _LISTED)
+    names = sorted({name for name in within if name != "."})
+    hint = f"There are some within it: {', '.join(names[:5])}." if names else "A log's file is named events.out.tfevents.…"
+    return TuimonError(f"{folder} holds no log of its own.", hint)
 
 
 def _by_prefix(text: str, runs: list[Path], directory: Path) -> Path:
