@@ -135,12 +135,12 @@ def test_the_largest_floats_have_an_axis():
 
 
 def test_markers_cursor_and_legend():
-    """A marker's label stands over its line, at its left near the edge; the cursor reads the nearest points off."""
+    """A marker's label stands over its line; where curves leave it no room, an arrow does. The cursor reads points off."""
     curves = [curve(range(101), range(101), "train"), curve([0, 50, 100], [100, 50, 0], "val", "val")]
     options = Options("loss", cursor=75, markers=(Marker(20, "lr 1/2"), Marker(22, "wd off"), Marker(100, "x 3")))
     assert rows(curves, options, 40, 9, ascii=True) == [
         "loss step 75 * train 75.0  o val 50.0   ",
-        " 100+oooo   v lr 1/2           |   x 3 v",
+        " 100+oooo   v lr 1/2           |    ***v",
         "    |   oooooooo             ********  :",
         "  50+       :  oooooooo******* |       :",
         "    |       :  *******oooooooo |       :",
@@ -149,6 +149,13 @@ def test_markers_cursor_and_legend():
         "    ++----------------+----------------+",
         "     0               50              100",
     ]
+
+
+def test_a_marker_near_the_edge_has_its_label_at_its_left_or_below():
+    """On top where that is free; under a curve that runs along the top, at the bottom."""
+    marked = Options(legend=False, markers=(Marker(8, "wd off"),))
+    assert rows([curve(range(9), [0, 0, 0, 0, 0, 0, 0, 0, 0])], marked, 12, 3)[0] == "    wd off ▼"
+    assert rows([curve(range(9), [0] + [9] * 8)], marked, 12, 3)[-1].endswith("wd off ▲")
 
 
 def test_curves_differ_without_colour():

@@ -150,7 +150,7 @@ Show = Callable[..., AbstractAsyncContextManager[Shown]]
 
 @pytest.fixture
 def show() -> Show:
-    """A widget on a stage of a size, as `async with show(widget, 80, 24) as shown`."""
+    """Puts a widget on a stage of a size: an async context manager that gives what is shown."""
 
     @asynccontextmanager
     async def context(widget: Widget, width: int = 80, height: int = 24, ascii: bool = False) -> AsyncIterator[Shown]:

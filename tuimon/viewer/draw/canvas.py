@@ -149,6 +149,11 @@ class Canvas:
         self._codes[free, cell] = ord(glyph)
         self._owners[free | restyle, cell] = self._style(style)
 
+    def is_free(self, row: int, cell: int, length: int) -> bool:
+        """Whether nothing is drawn there; a margin of one cell may lie outside, text may not."""
+        inside = cell >= -1 and cell + length <= self.width + 1
+        return inside and bool((self._codes[row, max(cell, 0) : cell + length] == _SPACE).all())
+
     def write(self, row: int, cell: int, text: str, style: str) -> None:
         """Text over whatever is there, cut at the edges."""
         text = text[max(-cell, 0) : max(self.width - cell, 0)]

@@ -198,22 +198,24 @@ def _in_order(curves: Sequence[Curve], columns: list[Columns]) -> list[tuple[tup
 
 
 def _draw_markers(canvas: Canvas, markers: Sequence[Marker], x_range: Range) -> None:
-    free_from = 0
     for marker in sorted(markers, key=lambda marker: marker.x):
         cell = _cell(marker.x, x_range, canvas.width)
-        if cell is None:
-            continue
-        canvas.column(cell, ":" if canvas.ascii else "┊", "marker")
-        arrow = "v" if canvas.ascii else "▼"
-        label = f"{arrow} {marker.label}"
-        start = cell if cell + len(label) <= canvas.width else cell - len(label) + 1
-        if start != cell:
-            label = f"{marker.label} {arrow}"
-        if start < free_from:
-            start, label = cell, arrow
-        if start >= free_from:
-            canvas.write(0, start, label, "marker")
-            free_from = max(start + len(label), cell) + 1
+        if cell is not None:
+            _draw_marker(canvas, cell, marker.label)
+
+
+def _draw_marker(canvas: Canvas, cell: int, label: str) -> None:
+    """A dotted line with its label on top, or at the bottom where curves are on top; where neither is free, an arrow only."""
+    down, up = ("v", "^") if canvas.ascii else ("▼", "▲")
+    size = len(label) + 2
+    for row, arrow in ((0, down), (canvas.height - 1, up)):
+        for start, text in ((cell, f"{arrow} {label}"), (cell - size + 1, f"{label} {arrow}")):
+            if canvas.is_free(row, start - 1, size + 2):
+                canvas.column(cell, ":" if canvas.ascii else "┊", "marker")
+                canvas.write(row, start, text, "marker")
+                return
+    canvas.column(cell, ":" if canvas.ascii else "┊", "marker")
+    canvas.write(0, cell, down, "marker")
 
 
 def _cell(x: float | None, x_range: Range, width: int) -> int | None:
