@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tuimon.launcher.status import Lifecycle
 from tuimon.log.batch import Batch
-from tuimon.log.reader import event_files, read_part
+from tuimon.log.files import event_files
+from tuimon.log.reader import read_part
 from tuimon.log.records import RunStarted
 from tuimon.log.store import Store
 

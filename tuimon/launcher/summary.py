@@ -13,7 +13,7 @@ import numpy as np
 
 from tuimon.launcher.glance import glance
 from tuimon.launcher.status import Lifecycle, Status
-from tuimon.log.reader import event_files
+from tuimon.log.files import event_files
 from tuimon.log.store import Series, Store
 
 _SPARKS = 60  # points of a sparkline

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from tuimon.errors import TuimonError
 from tuimon.log import batch, frames
 from tuimon.log.batch import Batch
+from tuimon.log.files import event_files
 from tuimon.log.store import Store
 
 READ_BYTES = 8 << 20
@@ -124,16 +125,6 @@ class RunReader:
         for file in self._files.values():
             file.close()
         self._files.clear()
-
-
-def event_files(path: Path) -> list[Path]:
-    """The event files of a folder by name (their names begin with their time), or the one that `path` is."""
-    if path.is_file():
-        return [path]
-    try:
-        return sorted(Path(entry.path) for entry in os.scandir(path) if "tfevents" in entry.name and entry.is_file())
-    except OSError:
-        return []
 
 
 def read_run(path: str | Path) -> Store:
