@@ -7,7 +7,6 @@ moves is in the checkpoint, so on a CPU a run that was stopped and resumed ends 
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +25,7 @@ from tuimon.training.data import Data, Split, load, order
 from tuimon.training.device import autocast, choose_device, use_threads
 from tuimon.training.memory import memory_explained
 from tuimon.training.model import build_model
+from tuimon.training.output import say
 from tuimon.training.parts import optimizer
 from tuimon.training.randomness import random_states, restore_random_states, seed_everything
 from tuimon.training.signals import StopSignals
@@ -243,11 +243,3 @@ class Trainer:
             f"{len(self.data.train)} examples to train on, {len(self.data.val)} to validate; "
             f"steps {self.step} to {self.total_steps}, {self.steps_per_epoch} an epoch"
         )
-
-
-def say(text: str) -> None:
-    """Prints a line at once. Unbuffered, and silent when it cannot: a full disk must not end the training."""
-    try:
-        os.write(1, f"{text}\n".encode())
-    except OSError:
-        return

@@ -1,4 +1,4 @@
-"""Being asked to stop by SIGINT (Ctrl-C) or SIGTERM: gently the first time, at once the second. Standard library only."""
+"""Being asked to stop by SIGINT (Ctrl-C) or SIGTERM: gently the first time, at once the second. No torch."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import signal
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
+
+from tuimon.training.output import say
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -33,4 +35,5 @@ class StopSignals:
         if self.asked:
             raise KeyboardInterrupt(signal.Signals(number).name)
         self.asked = True
+        say("stopping: finishes the step, validates and saves; a second signal stops at once")
         self.tell()
