@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuimon.errors import TuimonError
-from tuimon.log.reader import event_files
+from tuimon.log.files import event_files
 
 _EVENTS = "events.out.tfevents."
 _LATEST = "latest"
