@@ -38,9 +38,9 @@ def test_overrides_take_the_type_of_their_field():
     """A text from the command line becomes what its field holds."""
     spec = load_spec(
         DEFAULT_PRESET,
-        ["lr=1e-2", "epochs=1e2", "hidden=[64, 32]", "optimizer=sgd", "momentum=0.9", "nesterov=TRUE", "seed=7", "device=cuda:1"],
+        ["lr=1e-2", "epochs=1e2", "hidden=[64, 2]", "optimizer=sgd", "momentum=.9", "nesterov=TRUE", "seed=7", "device=cuda:1"],
     )
-    assert (spec.optimizer.lr, spec.training.epochs, spec.model.hidden) == (0.01, 100, (64, 32))
+    assert (spec.optimizer.lr, spec.training.epochs, spec.model.hidden) == (0.01, 100, (64, 2))
     assert (spec.optimizer.name, spec.optimizer.momentum, spec.optimizer.nesterov) == ("sgd", 0.9, True)
     assert (spec.training.seed, spec.training.device) == (7, "cuda:1")
     assert isinstance(spec.training.epochs, int)
@@ -63,7 +63,9 @@ def test_a_users_own_options_take_any_value():
     assert spec.model.options == {"width": 3, "kind": "deep", "sizes": [1, 2.5]}
 
 
-@pytest.mark.parametrize(("name", "key"), [*SHORT_NAMES.items(), ("val_fraction", "data.val_fraction"), ("l1", "regularization.l1")])
+@pytest.mark.parametrize(
+    ("name", "key"), [*SHORT_NAMES.items(), ("val_fraction", "data.val_fraction"), ("l1", "regularization.l1")]
+)
 def test_short_names_and_ends_of_keys_are_found(name: str, key: str):
     """The everyday keys have short names; any other key may be named by its end alone."""
     assert find_key(name) == key
@@ -157,9 +159,9 @@ def test_a_wrong_file_is_one_line_with_its_name(tmp_path: Path, toml: str, messa
 
 def test_what_is_neither_preset_nor_file_names_the_nearest_preset():
     """Else all of them."""
-    with pytest.raises(TuimonError, match="^digits-mpl: no preset and no file is called so; did you mean digits-mlp\\?$"):
+    with pytest.raises(TuimonError, match=r"^digits-mpl: no preset and no file is called so; did you mean digits-mlp\?$"):
         load_spec("digits-mpl")
-    with pytest.raises(TuimonError, match="presets: digits-cnn, digits-mlp, digits-softmax$"):
+    with pytest.raises(TuimonError, match=r"presets: digits-cnn, digits-mlp, digits-softmax$"):
         load_spec("/nowhere/zzz.toml")
 
 
@@ -196,7 +198,7 @@ def test_a_spec_survives_toml_and_plain_tables(name: str, tmp_path: Path):
 def test_a_spec_that_cannot_be_written_says_where(tmp_path: Path):
     """Before anything has started."""
     (tmp_path / "run").write_text("a file")
-    with pytest.raises(TuimonError, match="Cannot write the run's spec into .*run"):
+    with pytest.raises(TuimonError, match=r"Cannot write the run's spec into .*run"):
         save_spec(Spec(), tmp_path / "run")
 
 

@@ -151,6 +151,23 @@ def test_a_checkpoint_that_is_asked_for_resumes_exactly(tmp_path: Path):
     assert torch.equal(weights(whole), weights(trained(tmp_path / "run", "steps=120", resume=True)))
 
 
+def test_a_checkpoint_asked_for_within_a_step_is_taken_at_its_end(tmp_path: Path):
+    """Dropout has drawn for the step already: only its end is a place to go on from."""
+    spec = load_spec("digits-mlp", [*QUICK, "steps=120"])
+    trainer = Trainer(spec, tmp_path / "run", resume=False, signals=StopSignals())
+
+    def ask(*_: object) -> None:
+        if trainer.model.training and trainer.step == 59:
+            trainer.monitor.send(Command("checkpoint", "do", id="1"))
+
+    trainer.model.register_forward_hook(ask)
+    trainer.run()
+    saved = events(read_run(tmp_path / "run"), CheckpointSaved)
+    assert [event for event in saved if event.reason == "asked"] == [CheckpointSaved(60, "checkpoints/step-60.pt", "asked")]
+    (tmp_path / "run" / "checkpoints" / "step-60.pt").replace(tmp_path / "run" / "checkpoints" / "last.pt")
+    assert torch.equal(weights(trainer), weights(trained(tmp_path / "run", "steps=120", resume=True)))
+
+
 def test_levers_stay_where_they_were_when_a_run_is_resumed(tmp_path: Path):
     """What was done to a run is part of it."""
     whole = steered(tmp_path / "whole", 20, Command("lr_scale", "multiply", 0.5, id="1"))
