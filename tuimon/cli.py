@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import importlib
 import io
 import os
 import sys
@@ -160,16 +161,18 @@ def _add_others(verbs: _Verbs) -> None:
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
 
 
-def _verb(name: str) -> Verb:
-    from tuimon.commands import listing, running, steering
+_HOMES = {
+    "home": "running", "run": "running", "resume": "running", "attach": "running",
+    "set": "steering", "stop": "steering",
+    "ls": "listing", "presets": "listing", "dump": "listing", "doctor": "listing", "completion": "listing",
+}  # fmt: skip
 
-    verbs: dict[str, Verb] = {
-        "home": running.home, "run": running.run, "resume": running.resume, "attach": running.attach,
-        "set": steering.set_levers, "stop": steering.stop,
-        "ls": listing.ls, "presets": listing.presets, "dump": listing.dump,
-        "doctor": listing.doctor, "completion": listing.completion,
-    }  # fmt: skip
-    return verbs[name]
+
+def _verb(name: str) -> Verb:
+    """The function of a verb, from the one module that it needs."""
+    module = importlib.import_module(f"tuimon.commands.{_HOMES[name]}")
+    found: Verb = getattr(module, "set_levers" if name == "set" else name)
+    return found
 
 
 def _never_fail_to_print() -> None:

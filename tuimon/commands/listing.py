@@ -8,13 +8,15 @@ import sys
 import textwrap
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tuimon import format
 from tuimon.launcher.runs import find_run, list_runs, runs_dir
-from tuimon.launcher.summary import RunSummary, summarize
+
+if TYPE_CHECKING:
+    from tuimon.launcher.summary import RunSummary
 
 _RUN_COLUMNS = ("RUN", "STATE", "STEP", "LOSS", "VAL", "SPEED", "DEVICE", "LAST RECORD")
 
@@ -25,6 +27,8 @@ def ls(options: argparse.Namespace) -> int:
     runs = list_runs(directory)
     if options.names:
         return _print_names(run.name for run in runs)
+    from tuimon.launcher.summary import summarize
+
     summaries = [summarize(run) for run in runs]
     if options.json:
         return _print_json([_plain(summary) for summary in summaries])
