@@ -225,3 +225,13 @@ def test_a_point_takes_at_most_24_bytes(tmp_path: Path) -> None:
             store.apply(reader.read())
     held = sum(column._data.nbytes for column in store["x"]._columns)
     assert held <= 24 * len(store["x"]) * 1.001
+
+
+def test_the_order_of_files_of_one_second_does_not_matter(tmp_path: Path) -> None:
+    """An end that was read before the supervisor's word of the start stays the end."""
+    supervisor, training = LogWriter(tmp_path, "launch"), LogWriter(tmp_path, "run")
+    supervisor.event(Launched(name="r", command=(), cwd="", supervisor=NOBODY))
+    training.event(RunStarted(name="r", process=NOBODY))
+    training.event(Ended(how="finished"))
+    training.path.rename(tmp_path / "events.out.tfevents.0.run")
+    assert read_run(tmp_path).ended == Ended(how="finished")

@@ -73,7 +73,7 @@ def _matches(rows: Bytes, layout: _Layout) -> npt.NDArray[np.bool_]:
     different = np.zeros(len(rows), np.uint64)
     for i in range(len(fixed)):
         different |= (words[:, i] ^ words[0, i]) & fixed[i]
-    return different == 0
+    return np.equal(different, 0)
 
 
 def _read(rows: Bytes, index: Offsets, layout: _Layout) -> Columns:
