@@ -26,6 +26,9 @@ from tuimon.spec import (
     with_overrides,
 )
 
+SECTION = [name.removeprefix("regularization.") for name in (f.key for f in fields()) if name.startswith("regularization.")]
+NAMED = [field.key for field in fields() if field.key.endswith(".name")]
+
 
 def refusal(*overrides: str) -> str:
     with pytest.raises(TuimonError) as raised:
@@ -77,10 +80,10 @@ def test_short_names_and_ends_of_keys_are_found(name: str, key: str):
         ("lrr=3", "lrr: no such key; did you mean lr?"),
         ("optimiser.lr=3", "optimiser.lr: no such key; did you mean optimizer.lr?"),
         ("training.epoch=3", "training.epoch: no such key; did you mean epochs?"),
-        ("regularization.zzz=3", "regularization.zzz: no such key; [regularization] has l1, l2, clip_norm"),
+        ("regularization.zzz=3", "regularization.zzz: no such key; [regularization] has " + ", ".join(SECTION)),
         ("qqqqq=1", "qqqqq: no such key"),
         ("model.options.=1", "model.options.: no such key; did you mean options?"),
-        ("name=3", "name: could be data.name or model.name or optimizer.name; write the whole key"),
+        ("name=3", "name: could be " + " or ".join(NAMED) + "; write the whole key"),
         ("lr", "'lr': must be key=value, such as lr=0.01"),
         ("lr=-1", "optimizer.lr = -1: must be a number above 0 and at most 1000"),
         ("lr=fast", "optimizer.lr = 'fast': must be a number above 0 and at most 1000"),
@@ -100,11 +103,11 @@ def test_short_names_and_ends_of_keys_are_found(name: str, key: str):
         ("model.options=3", "model.options = 3: must be a table"),
         (
             "optimizer=adem",
-            "optimizer.name = 'adem': must be one of sgd, adam, adamw, rmsprop, adagrad, adadelta; did you mean adam?",
+            f"optimizer.name = 'adem': must be one of {', '.join(OPTIMIZERS)}; did you mean adam?",
         ),
         ("model=mpl", "model.name = 'mpl': must be one of cnn, mlp, softmax, or the path of a .py file; did you mean mlp?"),
         ("device=gpu", "training.device = 'gpu': must be one of auto, cpu, cuda, mps, or cuda:N; did you mean cpu?"),
-        ("momentum=0.9", "optimizer.momentum: adam has no momentum; it belongs to sgd, rmsprop"),
+        ("momentum=0.9", "optimizer.momentum: adam has no momentum; it belongs to gd, sgd, rmsprop"),
     ],
 )
 def test_a_wrong_override_is_one_line_that_says_what_is_allowed(override: str, message: str):

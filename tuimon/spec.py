@@ -10,12 +10,14 @@ import functools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from tuimon import fields as _fields
+from tuimon.combinations import check_together
+from tuimon.data_spec import DATASETS, Dataset, DataSpec, TransferSpec, check_data, located
 from tuimon.errors import TuimonError
 from tuimon.fields import FieldInfo
 from tuimon.presets import (
@@ -28,64 +30,27 @@ from tuimon.presets import (
     presets,
     read_toml,
 )
+from tuimon.sections import (
+    ACTIVATIONS,
+    OPTIMIZERS,
+    ActivationName,
+    InitSpec,
+    LossSpec,
+    NormName,
+    OptimizerSpec,
+    OutputName,
+    RegularizationSpec,
+    ScheduleSpec,
+    TrainingSpec,
+)
 
 __all__ = [
-    "ACTIVATIONS", "DATASETS", "DEFAULT_PRESET", "OPTIMIZERS", "SHORT_NAMES", "SPEC_FILE", "FieldInfo", "PresetInfo", "Spec",
-    "check_value", "fields", "find_key", "load_spec", "model_names", "models_folder", "overrides_for", "parse_spec", "presets",
-    "save_spec", "with_overrides",
+    "ACTIVATIONS", "DATASETS", "DEFAULT_PRESET", "OPTIMIZERS", "SHORT_NAMES", "SPEC_FILE", "DataSpec", "Dataset",
+    "FieldInfo", "PresetInfo", "Spec", "check_value", "fields", "find_key", "load_spec", "model_names", "models_folder",
+    "overrides_for", "parse_spec", "presets", "save_spec", "with_overrides",
 ]  # fmt: skip
 
-ActivationName = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "identity"]
-ACTIVATIONS: tuple[str, ...] = get_args(ActivationName)
-
-OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta"]
-# Each optimizer with the settings that it knows, besides lr and weight_decay, which all of them know.
-OPTIMIZERS: dict[str, tuple[str, ...]] = {
-    "sgd": ("momentum", "nesterov"),
-    "adam": ("betas", "eps"),
-    "adamw": ("betas", "eps"),
-    "rmsprop": ("momentum", "alpha", "eps"),
-    "adagrad": ("eps",),
-    "adadelta": ("rho", "eps"),
-}
-
-
 SPEC_FILE = "spec.toml"  # in a run's folder
-
-
-class Dataset(NamedTuple):
-    """What is known of a dataset before it is read."""
-
-    examples: int
-    input_shape: tuple[int, ...]
-    outputs: int  # classes
-
-
-DatasetName = Literal["digits"]
-DATASETS: dict[str, Dataset] = {"digits": Dataset(1797, (1, 8, 8), 10)}
-
-_Fraction = Annotated[float, Meta(ge=0, lt=1)]
-
-
-class DataSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is learned from."""
-
-    name: Annotated[DatasetName, Meta(description="the dataset")] = "digits"
-    val_fraction: Annotated[float, Meta(gt=0, lt=1, description="share of the examples kept for validation")] = 0.2
-    batch_size: Annotated[int, Meta(ge=1, le=1_000_000, description="examples a step; all of them if there are fewer")] = 32
-    scale: Annotated[
-        Literal["zscore", "none"], Meta(description="inputs: zero mean, unit variance over the training split; or as they are")
-    ] = "zscore"
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """The shape of one example, without the batch: (channels, height, width) of an image."""
-        return DATASETS[self.name].input_shape
-
-    @property
-    def outputs(self) -> int:
-        """How many outputs the model must have: the number of classes."""
-        return DATASETS[self.name].outputs
 
 
 class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,52 +67,15 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[Annotated[int, Meta(ge=1, le=65_536)], ...], Meta(description="widths of the hidden layers (channels in a CNN)")
     ] = (128, 128)
     activation: Annotated[ActivationName, Meta(description="after each hidden layer")] = "relu"
+    slope: Annotated[float, Meta(ge=0, le=1, description="below zero, of leaky_relu")] = 0.01
+    norm: Annotated[NormName, Meta(description="between a hidden layer and its activation, of mlp and cnn")] = "none"
+    groups: Annotated[int, Meta(ge=1, le=65_536, description="groups of units that norm=group normalizes together")] = 4
+    residual: Annotated[bool, Meta(description="each hidden layer is added to what goes into it, of mlp and cnn")] = False
+    output: Annotated[OutputName, Meta(description="after the last layer, of mlp and cnn; losses expect linear")] = "linear"
     dropout: Annotated[float, Meta(ge=0, lt=1, description="share of a hidden layer's outputs dropped in training")] = 0.0
+    cell: Annotated[Literal["rnn", "lstm", "gru"], Meta(description="of rnn: what a recurrent layer is made of")] = "lstm"
+    heads: Annotated[int, Meta(ge=1, le=1024, description="of transformer: attention heads a block")] = 4
     options: Annotated[dict[str, Any], Meta(description="anything your own model's build(spec) reads")] = {}
-
-
-class OptimizerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How it learns. A setting that the named optimizer does not know is left unused."""
-
-    name: Annotated[OptimizerName, Meta(description="the optimizer")] = "adam"
-    lr: Annotated[float, Meta(gt=0, le=1000, description="learning rate")] = 1e-3
-    weight_decay: Annotated[float, Meta(ge=0, le=100, description="weight decay (decoupled in adamw)")] = 0.0
-    momentum: Annotated[float, Meta(ge=0, lt=1, description="momentum, of sgd and rmsprop")] = 0.0
-    nesterov: Annotated[bool, Meta(description="Nesterov momentum, of sgd")] = False
-    betas: Annotated[
-        tuple[_Fraction, _Fraction], Meta(description="decay of the two running averages, of adam and adamw")
-    ] = (0.9, 0.999)
-    alpha: Annotated[float, Meta(ge=0, lt=1, description="decay of the running average, of rmsprop")] = 0.99
-    rho: Annotated[float, Meta(ge=0, lt=1, description="decay of the running averages, of adadelta")] = 0.9
-    eps: Annotated[float, Meta(gt=0, le=1, description="added to the denominator, of all but sgd")] = 1e-8
-
-
-class RegularizationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is added to the gradients, or taken from them; 0 is off. Each can be changed while training runs."""
-
-    l1: Annotated[float, Meta(ge=0, le=100, description="L1 penalty")] = 0.0
-    l2: Annotated[float, Meta(ge=0, le=100, description="L2 penalty")] = 0.0
-    clip_norm: Annotated[float, Meta(ge=0, le=1e9, description="largest norm of the whole gradient")] = 0.0
-
-
-class TrainingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long, where, and how often to look and save."""
-
-    epochs: Annotated[int, Meta(ge=1, le=1_000_000, description="passes over the training split")] = 20
-    steps: Annotated[int, Meta(ge=0, le=10**12, description="stop after so many steps; 0: epochs decide")] = 0
-    seed: Annotated[int, Meta(ge=0, lt=2**32, description="of the split, the start, the batches and dropout")] = 0
-    device: Annotated[
-        str,
-        Meta(
-            description="where to train; auto takes a GPU if there is one",
-            extra={"choices": ("auto", "cpu", "cuda", "mps"), "other": r"cuda:\d{1,3}", "other_text": "cuda:N"},
-        ),
-    ] = "auto"
-    precision: Annotated[
-        Literal["float32", "bfloat16"], Meta(description="of the forward pass; bfloat16 is by autocast, weights stay float32")
-    ] = "float32"
-    validate_every: Annotated[int, Meta(ge=1, le=1_000_000, description="epochs between two validations")] = 1
-    checkpoint_every: Annotated[int, Meta(ge=0, le=1_000_000, description="epochs between checkpoints; 0: only the last")] = 1
 
 
 class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -160,8 +88,12 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: DataSpec = DataSpec()
     model: ModelSpec = ModelSpec()
     optimizer: OptimizerSpec = OptimizerSpec()
+    schedule: ScheduleSpec = ScheduleSpec()
+    init: InitSpec = InitSpec()
+    loss: LossSpec = LossSpec()
     regularization: RegularizationSpec = RegularizationSpec()
     training: TrainingSpec = TrainingSpec()
+    transfer: TransferSpec = TransferSpec()
 
     @property
     def name(self) -> str:
@@ -241,7 +173,7 @@ def load_spec(source: str | Path, overrides: Sequence[str] = ()) -> Spec:
         spec = parse_spec(data)
     except TuimonError as error:
         raise TuimonError(f"{path}: {error.message}", error.hint) from error
-    spec = msgspec.structs.replace(spec, preset=spec.preset or preset, model=_located(spec.model, path.parent))
+    spec = msgspec.structs.replace(_located(spec, path.parent), preset=spec.preset or preset)
     return with_overrides(spec, overrides)
 
 
@@ -287,7 +219,7 @@ def with_overrides(spec: Spec, overrides: Sequence[str]) -> Spec:
         _put(data, keys[-1], check_value(keys[-1], text))
     changed = parse_spec(data)
     _check_used(changed, keys)
-    return msgspec.structs.replace(changed, model=_located(changed.model, Path.cwd()))
+    return _located(changed, Path.cwd())
 
 
 def overrides_for(spec: Spec) -> list[str]:
@@ -348,7 +280,19 @@ def _flat(spec: Spec) -> dict[str, Any]:
     return values | {_OPTIONS + name: value for name, value in options.items()}
 
 
-def _located(model: ModelSpec, folder: Path) -> ModelSpec:
+def _located(spec: Spec, folder: Path) -> Spec:
+    """The spec with the paths in it made absolute; names are left as they are."""
+    source = spec.transfer.source
+    transfer = located(source, folder) if "/" in source or source.endswith(".pt") else source
+    return msgspec.structs.replace(
+        spec,
+        data=msgspec.structs.replace(spec.data, path=located(spec.data.path, folder)),
+        model=_located_model(spec.model, folder),
+        transfer=msgspec.structs.replace(spec.transfer, source=transfer),
+    )
+
+
+def _located_model(model: ModelSpec, folder: Path) -> ModelSpec:
     """The model with its own file's path made absolute; a name is left as it is."""
     if not model.name.endswith(".py"):
         return model
@@ -373,5 +317,5 @@ def _check_used(spec: Spec, keys: Sequence[str]) -> None:
 
 
 def _check_together(spec: Spec) -> None:
-    if spec.optimizer.name == "sgd" and spec.optimizer.nesterov and not spec.optimizer.momentum:
-        raise TuimonError("optimizer.nesterov = true: needs optimizer.momentum above 0")
+    check_data(spec.data)
+    check_together(spec)
