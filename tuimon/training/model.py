@@ -25,14 +25,16 @@ def build_model(spec: Spec, example: Tensor) -> nn.Module:
 
     Args:
         spec: names the model, and is handed to its `build`.
-        example: [B, *input_shape]; the model must give [B, outputs]. Trying it also brings lazy layers into being.
+        example: [B, *input_shape]; the model must give [B, outputs], of a text [B, characters, outputs]. Trying it also
+            brings lazy layers into being.
 
     Raises:
         TuimonError: the file cannot be loaded, has no `build`, or builds something that is not a model for these data.
     """
     path = model_path(spec.model.name)
     model = _build(load_module(path), path, spec).to(example.device)
-    _check_output(model, path, example, spec.data.outputs)
+    positions = example.shape[1:] if spec.data.known.task == "text" else ()
+    _check_output(model, path, example, (len(example), *positions, spec.data.outputs))
     return model
 
 
@@ -68,6 +70,8 @@ def _build(module: ModuleType, path: Path, spec: Spec) -> nn.Module:
         raise TuimonError(f"{path}: has no function build(spec) that returns the model")
     try:
         model = build(spec)
+    except TuimonError:
+        raise  # it says already what is wrong with the spec
     except Exception as error:
         raise TuimonError(f"Building the model, {_place(error, path)}: {_told(error)}") from error
     if not isinstance(model, nn.Module):
@@ -76,18 +80,19 @@ def _build(module: ModuleType, path: Path, spec: Spec) -> nn.Module:
     return model
 
 
-def _check_output(model: nn.Module, path: Path, example: Tensor, outputs: int) -> None:
+def _check_output(model: nn.Module, path: Path, example: Tensor, wanted: tuple[int, ...]) -> None:
     was_training = model.training
     model.eval()  # neither dropout nor running averages are moved by the trial
     try:
         with torch.no_grad():
             result = model(example)
+    except TuimonError:
+        raise
     except Exception as error:
         shape = tuple(example.shape)
         raise TuimonError(f"Trying the model on inputs {shape}, {_place(error, path)}: {_told(error)}") from error
     finally:
         model.train(was_training)
-    wanted = (example.shape[0], outputs)
     if not isinstance(result, Tensor) or tuple(result.shape) != wanted:
         got = f"{tuple(result.shape)}" if isinstance(result, Tensor) else _article(result)
         raise TuimonError(f"{path}: the model must give outputs of shape {wanted} for these data, not {got}")

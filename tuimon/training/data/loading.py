@@ -1,0 +1,140 @@
+"""From a spec's [data] section to two splits on the device."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tuimon.data_spec import FILES, Dataset, DataSpec, check_use, used_for
+from tuimon.errors import TuimonError
+from tuimon.training.data.arrays import read_npz
+from tuimon.training.data.augment import Augmentation
+from tuimon.training.data.bundled import bundled, read_california_housing
+from tuimon.training.data.images import read_cifar10, read_fashion_mnist, read_mnist
+from tuimon.training.data.raw import Integers, Raw
+from tuimon.training.data.scaling import Preparation, prepare, zscore
+from tuimon.training.data.split import Data, Split
+from tuimon.training.data.table import read_csv
+from tuimon.training.data.text import load_text
+
+READERS: dict[str, Callable[[DataSpec], Raw]] = {
+    "digits": bundled("load_digits"),
+    "breast_cancer": bundled("load_breast_cancer"),
+    "wine": bundled("load_wine"),
+    "iris": bundled("load_iris"),
+    "diabetes": bundled("load_diabetes"),
+    "california_housing": read_california_housing,
+    "mnist": read_mnist,
+    "fashion_mnist": read_fashion_mnist,
+    "cifar10": read_cifar10,
+    "csv": read_csv,
+    "npz": read_npz,
+}
+_STEPS = 100  # of the quadratic in an epoch with batch_size = 1; it has no examples to count
+
+
+def load(spec: DataSpec, seed: int, device: torch.device) -> Data:
+    """Reads, splits (each class in the same shares, by `seed`), prepares and moves a dataset.
+
+    Raises:
+        TuimonError: the data cannot be had, are not fit for the task, or are too few to split so.
+    """
+    if spec.name == "text":
+        return load_text(spec, device)
+    if spec.name == "quadratic":
+        return _no_data(device)
+    raw = _some_classes(READERS[spec.name](spec), spec)
+    if spec.name in FILES:
+        check_use(raw.known, spec)
+    raw, known = _as_numbers(raw, spec), used_for(raw.known, spec)
+    train_indices, val_indices = _split(raw, spec, seed)
+    train_indices = _subset(train_indices, spec, seed)
+    preparation, targets = prepare(spec.scale, raw.inputs[train_indices]), _targets(raw, train_indices, known, spec)
+    train, val = (_part(raw, indices, preparation, targets) for indices in (train_indices, val_indices))
+    train = _shuffled(train, spec.shuffled_labels, seed).to(device)
+    if spec.augmented:
+        images = torch.from_numpy(raw.inputs[train_indices]).to(device)
+        train = replace(train, vary=Augmentation(images, preparation.to(device, torch.float32), spec, seed))
+    names = raw.class_names if known.task == "classification" else ()
+    return Data(train, val.to(device), known, names, raw.input_names)
+
+
+def _no_data(device: torch.device) -> Data:
+    """What stands in for data where there are none: an epoch of steps, and one look for validation."""
+    train, val = (Split(torch.zeros(count, 1), torch.zeros(count, 1)).to(device) for count in (_STEPS, 1))
+    return Data(train, val, Dataset(_STEPS + 1, (1,), 1, "quadratic"))
+
+
+def _as_numbers(raw: Raw, spec: DataSpec) -> Raw:
+    """Class numbers as plain values, for a regression on classes."""
+    if spec.task != "regression" or raw.targets is None or raw.targets.ndim > 1:
+        return raw
+    return raw._replace(targets=raw.targets.astype(np.float32)[:, None], class_names=())
+
+
+def _some_classes(raw: Raw, spec: DataSpec) -> Raw:
+    """Only the examples of the first classes."""
+    if not spec.classes or raw.targets is None or raw.targets.ndim > 1:
+        return raw
+    kept = np.flatnonzero(raw.targets < spec.classes)
+    train = int((kept < raw.train).sum())
+    return raw._replace(
+        inputs=raw.inputs[kept], targets=raw.targets[kept], class_names=raw.class_names[: spec.classes], train=train
+    )
+
+
+def _split(raw: Raw, spec: DataSpec, seed: int) -> tuple[Integers, Integers]:
+    """Indices of the training and of the validation split, int64; the published ones where there are such."""
+    everything = np.arange(len(raw.inputs))
+    if raw.train:
+        return everything[: raw.train], everything[raw.train :]
+    from sklearn.model_selection import train_test_split
+
+    classes = raw.targets if raw.targets is not None and raw.targets.ndim == 1 else None
+    try:
+        train, val = train_test_split(everything, test_size=spec.val_fraction, random_state=seed, stratify=classes)
+    except ValueError as error:
+        what = f"data.val_fraction = {spec.val_fraction}: {len(everything)} examples cannot be split so: {error}"
+        raise TuimonError(what) from error
+    return train, val
+
+
+def _subset(train: Integers, spec: DataSpec, seed: int) -> Integers:
+    """As many of the training split as are wanted: by chance, and the fewer always among the more."""
+    count = math.ceil(len(train) * spec.train_fraction)
+    count = min(count, spec.train_examples or count)
+    if count == len(train):
+        return train
+    return train[np.random.default_rng(seed).permutation(len(train))[:count]]
+
+
+def _targets(raw: Raw, train: Integers, known: Dataset, spec: DataSpec) -> Tensor | None:
+    """The targets of all examples; None where they are the inputs. Values are scaled by the training split."""
+    if known.task == "reconstruction" or raw.targets is None:
+        return None
+    if known.task == "regression" and spec.target_scale == "zscore":
+        values = raw.targets.astype(np.float32)
+        return zscore(values[train]).whole(values)
+    return torch.from_numpy(raw.targets)
+
+
+def _part(raw: Raw, indices: Integers, preparation: Preparation, targets: Tensor | None) -> Split:
+    inputs = preparation.whole(raw.inputs[indices])
+    return Split(inputs, inputs.flatten(1) if targets is None else targets[torch.from_numpy(indices)])
+
+
+def _shuffled(split: Split, share: float, seed: int) -> Split:
+    """A share of the targets, chosen by chance, exchanged among themselves."""
+    if not share:
+        return split
+    generator = torch.Generator().manual_seed(seed)
+    chosen = torch.randperm(len(split), generator=generator)[: round(share * len(split))]
+    mixed = chosen[torch.randperm(len(chosen), generator=generator)]
+    targets = split.targets.clone()
+    targets[chosen] = split.targets[mixed]
+    return Split(split.inputs, targets)

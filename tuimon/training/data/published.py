@@ -1,0 +1,72 @@
+"""Published datasets as files: where they are looked for, and what is said when they are not there.
+
+They lie in a folder of their own within the data folder: `data.path`, else $TUIMON_DATA, else ./data. What is missing is
+downloaded where that is allowed and possible.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from tuimon.data_spec import DataSpec
+from tuimon.errors import TuimonError
+from tuimon.training.data.download import fetch_first
+
+
+class Published(NamedTuple):
+    """A dataset as it was published: `files` with their checksums, below any of the `mirrors`.
+
+    `folders` are looked into, within the data folder; a download goes into the first.
+    """
+
+    title: str
+    folders: tuple[str, ...]
+    mirrors: tuple[str, ...]
+    files: dict[str, str]
+
+
+def data_folder(spec: DataSpec) -> Path:
+    """Where published datasets lie. Absolute; need not exist."""
+    return Path(spec.path or os.environ.get("TUIMON_DATA") or "data").expanduser().absolute()
+
+
+def find(published: Published, spec: DataSpec) -> dict[str, Path]:
+    """The path of each of the files, compressed or not; those that are missing are downloaded.
+
+    Raises:
+        TuimonError: some are not there and cannot be had; says which file belongs where.
+    """
+    folders = _folders(published, spec)
+    found = {name: path for name in published.files if (path := _find_one(name, folders)) is not None}
+    missing = [name for name in published.files if name not in found]
+    if missing and not spec.download:
+        raise _not_there(published, spec, missing, "data.download is off")
+    for name in missing:
+        found[name] = data_folder(spec) / published.folders[0] / name
+        try:
+            fetch_first(tuple(mirror + name for mirror in published.mirrors), found[name], published.files[name])
+        except TuimonError as error:
+            raise _not_there(published, spec, missing, error.message) from error
+    return found
+
+
+def _folders(published: Published, spec: DataSpec) -> list[Path]:
+    """Within the data folder; where the user has named it, also that one itself."""
+    root = data_folder(spec)
+    return [*([root] if spec.path else []), *(root / folder for folder in published.folders)]
+
+
+def _find_one(name: str, folders: list[Path]) -> Path | None:
+    names = (name, name.removesuffix(".gz"))
+    return next((path for folder in folders for known in names if (path := folder / known).is_file()), None)
+
+
+def _not_there(published: Published, spec: DataSpec, missing: list[str], why: str) -> TuimonError:
+    root = data_folder(spec)
+    return TuimonError(
+        f"{published.title} is not in {root} ({why})",
+        f"Put {', '.join(missing)} from {published.mirrors[-1].rstrip('#')} into {root / published.folders[0]}, "
+        "or name another folder with data.path or $TUIMON_DATA.",
+    )

@@ -1,0 +1,174 @@
+"""Tables of the user's own: CSV files.
+
+The first row names the columns unless one of its cells is a number. A column of texts alone is a category: as an input it
+becomes one column for each of its values, as the target it says the classes. What is wrong is told with file, row and column.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from tuimon.data_spec import DataSpec
+from tuimon.errors import TuimonError
+from tuimon.presets import did_you_mean
+from tuimon.training.data.raw import Floats, Integers, Raw
+
+_MOST_CLASSES = 20  # that whole numbers in a target column are taken for; above, they are values
+_MOST_CATEGORIES = 1000  # of an input column of texts
+
+
+class Table(NamedTuple):
+    """A CSV file's cells, by column; `first` is the file's row number of the first of them."""
+
+    path: Path
+    names: tuple[str, ...]
+    columns: tuple[tuple[str, ...], ...]
+    first: int
+
+    def place(self, row: int, column: int) -> str:
+        """Where a cell stands, in words."""
+        return f"{self.path}, row {row + self.first}, column {self.names[column]}"
+
+
+def read_csv(spec: DataSpec) -> Raw:
+    """Inputs [N, columns but the target] and the targets of a CSV file.
+
+    Raises:
+        TuimonError: names file, row and column of what is wrong.
+    """
+    table = read_table(Path(spec.path))
+    if spec.task == "reconstruction" and not spec.target:
+        inputs, names = _inputs(table, range(len(table.names)))
+        return Raw(inputs, None, input_names=names)
+    target = _find_column(table, spec.target)
+    inputs, names = _inputs(table, [column for column in range(len(table.names)) if column != target])
+    targets, classes = _targets(table, target, spec.task)
+    return Raw(inputs, targets, classes, names)
+
+
+def read_table(path: Path) -> Table:
+    """The cells of a CSV file, separated by commas, semicolons or tabs, whichever the first line has most of.
+
+    Raises:
+        TuimonError: it cannot be read, is empty, or a row has another number of cells than the first.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            separator = max(",;\t", key=file.readline().count)
+            file.seek(0)
+            rows = [row for row in csv.reader(file, delimiter=separator) if row]
+    except OSError as error:
+        raise TuimonError(f"data.path: {path} cannot be read: {error.strerror}", "Name a CSV file with data.path.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise TuimonError(f"{path}: not a CSV file in UTF-8: {error}") from error
+    return _table(path, rows)
+
+
+def _table(path: Path, rows: list[list[str]]) -> Table:
+    named = bool(rows) and all(_number(cell) is None for cell in rows[0])
+    if len(rows) < 2 + named:
+        raise TuimonError(f"{path}: has {max(0, len(rows) - named)} rows of data; at least 2 are needed")
+    wrong = next((number for number, row in enumerate(rows, start=1) if len(row) != len(rows[0])), None)
+    if wrong is not None:
+        raise TuimonError(f"{path}, row {wrong}: has {len(rows[wrong - 1])} cells, but the first row has {len(rows[0])}")
+    names = tuple(cell.strip() or str(number) for number, cell in enumerate(rows[0], start=1))
+    names = names if named else tuple(str(number) for number in range(1, len(rows[0]) + 1))
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise TuimonError(f"{path}, row 1: two columns are called {twice}")
+    cells = tuple(tuple(cell.strip() for cell in column) for column in zip(*rows[named:], strict=True))
+    return Table(path, names, cells, 1 + named)
+
+
+def _find_column(table: Table, target: str) -> int:
+    """The target column: by name, by number from 1, or the last."""
+    if len(table.names) < 2:
+        raise TuimonError(f"{table.path}: has one column only; inputs and a target are needed")
+    if not target:
+        return len(table.names) - 1
+    if target in table.names:
+        return table.names.index(target)
+    if target.isdecimal() and 1 <= int(target) <= len(table.names):
+        return int(target) - 1
+    nearest = did_you_mean(target, table.names) or f"; it has {', '.join(table.names[:20])}"
+    raise TuimonError(f"data.target = {target!r}: {table.path} has no such column{nearest}")
+
+
+def _inputs(table: Table, columns: range | list[int]) -> tuple[Floats, tuple[str, ...]]:
+    found, names = [], []
+    for column in columns:
+        if _is_text(table.columns[column]):
+            values = sorted(set(table.columns[column]))
+            _check_category(table, column, values)
+            found += [np.array([cell == value for cell in table.columns[column]], np.float64) for value in values]
+            names += [f"{table.names[column]}={value}" for value in values]
+        else:
+            found.append(_numbers(table, column))
+            names.append(table.names[column])
+    return np.stack(found, axis=1).astype(np.float32), tuple(names)
+
+
+def _check_category(table: Table, column: int, values: list[str]) -> None:
+    if "" in values:
+        _refuse(table, table.columns[column].index(""), column)
+    if len(values) > _MOST_CATEGORIES:
+        raise TuimonError(
+            f"{table.path}, column {table.names[column]}: {len(values)} different texts are too many for a category",
+            "Remove the column if it holds names or dates.",
+        )
+
+
+def _targets(table: Table, column: int, task: str) -> tuple[Integers | Floats, tuple[str, ...]]:
+    """Class numbers and the classes' names, in their order; or values [N, 1] and none."""
+    cells = table.columns[column]
+    if task != "regression" and _is_text(cells):
+        if "" in cells:
+            _refuse(table, cells.index(""), column)
+        classes, numbers = np.unique(np.array(cells), return_inverse=True)
+        return numbers.astype(np.int64), tuple(str(name) for name in classes)
+    values = _numbers(table, column)
+    if task == "classification" or (task == "auto" and _are_classes(values)):
+        kinds, numbers = np.unique(values, return_inverse=True)
+        return numbers.astype(np.int64), tuple(f"{kind:g}" for kind in kinds)
+    return values.astype(np.float32)[:, None], ()
+
+
+def _are_classes(values: npt.NDArray[np.float64]) -> bool:
+    return bool((values == np.round(values)).all()) and len(np.unique(values)) <= _MOST_CLASSES
+
+
+def _is_text(cells: tuple[str, ...]) -> bool:
+    """Whether no cell is a number; a cell that should have been one is then told instead."""
+    return all(_number(cell) is None for cell in cells)
+
+
+def _numbers(table: Table, column: int) -> npt.NDArray[np.float64]:
+    cells = table.columns[column]
+    try:
+        values = np.array(cells, dtype=np.float64)
+    except ValueError:
+        _refuse(table, next(row for row, cell in enumerate(cells) if _number(cell) is None), column)
+    if not np.isfinite(values).all():
+        _refuse(table, int(np.flatnonzero(~np.isfinite(values))[0]), column)
+    return values
+
+
+def _refuse(table: Table, row: int, column: int) -> NoReturn:
+    cell = table.columns[column][row]
+    what = f"{cell!r} is not a finite number" if cell else "is empty"
+    raise TuimonError(f"{table.place(row, column)}: {what}", "Correct it, or remove the row or the column.")
+
+
+def _number(cell: str) -> float | None:
+    """The number in a cell, as numpy reads it; None when there is none. `nan` and `inf` are texts in a row of names."""
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if "_" not in cell and (math.isfinite(value) or cell[:1] in "+-") else None
