@@ -65,12 +65,12 @@ class Trainer:
         seed_everything(spec.training.seed)
         self.device = choose_device(spec.training.device)
         self.data: Data = load(spec.data, spec.training.seed, self.device)
-        self.model: nn.Module = build_model(spec, self.data.train.inputs[:2])
+        self.model: nn.Module = build_model(self.data.resolve(spec), self.data.example)
         self.optimizer = optimizer(spec.optimizer, self.model.parameters())
         self.step = 0  # completed optimizer steps
         self.best: tuple[float, float] = (-math.inf, -math.inf)  # accuracy and minus loss, of the best validation so far
         self._correct = torch.zeros((), dtype=torch.int64, device=self.device)  # of the running epoch, in training mode
-        use_threads(self.model, spec.data.batch_size, self.device)
+        use_threads(self.model, spec.data.batch_size * self.data.positions, self.device)
         saved = self._load(run_dir) if resume else None
         self.monitor = self._watch(run_dir)
         if saved is not None:
@@ -123,7 +123,7 @@ class Trainer:
             self._correct.zero_()
         indices = order(len(self.data.train), self.spec.training.seed, epoch).to(self.device)
         for chosen in torch.split(indices, self.spec.data.batch_size)[position:]:
-            yield self.data.train.batch(chosen)
+            yield self.data.train.batch(chosen, self.step)
 
     def _train_on(self, batch: Split) -> None:
         """One step; a checkpoint that is asked for on the way waits for its end."""
