@@ -1,6 +1,7 @@
 """Multilayer perceptron: fully connected hidden layers of any number and width.
 
-Layers are named fc1, fc2, ... and out; each hidden one is followed by its activation and by dropout.
+Layers are named fc1, fc2, ... and out; each hidden one is followed by its normalization, its activation and by dropout, and
+with `residual` it is added to what went into it (through a linear map where the widths differ).
 """
 
 from __future__ import annotations
@@ -10,18 +11,26 @@ import math
 from torch import nn
 
 from tuimon.spec import Spec
-from tuimon.training.parts import activation
+from tuimon.training.parts import Add, ResidualSequential, Skip, activation, add_output, normalization
 
 
 def build(spec: Spec) -> nn.Module:
-    """[B, *input_shape] → logits [B, outputs]."""
-    model = nn.Sequential()
+    """[B, *input_shape] → [B, outputs]."""
+    plan = spec.model
+    model = ResidualSequential() if plan.residual else nn.Sequential()
     model.add_module("flatten", nn.Flatten())
     width = math.prod(spec.data.input_shape)
-    for number, units in enumerate(spec.model.hidden, start=1):
-        model.add_module(f"fc{number}", nn.Linear(width, units))
-        model.add_module(f"act{number}", activation(spec.model.activation))
-        model.add_module(f"drop{number}", nn.Dropout(spec.model.dropout))  # also at 0: it can be raised while training
+    for number, units in enumerate(plan.hidden, start=1):
+        if plan.residual:
+            model.add_module(f"skip{number}", Skip(None if width == units else nn.Linear(width, units, bias=False)))
+        model.add_module(f"fc{number}", nn.Linear(width, units, bias=plan.norm != "batch"))
+        if norm := normalization(plan.norm, units, groups=plan.groups):
+            model.add_module(f"norm{number}", norm)
+        model.add_module(f"act{number}", activation(plan.activation, plan.slope))
+        model.add_module(f"drop{number}", nn.Dropout(plan.dropout))  # also at 0: it can be raised while training
+        if plan.residual:
+            model.add_module(f"add{number}", Add())
         width = units
     model.add_module("out", nn.Linear(width, spec.data.outputs))
+    add_output(model, plan.output)
     return model

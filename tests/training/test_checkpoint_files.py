@@ -79,7 +79,7 @@ def test_a_missing_checkpoint_and_one_of_another_format_are_told(tmp_path: Path)
     with pytest.raises(TuimonError, match=f"there is no checkpoint {path}"):
         load(path)
     torch.save({"format": 99}, path)
-    with pytest.raises(TuimonError, match="has format 99; this version of tuimon reads 1"):
+    with pytest.raises(TuimonError, match="has format 99; this version of tuimon reads 2"):
         load(path)
 
 

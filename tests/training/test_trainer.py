@@ -64,7 +64,7 @@ def test_every_preset_learns_the_digits(tmp_path: Path, preset: str, overrides: 
     """Smaller and shorter than the preset, so the bar is lower too: 92 % where chance is 10 %."""
     trainer = trained(tmp_path, *overrides, preset=preset)
     assert trainer.how == "finished"
-    assert trainer.evaluate(trainer.data.val)[1] > 0.92
+    assert trainer.evaluate(trainer.data.val)[1]["accuracy"] > 0.92
 
 
 def test_a_run_logs_what_it_learns(tmp_path: Path):
@@ -122,7 +122,7 @@ def test_a_resumed_run_is_the_run_that_was_never_stopped(tmp_path: Path, first: 
     resumed = trained(tmp_path / "parts", "steps=120", *changes, resume=True)
     assert torch.equal(weights(whole), weights(resumed))
     one, two = (checkpoint.load(folder / "checkpoints" / "last.pt") for folder in (tmp_path / "whole", tmp_path / "parts"))
-    for key in ("optimizer", "random", "step", "correct", "monitor"):
+    for key in ("optimizer", "random", "step", "tally", "monitor", "schedule", "activations"):
         assert plain(one[key]) == plain(two[key]), key
     store = read_run(tmp_path / "parts")
     assert list(store["loss/train"].steps) == list(range(1, 121))
@@ -185,7 +185,7 @@ def test_the_best_checkpoint_is_of_the_best_validation(tmp_path: Path):
     accuracies = store["accuracy/val"].values
     assert accuracies[list(store["accuracy/val"].steps).index(best["step"])] == accuracies.max()
     trainer.model.load_state_dict(best["model"])
-    assert trainer.evaluate(trainer.data.val)[1] == pytest.approx(float(accuracies.max()))
+    assert trainer.evaluate(trainer.data.val)[1]["accuracy"] == pytest.approx(float(accuracies.max()))
 
 
 def test_a_checkpoint_that_cannot_be_written_is_told_and_training_goes_on(tmp_path: Path):
@@ -208,7 +208,7 @@ def test_bfloat16_learns_too(tmp_path: Path):
     """With weights that stay float32."""
     trainer = trained(tmp_path, "epochs=8", "precision=bfloat16")
     assert weights(trainer).dtype == torch.float32
-    assert trainer.evaluate(trainer.data.val)[1] > 0.9
+    assert trainer.evaluate(trainer.data.val)[1]["accuracy"] > 0.9
 
 
 def test_a_batch_larger_than_the_data_is_all_of_it(tmp_path: Path):

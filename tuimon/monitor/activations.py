@@ -1,8 +1,8 @@
 """Watches what layers put out, during one sampled step.
 
 Forward hooks are there only while a sample is being taken. An activation module counts for the layer that ran before it, and
-for that one's norms; where the activation is a plain function, nothing tells of it, and the layer's own output stands. Modules in
-evaluation mode and forwards without gradient (validation, a frozen teacher) are not looked at. Training thread.
+for that one's norms; where the activation is a plain function, nothing tells of it, and the layer's own output stands. Modules
+in evaluation mode and forwards without gradient (validation, a frozen teacher) are not looked at. Training thread.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ActivationWatch:
 
     def __init__(self, model: nn.Module, layers: list[Layer], edge: Edge) -> None:
         self._layers = {layer.module: layer for layer in layers if not is_activation(layer.module)}
-        self._watched = [m for m in model.modules() if m in self._layers or is_activation(m)]
+        self._model = model
         self._edge = edge
         self._handles: list[RemovableHandle] = []
         self._chain: list[Layer] = []
@@ -62,7 +62,8 @@ class ActivationWatch:
         """Puts the hooks on."""
         self.stop()
         self._own, self._after, self._chain = {}, {}, []
-        self._handles = [module.register_forward_hook(self._ran) for module in self._watched]
+        watched = [m for m in self._model.modules() if m in self._layers or is_activation(m)]  # they may be exchanged
+        self._handles = [module.register_forward_hook(self._ran) for module in watched]
 
     def stop(self) -> None:
         """Takes the hooks off."""

@@ -119,6 +119,17 @@ class Levers:
         switch = self._table.get("regularization")
         return switch is not None and switch.value is False
 
+    def switch(self, name: str, on: bool) -> Applied:
+        """Switches a number lever on or off for the script's own plan: no command, and nothing to undo.
+
+        Returns:
+            What was done, to be logged; the step is left to the caller.
+        """
+        lever = self._table[name]
+        old = lever.setting
+        self._place(lever, (old[0], on))
+        return Applied(0, name, old=old[0], new=old[0], old_enabled=old[1], new_enabled=on)
+
     def put_regularizers(self) -> None:
         """Puts every regularizer into force, or out of it."""
         for lever in self._regularizers():

@@ -25,7 +25,7 @@ from tuimon.monitor.checkpoint import save_checkpoint
 from tuimon.monitor.desk import Answer, Desk
 from tuimon.monitor.folder import new_run_folder
 from tuimon.monitor.guard import Guard
-from tuimon.monitor.levers import Levers
+from tuimon.monitor.levers import Lever, Levers
 from tuimon.monitor.meters import Meters
 from tuimon.monitor.probe import Probe
 from tuimon.monitor.scalars import Scalars
@@ -67,7 +67,7 @@ def watch(
         config: anything that should be kept with the run: plain values.
         total_steps: how many steps there will be, for progress.
         steps_per_epoch: how many make an epoch.
-        settings: starting values of the levers `l1`, `l2` and `clip_norm`.
+        settings: starting values of the levers `l1`, `l2`, `clip_norm` and `clip_value`.
         budget: largest share of the time that layer statistics may take; 0 for none.
         meters: whether to read GPU, host and process meters.
         serve: whether to open the socket that viewers connect to.
@@ -178,7 +178,23 @@ class Monitor:
         """
         if name in self.levers:
             raise TuimonError(f"There is a lever {name!r} already.", "Choose another name.")
-        self.levers.declare(own_lever(name, get, put, low, high, choices, about))
+        self.declare(own_lever(name, get, put, low, high, choices, about))
+
+    def declare(self, *levers: Lever) -> None:
+        """Declares levers that are made already, such as those of `tuimon.training.swapping`."""
+        for lever in levers:
+            self.levers.declare(lever)
+        self._steps.attend()
+        self.describe()
+
+    def switch(self, lever: str, on: bool, by: str) -> None:
+        """Switches a number lever on or off for the script's own plan, and logs it; `by` says whose. Nothing can be undone."""
+        applied = self.levers.switch(lever, on)
+        self._steps.attend()
+        self.event(msgspec.structs.replace(applied, step=self.step, by=by))
+
+    def describe(self) -> None:
+        """Writes the run's description again, after the script has changed the model or its levers."""
         self._announce()
 
     def event(self, event: Event) -> None:

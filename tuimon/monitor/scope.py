@@ -23,7 +23,7 @@ class StepScope:
     """The settings in force around each step of one optimizer.
 
     `weight_decay_factor` multiplies what each group has of its own; where no group has any, `weight_decay` replaces it.
-    `clip_norm` is the largest total gradient norm, infinite for none.
+    `clip_norm` is the largest total gradient norm, `clip_value` the largest size of an entry; infinite for none.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -33,7 +33,7 @@ class StepScope:
         self.weight_decay: float | None = None
         self.l1 = 0.0
         self.l2 = 0.0
-        self.clip_norm = math.inf
+        self.clip_norm = self.clip_value = math.inf
         self._saved: list[tuple[dict[str, Any], str, Any, Any]] = []
 
     @property
@@ -49,7 +49,7 @@ class StepScope:
     @property
     def changes_gradients(self) -> bool:
         """Whether gradients are changed before a step."""
-        return bool(self.l1 or self.l2) or self.clip_norm < math.inf
+        return bool(self.l1 or self.l2) or min(self.clip_norm, self.clip_value) < math.inf
 
     def enter(self) -> None:
         """Puts the settings in force into the parameter groups; a scope left open by a failed step is closed first."""
@@ -91,9 +91,14 @@ class StepScope:
         scale = getattr(self.optimizer, "grad_scale", None)
         if self.l1 or self.l2:
             _penalize([p for p in parameters if not _is_sparse(p)], self.l1, self.l2, scale)
+        if min(self.clip_norm, self.clip_value) < math.inf:
+            self._clip([_dense_values(p) for p in parameters], 1.0 if scale is None else scale)
+
+    def _clip(self, gradients: list[Tensor], scale: float | Tensor) -> None:
+        if self.clip_value < math.inf:
+            clip_values(gradients, scale * self.clip_value)
         if self.clip_norm < math.inf:
-            limit = self.clip_norm if scale is None else scale * self.clip_norm
-            clip([_dense_values(p) for p in parameters], limit)
+            clip(gradients, scale * self.clip_norm)
 
     def _put(self, group: dict[str, Any], key: str, value: Any) -> None:
         self._saved.append((group, key, group[key], value))
@@ -111,6 +116,15 @@ def clip(gradients: list[Tensor], limit: float | Tensor) -> None:
         by_device.setdefault(gradient.device, []).append(gradient)
     for device, group in by_device.items():
         torch._foreach_mul_(group, factor.to(device))
+
+
+def clip_values(gradients: list[Tensor], limit: float | Tensor) -> None:
+    """Brings every entry in place to within `-limit` and `limit`, as `torch.nn.utils.clip_grad_value_` does."""
+    for gradient in gradients:
+        if isinstance(limit, Tensor):
+            gradient.clamp_(min=-limit.to(gradient.device), max=limit.to(gradient.device))
+        else:
+            gradient.clamp_(min=-limit, max=limit)
 
 
 def _penalize(parameters: list[Tensor], l1: float, l2: float, scale: Tensor | None) -> None:

@@ -14,13 +14,17 @@ from tuimon.log.records import LeverInfo, LeverValue
 from tuimon.monitor.levers import Lever, Levers
 from tuimon.monitor.scope import StepScope
 
+_CLIPS = {
+    "clip_norm": "Largest norm of all gradients together, after penalties and clip_value.",
+    "clip_value": "Largest size of any one entry of the gradients, after penalties.",
+}
 _SMALLEST, _LARGEST = 1e-9, 1e9  # a positive lower bound: zero would stop training or divide by it
 
 
 def declare_standard(
     levers: Levers, model: nn.Module, scope: StepScope, settings: Mapping[str, float], actions: Mapping[str, Callable[[], str]]
 ) -> None:
-    """Declares the levers that this model and optimizer have. `settings` are starting values of l1, l2 and clip_norm."""
+    """Declares the levers that this model and optimizer have. `settings` are starting values of l1, l2 and clips."""
     levers.declare(_lr_scale(scope))
     if any("weight_decay" in group for group in scope.optimizer.param_groups):
         levers.declare(_weight_decay(scope))
@@ -29,7 +33,8 @@ def declare_standard(
     modules = [m for m in model.modules() if isinstance(m, _DropoutNd)]
     if modules:
         levers.declare(_dropout(modules))
-    levers.declare(_clip_norm(scope, settings.get("clip_norm", 0.0)))
+    for name in ("clip_norm", "clip_value"):
+        levers.declare(_clip(name, scope, settings.get(name, 0.0)))
     levers.declare(_regularization(levers))
     levers.declare(Lever(LeverInfo("paused", "switch", False, help="Holds training between two steps."), undoable=False))
     for name, act in actions.items():
@@ -107,15 +112,18 @@ def _dropout(modules: list[_DropoutNd]) -> Lever:
     return Lever(info, put, lambda: {"dropout": _text(max(module.p for module in modules))})
 
 
-def _clip_norm(scope: StepScope, start: float) -> Lever:
+def _clip(name: str, scope: StepScope, start: float) -> Lever:
     def put(value: float | None) -> None:
-        scope.clip_norm = math.inf if value is None else value
+        setattr(scope, name, math.inf if value is None else value)
 
-    about = "Largest norm of all gradients together, after penalties."
+    def reading() -> dict[str, str]:
+        limit = getattr(scope, name)
+        return {name: "off" if limit == math.inf else _text(limit)}
+
     info = LeverInfo(
-        "clip_norm", "number", float(start or 1.0), low=_SMALLEST, high=_LARGEST, enabled=bool(start), help=about
+        name, "number", float(start or 1.0), low=_SMALLEST, high=_LARGEST, enabled=bool(start), help=_CLIPS[name]
     )
-    return Lever(info, put, lambda: {"clip_norm": "off" if scope.clip_norm == math.inf else _text(scope.clip_norm)})
+    return Lever(info, put, reading)
 
 
 def _proportional(value: float | None, own: float, base: float) -> float:

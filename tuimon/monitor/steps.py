@@ -71,6 +71,10 @@ class Steps:
             self._probe.arm()
             self._attend = True
 
+    def attend(self) -> None:
+        """Looks again whether there is anything to do around the steps, after a lever was moved without a command."""
+        self._attend = self._scope.active or self._probe.armed or self._desk.waiting
+
     def log(self, step: int | None, values: Mapping[str, Any]) -> None:
         """Writes values of a step, with the step's own scalars if they are not written yet. A boundary."""
         try:
@@ -135,7 +139,7 @@ class Steps:
 
     def _serve(self) -> None:
         self._last_time += self._desk.serve(self.done, self._before_pause)
-        self._attend = self._scope.active or self._probe.armed or self._desk.waiting
+        self.attend()
         if self.leaving is not None:
             error, self.leaving = self.leaving, None
             self._desk.settle()

@@ -17,11 +17,14 @@ from torch import nn
 from tuimon.errors import TuimonError
 from tuimon.spec import Spec, parse_spec
 
-FORMAT = 1
+FORMAT = 2
 FOLDER, LAST, BEST = "checkpoints", "last.pt", "best.pt"
 
 # What may differ when a run goes on; all else is in the checkpoint already, or would make it another run.
-_MAY_DIFFER = ("training.epochs", "training.steps", "training.device", "training.validate_every", "training.checkpoint_every")
+_MAY_DIFFER = (
+    "training.epochs", "training.steps", "training.device", "training.validate_every", "training.checkpoint_every",
+    "regularization.early_stopping",
+)  # fmt: skip
 
 
 def save(path: Path, content: dict[str, Any]) -> None:

@@ -6,7 +6,6 @@ moves is in the checkpoint, so on a CPU a run that was stopped and resumed ends 
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,23 +13,33 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 import tuimon
 from tuimon.errors import TuimonError
 from tuimon.log.records import CheckpointSaved
 from tuimon.spec import Spec, save_spec
 from tuimon.training import checkpoint
+from tuimon.training.batches import batch_sizes, least_batch
+from tuimon.training.best import Best
 from tuimon.training.data import Data, Split, load, order
 from tuimon.training.device import autocast, choose_device, use_threads
+from tuimon.training.initializers import initialize
+from tuimon.training.losses import loss_function, misfits
 from tuimon.training.memory import memory_explained
+from tuimon.training.metrics import tally
 from tuimon.training.model import build_model
 from tuimon.training.output import say
 from tuimon.training.parts import optimizer
 from tuimon.training.randomness import random_states, restore_random_states, seed_everything
+from tuimon.training.regularizers import Regularizers, beginning, waiting
+from tuimon.training.schedules import Schedule
 from tuimon.training.signals import StopSignals
+from tuimon.training.swapping import Activations
+from tuimon.training.transfer import transfer
 
 _EVALUATED_AT_ONCE = 1024  # examples; bounds the memory that a validation takes
+_SETTINGS = ("l1", "l2", "clip_norm", "clip_value")  # of the monitor's own levers
+_BY = "the spec"  # who moved a lever, where the plan did
 
 
 def train(spec: Spec, run_dir: Path | None = None, *, resume: bool = False, signals: StopSignals | None = None) -> Trainer:
@@ -61,20 +70,26 @@ class Trainer:
 
     def __init__(self, spec: Spec, run_dir: Path | None, *, resume: bool, signals: StopSignals) -> None:
         self.spec, self._signals = spec, signals
-        self._asked_to_stop = self._mid_step = self._save_waits = False
+        self._asked_to_stop = self._mid_step = self._save_waits = self._stopped_early = False
         seed_everything(spec.training.seed)
         self.device = choose_device(spec.training.device)
         self.data: Data = load(spec.data, spec.training.seed, self.device)
         self.model: nn.Module = build_model(self.data.resolve(spec), self.data.example)
+        initialize(self.model, spec.init, spec.model)
+        transfer(spec.transfer, self.model)  # before the optimizer, which takes what is not frozen
+        self._sizes = self._batch_sizes()
         self.optimizer = optimizer(spec.optimizer, self.model.parameters())
-        self.step = 0  # completed optimizer steps
-        self.best: tuple[float, float] = (-math.inf, -math.inf)  # accuracy and minus loss, of the best validation so far
-        self._correct = torch.zeros((), dtype=torch.int64, device=self.device)  # of the running epoch, in training mode
-        use_threads(self.model, spec.data.batch_size * self.data.positions, self.device)
+        self.schedule = Schedule(spec.schedule, self.optimizer, self.steps_per_epoch, self.total_steps)
+        self.activations = Activations(self.model, self.optimizer, spec.model.slope)
+        self.regularizers = Regularizers(self.model, spec.regularization)
+        self.loss = loss_function(spec, self.data.task)
+        self.step, self.best = 0, Best()  # completed optimizer steps; the best validation so far
+        self.tally = tally(self.data.task, self.device)  # of the running epoch, in training mode
+        use_threads(self.model, self._sizes[0] * self.data.positions, self.device)
         saved = self._load(run_dir) if resume else None
         self.monitor = self._watch(run_dir)
-        if saved is not None:
-            self._restore(saved)
+        self.monitor.declare(*self.regularizers.levers(), *self.activations.levers(self.monitor.describe))
+        self._begin() if saved is None else self._restore(saved)
         self.monitor.on("checkpoint", self._save_asked)
         self.monitor.on("stop", self._ask_to_stop)
         signals.tell = self.monitor.request_stop  # which also ends a pause
@@ -82,7 +97,7 @@ class Trainer:
     @property
     def steps_per_epoch(self) -> int:
         """Batches in the training split, the last of them maybe smaller."""
-        return math.ceil(len(self.data.train) / self.spec.data.batch_size)
+        return len(self._sizes)
 
     @property
     def total_steps(self) -> int:
@@ -101,7 +116,7 @@ class Trainer:
         with self.monitor:
             with memory_explained(self.spec):
                 self._train()
-            self.how = "finished" if self.step >= self.total_steps else "stopped"
+            self.how = "finished" if self.step >= self.total_steps or self._stopped_early else "stopped"
             self.monitor.close(self.how)
         say(f"{self.how} at step {self.step}: {self.step - first} steps in {time.monotonic() - started:.1f} s")
 
@@ -115,24 +130,33 @@ class Trainer:
             self._end_of_epoch()
 
     def _over(self) -> bool:
-        return self.step >= self.total_steps or self._asked_to_stop or self._signals.asked or self.monitor.stop_requested
+        done = self.step >= self.total_steps or self._stopped_early
+        return done or self._asked_to_stop or self._signals.asked or self.monitor.stop_requested
 
     def _rest_of_epoch(self) -> Iterator[Split]:
         epoch, position = divmod(self.step, self.steps_per_epoch)
         if position == 0:
-            self._correct.zero_()
+            self._begin_epoch(epoch)
         indices = order(len(self.data.train), self.spec.training.seed, epoch).to(self.device)
-        for chosen in torch.split(indices, self.spec.data.batch_size)[position:]:
+        for chosen in torch.split(indices, self._sizes)[position:]:
             yield self.data.train.batch(chosen, self.step)
+
+    def _begin_epoch(self, epoch: int) -> None:
+        self.tally.sums.zero_()
+        for lever in beginning(self.monitor.levers, self.spec.regularization, epoch):
+            self.monitor.switch(lever, True, by=_BY)
 
     def _train_on(self, batch: Split) -> None:
         """One step; a checkpoint that is asked for on the way waits for its end."""
         self._mid_step = True
-        loss, outputs = self._loss(batch)
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._correct += (outputs.argmax(1) == batch.targets).sum()
+        with self.regularizers.noisy_weights():
+            loss, outputs = self._loss(self.regularizers.noisy(batch.inputs), batch.targets)
+            penalty = self.regularizers.penalty()
+            (loss if penalty is None else loss + penalty).backward()  # type: ignore[no-untyped-call]
+        self.tally.add(outputs, batch.targets)
         self.optimizer.step()
+        self.schedule.after_step()
         self.step += 1
         self._mid_step = False
         self.monitor.log(loss=loss.detach())
@@ -140,47 +164,70 @@ class Trainer:
             self._save_waits = False
             self._save_asked()
 
-    def _loss(self, batch: Split) -> tuple[Tensor, Tensor]:
+    def _loss(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         with autocast(self.device, self.spec.training.precision):
-            outputs: Tensor = self.model(batch.inputs)
-            return functional.cross_entropy(outputs, batch.targets), outputs
+            outputs: Tensor = self.model(inputs)
+        return self.loss(outputs.float(), targets), outputs
 
     def _end_of_epoch(self) -> None:
-        epochs, over, plan = self.step // self.steps_per_epoch, self._over(), self.spec.training
-        if over or epochs % plan.validate_every == 0:
+        epochs, plan = self.step // self.steps_per_epoch, self.spec.training
+        if self._over() or epochs % plan.validate_every == 0:
             self._validate()
-        if over or (plan.checkpoint_every and epochs % plan.checkpoint_every == 0):
+        if self._over() or (plan.checkpoint_every and epochs % plan.checkpoint_every == 0):
             self._save(checkpoint.LAST, "last")
 
     def _validate(self) -> None:
-        """Logs the whole validation split, and the training split's accuracy over the running epoch."""
-        loss, accuracy = self.evaluate(self.data.val)
-        seen = ((self.step - 1) % self.steps_per_epoch + 1) * self.spec.data.batch_size
-        trained = self._correct.item() / min(seen, len(self.data.train))
-        epoch = self.step / self.steps_per_epoch
-        self.monitor.log(val_loss=loss, val_accuracy=accuracy, accuracy=trained, epoch=epoch)
-        say(f"step {self.step}  epoch {epoch:.4g}  accuracy train {trained:.4f} val {accuracy:.4f}  loss val {loss:.4f}")
-        if (accuracy, -loss) > self.best:
-            self.best = (accuracy, -loss)
+        """Logs the whole validation split, and the training split's metrics over the running epoch."""
+        loss, metrics = self.evaluate(self.data.val)
+        epoch, trained = self.step / self.steps_per_epoch, self.tally.values()
+        both = {f"{name}/{split}": value for split, of in (("train", trained), ("val", metrics)) for name, value in of.items()}
+        self.monitor.log(both, val_loss=loss, epoch=epoch)
+        told = "".join(f"  {name} train {trained[name]:.4f} val {value:.4f}" for name, value in metrics.items())
+        say(f"step {self.step}  epoch {epoch:.4g}{told}  loss val {loss:.4f}")
+        self.schedule.after_validation(loss)
+        if self.best.is_beaten(self.step, loss, metrics):
             self._save(checkpoint.BEST, "best")
+        self._consider_stopping()
+
+    def _consider_stopping(self) -> None:
+        patience = self.spec.regularization.early_stopping
+        if patience and self.best.waited >= patience and not self._stopped_early:
+            self._stopped_early = True
+            best = f"{checkpoint.FOLDER}/{checkpoint.BEST}, of step {self.best.step}"
+            text = f"stopped early: {patience} validations without a lower error; the best is {best}"
+            self.monitor.notice(text)
+            say(text)
 
     @torch.no_grad()
-    def evaluate(self, split: Split) -> tuple[float, float]:
-        """Mean loss and accuracy over a split, in evaluation mode."""
+    def evaluate(self, split: Split) -> tuple[float, dict[str, float]]:
+        """Mean loss and metrics over a split, in evaluation mode."""
         self.model.eval()
-        loss, correct = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        total, counted = torch.zeros((), device=self.device), tally(self.data.task, self.device)
         for indices in torch.split(torch.arange(len(split), device=self.device), _EVALUATED_AT_ONCE):
             batch = split.batch(indices)
-            mean, outputs = self._loss(batch)
-            loss += mean.float() * len(batch)
-            correct += (outputs.argmax(1) == batch.targets).sum()
+            mean, outputs = self._loss(batch.inputs, batch.targets)
+            total += mean.float() * len(batch)
+            counted.add(outputs, batch.targets)
         self.model.train()
-        return loss.item() / len(split), correct.item() / len(split)
+        return total.item() / len(split), counted.values()
+
+    def _batch_sizes(self) -> list[int]:
+        examples = len(self.data.train)
+        wanted = examples if self.spec.optimizer.name == "gd" else self.spec.data.batch_size
+        return batch_sizes(examples, wanted, least_batch(self.model))
+
+    def _begin(self) -> None:
+        """Tells what does not fit together, and holds back what begins later."""
+        for text in misfits(self.spec, self.data.task, self.model, self.data.train.targets):
+            self.monitor.notice(text, "warning")
+            say(f"warning: {text}")
+        for lever in waiting(self.monitor.levers, self.spec.regularization):
+            self.monitor.switch(lever, False, by=_BY)
 
     def _watch(self, run_dir: Path | None) -> tuimon.Monitor:
         if run_dir is not None:
             save_spec(self.spec, run_dir)
-        plan = {name: value for name, value in self.spec.to_dict()["regularization"].items() if value > 0}
+        plan = {name: value for name in _SETTINGS if (value := getattr(self.spec.regularization, name)) > 0}
         monitor = tuimon.watch(
             self.model, self.optimizer, name=run_dir.name if run_dir else self.spec.name, run_dir=run_dir,
             spec=self.spec.to_dict(), total_steps=self.total_steps, steps_per_epoch=self.steps_per_epoch,
@@ -195,21 +242,25 @@ class Trainer:
             raise TuimonError("Cannot resume: no run folder is given", "Give the run's folder with --run-dir.")
         content = checkpoint.load(run_dir / checkpoint.FOLDER / checkpoint.LAST)
         checkpoint.check_same_run(content, self.spec)
+        self.activations.load_state_dict(content["activations"])
         checkpoint.check_same_model(content, self.model)
         return content
 
     def _restore(self, content: dict[str, Any]) -> None:
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
+        self.schedule.load_state_dict(content["schedule"])
         self.monitor.load_state_dict(content["monitor"])
-        self.step, self.best = content["step"], tuple(content["best"])
-        self._correct.fill_(content["correct"])
+        self.step, self.best = content["step"], Best(**content["best"])
+        self.tally.sums.copy_(content["tally"])
+        self._consider_stopping()
         restore_random_states(content["random"], self.device)
 
     def _content(self) -> dict[str, Any]:
         return {
-            "spec": self.spec.to_dict(), "step": self.step, "best": list(self.best), "correct": self._correct.item(),
+            "spec": self.spec.to_dict(), "step": self.step, "best": self.best.state_dict(), "tally": self.tally.sums.clone(),
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "activations": self.activations.state_dict(), "schedule": self.schedule.state_dict(),
             "monitor": self.monitor.state_dict(), "random": random_states(self.device),
         }  # fmt: skip
 

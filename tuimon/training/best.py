@@ -1,0 +1,31 @@
+"""The best validation of a run so far, and how long ago it was."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass
+class Best:
+    """Ordered by accuracy, where there is one, then by loss; a loss that is no number is never better."""
+
+    accuracy: float = -math.inf
+    loss: float = math.inf
+    step: int = 0
+    waited: int = 0  # validations since then
+
+    def is_beaten(self, step: int, loss: float, metrics: Mapping[str, float]) -> bool:
+        """Takes in a validation; whether it is the best now."""
+        accuracy = metrics.get("accuracy", 0.0)
+        if (accuracy, -loss) > (self.accuracy, -self.loss):
+            self.accuracy, self.loss, self.step, self.waited = accuracy, loss, step, 0
+            return True
+        self.waited += 1
+        return False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain numbers; `Best(**state)` reads them back."""
+        return asdict(self)

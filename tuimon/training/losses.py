@@ -1,0 +1,135 @@
+"""Losses and metrics for what a run learns, and whether a model's output fits them.
+
+Outputs are [B, K], of a text [B, T, K]; targets are class numbers [B] or [B, T], or values of the outputs' own size. Every loss
+is a mean over examples and positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tuimon.combinations import check_loss
+from tuimon.sections import LossSpec
+from tuimon.training.parts.activations import output_function
+
+if TYPE_CHECKING:
+    from tuimon.spec import Spec
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+CLASS_TASKS = ("classification", "text")
+_FEW_VALUES = 50  # as many different whole numbers at most as one would take for classes
+
+
+def loss_function(spec: Spec, task: str) -> LossFunction:
+    """(outputs, targets) → the loss, [] float.
+
+    Raises:
+        TuimonError: the loss cannot be had for this task.
+    """
+    name = loss_name(spec.loss, task)
+    if task != "quadratic":
+        check_loss(name, task)
+    if task not in CLASS_TASKS:
+        return _VALUE_LOSSES[name]
+    of_classes = _class_loss(name, spec.loss)
+    return lambda outputs, targets: of_classes(outputs.flatten(0, -2), targets.flatten())
+
+
+def loss_name(spec: LossSpec, task: str) -> str:
+    """The loss that is meant: `auto` is cross-entropy for classes, the function's own value for the quadratic, else MSE."""
+    if spec.name != "auto":
+        return spec.name
+    return "cross_entropy" if task in CLASS_TASKS else "value" if task == "quadratic" else "mse"
+
+
+def misfits(spec: Spec, task: str, model: nn.Module, targets: Tensor) -> list[str]:
+    """What does not fit together in loss, output layer and targets, a line each; it trains, but not as it could."""
+    name, output = loss_name(spec.loss, task), output_function(model)
+    found = [_twice(name, output), _on_classes(name, task, targets)]
+    if name in ("mse", "bce") and task not in CLASS_TASKS and targets.numel():
+        found.append(_out_of_range(name, output, float(targets.min()), float(targets.max())))
+    if name == "hinge" and isinstance(output, nn.Sigmoid | nn.Softmax):
+        found.append(f"loss hinge wants a lead of {spec.loss.margin:g}, which outputs from 0 to 1 hardly reach: use linear")
+    return [text for text in found if text]
+
+
+def one_hot(targets: Tensor, like: Tensor) -> Tensor:
+    """Class numbers [N] as 0 and 1, [N, K]."""
+    return functional.one_hot(targets, like.shape[1]).to(like.dtype)
+
+
+def binary_targets(targets: Tensor, outputs: Tensor) -> Tensor:
+    """What each output should say: the class itself where there is one output, else whether it is that class."""
+    return targets[:, None].to(outputs.dtype) if outputs.shape[1] == 1 else one_hot(targets, outputs)
+
+
+def _class_loss(name: str, spec: LossSpec) -> LossFunction:
+    match name:
+        case "hinge":
+            return nn.MultiMarginLoss(margin=spec.margin)
+        case "bce":
+            return lambda o, t: functional.binary_cross_entropy_with_logits(o, binary_targets(t, o))
+        case "mse":
+            return lambda o, t: functional.mse_loss(o, one_hot(t, o))
+    return nn.CrossEntropyLoss(label_smoothing=spec.label_smoothing)
+
+
+_VALUE_LOSSES: dict[str, LossFunction] = {
+    "mse": lambda outputs, targets: functional.mse_loss(outputs, targets.reshape(outputs.shape)),
+    "bce": lambda outputs, targets: functional.binary_cross_entropy_with_logits(outputs, targets.reshape(outputs.shape)),
+    "value": lambda outputs, _: outputs.mean(),
+}
+
+
+def _twice(name: str, output: nn.Module | None) -> str:
+    if name == "cross_entropy" and isinstance(output, nn.Softmax | nn.LogSoftmax | nn.Sigmoid):
+        return f"loss cross_entropy applies softmax itself: {type(output).__name__} before it flattens the gradient; use linear"
+    if name == "bce" and isinstance(output, nn.Sigmoid | nn.Softmax):
+        return f"loss bce applies sigmoid itself: {type(output).__name__} before it flattens the gradient; use linear"
+    if name in ("cross_entropy", "bce", "hinge") and isinstance(output, nn.ReLU):
+        return f"ReLU at the output takes half of what loss {name} can use: use linear"
+    return ""
+
+
+def _on_classes(name: str, task: str, targets: Tensor) -> str:
+    if name == "mse" and task in CLASS_TASKS:
+        return "loss mse on classes: its gradient fades where an output is most wrong; cross_entropy fits classes"
+    if name != "mse" or task != "regression" or not targets.numel():
+        return ""
+    values = torch.unique(targets)
+    if 2 < len(values) <= _FEW_VALUES and len(targets) >= 10 * len(values) and _evenly_spaced(values):
+        return (
+            f"loss mse on targets of {len(values)} evenly spaced values: if they are classes, their order means nothing, "
+            "and data.task=classification fits them"
+        )
+    return ""
+
+
+def _evenly_spaced(values: Tensor) -> bool:
+    """Whether sorted values lie on a grid, as whole numbers do, also once they are scaled."""
+    gaps = values.diff()
+    return torch.allclose(gaps / gaps.min(), (gaps / gaps.min()).round(), atol=1e-3)
+
+
+def _out_of_range(name: str, output: nn.Module | None, least: float, most: float) -> str:
+    if name == "bce" and (least < 0 or most > 1):
+        return f"loss bce wants targets from 0 to 1; these go from {least:.4g} to {most:.4g}: use mse or data.scale=minmax"
+    low, high = _reach(output)
+    if name == "mse" and (least < low or most > high):
+        given = type(output).__name__
+        return f"{given} at the output gives nothing outside {low:g} to {high:g}; targets go from {least:.4g} to {most:.4g}"
+    return ""
+
+
+def _reach(output: nn.Module | None) -> tuple[float, float]:
+    """The values that an output function can give."""
+    if isinstance(output, nn.Sigmoid | nn.Softmax):
+        return 0.0, 1.0
+    if isinstance(output, nn.Tanh):
+        return -1.0, 1.0
+    return (0.0 if isinstance(output, nn.ReLU) else -torch.inf), torch.inf
