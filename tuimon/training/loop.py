@@ -184,6 +184,15 @@ class Trainer:
         self.monitor.log(both, val_loss=loss, epoch=epoch)
         told = "".join(f"  {name} train {trained[name]:.4f} val {value:.4f}" for name, value in metrics.items())
         say(f"step {self.step}  epoch {epoch:.4g}{told}  loss val {loss:.4f}")
+        if self._is_planned():
+            self._judge(loss, metrics)
+
+    def _is_planned(self) -> bool:
+        """Whether the plan has a validation here. One that a stop brings must change nothing in the run that goes on."""
+        epochs, rest = divmod(self.step, self.steps_per_epoch)
+        return self.step >= self.total_steps or (rest == 0 and epochs % self.spec.training.validate_every == 0)
+
+    def _judge(self, loss: float, metrics: dict[str, float]) -> None:
         self.schedule.after_validation(loss)
         if self.best.is_beaten(self.step, loss, metrics):
             self._save(checkpoint.BEST, "best")
