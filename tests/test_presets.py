@@ -30,7 +30,7 @@ def test_presets_are_listed_and_load():
 
 def test_models_are_known_by_the_names_of_their_files():
     """Without running them."""
-    assert model_names() == ("cnn", "mlp", "softmax")
+    assert model_names() == ("autoencoder", "cnn", "mlp", "quadratic", "rnn", "softmax", "transformer")
 
 
 def test_listing_presets_and_loading_a_spec_imports_no_torch():

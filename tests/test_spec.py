@@ -105,7 +105,11 @@ def test_short_names_and_ends_of_keys_are_found(name: str, key: str):
             "optimizer=adem",
             f"optimizer.name = 'adem': must be one of {', '.join(OPTIMIZERS)}; did you mean adam?",
         ),
-        ("model=mpl", "model.name = 'mpl': must be one of cnn, mlp, softmax, or the path of a .py file; did you mean mlp?"),
+        (
+            "model=mpl",
+            "model.name = 'mpl': must be one of autoencoder, cnn, mlp, quadratic, rnn, softmax, transformer, "
+            "or the path of a .py file; did you mean mlp?",
+        ),
         ("device=gpu", "training.device = 'gpu': must be one of auto, cpu, cuda, mps, or cuda:N; did you mean cpu?"),
         ("momentum=0.9", "optimizer.momentum: adam has no momentum; it belongs to gd, sgd, rmsprop"),
     ],
