@@ -1,0 +1,80 @@
+"""Augmentation: what it does to images, and that it is a function of the seed and the step."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from tuimon.spec import load_spec
+from tuimon.training.data import Data, load
+from tuimon.training.data.augment import moved
+
+SOME = torch.arange(40)
+
+
+def digits(*overrides: str, seed: int = 0) -> Data:
+    return load(load_spec("digits-mlp", overrides).data, seed, torch.device("cpu"))
+
+
+def test_images_are_moved_by_whole_pixels():
+    """Right and down; the edge is repeated."""
+    image = torch.arange(20.0).view(1, 1, 4, 5)
+    right = moved(image, torch.tensor([[2.0, 0.0]]), torch.zeros(1))
+    torch.testing.assert_close(right[..., 2:], image[..., :3], atol=1e-4, rtol=0)
+    torch.testing.assert_close(right[..., :2], image[..., :1].expand(1, 1, 4, 2), atol=1e-4, rtol=0)
+    up = moved(image, torch.tensor([[0.0, -1.0]]), torch.zeros(1))
+    torch.testing.assert_close(up[..., :3, :], image[..., 1:, :], atol=1e-4, rtol=0)
+
+
+def test_images_are_turned_about_their_middle():
+    """A quarter turn is numpy's, counter-clockwise; also first turned, then moved."""
+    image = torch.arange(16.0).view(1, 1, 4, 4)
+    quarter = torch.tensor([math.pi / 2])
+    turned = torch.rot90(image, 1, (2, 3))
+    torch.testing.assert_close(moved(image, torch.zeros(1, 2), quarter), turned, atol=1e-4, rtol=0)
+    both = moved(image, torch.tensor([[1.0, 0.0]]), quarter)
+    torch.testing.assert_close(both[..., 1:], turned[..., :3], atol=1e-4, rtol=0)
+
+
+def test_a_turn_keeps_its_proportions_in_an_oblong_image():
+    """What was three pixels above the middle is then three pixels to its left."""
+    image = torch.zeros(1, 1, 9, 15)
+    image[0, 0, 1, 7] = 1
+    turned = moved(image, torch.zeros(1, 2), torch.tensor([math.pi / 2]))
+    assert float(turned[0, 0, 4, 4]) == pytest.approx(1, abs=1e-4)
+
+
+def test_every_step_draws_anew_and_always_the_same():
+    """By seed and step alone; the global random state has no part in it and is not touched."""
+    data = digits("shift=1", "rotation=10")
+    state = torch.get_rng_state()
+    first = data.train.batch(SOME, step=5).inputs
+    assert torch.equal(state, torch.get_rng_state())
+    torch.manual_seed(123)
+    assert torch.equal(first, data.train.batch(SOME, step=5).inputs)
+    assert not torch.equal(first, data.train.batch(SOME, step=6).inputs)
+    assert not torch.equal(first, digits("shift=1", "rotation=10", seed=1).train.batch(SOME, step=5).inputs)
+
+
+def test_only_training_batches_are_varied():
+    """An evaluation of the training split, and the validation split, see the examples as they are."""
+    plain, varied = digits(), digits("shift=2")
+    assert torch.equal(plain.train.batch(SOME).inputs, varied.train.batch(SOME).inputs)
+    assert torch.equal(plain.val.batch(SOME, step=1).inputs, varied.val.batch(SOME, step=1).inputs)
+    assert torch.equal(plain.train.batch(SOME).targets, varied.train.batch(SOME, step=1).targets)
+    assert not torch.equal(plain.train.batch(SOME).inputs, varied.train.batch(SOME, step=1).inputs)
+
+
+def test_images_are_moved_before_they_are_prepared():
+    """So the pixels that come in from the edge are those of the picture, whatever is done to them then."""
+    raw, white = digits("shift=2", "scale=none"), digits("shift=2", "scale=whiten")
+    mean = digits("scale=none").train.inputs.mean(0)
+    moved_raw = (raw.train.batch(SOME, step=3).inputs - mean).flatten(1)
+    # Whitening is linear: the same map that takes the plain images to white ones takes the moved ones there.
+    everything = torch.arange(len(raw.train))
+    plain, target = (digits("scale=none").train.inputs - mean).flatten(1), white.train.batch(everything).inputs.flatten(1)
+    linear = torch.linalg.lstsq(plain.double(), target.double(), driver="gelsd").solution
+    got = white.train.batch(SOME, step=3).inputs.flatten(1)
+    torch.testing.assert_close(got[:, :40], (moved_raw.double() @ linear)[:, :40].float(), atol=2e-2, rtol=1e-2)

@@ -1,0 +1,156 @@
+"""The datasets that need no file: what they hold, what they are used for, and how much of them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tuimon.data_spec import DATASETS, Dataset
+from tuimon.errors import TuimonError
+from tuimon.spec import load_spec
+from tuimon.training.data import Data, load
+
+CPU = torch.device("cpu")
+BUNDLED = ("digits", "breast_cancer", "wine", "iris", "diabetes")
+
+
+def loaded(name: str, *overrides: str, seed: int = 0) -> Data:
+    return load(load_spec("digits-mlp", [f"data={name}", *overrides]).data, seed, CPU)
+
+
+def refusal(*overrides: str) -> str:
+    with pytest.raises(TuimonError) as raised:
+        loaded(*overrides)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("name", [*BUNDLED, "quadratic"])
+def test_a_dataset_is_what_the_spec_says_it_is(name: str):
+    """Its number, shape, outputs and task are known without reading it."""
+    data = loaded(name)
+    known = load_spec("digits-mlp", [f"data={name}"]).data.known
+    assert data.known == known == DATASETS[name]
+    assert len(data.train) + len(data.val) == known.examples
+    assert data.train.inputs.shape[1:] == known.input_shape
+    assert data.train.inputs.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "classes"),
+    [
+        ("breast_cancer", 17.99, ("malignant", "benign")),
+        ("wine", 14.23, ("class_0", "class_1", "class_2")),
+        ("iris", 5.1, ("setosa", "versicolor", "virginica")),
+    ],
+)
+def test_classes_have_numbers_and_names(name: str, first: float, classes: tuple[str, ...]):
+    """Targets are int64 from 0; the first example in scikit-learn's file is somewhere in the two splits."""
+    data = loaded(name, "scale=none")
+    values = torch.cat([data.train.inputs, data.val.inputs])[:, 0]
+    assert bool(torch.isclose(values, torch.tensor(first)).any())
+    assert data.class_names == classes
+    assert data.train.targets.unique().tolist() == list(range(len(classes)))
+    assert len(data.input_names) == data.known.input_shape[0]
+
+
+def test_a_regression_has_values_scaled_by_the_training_split():
+    """Zero mean and unit variance there; as they are if asked."""
+    scaled, plain = loaded("diabetes"), loaded("diabetes", "target_scale=none")
+    assert scaled.train.targets.shape == (len(scaled.train), 1)
+    assert abs(float(scaled.train.targets.mean())) < 1e-5
+    assert float(scaled.train.targets.std(correction=0)) == pytest.approx(1, abs=1e-5)
+    assert (float(plain.train.targets.min()), float(plain.train.targets.max())) == (25, 346)
+    mean, deviation = plain.train.targets.mean(), plain.train.targets.std(correction=0)
+    torch.testing.assert_close(scaled.val.targets, (plain.val.targets - mean) / deviation)
+
+
+def test_a_reconstruction_has_its_inputs_as_targets():
+    """Prepared, in one row; there are as many outputs."""
+    data = loaded("digits", "task=reconstruction")
+    assert data.known == Dataset(1797, (1, 8, 8), 64, "reconstruction")
+    batch = data.train.batch(torch.tensor([3, 1]))
+    assert torch.equal(batch.targets, batch.inputs.flatten(1))
+    assert data.train.targets.data_ptr() == data.train.inputs.data_ptr()  # and takes no memory of its own
+
+
+def test_class_numbers_can_be_taken_for_values():
+    """As a mistake to be looked at, or where their order means something."""
+    data = loaded("digits", "task=regression", "target_scale=none")
+    assert data.task == "regression"
+    assert sorted(data.train.targets.unique().tolist()) == [float(digit) for digit in range(10)]
+    assert (data.known.outputs, data.class_names) == (1, ())
+
+
+def test_only_the_first_classes_can_be_used():
+    """In both splits, and with as many outputs."""
+    data = loaded("digits", "classes=3")
+    assert data.known.outputs == load_spec("digits-mlp", ["classes=3"]).data.outputs == 3
+    assert data.class_names == ("0", "1", "2")
+    assert data.train.targets.unique().tolist() == data.val.targets.unique().tolist() == [0, 1, 2]
+
+
+def test_a_part_of_the_training_split_can_be_used():
+    """Validation stays whole; the fewer are among the more, and a seed chooses which."""
+    whole, part, few = loaded("wine"), loaded("wine", "train_fraction=0.5"), loaded("wine", "train_examples=10", "scale=none")
+    assert (len(part.train), len(few.train)) == (71, 10)
+    assert len(part.val) == len(few.val) == len(whole.val)
+    more = {tuple(row) for row in loaded("wine", "train_examples=50", "scale=none").train.inputs.tolist()}
+    assert {tuple(row) for row in few.train.inputs.tolist()} < more
+    assert not torch.equal(few.train.inputs, loaded("wine", "train_examples=10", "scale=none", seed=1).train.inputs)
+    assert len(loaded("wine", "train_examples=10000").train) == len(whole.train)
+
+
+def test_statistics_come_from_the_examples_that_are_used():
+    """Not from those of the training split that are left out."""
+    few = loaded("wine", "train_examples=10").train.inputs
+    torch.testing.assert_close(few.mean(0), torch.zeros(13), atol=1e-5, rtol=0)
+
+
+def test_labels_can_be_shuffled_in_the_training_split():
+    """Among themselves, so that there are as many of each; validation keeps its own."""
+    whole, half, every = loaded("digits"), loaded("digits", "shuffled_labels=0.5"), loaded("digits", "shuffled_labels=1")
+    assert torch.equal(whole.train.inputs, half.train.inputs)
+    assert torch.equal(whole.val.targets, every.val.targets)
+    assert torch.equal(whole.train.targets.bincount(), every.train.targets.bincount())
+    assert float((whole.train.targets == half.train.targets).float().mean()) == pytest.approx(0.55, abs=0.05)
+    assert float((whole.train.targets == every.train.targets).float().mean()) == pytest.approx(0.1, abs=0.05)
+
+
+def test_the_quadratic_has_steps_in_place_of_examples():
+    """An epoch is a hundred of them at a batch size of one."""
+    data = loaded("quadratic")
+    assert (len(data.train), len(data.val), data.task) == (100, 1, "quadratic")
+    assert not data.train.inputs.any()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("diabetes", "task=classification"), "data.task = 'classification': the targets of diabetes are numbers, not classes"),
+        (("diabetes", "classes=2"), "data.classes = 2: diabetes has no classes"),
+        (("iris", "classes=4"), "data.classes = 4: must be at least 2, and iris has 3"),
+        (("iris", "classes=1"), "data.classes = 1: must be at least 2, and iris has 3"),
+        (("iris", "shift=1"), "data.shift: iris has no images"),
+        (("iris", "rotation=1"), "data.rotation: iris has no images"),
+        (("digits", "shift=1", "task=reconstruction"), "data.shift: the targets would have to move too"),
+        (("digits", "task=text"), "data.task = 'text': digits is not for that"),
+        (("text", "task=classification"), "data.task = 'classification': text is not for that"),
+        (("text", "shift=1"), "data.shift, data.rotation, data.classes: a text has no images and no classes"),
+        (("csv",), "data.path: csv needs the path of a file, such as data.path=mine.csv"),
+        (("digitz",), "data.name = 'digitz': must be one of digits, breast_cancer, wine, iris, diabetes"),
+    ],
+)
+def test_what_cannot_go_together_is_refused_before_anything_is_read(overrides: tuple[str, ...], message: str):
+    """One line that names the key."""
+    assert refusal(*overrides).startswith(message)
+
+
+def test_what_a_file_holds_is_not_known_before_it_is_read():
+    """The spec says so rather than guess; the resolved one, which a model's build gets, knows."""
+    spec = load_spec("digits-mlp", ["data=text", "context=20"])
+    with pytest.raises(TuimonError, match=r"data.name = 'text': shape and outputs are known only once the data are read"):
+        _ = spec.data.outputs
+    data = load(spec.data, 0, CPU)
+    resolved = data.resolve(spec)
+    assert (resolved.data.input_shape, resolved.data.outputs) == ((20,), len(data.vocabulary))
+    assert (resolved.data.batch_size, resolved.model) == (spec.data.batch_size, spec.model)
