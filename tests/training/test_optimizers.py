@@ -1,0 +1,163 @@
+"""Every optimizer on the quadratic w² − 10w + 25, and what is not torch's own: Adagrad's reset, Muon with AdamW."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from tuimon.spec import OPTIMIZERS, load_spec
+from tuimon.training.loop import train
+from tuimon.training.parts import optimizer
+
+
+def trajectory(built: Optimizer, w: nn.Parameter, steps: int = 20) -> list[float]:
+    found = []
+    for _ in range(steps):
+        built.zero_grad()
+        (w**2 - 10 * w + 25).sum().backward()
+        built.step()
+        found.append(w.item())
+    return found
+
+
+def ours(*overrides: str, steps: int = 20) -> list[float]:
+    w = nn.Parameter(torch.zeros(1))
+    return trajectory(optimizer(load_spec("digits-mlp", overrides).optimizer, [w]), w, steps)
+
+
+def theirs(build: Callable[[list[nn.Parameter]], Optimizer], steps: int = 20) -> list[float]:
+    w = nn.Parameter(torch.zeros(1))
+    return trajectory(build([w]), w, steps)
+
+
+def test_gradient_descent_goes_where_arithmetic_says():
+    """From 0 at a rate of 0.01: 0.1 after one step, 5 − 5·0.98ⁿ after n, about 5 after a thousand."""
+    path = ours("optimizer=sgd", "lr=0.01", steps=1000)
+    assert path[0] == pytest.approx(0.1)
+    assert path[:50] == pytest.approx([5 - 5 * 0.98**n for n in range(1, 51)], rel=1e-5)
+    assert path[-1] == pytest.approx(5, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "build"),
+    [
+        (["optimizer=gd"], lambda p: torch.optim.SGD(p, 0.1)),
+        (["optimizer=sgd", "momentum=0.9"], lambda p: torch.optim.SGD(p, 0.1, 0.9)),
+        (["optimizer=sgd", "momentum=0.9", "dampening=0.5"], lambda p: torch.optim.SGD(p, 0.1, 0.9, 0.5)),
+        (["optimizer=sgd", "momentum=0.9", "nesterov=true"], lambda p: torch.optim.SGD(p, 0.1, 0.9, nesterov=True)),
+        (["optimizer=adagrad"], lambda p: torch.optim.Adagrad(p, 0.1, eps=1e-8)),
+        (["optimizer=adagrad", "lr_decay=0.1"], lambda p: torch.optim.Adagrad(p, 0.1, lr_decay=0.1, eps=1e-8)),
+        (["optimizer=rmsprop", "alpha=0.9"], lambda p: torch.optim.RMSprop(p, 0.1, 0.9)),
+        (["optimizer=rmsprop", "centered=true"], lambda p: torch.optim.RMSprop(p, 0.1, centered=True)),
+        (["optimizer=adadelta", "eps=1e-6"], lambda p: torch.optim.Adadelta(p, 0.1)),
+        (["optimizer=adam"], lambda p: torch.optim.Adam(p, 0.1)),
+        (["optimizer=adam", "amsgrad=true"], lambda p: torch.optim.Adam(p, 0.1, amsgrad=True)),
+        (["optimizer=adamw", "weight_decay=0.1"], lambda p: torch.optim.AdamW(p, 0.1, weight_decay=0.1)),
+        (["optimizer=muon"], lambda p: torch.optim.AdamW(p, 0.1, weight_decay=0)),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_optimizer_is_torchs_own(overrides: list[str], build: Callable[[list[nn.Parameter]], Optimizer]):
+    """With the spec's settings in the right places; of Muon, what is no matrix."""
+    assert ours(*overrides, "lr=0.1") == theirs(build)
+
+
+def test_adagrad_forgets_its_squares_when_it_is_told_to():
+    """At a rate of 1 the first step is 1 long; so is the first after each reset, however far it came before."""
+    path = ours("optimizer=adagrad", "lr=1", "reset_every=3", steps=4)
+    sums = 10.0**2 + 8.0**2
+    assert path[:2] == pytest.approx([1, 1 + 8 / sums**0.5])
+    assert path[3] - path[2] == pytest.approx(1)
+    assert ours("optimizer=adagrad", "lr=1", steps=4)[3] < path[3]
+
+
+def test_adagrads_reset_survives_a_checkpoint():
+    """It goes by the steps that the state itself counts."""
+    spec = load_spec("digits-mlp", ["optimizer=adagrad", "lr=1", "reset_every=3"]).optimizer
+    w = nn.Parameter(torch.zeros(1))
+    first = optimizer(spec, [w])
+    trajectory(first, w, 2)
+    again = optimizer(spec, [w])
+    again.load_state_dict(first.state_dict())
+    assert trajectory(again, w, 5) == ours("optimizer=adagrad", "lr=1", "reset_every=3", steps=7)[2:]
+
+
+def layers(optimizer_name: str = "muon") -> tuple[nn.Module, Optimizer]:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv1d(1, 2, 3), nn.Flatten(), nn.Linear(8, 12), nn.LayerNorm(12), nn.Linear(12, 3))
+    spec = load_spec("digits-mlp", [f"optimizer={optimizer_name}", "lr=0.02"]).optimizer
+    return model, optimizer(spec, model.parameters())
+
+
+def step(model: nn.Module, built: Optimizer) -> None:
+    built.zero_grad()
+    model(torch.linspace(-1, 1, 24).reshape(4, 1, 6)).square().sum().backward()
+    built.step()
+
+
+def weights(model: nn.Module) -> Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+def test_muon_moves_a_matrix_by_a_nearly_orthogonal_update():
+    """All singular values of the update are about the same: the iteration brings them to between 0.7 and 1.2."""
+    model, built = layers()
+    before = model[2].weight.detach().clone()
+    step(model, built)
+    sizes = torch.linalg.svdvals(before - model[2].weight.detach())
+    scale = 0.02 * 0.2 * 12**0.5  # lr, and what makes its mean square that of AdamW: 0.2·√(larger side)
+    rank = int((sizes > 1e-4).sum())
+    assert rank >= 2
+    assert ((sizes[:rank] / scale > 0.6) & (sizes[:rank] / scale < 1.3)).all()
+
+
+def test_muon_and_adamw_are_one_optimizer_with_one_set_of_hooks():
+    """Matrices in the first group, the rest in the second; a step is one step, also for hooks on all optimizers."""
+    model, built = layers()
+    assert [parameter.ndim for parameter in built.param_groups[0]["params"]] == [2, 2]
+    assert all(parameter.ndim != 2 for parameter in built.param_groups[1]["params"])
+    seen: list[str] = []
+    own = built.register_step_post_hook(lambda *_: seen.append("own"))
+    every = torch.optim.optimizer.register_optimizer_step_post_hook(lambda *_: seen.append("global"))
+    step(model, built)
+    own.remove()
+    every.remove()
+    assert seen == ["own", "global"]
+
+
+def test_muon_goes_on_exactly_from_its_state():
+    """Loading a state puts new objects into the groups' place."""
+    model, built = layers()
+    step(model, built)
+    other, again = layers()
+    other.load_state_dict(model.state_dict())
+    again.load_state_dict(built.state_dict())
+    for _ in range(2):
+        step(model, built)
+        step(other, again)
+    assert torch.equal(weights(model), weights(other))
+
+
+def test_muons_rest_may_have_a_rate_of_its_own():
+    """Zero is the same rate."""
+    model, _ = layers()
+    spec = load_spec("digits-mlp", ["optimizer=muon", "lr=0.02", "rest_lr=0.003"]).optimizer
+    assert [group["lr"] for group in optimizer(spec, model.parameters()).param_groups] == [0.02, 0.003]
+
+
+def test_gradient_descent_takes_the_whole_training_split_as_one_batch(tmp_path: Path):
+    """Whatever the batch size says."""
+    trainer = train(load_spec("digits-mlp", ["optimizer=gd", "hidden=8", "epochs=2", "batch_size=32", "device=cpu"]), tmp_path)
+    assert (trainer.steps_per_epoch, trainer.step) == (1, 2)
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_every_optimizer_trains_watched(tmp_path: Path, name: str):
+    """Through the trainer, with its hooks and levers."""
+    overrides = [f"optimizer={name}", "lr=0.02", "hidden=8", "steps=3", "device=cpu", "batch_size=500"]
+    assert train(load_spec("digits-mlp", overrides), tmp_path).monitor.step == 3
