@@ -54,7 +54,7 @@ def test_whitening_is_scikit_learns_up_to_signs(inputs: np.ndarray):
     """Whose variances divide by N - 1."""
     theirs = PCA(whiten=True, svd_solver="full").fit(TRAIN.astype(np.float64)).transform(inputs.astype(np.float64))
     theirs *= np.sqrt(len(TRAIN) / (len(TRAIN) - 1))
-    np.testing.assert_allclose(np.abs(prepared("whiten", inputs)), np.abs(theirs), atol=1e-4)
+    np.testing.assert_allclose(np.abs(prepared("whiten", inputs)), np.abs(theirs), rtol=1e-4, atol=1e-4)
 
 
 def test_directions_without_extent_become_zero():

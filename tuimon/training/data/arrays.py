@@ -38,10 +38,11 @@ def read_npz(spec: DataSpec) -> Raw:
 
 def _load(path: Path) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if isinstance(file, np.ndarray):
+        with open(path, "rb") as file:  # which numpy itself leaves open when it is damaged
+            content = np.load(file, allow_pickle=False)
+            if isinstance(content, np.ndarray):
                 raise TuimonError(f"{path}: holds one array without a name", "Write it with numpy.savez(path, x=…, y=…).")
-            return dict(file)
+            return dict(content)
     except OSError as error:
         reason = error.strerror or error
         raise TuimonError(f"data.path: {path} cannot be read: {reason}", "Name an NPZ file with data.path.") from error

@@ -66,6 +66,9 @@ def _receive(url: str, path: Path, algorithm: str) -> str:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        error.close()  # it is the server's answer too, and keeps the connection open
+        return f"{error.code} {error.reason}"
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, OSError):
         error = error.reason
     return str(getattr(error, "strerror", None) or error)
