@@ -1,0 +1,205 @@
+"""Losses and metrics against hand-computed and scikit-learn's values, and what is told of outputs that do not fit them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, hinge_loss, mean_absolute_error, r2_score
+from torch import Tensor, nn
+
+from tuimon.errors import TuimonError
+from tuimon.log.reader import read_run
+from tuimon.log.records import Notice
+from tuimon.spec import Spec, load_spec
+from tuimon.training.loop import train
+from tuimon.training.losses import loss_function, misfits
+from tuimon.training.metrics import tally
+
+CPU = torch.device("cpu")
+LOGITS, CLASSES = torch.tensor([[2.0, -1.0, 0.5], [0.2, 0.1, -3.0]]), torch.tensor([0, 1])
+
+
+def spec(*overrides: str) -> Spec:
+    return load_spec("digits-mlp", overrides)
+
+
+def named(name: str, *overrides: str) -> Spec:
+    """With a loss that the digits' own task may refuse."""
+    plan = spec(*overrides)
+    return msgspec.structs.replace(plan, loss=msgspec.structs.replace(plan.loss, name=name))
+
+
+def loss(name: str, outputs: Tensor, targets: Tensor, task: str = "classification", *overrides: str) -> float:
+    return loss_function(named(name, *overrides), task)(outputs, targets).item()
+
+
+def test_cross_entropy_is_the_mean_of_minus_log_probability():
+    """And ln C where all classes look the same."""
+    wanted = -math.log(math.exp(2) / (math.exp(2) + math.exp(-1) + math.exp(0.5)))
+    assert loss("auto", LOGITS[:1], CLASSES[:1]) == pytest.approx(wanted)
+    assert loss("cross_entropy", torch.zeros(4, 10), torch.arange(4)) == pytest.approx(math.log(10))
+
+
+def test_cross_entropy_of_a_text_is_the_mean_over_its_characters():
+    """[B, T, K] against [B, T]."""
+    wanted = loss("auto", LOGITS, CLASSES)
+    assert loss("auto", LOGITS[None], CLASSES[None], "text") == pytest.approx(wanted)
+
+
+def test_label_smoothing_gives_a_share_to_all_classes():
+    """As torch has it."""
+    plain, even = loss("auto", LOGITS[:1], CLASSES[:1]), -LOGITS[:1].log_softmax(1).mean().item()
+    smoothed = loss("auto", LOGITS[:1], CLASSES[:1], "classification", "label_smoothing=0.3")
+    assert smoothed == pytest.approx(0.7 * plain + 0.3 * even)
+
+
+def test_hinge_is_scikit_learns_for_two_classes():
+    """Torch's divides by the number of classes, scikit-learn's does not."""
+    torch.manual_seed(0)
+    outputs, targets = torch.randn(50, 2), torch.randint(0, 2, (50,))
+    decision = (outputs[:, 1] - outputs[:, 0]).numpy()
+    assert 2 * loss("hinge", outputs, targets) == pytest.approx(hinge_loss(targets.numpy(), decision), rel=1e-6)
+
+
+def test_hinge_counts_every_class_that_comes_too_near():
+    """Each by what it lacks to the margin; by hand."""
+    first = max(0, 1 - 2 - 1) + max(0, 1 - 2 + 0.5)
+    second = max(0, 1 - 0.1 + 0.2) + max(0, 1 - 0.1 - 3.0)
+    assert loss("hinge", LOGITS, CLASSES) == pytest.approx((first + second) / 3 / 2)
+    assert loss("hinge", LOGITS, CLASSES, "classification", "loss.margin=3") > loss("hinge", LOGITS, CLASSES)
+
+
+def test_hinge_is_zero_where_scikit_learns_multi_class_hinge_is():
+    """Both ask that the right class leads every other one by the margin."""
+    good = torch.tensor([[3.0, 1.0, 0.0], [0.0, 0.5, 2.0]])
+    assert loss("hinge", good, torch.tensor([0, 2])) == 0
+    assert hinge_loss(np.array([0, 2]), good.numpy(), labels=np.array([0, 1, 2])) == 0
+
+
+def test_binary_cross_entropy_judges_each_class_against_the_rest():
+    """One output per class, or a single one for two classes."""
+    def one(logit: float, yes: bool) -> float:
+        return math.log(1 + math.exp(-logit if yes else logit))
+
+    wanted = (one(2, True) + one(-1, False) + one(0.5, False)) / 3
+    assert loss("bce", LOGITS[:1], CLASSES[:1]) == pytest.approx(wanted)
+    single = loss("bce", torch.tensor([[1.5], [1.5]]), torch.tensor([1, 0]))
+    assert single == pytest.approx((one(1.5, True) + one(1.5, False)) / 2)
+
+
+def test_mse_compares_values_or_one_hot_classes():
+    """Whether targets of one value have their own dimension or not."""
+    assert loss("auto", torch.tensor([[1.0], [2.0]]), torch.tensor([0.0, 4.0]), "regression") == pytest.approx(2.5)
+    assert loss("mse", torch.tensor([[0.0, 0.5, 0.0]]), torch.tensor([1])) == pytest.approx(0.25 / 3)
+
+
+def test_a_reconstruction_is_compared_with_the_inputs():
+    """Of whatever shape; by mse, or by bce for targets from 0 to 1."""
+    image = torch.rand(3, 1, 2, 2)
+    assert loss("auto", image.flatten(1), image, "reconstruction") == 0
+    assert loss("bce", torch.zeros(3, 4), image, "reconstruction") == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize(
+    ("name", "task"), [("hinge", "regression"), ("cross_entropy", "reconstruction"), ("bce", "regression")]
+)
+def test_a_loss_that_needs_classes_is_refused_for_values(name: str, task: str):
+    """In one line."""
+    with pytest.raises(TuimonError, match=f"^loss.name = '{name}': needs classes; the task is {task}"):
+        loss_function(named(name), task)
+
+
+def test_the_quadratic_is_its_own_loss():
+    """Whatever the targets are."""
+    assert loss("auto", torch.tensor([[25.0], [25.0]]), torch.zeros(2, 1), "quadratic") == 25
+
+
+def test_metrics_are_scikit_learns_over_all_batches():
+    """Counted batch by batch."""
+    torch.manual_seed(0)
+    outputs, targets, classes = torch.randn(30, 4), torch.randn(30, 1), torch.randint(0, 4, (30,))
+    counted, valued = tally("classification", CPU), tally("regression", CPU)
+    for part in torch.arange(30).split(8):
+        counted.add(outputs[part], classes[part])
+        valued.add(outputs[part, :1], targets[part])
+    assert counted.values() == {"accuracy": pytest.approx(accuracy_score(classes, outputs.argmax(1)))}
+    r2, mae = r2_score(targets.numpy(), outputs[:, :1].numpy()), mean_absolute_error(targets.numpy(), outputs[:, :1].numpy())
+    assert valued.values() == {"r2": pytest.approx(r2), "mae": pytest.approx(mae)}
+    assert tally("reconstruction", CPU).values() == {}
+
+
+def test_one_output_tells_two_classes_apart_by_its_sign():
+    """As it does for bce."""
+    counted = tally("classification", CPU)
+    counted.add(torch.tensor([[0.3], [-0.2], [2.0]]), torch.tensor([1, 1, 1]))
+    assert counted.values()["accuracy"] == pytest.approx(2 / 3)
+
+
+def told(task: str, targets: Tensor, *modules: nn.Module, name: str = "auto") -> str:
+    return " ".join(misfits(named(name), task, nn.Sequential(nn.Linear(2, 2), *modules), targets))
+
+
+@pytest.mark.parametrize(
+    ("task", "targets", "output", "name", "text"),
+    [
+        ("classification", CLASSES, nn.Softmax(1), "auto", "cross_entropy applies softmax itself"),
+        ("classification", CLASSES, nn.Sigmoid(), "bce", "bce applies sigmoid itself"),
+        ("classification", CLASSES, nn.ReLU(), "auto", "ReLU at the output takes half"),
+        ("classification", CLASSES, nn.Sigmoid(), "hinge", "wants a lead of 1"),
+        ("classification", CLASSES, None, "mse", "mse on classes"),
+        ("regression", torch.arange(300.0) % 10, None, "auto", "if they are classes, their order means nothing"),
+        ("regression", torch.randn(300), nn.ReLU(), "auto", "ReLU at the output gives nothing outside 0 to inf"),
+        ("regression", torch.randn(300), nn.Sigmoid(), "auto", "Sigmoid at the output gives nothing outside 0 to 1"),
+        ("regression", 3 * torch.randn(300), nn.Tanh(), "auto", "Tanh at the output gives nothing outside -1 to 1"),
+        ("reconstruction", torch.randn(300), None, "bce", "bce wants targets from 0 to 1"),
+    ],
+)
+def test_what_does_not_fit_is_told(task: str, targets: Tensor, output: nn.Module | None, name: str, text: str):
+    """Loss, output function and targets."""
+    torch.manual_seed(0)
+    assert text in told(task, targets, *([output] if output else []), name=name)
+
+
+@pytest.mark.parametrize(
+    ("task", "targets", "output", "name"),
+    [
+        ("classification", CLASSES, None, "auto"),
+        ("classification", CLASSES, None, "hinge"),
+        ("regression", torch.linspace(-3, 7, 400) ** 2, None, "auto"),
+        ("regression", torch.rand(400), nn.Sigmoid(), "auto"),
+        ("reconstruction", torch.rand(400), None, "bce"),
+        ("quadratic", torch.zeros(4), None, "auto"),
+    ],
+)
+def test_what_fits_is_silent(task: str, targets: Tensor, output: nn.Module | None, name: str):
+    """No warning where there is nothing to mend."""
+    assert told(task, targets, *([output] if output else []), name=name) == ""
+
+
+def test_a_run_warns_in_its_log(tmp_path: Path):
+    """And trains all the same."""
+    train(spec("loss.name=mse", "model.output=softmax", "hidden=8", "steps=2", "device=cpu"), tmp_path)
+    notices = [record.event for record in read_run(tmp_path).events if isinstance(record.event, Notice)]
+    assert any(notice.level == "warning" and "mse on classes" in notice.text for notice in notices)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "mse", "hinge", "bce"])
+def test_the_digits_can_be_learned_by_every_loss(tmp_path: Path, name: str):
+    """To well above chance, in a few epochs."""
+    trainer = train(spec(f"loss.name={name}", "hidden=32", "epochs=5", "lr=3e-3", "batch_size=32", "device=cpu"), tmp_path)
+    assert trainer.evaluate(trainer.data.val)[1]["accuracy"] > 0.85
+
+
+def test_a_regression_logs_its_own_metrics(tmp_path: Path):
+    """R² and mean error in place of accuracy."""
+    trainer = train(spec("data=diabetes", "hidden=16", "epochs=8", "lr=3e-3", "device=cpu", "batch_size=32"), tmp_path)
+    store = read_run(tmp_path)
+    assert store["r2/val"].last > 0.2
+    assert {"mae/train", "mae/val"} <= set(store.series)
+    assert "accuracy/val" not in store
+    assert trainer.best.loss == pytest.approx(float(store["loss/val"].values.min()))
