@@ -68,7 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--ascii", action="store_true", help="draw with plain ASCII characters only")
     parser.set_defaults(verb="home")
     verbs = parser.add_subparsers(metavar="COMMAND", title="commands")
-    for add in (_add_run, _add_resume, _add_ls, _add_attach, _add_set, _add_stop, _add_dump, _add_others):
+    for add in (_add_run, _add_check, _add_resume, _add_ls, _add_attach, _add_set, _add_stop, _add_dump, _add_others):
         add(verbs)
     return parser
 
@@ -105,6 +105,15 @@ def _add_run(verbs: _Verbs) -> None:
     parser.add_argument("--device", metavar="D", help="auto, cpu, cuda or cuda:N (default: what the spec says)")
     parser.add_argument("--detach", action="store_true", help="start it, print its name, and return")
     _output(parser)
+
+
+def _add_check(verbs: _Verbs) -> None:
+    parser = _add(verbs, "check", "Look at a preset or a spec file before training: data, model, gradients, learning rate.")
+    text = "a preset (`tuimon presets`), a .toml file, or a run's folder"
+    _complete(parser.add_argument("source", metavar="PRESET|SPEC.toml", help=text), "presets")
+    parser.add_argument("settings", metavar="key=value", nargs="*", help="lr=0.01, model.hidden=[64,64], …")
+    parser.add_argument("--json", action="store_true", help="print JSON lines")
+    parser.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="draw with ASCII characters only")
 
 
 def _add_resume(verbs: _Verbs) -> None:
@@ -163,7 +172,7 @@ def _add_others(verbs: _Verbs) -> None:
 
 _HOMES = {
     "home": "running", "run": "running", "resume": "running", "attach": "running",
-    "set": "steering", "stop": "steering",
+    "set": "steering", "stop": "steering", "check": "checking",
     "ls": "listing", "presets": "listing", "dump": "listing", "doctor": "listing", "completion": "listing",
 }  # fmt: skip
 

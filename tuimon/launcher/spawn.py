@@ -50,7 +50,7 @@ def supervise(
             capture_output=True,
             text=True,
             timeout=_PATIENCE_S,
-            env=_importable(os.environ | dict(environment or {})),
+            env=importable(os.environ | dict(environment or {})),
             cwd=cwd,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -68,7 +68,7 @@ def _read_answer(run: Path, answer: subprocess.CompletedProcess[str]) -> int:
     return int(told["pid"])
 
 
-def _importable(environment: dict[str, str]) -> dict[str, str]:
+def importable(environment: dict[str, str]) -> dict[str, str]:
     """Makes sure that the child finds this same tuimon, also when it is used from a checkout without being installed."""
     root = Path(tuimon.launcher.__file__).parents[2]
     if root in (Path(sysconfig.get_path("purelib")), Path(sysconfig.get_path("platlib"))):

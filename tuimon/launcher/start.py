@@ -54,9 +54,9 @@ def start(
     if name is not None:
         check_name(name)
     choice = choose_device(device or spec.training.device)
-    _require_torch()
+    require_torch()
     run = _make_folder(runs_dir, name, spec)
-    return _launch(run, _placed(spec, device, choice), choice, new=True)
+    return _launch(run, placed(spec, device, choice), choice, new=True)
 
 
 def resume_run(run: Path, device: str | None = None) -> Path:
@@ -71,7 +71,7 @@ def resume_run(run: Path, device: str | None = None) -> Path:
         raise TuimonError(f"Cannot resume {run.name}: it saved no {_LAST_CHECKPOINT}.", f"Start again: tuimon run {run / SPEC}")
     spec = load_spec(run / SPEC)
     choice = choose_device(device or spec.training.device)
-    _require_torch()
+    require_torch()
     with _only_one(run):
         return _launch(run, spec, choice, new=False)
 
@@ -95,14 +95,15 @@ def _wrong_with(name: str) -> str:
     return f"{name} means the newest run" if name in _RESERVED else ""
 
 
-def _require_torch() -> None:
+def require_torch() -> None:
+    """Raises TuimonError where torch is not installed; without importing it."""
     if importlib.util.find_spec("torch") is None:
         raise TuimonError(
             f"Cannot train: torch is not installed for {sys.executable}.", 'Install it: pip install "tuimon[train]"'
         )
 
 
-def _placed(spec: Spec, device: str | None, choice: Device) -> Spec:
+def placed(spec: Spec, device: str | None, choice: Device) -> Spec:
     """The spec for this device: the trainer sees one GPU, and `cuda:3` would mean nothing to it."""
     asked = device or spec.training.device
     told = asked if asked == "auto" else choice.device

@@ -20,7 +20,8 @@ from tuimon.viewer.draw.legend import legend_row
 from tuimon.viewer.draw.pyramid import Columns, Pyramid
 from tuimon.viewer.draw.rows import Row, Span, blank, fit, runs
 
-Axis = Literal["step", "time", "epoch"]  # an epoch axis has its points at steps, and epochs for labels
+# An epoch axis has its points at steps, and epochs for labels; a rate axis has them at logarithms, and rates for labels.
+Axis = Literal["step", "time", "epoch", "rate"]
 Range = tuple[float, float]
 
 _MIN_WIDTH_FOR_LABELS = 16
@@ -242,6 +243,8 @@ def _gutter(label: str | None, width: int, ascii: bool) -> Row:
 def _x_ticks(x_range: Range, options: Options, parts: int) -> list[ticks.Tick]:
     if options.x_axis == "epoch":
         return ticks.epochs(*x_range, parts, options.steps_per_epoch)
+    if options.x_axis == "rate":
+        return ticks.decades(*x_range, parts)
     return (ticks.clock if options.x_axis == "time" else ticks.steps)(*x_range, parts)
 
 

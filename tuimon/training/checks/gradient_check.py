@@ -1,0 +1,144 @@
+"""The gradient check: what backpropagation says against central differences, in double precision.
+
+(L(θ + h) − L(θ − h)) / 2h differs from dL/dθ by O(h²) where L is smooth (Bengio, "Practical Recommendations for
+Gradient-Based Training of Deep Architectures", 2012, section 4.2). Where a ReLU's kink lies within the interval, a smaller h
+steps over it; where the kink is just here, any slope between those of the two sides is right.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tuimon import format
+from tuimon.report import Line
+from tuimon.training.checks.subject import Subject
+from tuimon.training.checks.words import judge, line
+from tuimon.training.data import Split
+
+_EXAMPLES = 6
+_ENTRIES = (2, 8)  # of each parameter, least and most
+_BUDGET = 240  # entries altogether
+_STEPS = (1e-4, 1e-5, 1e-6, 1e-7)  # of an entry, in units of its size or 1
+_WARN, _FAIL = 1e-5, 1e-3
+_NAME = "gradient check"
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The entry where the two differ most."""
+
+    error: float
+    name: str = ""
+    told: float = 0.0
+    measured: float = 0.0
+
+
+def check_gradient(subject: Subject) -> Iterator[Line]:
+    """The largest relative error over sampled entries of every parameter."""
+    torch.set_default_dtype(torch.float64)  # for what a model makes within its forward pass
+    model, batch = _double(subject)
+    loss = _repeatable(lambda: subject.loss_of(model, batch))
+    try:
+        first, second = float(loss().detach()), float(loss().detach())
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        yield Line(_NAME, "warn", "not made", f"The model does not compute in float64: {reason}")
+        return
+    if first != second and abs(first - second) > 1e-12 * abs(first):
+        yield Line(_NAME, "warn", "not made", "The loss of the same batch differs from one time to the next.")
+        return
+    yield _verdict(worst_entry(model, loss), sum(p.requires_grad for p in model.parameters()))
+
+
+def worst_entry(model: nn.Module, loss: Callable[[], Tensor]) -> Worst:
+    """Compares the largest and some other entries of every trained parameter of a float64 model."""
+    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    told = torch.autograd.grad(loss(), [p for _, p in named], allow_unused=True)
+    most = max(_ENTRIES[0], min(_ENTRIES[1], _BUDGET // len(named)))
+    worst = Worst(0.0)
+    for (name, parameter), gradient in zip(named, told, strict=True):
+        gradient = torch.zeros_like(parameter) if gradient is None else gradient
+        for index in _chosen(gradient, most):
+            value = float(gradient.view(-1)[index])
+            error, measured = _compare(parameter, index, value, loss)
+            if not error <= worst.error:
+                worst = Worst(error, f"{name}{list(_place(index, parameter))}", value, measured)
+    return worst
+
+
+def _double(subject: Subject) -> tuple[nn.Module, Split]:
+    batch = subject.sample(_EXAMPLES)
+    model = copy.deepcopy(subject.fresh()).double()
+    return model, Split(_doubled(batch.inputs), _doubled(batch.targets))
+
+
+def _doubled(values: Tensor) -> Tensor:
+    return values.double() if values.is_floating_point() else values
+
+
+def _repeatable(loss: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """The same noise each time, where a model draws any."""
+
+    def seeded() -> Tensor:
+        torch.manual_seed(0)
+        return loss()
+
+    return seeded
+
+
+def _chosen(gradient: Tensor, most: int) -> list[int]:
+    """Half of them the largest, the others by chance."""
+    largest = gradient.abs().view(-1).topk(min(most // 2, gradient.numel())).indices.tolist()
+    others = torch.randperm(gradient.numel())[:most].tolist()
+    return list(dict.fromkeys([*largest, *others]))[:most]
+
+
+@torch.no_grad()
+def _compare(parameter: Tensor, index: int, told: float, loss: Callable[[], Tensor]) -> tuple[float, float]:
+    """The relative error of one entry, at the step where it is least, and the slope that was measured there."""
+    best, slope = math.inf, math.nan
+    for step in _STEPS:
+        error, measured = _at(parameter, index, told, loss, step)
+        if error < best or math.isnan(slope):
+            best, slope = error, measured
+        if best < _WARN:
+            break
+    return best, slope
+
+
+def _at(parameter: Tensor, index: int, told: float, loss: Callable[[], Tensor], step: float) -> tuple[float, float]:
+    flat = parameter.view(-1)
+    start = float(flat[index])
+    step *= max(1.0, abs(start))
+    values = []
+    for offset in (-step, 0.0, step):
+        flat[index] = start + offset
+        values.append(float(loss()))
+    flat[index] = start
+    low, here, high = values
+    noise = 4 * torch.finfo(torch.float64).eps * max(map(abs, values)) / step  # rounding of the losses themselves
+    slopes = sorted(((here - low) / step, (high - here) / step))
+    measured = (high - low) / (2 * step)
+    kinked = slopes[1] - slopes[0] > 1e-3 * max(map(abs, slopes)) + 2 * noise
+    if kinked and slopes[0] - noise <= told <= slopes[1] + noise:
+        return 0.0, measured
+    return abs(told - measured) / (max(abs(told), abs(measured)) + noise / _WARN), measured
+
+
+def _place(index: int, parameter: Tensor) -> tuple[int, ...]:
+    return tuple(int(i) for i in torch.unravel_index(torch.tensor(index), parameter.shape))
+
+
+def _verdict(worst: Worst, parameters: int) -> Line:
+    text = (
+        f"At {worst.name} backpropagation says {format.number(worst.told)}, differences say {format.number(worst.measured)}: "
+        "look for a wrong backward(), or for detach() and .data."
+    )
+    number = f"error {format.number(worst.error)}"
+    return line(_NAME, judge(worst.error, _WARN, _FAIL), number, text, f"largest relative error, in {parameters} parameters")
