@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import tomllib
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -96,7 +97,7 @@ def parse(field: FieldInfo, text: str) -> Any:
     """
     text = text.strip()
     if field.type in _PLURALS:
-        return check(field, _parse_list(text))
+        return check(field, _parse_list(text, _unquoted if field.type == "texts" else _parse_scalar))
     if field.type == "table":
         return check(field, guess(text))
     return check(field, _unquoted(text) if field.type == "text" else _parse_scalar(text))
@@ -200,9 +201,9 @@ def _require(condition: bool, field: FieldInfo, value: Any, result: Any = None) 
     return result
 
 
-def _parse_list(text: str) -> list[Any]:
+def _parse_list(text: str, read: Callable[[str], Any]) -> list[Any]:
     inner = text.removeprefix("[").removesuffix("]")
-    return [_parse_scalar(item.strip()) for item in inner.split(",") if item.strip()]
+    return [read(item.strip()) for item in inner.split(",") if item.strip()]
 
 
 def _parse_scalar(text: str) -> Any:
