@@ -175,6 +175,25 @@ def check_use(own: Dataset, spec: DataSpec) -> None:
         raise TuimonError(f"data.{'shift' if spec.shift else 'rotation'}: {why}")
 
 
+def check_model(model: str, data: DataSpec) -> None:
+    """Refuses data that a model of ours cannot read, as far as they are known; a user's own model is left to itself.
+
+    Raises:
+        TuimonError: one line that names the model and what it needs.
+    """
+    if model.endswith(".py") or (data.name in FILES and not isinstance(data, ReadDataSpec)):
+        return
+    task = "text" if data.name == "text" else data.known.task
+    if task == "text" and model not in ("rnn", "transformer"):
+        raise TuimonError(f"model.name = {model!r}: cannot read characters; rnn and transformer can")
+    if (model == "quadratic") != (task == "quadratic"):
+        raise TuimonError(
+            f"model.name = {model!r}: data.name = {data.name!r} is not for it; quadratic and quadratic go together"
+        )
+    if model == "cnn" and len(data.input_shape) != 3:
+        raise TuimonError(f"model.name = 'cnn': needs images, (channels, height, width); {data.name} has {data.input_shape}")
+
+
 def located(path: str, folder: Path) -> str:
     """A path made absolute, from `folder`; the empty one is left as it is."""
     return os.path.abspath(folder / Path(path).expanduser()) if path else ""

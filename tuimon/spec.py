@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from tuimon import fields as _fields
 from tuimon.combinations import check_together
-from tuimon.data_spec import DATASETS, Dataset, DataSpec, TransferSpec, check_data, located
+from tuimon.data_spec import DATASETS, Dataset, DataSpec, TransferSpec, check_data, check_model, located
 from tuimon.errors import TuimonError
 from tuimon.fields import FieldInfo
 from tuimon.presets import (
@@ -318,4 +318,5 @@ def _check_used(spec: Spec, keys: Sequence[str]) -> None:
 
 def _check_together(spec: Spec) -> None:
     check_data(spec.data)
+    check_model(spec.model.name, spec.data)
     check_together(spec)

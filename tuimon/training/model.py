@@ -15,6 +15,7 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
+from tuimon.data_spec import check_model
 from tuimon.errors import TuimonError
 from tuimon.presets import models_folder
 from tuimon.spec import Spec
@@ -31,6 +32,7 @@ def build_model(spec: Spec, example: Tensor) -> nn.Module:
     Raises:
         TuimonError: the file cannot be loaded, has no `build`, or builds something that is not a model for these data.
     """
+    check_model(spec.model.name, spec.data)
     path = model_path(spec.model.name)
     model = _build(load_module(path), path, spec).to(example.device)
     positions = example.shape[1:] if spec.data.known.task == "text" else ()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from tuimon.data_spec import TransferSpec
 from tuimon.errors import TuimonError
@@ -87,7 +88,7 @@ def freeze(model: nn.Module, names: list[str]) -> None:
         value = getattr(owner, name.rpartition(".")[2])
         if isinstance(value, nn.Parameter):
             value.requires_grad_(False)
-        elif hasattr(owner, "momentum"):
+        elif isinstance(owner, _NormBase):
             owner.momentum = 0.0  # how fast the averages of a batch normalization move
 
 

@@ -7,15 +7,20 @@ import torch
 
 from tuimon.data_spec import DATASETS, Dataset
 from tuimon.errors import TuimonError
-from tuimon.spec import load_spec
+from tuimon.spec import Spec, load_spec
 from tuimon.training.data import Data, load
 
 CPU = torch.device("cpu")
+MODELS = {"text": "rnn", "quadratic": "quadratic"}  # that go with these data; the others go with any
 BUNDLED = ("digits", "breast_cancer", "wine", "iris", "diabetes")
 
 
+def spec_of(name: str, *overrides: str) -> Spec:
+    return load_spec("digits-mlp", [f"data={name}", f"model={MODELS.get(name, 'mlp')}", *overrides])
+
+
 def loaded(name: str, *overrides: str, seed: int = 0) -> Data:
-    return load(load_spec("digits-mlp", [f"data={name}", *overrides]).data, seed, CPU)
+    return load(spec_of(name, *overrides).data, seed, CPU)
 
 
 def refusal(*overrides: str) -> str:
@@ -28,7 +33,7 @@ def refusal(*overrides: str) -> str:
 def test_a_dataset_is_what_the_spec_says_it_is(name: str):
     """Its number, shape, outputs and task are known without reading it."""
     data = loaded(name)
-    known = load_spec("digits-mlp", [f"data={name}"]).data.known
+    known = spec_of(name).data.known
     assert data.known == known == DATASETS[name]
     assert len(data.train) + len(data.val) == known.examples
     assert data.train.inputs.shape[1:] == known.input_shape
@@ -147,7 +152,7 @@ def test_what_cannot_go_together_is_refused_before_anything_is_read(overrides: t
 
 def test_what_a_file_holds_is_not_known_before_it_is_read():
     """The spec says so rather than guess; the resolved one, which a model's build gets, knows."""
-    spec = load_spec("digits-mlp", ["data=text", "context=20"])
+    spec = spec_of("text", "context=20")
     with pytest.raises(TuimonError, match=r"data.name = 'text': shape and outputs are known only once the data are read"):
         _ = spec.data.outputs
     data = load(spec.data, 0, CPU)

@@ -32,7 +32,7 @@ def npz(folder: Path, *overrides: str, **arrays: Any) -> Raw:
 
 
 def whole(name: str, path: Path, *overrides: str) -> Data:
-    spec = load_spec("digits-mlp", [f"data={name}", f"data.path={path}", *overrides])
+    spec = load_spec("digits-mlp", ["model=rnn", f"data={name}", f"data.path={path}", *overrides])  # which reads all of them
     return load(spec.data, 0, torch.device("cpu"))
 
 

@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 def text_data(path: Path | None = None, *overrides: str) -> Data:
     named = [f"data.path={path}"] if path else []
-    return load(load_spec("digits-mlp", ["data=text", *named, *overrides]).data, 0, CPU)
+    return load(load_spec("digits-mlp", ["data=text", "model=rnn", *named, *overrides]).data, 0, CPU)
 
 
 def decoded(data: Data, tokens: torch.Tensor) -> str:
