@@ -83,6 +83,7 @@ def test_hinge_is_zero_where_scikit_learns_multi_class_hinge_is():
 
 def test_binary_cross_entropy_judges_each_class_against_the_rest():
     """One output per class, or a single one for two classes."""
+
     def one(logit: float, yes: bool) -> float:
         return math.log(1 + math.exp(-logit if yes else logit))
 

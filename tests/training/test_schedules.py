@@ -118,7 +118,9 @@ ALL = [
 @pytest.mark.parametrize("stop", [30, 37])
 def test_a_resumed_run_has_the_same_rates(tmp_path: Path, overrides: list[str], stop: int):
     """Stopped at an epoch's end or within one; the weights are the same to the bit."""
-    spec = load_spec("digits-mlp", [*overrides, "hidden=8", "batch_size=100", "epochs=4", "device=cpu", "optimizer=muon", "lr=0.2"])
+    spec = load_spec(
+        "digits-mlp", [*overrides, "hidden=8", "batch_size=100", "epochs=4", "device=cpu", "optimizer=muon", "lr=0.2"]
+    )
     whole = train(spec, tmp_path / "whole")
     stopping = Trainer(spec, tmp_path / "parts", resume=False, signals=StopSignals())
     log = stopping.monitor.log
