@@ -23,7 +23,7 @@ def check_activations(subject: Subject) -> Iterator[Line]:
     seen, outputs = activations_of(subject.fresh(), subject.sample(_EXAMPLES).inputs)
     hidden = [found for found in seen if found.kind in HIDDEN and not found.is_output(outputs)]
     if not hidden:
-        yield Line("activations", "pass", "none", "no activation function")
+        yield Line("activations", "pass", "none", "no activation function outside recurrent layers")
         return
     yield from merged("activations", [_line(found) for found in hidden])
 

@@ -2,13 +2,12 @@
 
 (L(θ + h) − L(θ − h)) / 2h differs from dL/dθ by O(h²) where L is smooth (Bengio, "Practical Recommendations for
 Gradient-Based Training of Deep Architectures", 2012, section 4.2). Where a ReLU's kink lies within the interval, a smaller h
-steps over it; where the kink is just here, any slope between those of the two sides is right.
+steps over it; an entry that stands just at one, as at all-zero weights, has no slope to compare with.
 """
 
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -24,8 +23,9 @@ from tuimon.training.data import Split
 _EXAMPLES = 6
 _ENTRIES = (2, 8)  # of each parameter, least and most
 _BUDGET = 240  # entries altogether
-_STEPS = (1e-4, 1e-5, 1e-6, 1e-7)  # of an entry, in units of its size or 1
+_STEPS = (1e-4, 1e-5, 1e-6)  # of an entry, in units of its size or 1
 _WARN, _FAIL = 1e-5, 1e-3
+_EPSILON = torch.finfo(torch.float64).eps
 _NAME = "gradient check"
 
 
@@ -101,34 +101,48 @@ def _chosen(gradient: Tensor, most: int) -> list[int]:
 
 @torch.no_grad()
 def _compare(parameter: Tensor, index: int, told: float, loss: Callable[[], Tensor]) -> tuple[float, float]:
-    """The relative error of one entry, at the step where it is least, and the slope that was measured there."""
-    best, slope = math.inf, math.nan
+    """The relative error of one entry, at the step where it is least, and the slope there; an entry at a kink has none."""
+    found = []
     for step in _STEPS:
-        error, measured = _at(parameter, index, told, loss, step)
-        if error < best or math.isnan(slope):
-            best, slope = error, measured
-        if best < _WARN:
-            break
-    return best, slope
+        slope = _measure(parameter, index, loss, step * max(1.0, abs(float(parameter.view(-1)[index]))))
+        found.append((slope.error_of(told), slope.mean))
+        if found[-1][0] < _WARN:
+            return found[-1]
+    return (0.0, slope.mean) if slope.kinked else min(found)
 
 
-def _at(parameter: Tensor, index: int, told: float, loss: Callable[[], Tensor], step: float) -> tuple[float, float]:
-    flat = parameter.view(-1)
+@dataclass(frozen=True)
+class _Slope:
+    """The slopes on the two sides of a point, and how uncertain rounding of the losses makes them."""
+
+    left: float
+    right: float
+    noise: float
+
+    @property
+    def mean(self) -> float:
+        """The central difference."""
+        return (self.left + self.right) / 2
+
+    @property
+    def kinked(self) -> bool:
+        """Whether the two sides differ by more than rounding and curvature account for, at a small step."""
+        return abs(self.right - self.left) > 1e-2 * max(abs(self.left), abs(self.right)) + 4 * self.noise
+
+    def error_of(self, told: float) -> float:
+        """The relative error; a difference of no more than the noise counts as small."""
+        return abs(told - self.mean) / (max(abs(told), abs(self.mean)) + self.noise / _WARN)
+
+
+def _measure(parameter: Tensor, index: int, loss: Callable[[], Tensor], step: float) -> _Slope:
+    flat, values = parameter.view(-1), []
     start = float(flat[index])
-    step *= max(1.0, abs(start))
-    values = []
     for offset in (-step, 0.0, step):
         flat[index] = start + offset
         values.append(float(loss()))
     flat[index] = start
     low, here, high = values
-    noise = 4 * torch.finfo(torch.float64).eps * max(map(abs, values)) / step  # rounding of the losses themselves
-    slopes = sorted(((here - low) / step, (high - here) / step))
-    measured = (high - low) / (2 * step)
-    kinked = slopes[1] - slopes[0] > 1e-3 * max(map(abs, slopes)) + 2 * noise
-    if kinked and slopes[0] - noise <= told <= slopes[1] + noise:
-        return 0.0, measured
-    return abs(told - measured) / (max(abs(told), abs(measured)) + noise / _WARN), measured
+    return _Slope((here - low) / step, (high - here) / step, 4 * _EPSILON * max(map(abs, values)) / step)
 
 
 def _place(index: int, parameter: Tensor) -> tuple[int, ...]:

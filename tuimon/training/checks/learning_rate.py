@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from torch import nn
 
 from tuimon import format
 from tuimon.report import Line, Verdict
@@ -49,22 +48,43 @@ def check_learning_rate(subject: Subject) -> Iterator[Line]:
 
 
 def sweep(subject: Subject) -> Sweep:
-    """Trains a copy at rates that grow exponentially, until the loss is far above the first one, or not finite."""
-    model = subject.fresh()
-    optimizer = subject.optimizer(model)
-    bases = [float(group["lr"]) for group in optimizer.param_groups]
-    data = fitting.batches(subject.train, min(subject.batch_size, _MOST_BATCH))
+    """Trains a copy at rates that grow exponentially, until the loss is far above the first one, or not finite.
+
+    The quadratic has no noise to keep it from its lowest point, where any rate will do: it starts anew at each rate.
+    """
+    walk = _Walk(subject)
     sample, until = subject.sample(_EXAMPLES), time.thread_time() + _SECONDS
-    rates, losses, first = [], [], _now(subject, model, sample)
+    rates, losses, first = [], [], walk.loss(sample)
     for rate in (_LOW * (_HIGH / _LOW) ** (step / (_STEPS - 1)) for step in range(_STEPS)):
-        for group, base in zip(optimizer.param_groups, bases, strict=True):
-            group["lr"] = base * rate / subject.lr
-        fitting.step(subject.loss_of(model, next(data)), optimizer)
+        walk = _Walk(subject) if subject.task == "quadratic" else walk
+        walk.step(rate, 10 if subject.task == "quadratic" else 1)
         rates.append(rate)
-        losses.append(_now(subject, model, sample))
+        losses.append(walk.loss(sample))
         if not losses[-1] < 4 * abs(first) + 1 or time.thread_time() > until:
             break
     return Sweep(first, rates, losses, *_read(first, rates, losses))
+
+
+class _Walk:
+    """A copy of the model on its way, with the spec's optimizer."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject, self._model = subject, subject.fresh()
+        self._optimizer = subject.optimizer(self._model)
+        self._bases = [float(group["lr"]) for group in self._optimizer.param_groups]
+        self._data = fitting.batches(subject.train, min(subject.batch_size, _MOST_BATCH))
+
+    def step(self, rate: float, times: int) -> None:
+        """Steps at a rate; an optimizer of two rates keeps them in proportion."""
+        for group, base in zip(self._optimizer.param_groups, self._bases, strict=True):
+            group["lr"] = base * rate / self._subject.lr
+        for _ in range(times):
+            fitting.step(self._subject.loss_of(self._model, next(self._data)), self._optimizer)
+
+    @torch.no_grad()
+    def loss(self, sample: Split) -> float:
+        """Where it stands."""
+        return float(self._subject.loss_of(self._model, sample))
 
 
 def _read(first: float, rates: list[float], losses: list[float]) -> tuple[float, float]:
@@ -83,11 +103,6 @@ def _smooth(losses: list[float]) -> list[float]:
     padded = [losses[0], *losses, losses[-1]]
     ordered = [sorted(value if math.isfinite(value) else math.inf for value in padded[i : i + 3]) for i in range(len(losses))]
     return [three[1] for three in ordered]
-
-
-@torch.no_grad()
-def _now(subject: Subject, model: nn.Module, sample: Split) -> float:
-    return float(subject.loss_of(model, sample))
 
 
 def _verdict(rate: float, found: Sweep) -> tuple[Verdict, str, str]:

@@ -25,7 +25,7 @@ def check_overfit(subject: Subject) -> Iterator[Line]:
     least, steps = _least(subject, batch, start)
     share = least / start
     number = f"{format.number(least)} after {steps} steps"
-    what = f"the loss of {len(batch)} examples"
+    what = "the loss" if subject.task == "quadratic" else f"the loss of {len(batch)} examples"
     if share <= _NEAR:
         yield Line("overfit a batch", "pass", number, f"{what}, from {format.number(start)}")
         return

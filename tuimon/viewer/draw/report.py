@@ -1,4 +1,4 @@
-"""A report before training, as rows: a line each, a text that does not fit beside below (that of one that passed is left out), and the rates' plot."""
+"""A report before training, as rows: a line each, a long text below its line, and the plot of the range test."""
 
 from __future__ import annotations
 
