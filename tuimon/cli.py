@@ -68,7 +68,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--ascii", action="store_true", help="draw with plain ASCII characters only")
     parser.set_defaults(verb="home")
     verbs = parser.add_subparsers(metavar="COMMAND", title="commands")
-    for add in (_add_run, _add_check, _add_resume, _add_ls, _add_attach, _add_set, _add_stop, _add_dump, _add_others):
+    for add in (_add_run, _add_check, _add_compare, _add_resume, _add_ls, _add_attach):
+        add(verbs)
+    for add in (_add_set, _add_stop, _add_dump, _add_others):
         add(verbs)
     return parser
 
@@ -114,6 +116,15 @@ def _add_check(verbs: _Verbs) -> None:
     parser.add_argument("settings", metavar="key=value", nargs="*", help="lr=0.01, model.hidden=[64,64], …")
     parser.add_argument("--json", action="store_true", help="print JSON lines")
     parser.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="draw with ASCII characters only")
+
+
+def _add_compare(verbs: _Verbs) -> None:
+    parser = _add(verbs, "compare", "Train several presets, or open several runs, overlaid; print their table at the end.")
+    text = "presets or .toml files, which are started, and runs, which are opened; key=value changes all that are started"
+    _complete(parser.add_argument("sources", metavar="PRESET|SPEC.toml|RUN|key=value", nargs="+", help=text), "runs")
+    _runs_dir(parser)
+    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda or cuda:N (default: what each spec says)")
+    _output(parser)
 
 
 def _add_resume(verbs: _Verbs) -> None:
@@ -171,7 +182,7 @@ def _add_others(verbs: _Verbs) -> None:
 
 
 _HOMES = {
-    "home": "running", "run": "running", "resume": "running", "attach": "running",
+    "home": "running", "run": "running", "resume": "running", "attach": "running", "compare": "comparing",
     "set": "steering", "stop": "steering", "check": "checking",
     "ls": "listing", "presets": "listing", "dump": "listing", "doctor": "listing", "completion": "listing",
 }  # fmt: skip

@@ -31,11 +31,11 @@ def ls(options: argparse.Namespace) -> int:
 
     summaries = [summarize(run) for run in runs]
     if options.json:
-        return _print_json([_plain(summary) for summary in summaries])
+        return print_json([_plain(summary) for summary in summaries])
     if not summaries:
         print(f"No runs in {directory}. Start one with `tuimon run`.", file=sys.stderr)
         return 0
-    return _print_table([_RUN_COLUMNS, *map(_row, summaries)])
+    return print_table([_RUN_COLUMNS, *map(_row, summaries)])
 
 
 def presets(options: argparse.Namespace) -> int:
@@ -46,7 +46,7 @@ def presets(options: argparse.Namespace) -> int:
     if options.names:
         return _print_names(preset.name for preset in found)
     if options.json:
-        return _print_json([msgspec.structs.asdict(preset) | {"path": str(preset.path)} for preset in found])
+        return print_json([msgspec.structs.asdict(preset) | {"path": str(preset.path)} for preset in found])
     width = min(100, shutil.get_terminal_size().columns)
     for preset in found:
         print(f"{preset.name}\n    {preset.title}")
@@ -118,12 +118,14 @@ def _print_names(names: Any) -> int:
     return 0
 
 
-def _print_json(value: Any) -> int:
+def print_json(value: Any) -> int:
+    """Prints a value as indented JSON; NaN is null."""
     print(msgspec.json.format(msgspec.json.encode(value)).decode())
     return 0
 
 
-def _print_table(rows: Sequence[Sequence[str]]) -> int:
+def print_table(rows: Sequence[Sequence[str]]) -> int:
+    """Prints rows, the first being titles, in columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

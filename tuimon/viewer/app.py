@@ -92,6 +92,7 @@ class TuimonApp(App[None]):
         self.ascii_only = ascii
         self.opened: dict[Path, OpenRun] = {}
         self._first = (open_run, launch)
+        self._compared_first: tuple[Path, ...] = ()
         self._dirty: set[Path] = set()
         self._drawn_at = 0.0
         self._drawing: Timer | None = None
@@ -112,6 +113,8 @@ class TuimonApp(App[None]):
             self.call_after_refresh(self.open_run, run)
         elif launch:
             self.call_after_refresh(self.action_launch)
+        elif self._compared_first:
+            self.call_after_refresh(self.compare, self._compared_first)
 
     # Called by feeds, on their threads: they only post.
 
@@ -225,6 +228,10 @@ class TuimonApp(App[None]):
             return
         self.open_run(paths[(paths.index(path) + 1) % len(paths)])
 
+    def compare_first(self, paths: Sequence[Path]) -> None:
+        """Begins with several runs overlaid."""
+        self._compared_first = tuple(paths)
+
     def compare(self, paths: Sequence[Path]) -> None:
         """Shows several runs' curves over each other."""
         try:
@@ -314,7 +321,9 @@ def _key_commands(screen: TuimonScreen) -> Iterable[SystemCommand]:
             yield SystemCommand(f"{key.help} ({key.name})", "", lambda action=action: screen.run_action(action))
 
 
-def run_app(runs_dir: Path, open_run: Path | None = None, launch: bool = False, ascii: bool = False) -> None:
+def run_app(
+    runs_dir: Path, open_run: Path | None = None, launch: bool = False, ascii: bool = False, compare: Sequence[Path] = ()
+) -> None:
     """Shows the screen until the user leaves it, or its terminal goes away.
 
     Args:
@@ -322,12 +331,14 @@ def run_app(runs_dir: Path, open_run: Path | None = None, launch: bool = False, 
         open_run: a run to show at once.
         launch: begin at the Launch screen.
         ascii: draw with ASCII characters only; also where the terminal cannot show others.
+        compare: runs to overlay at once.
     """
     fd = sys.__stdin__.fileno() if sys.__stdin__ else 0
     plain = ascii or not theme.speaks_unicode(sys.__stdout__.encoding if sys.__stdout__ else "", os.environ)
     if sys.__stderr__ and sys.__stdout__ and not sys.__stderr__.isatty():
         sys.__stderr__ = sys.__stdout__  # type: ignore[misc]  # Textual draws on stderr, which `2> file` takes away
     app = TuimonApp(runs_dir, open_run, launch, plain)
+    app.compare_first(compare)
     terminal.leave_when_gone(fd, terminal.leave_at_once)
     terminal.leave_on_signals(fd, app.leave_soon)
     app.run()

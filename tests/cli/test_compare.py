@@ -1,0 +1,46 @@
+"""Several runs side by side, without a screen: started or opened, waited for, and told in one table."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from launching import Runs
+
+
+def compared(runs: Runs, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What `tuimon compare` prints."""
+    command = [sys.executable, "-m", "tuimon", "compare", *arguments, "--runs-dir", str(runs.folder), "--headless"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100)
+
+
+def test_presets_are_started_and_runs_opened(runs: Runs) -> None:
+    """A preset is trained with what was overridden, a run is waited for; the table has a row for each."""
+    runs.start("stand-in", "--steps", "40")
+    done = compared(runs, "digits-softmax", "stand-in", "epochs=1")
+    assert done.returncode == 0, done.stderr
+    head, trained, opened = done.stdout.splitlines()
+    assert head.split()[:4] == ["RUN", "STATE", "STEP", "LOSS"]
+    assert trained.startswith("digits-softmax-01  finished") and opened.startswith("stand-in           finished  40")
+
+
+def test_the_table_as_json_has_null_for_what_is_not_known(runs: Runs) -> None:
+    """One object a run; the best validation loss is the lowest that was finite."""
+    runs.start("stand-in", "--steps", "40")
+    (row,) = json.loads(compared(runs, "stand-in", "--json").stdout)
+    assert (row["run"], row["state"], row["step"], row["dead_fraction"]) == ("stand-in", "finished", 40, None)
+    assert row["best_val_loss"] <= row["val_loss"]
+
+
+def test_what_is_neither_is_an_error_with_the_nearest_names(runs: Runs) -> None:
+    """One line, before anything is waited for."""
+    done = compared(runs, "digits-sofmax")
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "digits-softmax" in done.stderr
+
+
+def test_a_run_that_failed_makes_the_comparison_fail(runs: Runs) -> None:
+    """Its row is there, and the exit code tells."""
+    runs.start("bad", "--steps", "3", "--fail")
+    done = compared(runs, "bad")
+    assert done.returncode == 1 and "failed" in done.stdout

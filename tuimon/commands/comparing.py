@@ -1,0 +1,107 @@
+"""The verb that trains several specs, or opens several runs, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import math
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tuimon import format
+from tuimon.commands.listing import print_json, print_table
+from tuimon.errors import TuimonError
+from tuimon.launcher.runs import find_run, runs_dir
+from tuimon.launcher.status import Status
+from tuimon.launcher.summary import summarize
+from tuimon.log.reader import read_run
+from tuimon.log.store import Store
+
+_COLUMNS = ("RUN", "STATE", "STEP", "LOSS", "VAL", "BEST VAL", "ACC", "DEAD", "TIME")
+_LOOK_EVERY_S = 0.5
+_TELL_EVERY_S = 5.0
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Starts what is a preset or a spec file, opens what is a run, overlays them, and prints their table at the end."""
+    directory = runs_dir(options.runs_dir)
+    settings = [word for word in options.sources if "=" in word]
+    sources = [word for word in options.sources if "=" not in word]
+    runs = [_run_of(source, settings, options.device, directory) for source in sources]
+    if options.headless or options.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        statuses = _wait(runs)
+    else:
+        from tuimon.viewer.app import run_app
+
+        run_app(directory, compare=runs, ascii=options.ascii)
+        statuses = [summarize(run).status for run in runs]
+    stores = {run.name: read_run(run) for run in runs}
+    rows = [result(name, status, store) for (name, store), status in zip(stores.items(), statuses, strict=True)]
+    if options.json:
+        return print_json([row._asdict() for row in rows])
+    print_table([_COLUMNS, *map(_texts, rows)])
+    return 1 if any(status.state in ("failed", "killed", "lost") for status in statuses) else 0
+
+
+def _run_of(source: str, settings: Sequence[str], device: str | None, directory: Path) -> Path:
+    """A new run of what is a preset or a file; else the run that there is."""
+    from tuimon.launcher.start import start
+    from tuimon.spec import load_spec, presets
+
+    names = [preset.name for preset in presets()]
+    if source.endswith(".toml") or source in names:
+        return start(load_spec(source, settings), runs_dir=directory, device=device)
+    try:
+        return find_run(source, directory)
+    except TuimonError as error:
+        near = ", ".join(difflib.get_close_matches(source, names)) or "`tuimon presets` lists them"
+        raise TuimonError(f"{error.message} Nor is {source!r} a preset or a .toml file.", f"Presets: {near}.") from None
+
+
+def _wait(runs: Sequence[Path]) -> list[Status]:
+    """Follows the runs until none is live; Ctrl-C ends the watching, and they go on."""
+    told = time.monotonic()
+    while any((summaries := {run: summarize(run) for run in runs})[run].status.live for run in runs):
+        if time.monotonic() > told + _TELL_EVERY_S:
+            told = time.monotonic()
+            parts = [f"{run.name} {format.count(s.step)}/{format.count(s.total_steps or 0)}" for run, s in summaries.items()]
+            print("  ".join(parts), file=sys.stderr)
+        time.sleep(_LOOK_EVERY_S)
+    return [summary.status for summary in summaries.values()]
+
+
+class Result(NamedTuple):
+    """What the table says of one run; NaN where its log does not."""
+
+    run: str
+    state: str
+    step: int
+    loss: float
+    val_loss: float
+    best_val_loss: float
+    val_accuracy: float
+    dead_fraction: float  # of the layer that has most
+    seconds: float
+
+
+def result(name: str, status: Status, store: Store) -> Result:
+    """The latest values of a run, and the best of its validation losses."""
+    val = store["loss/val"].values if "loss/val" in store else np.empty(0)
+    finite = val[np.isfinite(val)]
+    dead = [store.last(tag) for tag in store if tag.startswith("dead_fraction/")]
+    return Result(
+        name, status.state, store.step, store.last("loss/train"), store.last("loss/val"),
+        float(finite.min()) if len(finite) else math.nan, store.last("accuracy/val"), max(dead, default=math.nan),
+        store.last_wall - store.first_wall,
+    )  # fmt: skip
+
+
+def _texts(row: Result) -> tuple[str, ...]:
+    losses = (format.number(x) for x in (row.loss, row.val_loss, row.best_val_loss))
+    shares = (format.percent(x) for x in (row.val_accuracy, row.dead_fraction))
+    return (row.run, row.state, format.count(row.step), *losses, *shares, format.duration(row.seconds))
