@@ -17,10 +17,12 @@ from tuimon import format
 from tuimon.commands.listing import print_json, print_table
 from tuimon.errors import TuimonError
 from tuimon.launcher.runs import find_run, runs_dir
+from tuimon.launcher.start import start
 from tuimon.launcher.status import Status
 from tuimon.launcher.summary import summarize
 from tuimon.log.reader import read_run
 from tuimon.log.store import Store
+from tuimon.spec import Spec, load_spec, presets
 
 _COLUMNS = ("RUN", "STATE", "STEP", "LOSS", "VAL", "BEST VAL", "ACC", "DEAD", "TIME")
 _LOOK_EVERY_S = 0.5
@@ -32,7 +34,8 @@ def compare(options: argparse.Namespace) -> int:
     directory = runs_dir(options.runs_dir)
     settings = [word for word in options.sources if "=" in word]
     sources = [word for word in options.sources if "=" not in word]
-    runs = [_run_of(source, settings, options.device, directory) for source in sources]
+    found = [_found(source, settings, directory) for source in sources]  # all of them, before anything starts
+    runs = [one if isinstance(one, Path) else start(one, runs_dir=directory, device=options.device) for one in found]
     if options.headless or options.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         statuses = _wait(runs)
     else:
@@ -48,14 +51,11 @@ def compare(options: argparse.Namespace) -> int:
     return 1 if any(status.state in ("failed", "killed", "lost") for status in statuses) else 0
 
 
-def _run_of(source: str, settings: Sequence[str], device: str | None, directory: Path) -> Path:
-    """A new run of what is a preset or a file; else the run that there is."""
-    from tuimon.launcher.start import start
-    from tuimon.spec import load_spec, presets
-
+def _found(source: str, settings: Sequence[str], directory: Path) -> Spec | Path:
+    """The spec of a preset or a file; else the run that there is."""
     names = [preset.name for preset in presets()]
     if source.endswith(".toml") or source in names:
-        return start(load_spec(source, settings), runs_dir=directory, device=device)
+        return load_spec(source, settings)
     try:
         return find_run(source, directory)
     except TuimonError as error:
