@@ -60,7 +60,7 @@ def test_every_step_draws_anew_and_always_the_same():
 
 def test_only_training_batches_are_varied():
     """An evaluation of the training split, and the validation split, see the examples as they are."""
-    plain, varied = digits(), digits("shift=2")
+    plain, varied = digits("scale=none"), digits("shift=2", "scale=none")
     assert torch.equal(plain.train.batch(SOME).inputs, varied.train.batch(SOME).inputs)
     assert torch.equal(plain.val.batch(SOME, step=1).inputs, varied.val.batch(SOME, step=1).inputs)
     assert torch.equal(plain.train.batch(SOME).targets, varied.train.batch(SOME, step=1).targets)
@@ -68,13 +68,24 @@ def test_only_training_batches_are_varied():
 
 
 def test_images_are_moved_before_they_are_prepared():
-    """So the pixels that come in from the edge are those of the picture, whatever is done to them then."""
-    raw, white = digits("shift=2", "scale=none"), digits("shift=2", "scale=whiten")
-    mean = digits("scale=none").train.inputs.mean(0)
-    moved_raw = (raw.train.batch(SOME, step=3).inputs - mean).flatten(1)
-    # Whitening is linear: the same map that takes the plain images to white ones takes the moved ones there.
+    """Preparing is an affine map: the one that takes the plain images there takes the moved ones there too."""
+    raw, centered = digits("shift=2", "rotation=10", "scale=none"), digits("shift=2", "rotation=10", "scale=minmax")
     everything = torch.arange(len(raw.train))
-    plain, target = (digits("scale=none").train.inputs - mean).flatten(1), white.train.batch(everything).inputs.flatten(1)
-    linear = torch.linalg.lstsq(plain.double(), target.double(), driver="gelsd").solution
-    got = white.train.batch(SOME, step=3).inputs.flatten(1)
-    torch.testing.assert_close(got[:, :40], (moved_raw.double() @ linear)[:, :40].float(), atol=2e-2, rtol=1e-2)
+    ones = torch.ones(len(raw.train), 1, dtype=torch.float64)
+    for pixel in (9, 20, 36):  # pixels that vary
+        before = torch.cat([raw.train.batch(everything).inputs.flatten(1)[:, pixel : pixel + 1].double(), ones], 1)
+        after = centered.train.batch(everything).inputs.flatten(1)[:, pixel].double()
+        affine = torch.linalg.lstsq(before, after).solution
+        moved_before = raw.train.batch(everything, step=3).inputs.flatten(1)[:, pixel].double()
+        moved_after = centered.train.batch(everything, step=3).inputs.flatten(1)[:, pixel].double()
+        torch.testing.assert_close(moved_after, moved_before * affine[0] + affine[1], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("scale", ["zscore", "whiten"])
+def test_statistics_are_those_of_moved_images(scale: str):
+    """Else a pixel that is empty in nearly all still images has hundreds of deviations once they move."""
+    data = digits("shift=1", "rotation=10", f"scale={scale}")
+    batches = torch.cat([data.train.batch(torch.arange(len(data.train)), step).inputs for step in range(4)])
+    assert float(batches.mean().abs()) < 0.01
+    assert float(batches.var()) == pytest.approx(1, abs=0.1)
+    assert float(batches.abs().max()) < 60

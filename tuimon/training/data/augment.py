@@ -1,7 +1,8 @@
 """Augmentation: training images moved and turned, anew in every step.
 
 What is drawn is a function of the seed and the step alone: the global random states have no part in it, and a resumed run
-draws what an unbroken one would have drawn. Images are moved as they were read, and prepared after that.
+draws what an unbroken one would have drawn. Images are moved as they were read and prepared after that, by the statistics of
+moved images: a pixel that is nearly always empty where images stand still is not so rare any more, and would become enormous.
 """
 
 from __future__ import annotations
@@ -15,29 +16,40 @@ from torch.nn import functional
 
 from tuimon.data_spec import DataSpec
 from tuimon.training.data.scaling import Preparation
+from tuimon.training.data.split import Vary
+
+_ENOUGH = 20_000  # moved images to take statistics from, of a small training split
+_PASSES = 8  # at most, over a very small one
 
 
 @dataclass(frozen=True)
-class Augmentation:
-    """Varies the examples of a batch.
+class Movement:
+    """Draws how images are moved.
 
     Args:
         raw: images as they were read, [N, C, H, W] float32.
-        preparation: what is done to them after they were moved, on the same device, float32.
-        spec: how much of what.
+        spec: by how much at most.
         seed: of the draws, with the step.
     """
 
     raw: Tensor
-    preparation: Preparation
     spec: DataSpec
     seed: int
 
     def __call__(self, indices: Tensor, step: int) -> Tensor:
-        """The varied and prepared inputs at `indices` [B], for a step."""
+        """The moved images at `indices` [B], for a step."""
         generator = torch.Generator(self.raw.device).manual_seed((self.seed * 1_000_003 + step) % 2**63)
-        images = self.raw.index_select(0, indices)
-        return self.preparation(moved(images, *_draw(len(images), self.spec, generator)))
+        return moved(self.raw.index_select(0, indices), *_draw(len(indices), self.spec, generator))
+
+    def some(self) -> Tensor:
+        """Moved images to take statistics from: each of the split once, of a small one several times."""
+        passes = max(1, min(_PASSES, _ENOUGH // len(self.raw)))
+        indices = torch.arange(len(self.raw), device=self.raw.device)
+        return torch.cat([self(indices, -1 - number) for number in range(passes)])
+
+    def prepared(self, preparation: Preparation) -> Vary:
+        """Moves, then prepares; the preparation is float32 and on the images' device."""
+        return lambda indices, step: preparation(self(indices, step))
 
 
 def moved(images: Tensor, pixels: Tensor, angles: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from tuimon.data_spec import FILES, Dataset, DataSpec, check_use, used_for
 from tuimon.errors import TuimonError
 from tuimon.training.data.arrays import read_npz
-from tuimon.training.data.augment import Augmentation
+from tuimon.training.data.augment import Movement
 from tuimon.training.data.bundled import bundled, read_california_housing
 from tuimon.training.data.images import read_cifar10, read_fashion_mnist, read_mnist
 from tuimon.training.data.raw import Integers, Raw
@@ -54,14 +54,15 @@ def load(spec: DataSpec, seed: int, device: torch.device) -> Data:
     raw, known = _as_numbers(raw, spec), used_for(raw.known, spec)
     train_indices, val_indices = _split(raw, spec, seed)
     train_indices = _subset(train_indices, spec, seed)
-    preparation, targets = prepare(spec.scale, raw.inputs[train_indices]), _targets(raw, train_indices, known, spec)
-    train, val = (_part(raw, indices, preparation, targets) for indices in (train_indices, val_indices))
-    train = _shuffled(train, spec.shuffled_labels, seed).to(device)
-    if spec.augmented:
-        images = torch.from_numpy(raw.inputs[train_indices]).to(device)
-        train = replace(train, vary=Augmentation(images, preparation.to(device, torch.float32), spec, seed))
+    targets, movement = _targets(raw, train_indices, known, spec), _movement(raw, train_indices, spec, seed)
+    preparation = prepare(spec.scale, raw.inputs[train_indices] if movement is None else movement.some().numpy())
+    train, val = (_part(raw, indices, preparation, targets).to(device) for indices in (train_indices, val_indices))
+    train = _shuffled(train, spec.shuffled_labels, seed)
+    if movement is not None:
+        moving = replace(movement, raw=movement.raw.to(device))
+        train = replace(train, vary=moving.prepared(preparation.to(device, torch.float32)))
     names = raw.class_names if known.task == "classification" else ()
-    return Data(train, val.to(device), known, names, raw.input_names)
+    return Data(train, val, known, names, raw.input_names)
 
 
 def _no_data(device: torch.device) -> Data:
@@ -113,6 +114,11 @@ def _subset(train: Integers, spec: DataSpec, seed: int) -> Integers:
     return train[np.random.default_rng(seed).permutation(len(train))[:count]]
 
 
+def _movement(raw: Raw, train: Integers, spec: DataSpec, seed: int) -> Movement | None:
+    """How training images are moved; on the CPU. None where they are not."""
+    return Movement(torch.from_numpy(raw.inputs[train]), spec, seed) if spec.augmented else None
+
+
 def _targets(raw: Raw, train: Integers, known: Dataset, spec: DataSpec) -> Tensor | None:
     """The targets of all examples; None where they are the inputs. Values are scaled by the training split."""
     if known.task == "reconstruction" or raw.targets is None:
@@ -135,6 +141,7 @@ def _shuffled(split: Split, share: float, seed: int) -> Split:
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randperm(len(split), generator=generator)[: round(share * len(split))]
     mixed = chosen[torch.randperm(len(chosen), generator=generator)]
+    chosen, mixed = chosen.to(split.targets.device), mixed.to(split.targets.device)
     targets = split.targets.clone()
     targets[chosen] = split.targets[mixed]
     return Split(split.inputs, targets)
