@@ -32,6 +32,7 @@ from tuimon.training.output import say
 from tuimon.training.parts import optimizer
 from tuimon.training.randomness import random_states, restore_random_states, seed_everything
 from tuimon.training.regularizers import Regularizers, beginning, waiting
+from tuimon.training.routine import Routine
 from tuimon.training.schedules import Schedule
 from tuimon.training.signals import StopSignals
 from tuimon.training.swapping import Activations
@@ -84,6 +85,7 @@ class Trainer:
         self.regularizers = Regularizers(self.model, spec.regularization)
         self.loss = loss_function(spec, self.data.task)
         self.step, self.best = 0, Best()  # completed optimizer steps; the best validation so far
+        self._routine = Routine(self._save, self._content)
         self.tally = tally(self.data.task, self.device)  # of the running epoch, in training mode
         use_threads(self.model, self._sizes[0] * self.data.positions, self.device)
         saved = self._load(run_dir) if resume else None
@@ -174,7 +176,7 @@ class Trainer:
         if self._over() or epochs % plan.validate_every == 0:
             self._validate()
         if self._over() or (plan.checkpoint_every and epochs % plan.checkpoint_every == 0):
-            self._save(checkpoint.LAST, "last")
+            self._routine.save_last(self._over())
 
     def _validate(self) -> None:
         """Logs the whole validation split, and the training split's metrics over the running epoch."""
@@ -195,7 +197,7 @@ class Trainer:
     def _judge(self, loss: float, metrics: dict[str, float]) -> None:
         self.schedule.after_validation(loss)
         if self.best.is_beaten(self.step, loss, metrics):
-            self._save(checkpoint.BEST, "best")
+            self._routine.keep_best()
         self._consider_stopping()
 
     def _consider_stopping(self) -> None:
@@ -273,16 +275,16 @@ class Trainer:
             "monitor": self.monitor.state_dict(), "random": random_states(self.device),
         }  # fmt: skip
 
-    def _save(self, name: str, reason: Literal["last", "best", "asked"]) -> str:
+    def _save(self, name: str, reason: Literal["last", "best", "asked"], content: dict[str, Any]) -> str:
         """Saves a checkpoint; returns its path within the run's folder. Training goes on if that fails, and says so."""
         path = f"{checkpoint.FOLDER}/{name}"
         try:
-            checkpoint.save(self.folder / path, self._content())
+            checkpoint.save(self.folder / path, content)
         except OSError as error:
             text = f"{path} was not saved: {error.strerror or error}; the one before is kept"
             self.monitor.notice(text, "warning")
             return text
-        self.monitor.event(CheckpointSaved(self.step, path, reason))
+        self.monitor.event(CheckpointSaved(content["step"], path, reason))
         return path
 
     def _save_asked(self) -> str:
@@ -290,7 +292,7 @@ class Trainer:
         if self._mid_step:
             self._save_waits = True
             return f"{checkpoint.FOLDER}/step-{self.step + 1}.pt, after this step"
-        return self._save(f"step-{self.step}.pt", "asked")
+        return self._save(f"step-{self.step}.pt", "asked", self._content())
 
     def _ask_to_stop(self) -> str:
         self._asked_to_stop = True
