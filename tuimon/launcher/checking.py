@@ -28,19 +28,47 @@ def check(spec: Spec) -> Iterator[Line]:
     Raises:
         TuimonError: the process could not be started, or ended before its report did.
     """
-    require_torch()
-    choice = choose_device(spec.training.device)
-    with tempfile.TemporaryDirectory(prefix="tuimon-check-") as name:
-        folder = Path(name)
-        save_spec(placed(spec, None, choice), folder)
-        command = [*PYTHON, "tuimon.training.check", str(folder / SPEC_FILE), "--json"]
-        with open(folder / "errors", "wb") as errors:
-            process = _start(command, importable(os.environ | choice.environment), errors.fileno())
-        try:
-            yield from _lines(process)
-        finally:
-            _end(process)
-        _check_complete(process.returncode, (folder / "errors").read_text(errors="replace"))
+    return Checking(spec).lines()
+
+
+class Checking:
+    """A report in the making. `lines` is for one thread; `stop` may be called from any other."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+
+    def lines(self) -> Iterator[Line]:
+        """As `check`; ends early, without an error, after `stop`."""
+        require_torch()
+        choice = choose_device(self._spec.training.device)
+        with tempfile.TemporaryDirectory(prefix="tuimon-check-") as name:
+            folder = Path(name)
+            save_spec(placed(self._spec, None, choice), folder)
+            command = [*PYTHON, "tuimon.training.check", str(folder / SPEC_FILE), "--json"]
+            with open(folder / "errors", "wb") as errors:
+                self._process = _start(command, importable(os.environ | choice.environment), errors.fileno())
+            try:
+                yield from self._read(self._process)
+            finally:
+                _end(self._process)
+            if not self._stopped:
+                _check_complete(self._process.returncode, (folder / "errors").read_text(errors="replace"))
+
+    def stop(self) -> None:
+        """Ends the process."""
+        self._stopped = True
+        if self._process and self._process.poll() is None:
+            self._process.terminate()
+
+    def _read(self, process: subprocess.Popen[bytes]) -> Iterator[Line]:
+        assert process.stdout is not None
+        for text in process.stdout:
+            if self._stopped:
+                return
+            yield decode(text)
+        process.wait()
 
 
 def _start(command: list[str], environment: dict[str, str], errors: int) -> subprocess.Popen[bytes]:
@@ -50,13 +78,6 @@ def _start(command: list[str], environment: dict[str, str], errors: int) -> subp
         )
     except OSError as error:
         raise TuimonError(f"Cannot check: {command[0]}: {error.strerror}") from error
-
-
-def _lines(process: subprocess.Popen[bytes]) -> Iterator[Line]:
-    assert process.stdout is not None
-    for text in process.stdout:
-        yield decode(text)
-    process.wait()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 
 from tuimon.log.records import Command, LeverInfo
 
-Place = Literal["home", "run", "compare", "launch"]
+Place = Literal["home", "run", "compare", "launch", "check"]
 Group = Literal["Steer the run", "Look closer", "Find your way"]
 Levers = Mapping[str, LeverInfo]
 
@@ -66,7 +66,7 @@ def _regularization_label(levers: Levers) -> str:
 _RUN: tuple[Place, ...] = ("run",)
 _HOME: tuple[Place, ...] = ("home",)
 _CURVES: tuple[Place, ...] = ("run", "compare")
-_ALL: tuple[Place, ...] = ("home", "run", "compare", "launch")
+_ALL: tuple[Place, ...] = ("home", "run", "compare", "launch", "check")
 
 
 def _steer(key: str, label: str, told: str, command: Command, label_of: Callable[[Levers], str] | None = None) -> Key:
@@ -116,13 +116,15 @@ KEYS: tuple[Key, ...] = (
     Key("shift+tab", "previous_panel", "", "Previous panel", GO, _RUN, shown="⇧tab"),
     Key("n", "next_run", "next run", "The next run that trains or is open", GO, _RUN),
     Key("escape", "back", "", "All runs again, without a filter", GO, _HOME, shown="esc"),
-    Key("ctrl+s", "start", "launch", "Launch the run", GO, ("launch",)),
+    Key("ctrl+s", "start", "launch", "Launch the run", GO, ("launch", "check")),
+    Key("ctrl+t", "check", "check", "Look at it before training: data, model, gradients, learning rate", GO, ("launch",)),
     Key("ctrl+y", "copy", "copy command", "Copy the equivalent shell command", GO, ("launch",)),
     Key("escape", "back", "back", "Back to the list of runs", GO, ("run", "compare", "launch"), shown="esc"),
+    Key("escape", "back", "back", "Back to the form", GO, ("check",), shown="esc"),
     Key("f1", "app.help", "help", "This help", GO, ("launch",)),
     Key("ctrl+p", "app.command_palette", "palette", "All commands, themes and more, by name", GO, _ALL),
     Key("q", "app.leave", "quit", "Leave the screen; runs go on training", GO, ("home", "run", "compare")),
-    Key("question_mark,f1", "app.help", "help", "This help", GO, ("home", "run", "compare"), shown="?"),
+    Key("question_mark,f1", "app.help", "help", "This help", GO, ("home", "run", "compare", "check"), shown="?"),
 )
 
 

@@ -12,6 +12,7 @@ from tuimon.log.records import LeverInfo
 from tuimon.viewer.app import TuimonApp
 from tuimon.viewer.keys import KEYS, Place, bindings, keys_of, steering
 from tuimon.viewer.screens.base import TuimonScreen
+from tuimon.viewer.screens.check import CheckScreen
 from tuimon.viewer.screens.compare import CompareScreen
 from tuimon.viewer.screens.help import help_text
 from tuimon.viewer.screens.home import HomeScreen
@@ -25,6 +26,7 @@ SCREENS: dict[Place, type[TuimonScreen]] = {
     "run": RunScreen,
     "compare": CompareScreen,
     "launch": LaunchScreen,
+    "check": CheckScreen,
 }
 
 

@@ -16,7 +16,7 @@ from tuimon.viewer.draw.rows import Row, Span
 _STYLES = {"pass": "good", "warn": "warn", "fail": "bad"}
 _NAME, _NUMBER = 38, 24
 _INDENT = 6
-_PLOT_ROWS, _PLOT_COLUMNS = 13, 100
+_PLOT_ROWS, _PLOT_COLUMNS = 12, 100
 
 
 def head_rows(name: str, width: int) -> list[Row]:
@@ -62,13 +62,14 @@ def rates_rows(line: Line, width: int, ascii: bool = False) -> list[Row]:
     """The learning-rate range test as a plot: the loss over the rate, both rates marked."""
     points = [(math.log10(rate), math.nan if loss is None else loss) for rate, loss in line.points]
     xs, ys = (np.array(column) for column in zip(*points, strict=True))
-    top = float(ys[0]) + 0.5 * (float(ys[0]) - float(np.nanmin(ys)))  # what is far above the beginning says nothing more
+    finite = ys[np.isfinite(ys)]
+    top = finite[0] + 0.5 * (finite[0] - finite.min()) if len(finite) else math.nan  # how far it blows up says nothing more
     pyramid = Pyramid()
     pyramid.extend(xs, np.minimum(ys, top).astype(np.float32))
     markers = tuple(Marker(math.log10(rate), text) for rate, text in line.marks)
-    options = Options("loss by learning rate", x_axis="rate", x_range=(float(xs[0]), float(xs[-1])), markers=markers)
+    options = Options(x_axis="rate", x_range=(float(xs[0]), float(xs[-1])), markers=markers, legend=False)
     plot = draw_chart([Curve("", "train", pyramid)], options, min(width - _INDENT, _PLOT_COLUMNS), _PLOT_ROWS, ascii)
-    return [[Span(" " * _INDENT), *row] for row in plot.rows]
+    return [[Span(" " * _INDENT), *row] for row in [[Span("loss by learning rate", "dim")], *plot.rows]]
 
 
 _TO_ASCII = str.maketrans({"…": "-", "–": "-", "±": "+"})

@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from tuimon.viewer.keys import Place, keys_of
 
-_TITLES = {"home": "Keys in the list of runs", "run": "Keys on a run", "compare": "Keys", "launch": "Keys"}
+_TITLES = {"home": "Keys in the list of runs", "run": "Keys on a run", "compare": "Keys", "launch": "Keys", "check": "Keys"}
 _KEY_WIDTH = 9
 
 ABOUT = {
@@ -23,6 +23,7 @@ ABOUT = {
     "home": "Runs that train come first. Closing this screen stops no run.",
     "compare": "Each run has one colour and one line in the table.",
     "launch": "Each field begins with what the preset says. tab and shift+tab move between fields, enter launches.",
+    "check": "What fails should be mended before training. Nothing that is looked at is changed.",
 }
 
 

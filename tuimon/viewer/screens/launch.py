@@ -18,6 +18,7 @@ from tuimon.spec import DEFAULT_PRESET, Spec, load_spec, presets
 from tuimon.viewer.keys import bindings
 from tuimon.viewer.screens import launch_form as form
 from tuimon.viewer.screens.base import TuimonScreen
+from tuimon.viewer.screens.check import CheckScreen
 from tuimon.viewer.screens.dialogs import ErrorDialog, Prompt
 
 _OTHER = "other…"
@@ -140,6 +141,7 @@ class LaunchScreen(TuimonScreen):
             yield Static("", id="command", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Launch (ctrl+s)", variant="primary", compact=True, id="start")
+                yield Button("Check (ctrl+t)", compact=True, id="check")
                 yield Button("Copy command (ctrl+y)", compact=True, id="copy")
         yield self.key_bar()
 
@@ -181,6 +183,14 @@ class LaunchScreen(TuimonScreen):
             self._starting = True
             self.query_one("#start", Button).label = "Launching…"
             self._start(self.spec, self.texts[form.NAME].strip() or None)
+
+    @on(Button.Pressed, "#check")
+    def action_check(self) -> None:
+        """Looks at what would be trained."""
+        if self.spec is None:
+            self._show_first_problem()
+        else:
+            self.app.push_screen(CheckScreen(self.spec, self.action_start))
 
     @on(Button.Pressed, "#copy")
     def action_copy(self) -> None:

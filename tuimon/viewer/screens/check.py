@@ -1,0 +1,142 @@
+"""Check: what would be trained is looked at before it is, line by line as a process of its own finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.message import Message
+from textual.widgets import Static
+
+from tuimon.errors import TuimonError
+from tuimon.launcher.checking import Checking
+from tuimon.report import Line
+from tuimon.spec import Spec
+from tuimon.viewer.draw.report import line_rows, total_row
+from tuimon.viewer.draw.rows import Row, text_of
+from tuimon.viewer.keys import bindings
+from tuimon.viewer.screens.base import TuimonScreen
+from tuimon.viewer.screens.dialogs import ErrorDialog
+from tuimon.viewer.widgets import RowList
+
+
+class Report(RowList):
+    """The lines so far."""
+
+    follows = True
+
+    def __init__(self) -> None:
+        super().__init__(id="report", classes="panel")
+        self.lines: list[Line] = []
+        self._rows_at: tuple[int, int] = (-1, -1)
+        self._all: list[Row] = []
+
+    def on_mount(self) -> None:
+        """Names the panel."""
+        self.border_title = "before training"
+
+    def add(self, line: Line) -> None:
+        """Shows one line more."""
+        self.lines.append(line)
+        self.redraw()
+
+    def count(self) -> int:
+        """As many rows as the lines take."""
+        return len(self._drawn())
+
+    def row(self, index: int, width: int) -> Row:
+        """One row."""
+        return self._drawn()[index]
+
+    def empty_text(self) -> str:
+        """Torch is being imported."""
+        return "Reading the data and building the model…" if not self.ascii else "Reading the data and building the model..."
+
+    def _drawn(self) -> list[Row]:
+        at = (self.size.width, len(self.lines))
+        if at != self._rows_at:
+            self._all = [row for line in self.lines for row in line_rows(line, max(self.size.width - 2, 20), self.ascii)]
+            self._rows_at = at
+        return self._all
+
+
+class CheckScreen(TuimonScreen):
+    """The report on a spec.
+
+    Args:
+        spec: what would be trained.
+        launch: starts it, back on the form.
+    """
+
+    PLACE = "check"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("check")
+
+    class Found(Message):
+        """A line of the report, from the worker."""
+
+        def __init__(self, line: Line) -> None:
+            self.line = line
+            super().__init__()
+
+    class Ended(Message):
+        """The report is whole, or could not be made."""
+
+        def __init__(self, error: TuimonError | None = None) -> None:
+            self.error = error
+            super().__init__()
+
+    def __init__(self, spec: Spec, launch: Callable[[], None]) -> None:
+        super().__init__()
+        self._spec, self._launch = spec, launch
+        self._checking = Checking(spec)
+
+    def compose(self) -> ComposeResult:
+        """What it comes to, the report, the keys."""
+        yield Static(f" check  {self._spec.name}: looking…", id="verdict", markup=False)
+        yield Report()
+        yield self.key_bar()
+
+    def on_mount(self) -> None:
+        """Begins at once."""
+        self.query_one(Report).focus()
+        self._look()
+
+    def on_unmount(self) -> None:
+        """Whoever leaves waits for nothing."""
+        self._checking.stop()
+
+    @on(Found)
+    def show_line(self, event: Found) -> None:
+        """One line more."""
+        self.query_one(Report).add(event.line)
+
+    @on(Ended)
+    def show_end(self, event: Ended) -> None:
+        """Sums up."""
+        told = text_of(total_row(self.query_one(Report).lines))
+        self.query_one("#verdict", Static).update(f" check  {self._spec.name}: {'not made' if event.error else told}")
+        if event.error:
+            self.app.push_screen(ErrorDialog(event.error, "The check could not be made"))
+
+    def action_start(self) -> None:
+        """Launches it from the form."""
+        self.action_back()
+        self._launch()
+
+    def action_back(self) -> None:
+        """Back to the form."""
+        self.app.pop_screen()
+
+    @work(thread=True, group="check")
+    def _look(self) -> None:
+        try:
+            for line in self._checking.lines():
+                self.post_message(self.Found(line))
+            self.post_message(self.Ended())
+        except TuimonError as error:
+            self.post_message(self.Ended(error))
+        except Exception as error:
+            self.post_message(self.Ended(TuimonError(f"{type(error).__name__}: {error}")))
