@@ -1,7 +1,7 @@
 """What the screen costs, in a real pseudo-terminal: start, processor, traffic, and how soon a key shows its effect.
 
-A real run trains beside it. Each figure stands next to its target, and the start next to that of an empty Textual application in
-the same terminal, which is the floor of what a start can be.
+A real run trains beside it. Each figure stands next to its target, and the start next to that of an empty Textual application
+in the same terminal, which is the floor of what a start can be.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tuimon.viewer.draw import format
+from tuimon import format
 from tuimon.viewer.draw.canvas import ASCII_STROKES, STROKES
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten, width_of
 

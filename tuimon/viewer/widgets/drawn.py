@@ -90,7 +90,10 @@ class Drawn(Widget):
     def redraw(self) -> None:
         """Draws anew and refreshes the cells that changed. While not on screen, leaves it for when it is."""
         width, height = self.size
-        if self._rows is None or self._drawn_size != (width, height) or not self.is_on_screen:
+        unseen = not self.is_on_screen
+        if unseen and self._rows is None:
+            return  # it draws when it is shown; a refresh for each batch would cost more than the drawing
+        if unseen or self._rows is None or self._drawn_size != (width, height):
             self._rows = None
             self.refresh()
             return
