@@ -201,3 +201,13 @@ def test_tags_are_grouped_and_ordered():
         "val": ("val",),
         "grad_norm/fc1": ("grad_norm/fc1",),
     }
+
+
+def test_smoothing_reaches_as_far_in_a_long_run_as_in_a_short_one() -> None:
+    """The weight grows with the length, in steps of four, so that a curve is rarely smoothed anew."""
+    from tuimon.viewer.widgets.curves import _stretched
+
+    assert _stretched(0.0, 10**6) == 0.0
+    assert _stretched(0.6, 100) == 0.6
+    assert _stretched(0.6, 1000) == _stretched(0.6, 600) == 0.6**0.25
+    assert 0.998 < _stretched(0.6, 100_000) < 1

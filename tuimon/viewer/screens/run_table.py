@@ -140,7 +140,7 @@ def _progress(run: RunSummary, width: int, look: Look) -> list[Span]:
 
 
 def _curve(run: RunSummary, width: int, look: Look) -> list[Span]:
-    return [Span(sparkline(run.losses, width, look.ascii), "train")]
+    return [Span(sparkline(run.losses, width, look.ascii, log=True), "train")]
 
 
 def _number(value: float, ascii: bool) -> list[Span]:

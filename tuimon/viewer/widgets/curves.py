@@ -17,6 +17,7 @@ from tuimon.viewer.draw.smooth import Smoother
 from tuimon.viewer.widgets.wording import is_move, marker_label
 
 SERIES_STYLES = 6
+_SMOOTHED_POINTS = 250  # up to here a weight means what it says
 
 
 class _Traced:
@@ -68,7 +69,8 @@ class CurveBook:
         found = []
         for index, (name, store, tag) in enumerate(wanted):
             label, style = _look(tag, name, tags, len(runs) > 1, index)
-            for weight in (0.0, smoothing) if smoothing else (0.0,):
+            stretched = _stretched(smoothing, len(store.series[tag]))
+            for weight in (0.0, stretched) if smoothing else (0.0,):
                 key = (id(store), tag, axis, weight)
                 used[key] = self._extended(key, store)
                 faint = bool(smoothing) and not weight
@@ -84,6 +86,17 @@ class CurveBook:
             traced = _Traced(axis, weight, store.first_wall)
         traced.extend(series)
         return traced
+
+
+def _stretched(smoothing: float, points: int) -> float:
+    """The weight that smooths a long series as `smoothing` would one of a few hundred points.
+
+    It changes only when the length has grown fourfold, as the whole curve is then smoothed anew.
+    """
+    if not smoothing:
+        return 0.0
+    fourfold = max(0, math.ceil(math.log(points / _SMOOTHED_POINTS, 4))) if points else 0
+    return float(smoothing ** (1 / 4**fourfold))
 
 
 def markers(store: Store, axis: Axis, ascii: bool = False) -> tuple[Marker, ...]:

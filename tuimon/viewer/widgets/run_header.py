@@ -6,6 +6,7 @@ import math
 from collections.abc import Hashable
 
 from tuimon import format
+from tuimon.launcher.summary import made_of
 from tuimon.log.store import Store
 from tuimon.viewer.draw.meter import state_glyph
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten, width_of
@@ -60,7 +61,7 @@ def _who(store: Store, ascii: bool) -> Row:
     started, launched = store.started, store.launched
     name = started.name if started else launched.name if launched else "run"
     dot = " - " if ascii else " · "
-    parts = [part for part in ((started.model, started.optimizer) if started else ()) if part]
+    parts = [part for part in made_of(started, launched) if part]
     return [Span(name, "title"), Span("".join(dot + part for part in parts), "dim")]
 
 
