@@ -168,6 +168,12 @@ class TuimonApp(App[None]):
         else:
             self.notify(event.text, markup=False)
 
+    @property
+    def front(self) -> TuimonScreen | None:
+        """The screen that the user sees, dialogs aside."""
+        screens = self._screens()
+        return screens[-1] if screens else None
+
     def _each_screen_told(self, path: Path, answer: Answer) -> None:
         for screen in self._screens():
             screen.answered(path, answer)
@@ -186,8 +192,8 @@ class TuimonApp(App[None]):
         self._drawing = None
         self._drawn_at = time.monotonic()
         dirty, self._dirty = self._dirty, set()
-        if screens := self._screens():
-            screens[-1].runs_changed(dirty)
+        if self.front:
+            self.front.runs_changed(dirty)
 
     def follow(self, path: Path) -> OpenRun:
         """Opens a run, or returns it when it is open.
@@ -280,9 +286,8 @@ class TuimonApp(App[None]):
         """Opens the help."""
         from tuimon.viewer.screens.help import HelpScreen
 
-        screens = self._screens()
-        if screens and isinstance(self.screen, TuimonScreen):
-            self.push_screen(HelpScreen(screens[-1].PLACE, self.ascii_only))
+        if isinstance(self.screen, TuimonScreen):
+            self.push_screen(HelpScreen(self.screen.PLACE, self.ascii_only))
 
     async def action_quit(self) -> None:
         """What Textual's own palette calls."""

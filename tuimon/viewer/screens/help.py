@@ -21,7 +21,7 @@ ABOUT = {
     "run": "A key that steers sends a command to the run; it stands as requested until the run's log says at which step "
     "it was applied. Every change can be undone with u; only stop asks first. Greyed keys: the run cannot do that.",
     "home": "Runs that train come first. Closing this screen stops no run.",
-    "compare": "Each run has one colour and one line in the table.",
+    "compare": "Each run has one colour in the big chart and one line in the table, where * marks the best.",
     "launch": "Each field begins with what the preset says. tab and shift+tab move between fields, enter launches.",
 }
 

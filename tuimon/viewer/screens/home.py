@@ -60,6 +60,7 @@ class HomeScreen(TuimonScreen):
         self.sort = "newest"
         self._list: RunList | None = None
         self._timer: Timer | None = None
+        self._told: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
         """Light enough to be seen at once: the list itself comes with the first look at the folder."""
@@ -75,13 +76,8 @@ class HomeScreen(TuimonScreen):
 
     def on_screen_resume(self) -> None:
         """Looks again when the user comes back."""
-        if self._list:
+        if self._list and self._timer is None:
             self._scan()
-
-    def on_screen_suspend(self) -> None:
-        """Nothing is looked for while nobody sees it."""
-        if self._timer:
-            self._timer.stop()
 
     def why_not(self, key: Key) -> str:
         """What needs a run, or marks."""
@@ -108,9 +104,14 @@ class HomeScreen(TuimonScreen):
         if self._list is None:
             await self._make_list()
         self._show()
-        if self.is_current:
-            live = any(run.status.live for run in self.runs)
-            self._timer = self.set_timer(_LIVE_EVERY_S if live else _STILL_EVERY_S, self._scan)
+        live = any(run.status.live for run in self.runs)
+        self._timer = self.set_timer(_LIVE_EVERY_S if live else _STILL_EVERY_S, self._look_again)
+
+    def _look_again(self) -> None:
+        """Nothing is looked for while nobody sees it: what a covered screen draws, Textual draws again above it."""
+        self._timer = None
+        if self.tuimon.front is self:
+            self._scan()
 
     async def _make_list(self) -> None:
         from tuimon.viewer.screens.run_list import RunList
@@ -129,9 +130,16 @@ class HomeScreen(TuimonScreen):
         self._list.display = bool(shown)
         empty = self.query_one("#empty", Static)
         empty.display = not shown
-        empty.update(self._nothing())
-        self.query_one("#home-title", Static).update(self._title())
+        if not shown:
+            empty.update(self._nothing())
+        self._tell("#home-title", self._title())
         self._show_detail()
+
+    def _tell(self, line: str, text: str) -> None:
+        """Puts a text into one of the lines, if it is another one; a line is as high as it was."""
+        if self._told.get(line) != text:
+            self._told[line] = text
+            self.query_one(line, Static).update(text, layout=False)
 
     def _nothing(self) -> str:
         from tuimon.spec import DEFAULT_PRESET
@@ -153,7 +161,7 @@ class HomeScreen(TuimonScreen):
         from tuimon.viewer.screens.run_table import detail
 
         chosen = self._chosen()
-        self.query_one("#run-detail", Static).update(f" {detail(chosen, self.tuimon.ascii_only)}" if chosen else "")
+        self._tell("#run-detail", f" {detail(chosen, self.tuimon.ascii_only)}" if chosen else "")
         self.show_keys()
 
     def on_run_list_moved(self) -> None:

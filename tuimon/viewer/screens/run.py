@@ -60,6 +60,7 @@ class RunScreen(TuimonScreen):
         self.room: Layout = "single"
         self._told: Status | None = None
         self._due: Timer | None = None
+        self._panels: list[Widget] = []
         super().__init__()
 
     def compose(self) -> ComposeResult:
@@ -86,6 +87,7 @@ class RunScreen(TuimonScreen):
 
     def on_mount(self) -> None:
         """Shows what is known already; the rest comes with the feed."""
+        self._panels = list(self.query(".panel").results(Widget))  # asked for at each drawing
         self.query_one(ConsoleView).open(self.run.path / "output.log")
         self._arrange(self.size.width, self.size.height)
         self.query_one("#layers" if self.layout_now != "single" else "#loss").focus()
@@ -119,7 +121,7 @@ class RunScreen(TuimonScreen):
         for layout in LAYOUTS:
             panels.set_class(self.layout_now == layout, f"-{layout}")
         panels.set_class(self.layout_now in ("large", "huge"), "-roomy")
-        for panel in self.query(".panel"):
+        for panel in self._panels:
             panel.set_class(panel.id not in shown, "-hidden")
         for group in self.query(".group"):
             group.set_class(all(panel.id not in shown for panel in group.query(".panel")), "-hidden")
@@ -155,11 +157,12 @@ class RunScreen(TuimonScreen):
 
     def _diagnose(self) -> None:
         self._due = None
-        self._update()
+        self.query_one(FindingsPanel).update_from(self.run.diagnosed())
+        self.show_keys()
 
     def _in_sight(self) -> list[Widget]:
         shown = panels_shown(self.layout_now, self.page)
-        return [panel for panel in self.query(".panel") if panel.id in shown]
+        return [panel for panel in self._panels if panel.id in shown]
 
     def _go_to(self, page: int) -> None:
         self.page = page

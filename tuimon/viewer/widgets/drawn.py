@@ -59,6 +59,7 @@ class Drawn(Widget):
         self.store: Store | None = None
         self._seen: Hashable = None
         self._rows: list[Row] | None = None
+        self._asked = False  # for a refresh that no line has been drawn since
         self._drawn_size = (0, 0)
         self._rich_styles: dict[str, Style] = {}
 
@@ -90,11 +91,10 @@ class Drawn(Widget):
     def redraw(self) -> None:
         """Draws anew and refreshes the cells that changed. While not on screen, leaves it for when it is."""
         width, height = self.size
-        unseen = not self.is_on_screen
-        if unseen and self._rows is None:
-            return  # it draws when it is shown; a refresh for each batch would cost more than the drawing
-        if unseen or self._rows is None or self._drawn_size != (width, height):
-            self._rows = None
+        if self._rows is None and self._asked:
+            return  # out of sight, or about to be drawn: asking again for each batch would cost more than drawing
+        if self._rows is None or self._drawn_size != (width, height) or not self.is_on_screen:
+            self._rows, self._asked = None, True
             self.refresh()
             return
         before, self._rows = self._rows, self.draw(width, height)
@@ -106,7 +106,7 @@ class Drawn(Widget):
         """One line of the picture, for Textual."""
         width, height = self.size
         if self._rows is None or self._drawn_size != (width, height):
-            self._rows, self._drawn_size = self.draw(width, height), (width, height)
+            self._rows, self._drawn_size, self._asked = self.draw(width, height), (width, height), False
         return self.strip(self._rows[y] if y < len(self._rows) else [], width)
 
     def strip(self, row: Row, width: int) -> Strip:
