@@ -1,12 +1,13 @@
 """Watches what layers put out, during one sampled step.
 
 Forward hooks are there only while a sample is being taken. An activation module counts for the layer that ran before it, and
-for that one's norms; where the activation is a plain function, nothing tells of it, and the layer's own output stands. Modules in
-evaluation mode and forwards without gradient (validation, a frozen teacher) are not looked at. Training thread.
+for that one's norms; where the activation is a plain function, nothing tells of it, and the layer's own output stands. Modules
+in evaluation mode and forwards without gradient (validation, a frozen teacher) are not looked at. Training thread.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,25 @@ class Seen:
 Edge = Callable[[Callable[[], None]], None]
 
 
+class _Hook:
+    """A forward hook that copies and pickles of the model do not carry with them: there it does nothing."""
+
+    def __init__(self, ran: Callable[[nn.Module, Any], None]) -> None:
+        self._ran = ran
+
+    def __call__(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        self._ran(module, output)
+
+    def __deepcopy__(self, memo: Any) -> Callable[..., None]:
+        return _DO_NOTHING
+
+    def __reduce__(self) -> Any:
+        return _DO_NOTHING.__reduce__()
+
+
+_DO_NOTHING = contextlib.nullcontext().__exit__  # the standard library's own: a pickle of it needs no tuimon
+
+
 class ActivationWatch:
     """Puts hooks on a model's layers and activations, and takes them off.
 
@@ -62,7 +82,7 @@ class ActivationWatch:
         """Puts the hooks on."""
         self.stop()
         self._own, self._after, self._chain = {}, {}, []
-        self._handles = [module.register_forward_hook(self._ran) for module in self._watched]
+        self._handles = [module.register_forward_hook(_Hook(self._ran)) for module in self._watched]
 
     def stop(self) -> None:
         """Takes the hooks off."""
@@ -77,7 +97,7 @@ class ActivationWatch:
         self._own, self._after, self._chain = {}, {}, []
         return seen
 
-    def _ran(self, module: nn.Module, _: Any, output: Any) -> None:
+    def _ran(self, module: nn.Module, output: Any) -> None:
         if not module.training or not torch.is_grad_enabled():
             return
         if isinstance(output, tuple) and output:

@@ -112,9 +112,7 @@ def _clip_norm(scope: StepScope, start: float) -> Lever:
         scope.clip_norm = math.inf if value is None else value
 
     about = "Largest norm of all gradients together, after penalties."
-    info = LeverInfo(
-        "clip_norm", "number", float(start or 1.0), low=_SMALLEST, high=_LARGEST, enabled=bool(start), help=about
-    )
+    info = LeverInfo("clip_norm", "number", float(start or 1.0), low=_SMALLEST, high=_LARGEST, enabled=bool(start), help=about)
     return Lever(info, put, lambda: {"clip_norm": "off" if scope.clip_norm == math.inf else _text(scope.clip_norm)})
 
 
