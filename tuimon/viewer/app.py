@@ -104,14 +104,23 @@ class TuimonApp(App[None]):
 
         return HomeScreen(self.runs_dir)
 
+    @property
+    def opens_a_run(self) -> bool:
+        """Whether a run's screen is about to cover Home: then nothing is to compete with its log for the first second."""
+        return self._first[0] is not None
+
     def on_mount(self) -> None:
         """Opens what was asked for, once the first frame is out."""
         self.set_class(self.ascii_only, "-ascii")
         run, launch = self._first
         if run:
-            self.call_after_refresh(self.open_run, run)
+            self.call_after_refresh(self._open_first, run)
         elif launch:
             self.call_after_refresh(self.action_launch)
+
+    def _open_first(self, path: Path) -> None:
+        self.open_run(path)
+        self._first = (None, False)
 
     # Called by feeds, on their threads: they only post.
 

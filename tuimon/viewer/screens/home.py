@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tuimon.viewer.screens.run_list import RunList
 
 _LIVE_EVERY_S = 1.0
-_STILL_EVERY_S = 2.0
+_STILL_EVERY_S = 3.0
 _NEEDS_A_RUN = ("open", "mark", "sort", "stop")
 
 EMPTY = """\
@@ -72,11 +72,12 @@ class HomeScreen(TuimonScreen):
 
     def on_mount(self) -> None:
         """Looks through the folder once the first frame is out."""
-        self.call_after_refresh(self._scan)
+        if not self.tuimon.opens_a_run:
+            self.call_after_refresh(self._scan)
 
     def on_screen_resume(self) -> None:
         """Looks again when the user comes back."""
-        if self._list and self._timer is None:
+        if self._timer is None and not self.tuimon.opens_a_run:
             self._scan()
 
     def why_not(self, key: Key) -> str:
