@@ -15,7 +15,7 @@ from textual.widgets import Static
 from tuimon.viewer.keys import Place, keys_of
 
 _TITLES = {"home": "Keys in the list of runs", "run": "Keys on a run", "compare": "Keys", "launch": "Keys"}
-_KEY_WIDTH = 9
+_KEY_WIDTH = 12
 
 ABOUT = {
     "run": "A key that steers sends a command to the run; it stands as requested until the run's log says at which step "
@@ -61,7 +61,7 @@ def help_text(place: Place, ascii: bool = False) -> str:
     return text.translate(_TO_ASCII) if ascii else text
 
 
-_TO_ASCII = str.maketrans({"←": "left", "→": "right", "⇧": "shift+", "…": "-", "·": "-"})
+_TO_ASCII = str.maketrans({"←": "left", "→": "right", "…": "-", "·": "-"})
 
 
 def _section(title: str, rows: Iterable[tuple[str, str]]) -> str:

@@ -144,7 +144,8 @@ class RunScreen(SteeringScreen):
         """What changes as a whole with each sample of the layers, and what asks the rules: once a second is enough."""
         if self._slow:
             self._slow.stop()
-        self._slow, self._slow_at = None, time.monotonic()
+        self._slow = None
+        self._slow_at = time.monotonic() if self.run.store.version else 0.0  # what comes first is not to wait
         for panel in self._in_sight():
             if panel.id in SLOW_PANELS and isinstance(panel, Drawn):
                 panel.update_from(self.run.store)
