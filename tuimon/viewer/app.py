@@ -24,6 +24,7 @@ from tuimon.errors import TuimonError
 from tuimon.viewer import terminal, theme
 from tuimon.viewer.keys import keys_of
 from tuimon.viewer.screens.base import TuimonScreen
+from tuimon.viewer.start import collect_again, import_numpy
 
 if TYPE_CHECKING:
     from tuimon.launcher.status import Status
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from tuimon.viewer.opened import Answer, OpenRun
 
 DRAW_EVERY_S = 0.25
+_AWAIT_LOG_S = 0.2
+_STARTED_AFTER_S = 2.0
 _SOON_S = 0.001  # a timer of no length is an error in Textual
 
 
@@ -95,6 +98,7 @@ class TuimonApp(App[None]):
         self._dirty: set[Path] = set()
         self._drawn_at = 0.0
         self._drawing: Timer | None = None
+        self._waiting: Timer | None = None  # for the log of the first run
         wanted = theme.starting_theme(self.console.color_system, os.environ)
         self.theme = wanted if wanted in self.available_themes else theme.FULL
 
@@ -111,7 +115,9 @@ class TuimonApp(App[None]):
 
     def on_mount(self) -> None:
         """Opens what was asked for, once the first frame is out."""
-        self.set_class(self.ascii_only, "-ascii")
+        if self.ascii_only:
+            self.add_class("-ascii")
+        self.set_timer(_STARTED_AFTER_S, collect_again)
         run, launch = self._first
         if run:
             self.call_after_refresh(self._open_first, run)
@@ -119,8 +125,22 @@ class TuimonApp(App[None]):
             self.call_after_refresh(self.action_launch)
 
     def _open_first(self, path: Path) -> None:
-        self.open_run(path)
-        self._first = (None, False)
+        """Shows the first run with what its log says: frames without it would come no sooner, and cost as much."""
+        try:
+            self.follow(path)
+        except TuimonError as error:
+            self._first = (None, False)
+            self.show_error(error)
+            return
+        self._waiting = self.set_timer(_AWAIT_LOG_S, self._show_first)
+
+    def _show_first(self) -> None:
+        path, _ = self._first
+        if path and self._waiting:
+            self._waiting.stop()
+            self._waiting = None
+            self.open_run(path)
+            self._first = (None, False)
 
     # Called by feeds, on their threads: they only post.
 
@@ -148,6 +168,8 @@ class TuimonApp(App[None]):
         if run := self.opened.get(event.path):
             run.store.apply(event.batch)
             self._draw_soon(event.path)
+            if run.store.series:
+                self._show_first()
 
     @on(AnswerCame)
     def take_answer(self, event: AnswerCame) -> None:
@@ -211,6 +233,7 @@ class TuimonApp(App[None]):
             TuimonError: there is none.
         """
         if path not in self.opened:
+            import_numpy()
             from tuimon.viewer.opened import open_run
 
             self.opened[path] = open_run(path, self)

@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 
 from tuimon.viewer.keys import Key, bindings
 from tuimon.viewer.screens.base import TuimonScreen
+from tuimon.viewer.start import import_numpy
 
 if TYPE_CHECKING:
     from tuimon.launcher.summary import RunSummary
@@ -58,12 +59,20 @@ class HomeScreen(TuimonScreen):
         self.runs_dir = runs_dir
         self.runs: tuple[RunSummary, ...] = ()
         self.sort = "newest"
+        self._composed = False
         self._list: RunList | None = None
         self._timer: Timer | None = None
         self._told: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
-        """Light enough to be seen at once: the list itself comes with the first look at the folder."""
+        """Light enough to be seen at once: the list itself comes with the first look at the folder.
+
+        Under a run that is opened first, there is only a line, until one comes back here.
+        """
+        if self.tuimon.opens_a_run:
+            yield Static(" tuimon", id="home-title", markup=False)
+            return
+        self._composed = True
         yield Static(self._title(), id="home-title", markup=False)
         yield Input(placeholder="name, state, model or device", id="filter", compact=True, classes="-hidden")
         yield Static("Looking for runs…", id="empty", markup=False)
@@ -75,9 +84,13 @@ class HomeScreen(TuimonScreen):
         if not self.tuimon.opens_a_run:
             self.call_after_refresh(self._scan)
 
-    def on_screen_resume(self) -> None:
+    async def on_screen_resume(self) -> None:
         """Looks again when the user comes back."""
-        if self._timer is None and not self.tuimon.opens_a_run:
+        if self.tuimon.opens_a_run:
+            return
+        if not self._composed:
+            await self.recompose()
+        if self._timer is None:
             self._scan()
 
     def why_not(self, key: Key) -> str:
@@ -93,6 +106,7 @@ class HomeScreen(TuimonScreen):
 
     @work(thread=True, exclusive=True, group="scan")
     def _scan(self) -> None:
+        import_numpy()
         from tuimon.launcher.runs import list_runs
         from tuimon.launcher.summary import summarize
 

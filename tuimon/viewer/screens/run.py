@@ -16,8 +16,19 @@ from textual.widget import Widget
 from tuimon.viewer.draw.rows import shorten
 from tuimon.viewer.keys import bindings
 from tuimon.viewer.opened import UNREAD
+from tuimon.viewer.screens.key_bar import KeyBar
 from tuimon.viewer.screens.page_tabs import PageTabs
-from tuimon.viewer.screens.pages import LAYOUTS, PAGES, Layout, in_overview, layout_for, next_page, page_of, panels_shown
+from tuimon.viewer.screens.pages import (
+    GROUPS,
+    PAGES,
+    Layout,
+    frame_classes,
+    in_overview,
+    layout_for,
+    next_page,
+    page_of,
+    panels_shown,
+)
 from tuimon.viewer.screens.steering import SteeringScreen
 from tuimon.viewer.widgets import (
     Chart,
@@ -42,6 +53,7 @@ if TYPE_CHECKING:
 _ONE_LINE, _TWO_LINES = 110, 48  # cells that the header needs for everything but how a run ended
 SLOW_PANELS = ("layers", "detail", "histogram", "findings")
 _SLOW_EVERY_S = 1.0
+_LEAST_HEIGHT = 12  # below, the panels alone
 _LOSSES = ("loss/train", "loss/val")
 
 
@@ -57,41 +69,44 @@ class RunScreen(SteeringScreen):
         self._told: Status | None = None
         self._slow: Timer | None = None
         self._slow_at = 0.0
-        self._panels: list[Widget] = []
+        self._panels: dict[str, Widget] = {}
+        self._groups: dict[str, Widget] = {}
         super().__init__(run)
 
     def compose(self) -> ComposeResult:
-        """Header, pages, panels, footer."""
+        """Header, pages, panels, footer; laid out for the screen's size before they are styled for the first time."""
+        size = self.app.size
+        self.room = layout_for(*size)
         yield RunHeader(id="run-header")
         yield PageTabs([page.title for page in PAGES])
-        with Container(id="panels"):
-            with Vertical(classes="group", id="left"):
-                yield Chart(_LOSSES, "loss", id="loss", classes="panel")
-                yield ChartGrid(id="metrics", classes="panel")
-                with Horizontal(classes="group", id="band"):
-                    yield LeverPanel(id="levers", classes="panel")
-                    yield EventList(id="events", classes="panel")
-                    yield ConsoleView(id="output", classes="panel")
-                with Horizontal(classes="group", id="meters"):
-                    yield GpuMeters(id="gpu", classes="panel")
-                    yield HostMeters(id="host", classes="panel")
-            with Vertical(classes="group", id="right"):
-                yield LayerTable(id="layers", classes="panel")
-                yield LayerDetail(id="detail", classes="panel")
-                yield HistogramView(id="histogram", classes="panel")
-                yield FindingsPanel(id="findings", classes="panel")
+        with Container(id="panels", classes=" ".join(frame_classes(self.layout_now, size.height))):
+            with self._group(Vertical(id="left")):
+                yield self._panel(Chart(_LOSSES, "loss", id="loss", classes="panel"))
+                yield self._panel(ChartGrid(id="metrics", classes="panel"))
+                with self._group(Horizontal(id="band")):
+                    yield self._panel(LeverPanel(id="levers", classes="panel"))
+                    yield self._panel(EventList(id="events", classes="panel"))
+                    yield self._panel(ConsoleView(id="output", classes="panel"))
+                with self._group(Horizontal(id="meters")):
+                    yield self._panel(GpuMeters(id="gpu", classes="panel"))
+                    yield self._panel(HostMeters(id="host", classes="panel"))
+            with self._group(Vertical(id="right")):
+                yield self._panel(LayerTable(id="layers", classes="panel"))
+                yield self._panel(LayerDetail(id="detail", classes="panel"))
+                yield self._panel(HistogramView(id="histogram", classes="panel"))
+                yield self._panel(FindingsPanel(id="findings", classes="panel"))
+        self._show_panels()
         yield self.key_bar()
 
     def on_mount(self) -> None:
         """Shows what is known already; the rest comes with the feed."""
-        self._panels = list(self.query(".panel").results(Widget))  # asked for at each drawing
         self.query_one(ConsoleView).open(self.run.path / "output.log")
-        self._arrange(self.size.width, self.size.height)
         self.query_one("#layers" if self.layout_now != "single" else "#loss").focus()
+        self._update(all_at_once=True)
 
     def on_resize(self, event: events.Resize) -> None:
         """More room shows more panels."""
-        self._arrange(event.size.width, event.size.height)
+        self._arrange(*event.size)
 
     def on_screen_resume(self) -> None:
         """Catches up with what came while another screen was in front."""
@@ -109,20 +124,29 @@ class RunScreen(SteeringScreen):
         """How the panels lie now."""
         return "single" if self.single else self.room
 
+    def _panel(self, panel: Widget) -> Widget:
+        self._panels[panel.id or ""] = panel
+        return panel
+
+    def _group(self, group: Widget) -> Widget:
+        self._groups[group.id or ""] = group
+        return group
+
     def _arrange(self, width: int, height: int) -> None:
         self.room = layout_for(width, height)
-        self.set_class(height < 12, "-tiny")
-        self.set_class(height >= 56, "-tall")
-        shown = panels_shown(self.layout_now, self.page)
-        panels = self.query_one("#panels")
-        for layout in LAYOUTS:
-            panels.set_class(self.layout_now == layout, f"-{layout}")
-        panels.set_class(self.layout_now in ("large", "huge"), "-roomy")
-        for panel in self._panels:
-            panel.set_class(panel.id not in shown, "-hidden")
-        for group in self.query(".group"):
-            group.set_class(all(panel.id not in shown for panel in group.query(".panel")), "-hidden")
+        self.query_one(PageTabs).display = self.query_one(KeyBar).display = height >= _LEAST_HEIGHT
+        frame, wanted = self.query_one("#panels"), frame_classes(self.layout_now, height)
+        if frame.classes != wanted:
+            frame.set_classes(wanted)  # all at once: each change restyles every panel
+        self._show_panels()
         self._update(all_at_once=True)
+
+    def _show_panels(self) -> None:
+        shown = panels_shown(self.layout_now, self.page)
+        for name, panel in self._panels.items():
+            panel.display = name in shown
+        for name, group in self._groups.items():
+            group.display = not shown.isdisjoint(GROUPS[name])
 
     def _update(self, all_at_once: bool = False) -> None:
         if not self.is_attached:
@@ -163,7 +187,7 @@ class RunScreen(SteeringScreen):
 
     def _in_sight(self) -> list[Widget]:
         shown = panels_shown(self.layout_now, self.page)
-        return [panel for panel in self._panels if panel.id in shown]
+        return [panel for name, panel in self._panels.items() if name in shown]
 
     def _go_to(self, page: int) -> None:
         self.page = page
