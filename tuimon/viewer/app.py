@@ -13,7 +13,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.console import RenderableType
 from textual import on, work
+from textual._compositor import ChopsUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -23,6 +25,7 @@ from textual.timer import Timer
 from tuimon.errors import TuimonError
 from tuimon.viewer import terminal, theme
 from tuimon.viewer.keys import keys_of
+from tuimon.viewer.lean import LeanUpdate
 from tuimon.viewer.screens.base import TuimonScreen
 from tuimon.viewer.start import collect_again, import_numpy
 
@@ -304,6 +307,11 @@ class TuimonApp(App[None]):
             self.post_message(StopAnswered(stop(path)))
         except TuimonError as error:
             self.post_message(StopAnswered("", error))
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Writes a frame, or a part of one."""
+        lean = LeanUpdate(renderable) if isinstance(renderable, ChopsUpdate) else renderable
+        super()._display(screen, lean)
 
     def action_launch(self) -> None:
         """Opens the Launch screen."""
