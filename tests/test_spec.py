@@ -144,7 +144,7 @@ def test_a_model_file_named_in_a_file_is_relative_to_that_file(tmp_path: Path):
     [
         ("[optimizer]\nlr = \n", ", line 2: not valid TOML: Invalid value"),
         ("[optimizer\n", ", line 1: not valid TOML: Expected ']' at the end of a table declaration"),
-        ("title = 'a", ", line 1: not valid TOML: Expected \"'\""),
+        ("title = 'a", ', line 1: not valid TOML: Expected "\'"'),
         ("[optimizr]\nlr = 1\n", ": optimizr: no such key; did you mean optimizer?"),
         ("[optimizer]\nlearning_rate = 1\n", ": optimizer.learning_rate: no such key"),
         ("optimizer = 3\n", ": optimizer = 3: must be a section, [optimizer]"),

@@ -11,11 +11,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from tuimon.diagnosis.news import News
 from tuimon.errors import TuimonError
 from tuimon.launcher import client, jsonl
 from tuimon.launcher.feed import Feed
@@ -62,6 +63,7 @@ class _Follower:
     def __init__(self, run: Path, json_lines: bool, owned: bool) -> None:
         self._path, self._json, self._owned = run, json_lines, owned
         self._store = Store()
+        self._news = News()
         self._status = Status("unknown")
         self._items: queue.Queue[_Item] = queue.Queue(_BACKLOG)
         self._interrupts = self._served = 0
@@ -80,6 +82,7 @@ class _Follower:
                 return STOPPED
             if self._has_ended():
                 return self._end()
+            self._tell_findings()
             self._printer.progress(self._store, self._status)
 
     def interrupt(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
@@ -116,9 +119,17 @@ class _Follower:
         self._store.apply(batch)
         for event in batch.events:
             self._printer.event(event)
-        if self._json:
-            for record in jsonl.records(batch._replace(histograms=(), texts=())):
-                sys.stdout.buffer.write(jsonl.line(record))
+        self._write_json(jsonl.records(batch._replace(histograms=(), texts=())))
+
+    def _tell_findings(self, last: bool = False) -> None:
+        findings = self._news.fresh(self._store, last)
+        for finding in findings:
+            self._printer.event(finding)
+        self._write_json(findings)
+
+    def _write_json(self, records: Sequence[jsonl.Record]) -> None:
+        if self._json and records:
+            sys.stdout.buffer.writelines(jsonl.line(record) for record in records)
             sys.stdout.buffer.flush()
 
     def _serve_interrupt(self) -> bool:
@@ -154,6 +165,7 @@ class _Follower:
 
     def _end(self) -> int:
         code = self._code()
+        self._tell_findings(last=True)
         self._printer.progress(self._store, self._status, last=True)
         self._printer.line(outcome(self._store, self._status))
         if code == FAILED:

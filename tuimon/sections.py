@@ -84,9 +84,9 @@ class InitSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = "default"  # fmt: skip
     std: Annotated[float, Meta(ge=0, le=1000, description="standard deviation, of normal")] = 0.01
     gain: Annotated[float, Meta(gt=0, le=1000, description="multiplies what xavier, kaiming or orthogonal give")] = 1.0
-    mode: Annotated[
-        Literal["fan_in", "fan_out"], Meta(description="what kaiming keeps the size of: outputs, or gradients")
-    ] = "fan_in"
+    mode: Annotated[Literal["fan_in", "fan_out"], Meta(description="what kaiming keeps the size of: outputs, or gradients")] = (
+        "fan_in"
+    )
     value: Annotated[float, Meta(ge=-1000, le=1000, description="every weight, of constant; 0 is all zeros")] = 0.0
     bias: Annotated[
         Literal["auto", "zero", "positive"],
@@ -117,9 +117,7 @@ class ScheduleSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = "constant"
     warmup: Annotated[float, Meta(ge=0, le=1_000_000, description="epochs in which the rate first grows from near 0")] = 0.0
     factor: Annotated[float, Meta(gt=0, lt=1, description="multiplies the rate, of plateau and step")] = 0.5
-    patience: Annotated[
-        int, Meta(ge=0, le=1_000_000, description="validations without a lower loss that plateau waits")
-    ] = 5
+    patience: Annotated[int, Meta(ge=0, le=1_000_000, description="validations without a lower loss that plateau waits")] = 5
     every: Annotated[int, Meta(ge=1, le=1_000_000, description="epochs between two steps, of step")] = 10
     decay: Annotated[float, Meta(gt=0, le=1e6, description="the rate is lr / (1 + decay · epochs), of inverse")] = 1.0
     last: Annotated[

@@ -1,7 +1,7 @@
 """What the screen costs, in a real pseudo-terminal: start, processor, traffic, and how soon a key shows its effect.
 
-A real run trains beside it. Each figure stands next to its target, and the start next to that of an empty Textual application in
-the same terminal, which is the floor of what a start can be.
+A real run trains beside it. Each figure stands next to its target, and the start next to that of an empty Textual application
+in the same terminal, which is the floor of what a start can be.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from pathlib import Path
 import psutil
 import pyte
 
-from tuimon.log.reader import RunReader
+from tuimon.log.batch import EventRecord
+from tuimon.log.reader import read_run
 from tuimon.log.records import Applied
-from tuimon.log.store import Store
 
 COLUMNS, ROWS = 160, 45
 EMPTY_APP = """
@@ -120,30 +120,20 @@ def first_frame(ready: str, *command: str) -> float:
     return statistics.median(found)
 
 
-def applied_after(run: Path, since: int) -> list[Applied]:
-    """What was applied in a run, from the `since`-th on."""
-    reader, store = RunReader(run), Store()
-    while batch := reader.read():
-        store.apply(batch)
-    reader.close()
-    return [record.event for record in store.events if isinstance(record.event, Applied)][since:]
+def applied(run: Path) -> list[EventRecord]:
+    """What was applied in a run."""
+    return [record for record in read_run(run).events if isinstance(record.event, Applied)]
 
 
 def key_to_effect(terminal: Terminal, run: Path, times: int) -> tuple[float, float]:
     """Median seconds from the key that halves the rate to the log's word that it is applied, and to the screen's."""
     in_log, on_screen = [], []
     for i in range(times):
-        known = len(applied_after(run, 0))
-        before = terminal.text().count("applied")
+        known, halves = len(applied(run)), i % 2 == 0
         began = time.time()
-        terminal.press("h" if i % 2 == 0 else "u")
-        on_screen.append(terminal.wait_for(lambda text, before=before: text.count("applied") > before or "½" in text))
-        reader, store = RunReader(run), Store()
-        while batch := reader.read():
-            store.apply(batch)
-        reader.close()
-        walls = [r.wall_time for r in store.events if isinstance(r.event, Applied)][known:]
-        in_log.append(walls[0] - began)
+        terminal.press("h" if halves else "u")
+        on_screen.append(terminal.wait_for(lambda text, halves=halves: ("(½)" in text) == halves))
+        in_log.append(applied(run)[known].wall_time - began)
         time.sleep(0.5)
     return statistics.median(in_log), statistics.median(on_screen)
 
@@ -194,10 +184,7 @@ def fast_run(runs: Path, tuimon: list[str]) -> None:
     terminal.close()
     training.terminate()
     training.wait()
-    reader, store = RunReader(runs / "fast"), Store()
-    while batch := reader.read():
-        store.apply(batch)
-    reader.close()
+    store = read_run(runs / "fast")
     steps = store["loss/train"].steps
     missing = int(steps[-1]) - len(steps)
     rate = len(steps) / (store["loss/train"].walls[-1] - store["loss/train"].walls[0])

@@ -233,3 +233,19 @@ def real(*arguments: str) -> list[dict[str, Any]]:
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_finding_is_told_once_in_lines_and_as_json(runs: Runs) -> None:
+    """A loss that is no number is an error that people and programs are told of, once."""
+    code = (
+        "import math\nfrom pathlib import Path\nfrom tuimon.log.records import Ended, RunStarted\n"
+        "from tuimon.log.writer import LogWriter\nfrom tuimon.process import this_process\n"
+        f"log = LogWriter(Path({str(runs.folder / 'nan')!r}), 'run')\n"
+        "log.event(RunStarted(name='nan', process=this_process()))\n"
+        "for step in range(1, 40): log.scalars(step, {'loss/train': math.nan if step > 4 else 1.0})\n"
+        "log.event(Ended(how='finished', step=39))\n"
+    )
+    _, out, err = followed(runs.script("nan", code), "json")
+    (finding,) = [line for line in map(json.loads, out.splitlines()) if line["kind"] == "finding"]
+    assert finding["finding"]["rule"] == "non-finite-loss" and finding["step"] == 5
+    assert err.count("error: loss is nan since step 5") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import shutil
@@ -32,11 +33,14 @@ class Tmux:
     """A tmux server of its own, with one window in it."""
 
     def __init__(self, folder: str, cwd: Path) -> None:
-        self._socket = f"{folder}/tmux"
+        self._folder = folder
+        self._socket = ""
+        self._numbers = itertools.count()
         self._cwd = cwd
 
     def start(self, command: str, width: int = 120, height: int = 36) -> None:
         """Runs a shell command in the window."""
+        self._socket = f"{self._folder}/{next(self._numbers)}"  # a server that was killed may not be gone yet
         shell = f"cd {shlex.quote(str(self._cwd))}; {command}; echo left with $?; exec sleep 600"
         self._run("-f", "/dev/null", "new-session", "-d", "-x", str(width), "-y", str(height), "sh", "-c", shell)
 

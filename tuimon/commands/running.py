@@ -69,10 +69,10 @@ def _print(options: argparse.Namespace, found: Path, owned: bool) -> int:
 def _screen(options: argparse.Namespace, found: Path | None, launch: bool = False) -> int:
     if not _has_terminal():
         raise TuimonError("The screen needs a terminal.", "Without one: `tuimon ls`, `tuimon attach RUN --headless`.")
-    from tuimon.viewer.app import run_app
+    from tuimon.viewer.start import show
 
     directory = found.parent if found else runs_dir(options.runs_dir)
-    run_app(directory, open_run=found, launch=launch, ascii=options.ascii)
+    show(directory, open_run=found, launch=launch, ascii=options.ascii)
     return 0
 
 

@@ -7,13 +7,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tuimon.launcher.glance import glance
 from tuimon.launcher.status import Lifecycle, Status
 from tuimon.log.files import event_files
+from tuimon.log.records import Launched, RunStarted
 from tuimon.log.store import Series, Store
 
 _SPARKS = 60  # points of a sparkline
@@ -117,13 +118,26 @@ def _thinned(series: Series) -> tuple[float, ...]:
 
 def _made_of(life: Lifecycle) -> dict[str, Any]:
     started, launched = life.started, life.launched
+    device = (launched.device if launched else "") or (started.device if started else "")
+    return {"device": device, **made_of(started, launched)._asdict()}
+
+
+class MadeOf(NamedTuple):
+    """What trains; "" where the log does not say."""
+
+    model: str
+    activation: str
+    optimizer: str
+
+
+def made_of(started: RunStarted | None, launched: Launched | None) -> MadeOf:
+    """The names that the user gave in a spec; without one, those of the classes."""
     spec = (started and started.spec) or (launched and launched.spec) or {}
-    return {
-        "device": (launched.device if launched else "") or (started.device if started else ""),
-        "model": (started.model if started else "") or _named(spec, "model", "name"),
-        "optimizer": (started.optimizer if started else "") or _named(spec, "optimizer", "name"),
-        "activation": _named(spec, "model", "activation"),
-    }
+    return MadeOf(
+        model=Path(_named(spec, "model", "name")).stem or (started.model if started else ""),
+        activation=_named(spec, "model", "activation"),
+        optimizer=_named(spec, "optimizer", "name") or (started.optimizer if started else ""),
+    )
 
 
 def _named(spec: Mapping[str, Any], section: str, key: str) -> str:

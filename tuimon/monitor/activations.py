@@ -7,6 +7,7 @@ in evaluation mode and forwards without gradient (validation, a frozen teacher) 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,25 @@ class Seen:
 Edge = Callable[[Callable[[], None]], None]
 
 
+class _Hook:
+    """A forward hook that copies and pickles of the model do not carry with them: there it does nothing."""
+
+    def __init__(self, ran: Callable[[nn.Module, Any], None]) -> None:
+        self._ran = ran
+
+    def __call__(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        self._ran(module, output)
+
+    def __deepcopy__(self, memo: Any) -> Callable[..., None]:
+        return _DO_NOTHING
+
+    def __reduce__(self) -> Any:
+        return _DO_NOTHING.__reduce__()
+
+
+_DO_NOTHING = contextlib.nullcontext().__exit__  # the standard library's own: a pickle of it needs no tuimon
+
+
 class ActivationWatch:
     """Puts hooks on a model's layers and activations, and takes them off.
 
@@ -63,7 +83,7 @@ class ActivationWatch:
         self.stop()
         self._own, self._after, self._chain = {}, {}, []
         watched = [m for m in self._model.modules() if m in self._layers or is_activation(m)]  # they may be exchanged
-        self._handles = [module.register_forward_hook(self._ran) for module in watched]
+        self._handles = [module.register_forward_hook(_Hook(self._ran)) for module in watched]
 
     def stop(self) -> None:
         """Takes the hooks off."""
@@ -78,7 +98,7 @@ class ActivationWatch:
         self._own, self._after, self._chain = {}, {}, []
         return seen
 
-    def _ran(self, module: nn.Module, _: Any, output: Any) -> None:
+    def _ran(self, module: nn.Module, output: Any) -> None:
         if not module.training or not torch.is_grad_enabled():
             return
         if isinstance(output, tuple) and output:

@@ -6,6 +6,7 @@ own unsent answers, which is bounded: while they wait, nothing more is read from
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
@@ -21,6 +22,7 @@ _READ_BYTES = 64 * 1024
 _SEND_BYTES = 1 << 20  # of the log at one turn, so that no follower keeps the others waiting
 _UNANSWERED = 64  # commands of one connection that may be under way
 _UNSENT_BYTES = 256 * 1024
+_LEFT_READS = 16  # of what a peer sent that is thrown away before closing
 _SERVED = ("events.out.tfevents.", "output.log")
 
 Answer = Applied | Refused
@@ -54,9 +56,7 @@ class Connection:
         post: has the station's thread take an answer; callable from any thread.
     """
 
-    def __init__(
-        self, sock: socket.socket, folder: Path, submit: Submit, post: Callable[[Connection, Answer], None]
-    ) -> None:
+    def __init__(self, sock: socket.socket, folder: Path, submit: Submit, post: Callable[[Connection, Answer], None]) -> None:
         self.sock = sock
         self.closed = False
         self.following = False
@@ -131,6 +131,7 @@ class Connection:
             self.close()
             return
         if self._closing and not self._unsent and not self._unanswered:
+            self._throw_away_input()
             self.close()
 
     def fail(self, reason: str) -> None:
@@ -149,6 +150,13 @@ class Connection:
         fd, self._log_fd = self._log_fd, -1
         if fd >= 0:
             os.close(fd)
+
+    def _throw_away_input(self) -> None:
+        """Closing with unread input would reset the connection, and a peer that sees that may not look for the last line."""
+        with contextlib.suppress(OSError):
+            for _ in range(_LEFT_READS):
+                if not self.sock.recv(_READ_BYTES):
+                    return
 
     def _end_of_input(self) -> None:
         """A peer that only says it has no more commands still gets its answers."""

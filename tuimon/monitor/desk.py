@@ -75,9 +75,7 @@ class Desk:
                 command, reply = self._queue.get_nowait()
             except Empty:
                 return
-            refused = Refused(
-                step=step, lever=command.lever, value=command.value, reason=reason, by=command.by, id=command.id
-            )
+            refused = Refused(step=step, lever=command.lever, value=command.value, reason=reason, by=command.by, id=command.id)
             self._answer(refused, [reply])
 
     def _drain(self, step: int) -> None:

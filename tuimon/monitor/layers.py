@@ -15,9 +15,7 @@ from tuimon.log.records import LayerInfo
 _PARAMETRIZATIONS = ".parametrizations."
 _WRAPPERS = ("module.", "_orig_mod.")  # what data parallel and torch.compile put before every name
 _NO_ACTIVATIONS = (nn.MultiheadAttention, nn.Softmax, nn.Softmax2d, nn.Softmin, nn.LogSoftmax)
-_ACTIVATIONS = tuple(
-    kind for name in nn.modules.activation.__all__ if (kind := getattr(nn, name)) not in _NO_ACTIVATIONS
-)
+_ACTIVATIONS = tuple(kind for name in nn.modules.activation.__all__ if (kind := getattr(nn, name)) not in _NO_ACTIVATIONS)
 
 
 @dataclass(frozen=True)
@@ -110,14 +108,17 @@ def _layer(name: str, module: nn.Module, parameters: tuple[nn.Parameter, ...]) -
 
 
 def _unit_shape(module: nn.Module) -> tuple[int, int, int]:
-    """Units, the output's dimension that counts them, the weight's dimension that does."""
+    """Units, the output's dimension that counts them, the weight's dimension that does.
+
+    Looks into `_parameters`: asking a parametrized module for its weight would compute it, and may change it.
+    """
     if isinstance(module, _ConvNd):
         return module.out_channels, -1 - len(module.kernel_size), 1 if isinstance(module, _ConvTransposeNd) else 0
     if isinstance(module, _NormBase):
         return module.num_features, 1, 0
     if isinstance(module, nn.GroupNorm):
         return module.num_channels, 1, 0
-    if isinstance(module, nn.Linear | nn.Bilinear) and not isinstance(getattr(module, "weight", None), UninitializedParameter):
+    if isinstance(module, nn.Linear | nn.Bilinear) and not isinstance(module._parameters.get("weight"), UninitializedParameter):
         return module.out_features, -1, 0
     return 0, -1, 0
 

@@ -190,9 +190,7 @@ class Probe:
         if samples + 1 >= WINDOW:
             self._sheet.add("dead", layer.name, streak >= WINDOW)
 
-    def _arrived(
-        self, step: int, wall_time: float, pieces: list[_Piece], stopwatch: Stopwatch, numbers: list[float]
-    ) -> None:
+    def _arrived(self, step: int, wall_time: float, pieces: list[_Piece], stopwatch: Stopwatch, numbers: list[float]) -> None:
         began = time.perf_counter()
         try:
             scalars, histograms, dead = _read(pieces, numbers)

@@ -41,7 +41,7 @@ def listen(folders: Iterable[Path] | None = None) -> tuple[socket.socket, Path]:
     reasons = []
     for folder in socket_folders() if folders is None else folders:
         try:
-            return _listen_in(prepare_folder(folder))
+            return _listen_in(folder)
         except OSError as error:
             reasons.append(f"{folder}: {error.strerror or error}")
         except TuimonError as error:
@@ -59,7 +59,6 @@ def prepare_folder(folder: Path) -> Path:
         TuimonError: it is a symlink, no folder, or another user's.
         OSError: it cannot be made or looked at.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
     if not os.path.lexists(folder):
         _make(folder)
     found = os.lstat(folder)
@@ -97,10 +96,10 @@ def _make(folder: Path) -> None:
 
 
 def _listen_in(folder: Path) -> tuple[socket.socket, Path]:
-    remove_stale(folder)
     path = folder / _name(this_process())
     if len(os.fsencode(path)) > LONGEST_PATH:
         raise TuimonError(f"{path} is longer than {LONGEST_PATH} bytes")
+    remove_stale(prepare_folder(folder))
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         path.unlink(missing_ok=True)  # the name is this very process's: nobody else can be using it

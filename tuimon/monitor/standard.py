@@ -120,9 +120,7 @@ def _clip(name: str, scope: StepScope, start: float) -> Lever:
         limit = getattr(scope, name)
         return {name: "off" if limit == math.inf else _text(limit)}
 
-    info = LeverInfo(
-        name, "number", float(start or 1.0), low=_SMALLEST, high=_LARGEST, enabled=bool(start), help=_CLIPS[name]
-    )
+    info = LeverInfo(name, "number", float(start or 1.0), low=_SMALLEST, high=_LARGEST, enabled=bool(start), help=_CLIPS[name])
     return Lever(info, put, reading)
 
 

@@ -23,7 +23,7 @@ def zero_outputs(output: Tensor, dim: int) -> Tensor:
 def zero_gradients(layer: Layer) -> Tensor | None:
     """[units] bool: every parameter of the unit has exactly zero gradient; None where there is no gradient to judge by.
 
-    Reads `_parameters`: asking a parametrized module for its weight would compute it, and may change it.
+    A parametrized module's own weight is no parameter, and has none.
     """
     quiet: Tensor | None = None
     for name, dim in (("weight", layer.weight_dim), ("bias", 0)):

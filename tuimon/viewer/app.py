@@ -13,7 +13,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.console import RenderableType
 from textual import on, work
+from textual._compositor import ChopsUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -23,7 +25,9 @@ from textual.timer import Timer
 from tuimon.errors import TuimonError
 from tuimon.viewer import terminal, theme
 from tuimon.viewer.keys import keys_of
+from tuimon.viewer.lean import LeanUpdate
 from tuimon.viewer.screens.base import TuimonScreen
+from tuimon.viewer.start import collect_again, import_numpy
 
 if TYPE_CHECKING:
     from tuimon.launcher.status import Status
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
     from tuimon.viewer.opened import Answer, OpenRun
 
 DRAW_EVERY_S = 0.25
+_AWAIT_LOG_S = 0.2
+_STARTED_AFTER_S = 2.0
 _SOON_S = 0.001  # a timer of no length is an error in Textual
 
 
@@ -96,6 +102,7 @@ class TuimonApp(App[None]):
         self._dirty: set[Path] = set()
         self._drawn_at = 0.0
         self._drawing: Timer | None = None
+        self._waiting: Timer | None = None  # for the log of the first run
         wanted = theme.starting_theme(self.console.color_system, os.environ)
         self.theme = wanted if wanted in self.available_themes else theme.FULL
 
@@ -105,16 +112,41 @@ class TuimonApp(App[None]):
 
         return HomeScreen(self.runs_dir)
 
+    @property
+    def opens_a_run(self) -> bool:
+        """Whether a run's screen is about to cover Home: then nothing is to compete with its log for the first second."""
+        return self._first[0] is not None
+
     def on_mount(self) -> None:
         """Opens what was asked for, once the first frame is out."""
-        self.set_class(self.ascii_only, "-ascii")
+        if self.ascii_only:
+            self.add_class("-ascii")
+        self.set_timer(_STARTED_AFTER_S, collect_again)
         run, launch = self._first
         if run:
-            self.call_after_refresh(self.open_run, run)
+            self.call_after_refresh(self._open_first, run)
         elif launch:
             self.call_after_refresh(self.action_launch)
         elif self._compared_first:
             self.call_after_refresh(self.compare, self._compared_first)
+
+    def _open_first(self, path: Path) -> None:
+        """Shows the first run with what its log says: frames without it would come no sooner, and cost as much."""
+        try:
+            self.follow(path)
+        except TuimonError as error:
+            self._first = (None, False)
+            self.show_error(error)
+            return
+        self._waiting = self.set_timer(_AWAIT_LOG_S, self._show_first)
+
+    def _show_first(self) -> None:
+        path, _ = self._first
+        if path and self._waiting:
+            self._waiting.stop()
+            self._waiting = None
+            self.open_run(path)
+            self._first = (None, False)
 
     # Called by feeds, on their threads: they only post.
 
@@ -142,6 +174,8 @@ class TuimonApp(App[None]):
         if run := self.opened.get(event.path):
             run.store.apply(event.batch)
             self._draw_soon(event.path)
+            if run.store.series:
+                self._show_first()
 
     @on(AnswerCame)
     def take_answer(self, event: AnswerCame) -> None:
@@ -171,6 +205,12 @@ class TuimonApp(App[None]):
         else:
             self.notify(event.text, markup=False)
 
+    @property
+    def front(self) -> TuimonScreen | None:
+        """The screen that the user sees, dialogs aside."""
+        screens = self._screens()
+        return screens[-1] if screens else None
+
     def _each_screen_told(self, path: Path, answer: Answer) -> None:
         for screen in self._screens():
             screen.answered(path, answer)
@@ -189,8 +229,8 @@ class TuimonApp(App[None]):
         self._drawing = None
         self._drawn_at = time.monotonic()
         dirty, self._dirty = self._dirty, set()
-        if screens := self._screens():
-            screens[-1].runs_changed(dirty)
+        if self.front:
+            self.front.runs_changed(dirty)
 
     def follow(self, path: Path) -> OpenRun:
         """Opens a run, or returns it when it is open.
@@ -199,6 +239,7 @@ class TuimonApp(App[None]):
             TuimonError: there is none.
         """
         if path not in self.opened:
+            import_numpy()
             from tuimon.viewer.opened import open_run
 
             self.opened[path] = open_run(path, self)
@@ -274,6 +315,11 @@ class TuimonApp(App[None]):
         except TuimonError as error:
             self.post_message(StopAnswered("", error))
 
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Writes a frame, or a part of one."""
+        lean = LeanUpdate(renderable) if isinstance(renderable, ChopsUpdate) else renderable
+        super()._display(screen, lean)
+
     def action_launch(self) -> None:
         """Opens the Launch screen."""
         from tuimon.viewer.screens.launch import LaunchScreen
@@ -287,9 +333,8 @@ class TuimonApp(App[None]):
         """Opens the help."""
         from tuimon.viewer.screens.help import HelpScreen
 
-        screens = self._screens()
-        if screens and isinstance(self.screen, TuimonScreen):
-            self.push_screen(HelpScreen(screens[-1].PLACE, self.ascii_only))
+        if isinstance(self.screen, TuimonScreen):
+            self.push_screen(HelpScreen(self.screen.PLACE, self.ascii_only))
 
     async def action_quit(self) -> None:
         """What Textual's own palette calls."""

@@ -6,7 +6,6 @@ The feed's threads only post; everything here belongs to the screen's own thread
 from __future__ import annotations
 
 import dataclasses
-import time
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from tuimon.log.reader import Damage
 
 Answer = Applied | Refused
-_DIAGNOSE_EVERY_S = 1.0
 UNREAD = Status("unknown", "its log is being read")
 
 
@@ -58,7 +56,6 @@ class OpenRun:
     asked: dict[str, Command] = dataclasses.field(default_factory=dict)
     _diagnosis: Store = dataclasses.field(default_factory=Store)
     _diagnosed_version: int = -1
-    _diagnosed_at: float = 0.0
 
     @property
     def name(self) -> str:
@@ -82,21 +79,14 @@ class OpenRun:
             return f"{self.name} is not training: it is {self.status.state}"
         return why_no_lever(self.store.levers, lever)
 
-    @property
-    def diagnosis_is_due(self) -> bool:
-        """Whether records have come since the rules were last asked."""
-        return self._diagnosed_version != self.store.version
-
     def diagnosed(self) -> Store:
         """A store that holds the findings alone: those of the log and those of the rules. Another one when they change.
 
-        The rules look at whole series, so they are asked at most once a second, and only when something came.
+        The rules look at whole series: not to be asked at each drawing.
         """
-        now = time.monotonic()
-        if self._diagnosed_version == self.store.version or now - self._diagnosed_at < _DIAGNOSE_EVERY_S:
+        if self._diagnosed_version == self.store.version:
             return self._diagnosis
         self._diagnosed_version = self.store.version
-        self._diagnosed_at = now if self.store.version else 0.0
         found = [EventRecord(finding.step, self.store.last_wall, finding) for finding in reversed(diagnose(self.store))]
         findings = [*self.store.findings, *found]
         if findings_in(findings) != findings_in(self._diagnosis.findings):

@@ -63,3 +63,12 @@ def test_states_have_signs_of_their_own():
         signs = [state_glyph(state, plain)[0] for state in ("starting", "running", "paused", "finished", "stopped", "failed")]
         assert len(set(signs)) == len(signs)
     assert state_glyph("asleep") == state_glyph("unknown")
+
+
+def test_a_loss_that_fell_far_still_shows_that_it_falls() -> None:
+    """Over more than a decade the logarithm is drawn, if it is asked for; nearer values stay as they are."""
+    losses = [10.0**-i for i in range(8)]
+    assert sparkline(losses, 8) == "█▁▁▁▁▁▁▁"
+    assert sparkline(losses, 8, log=True) == "█▇▆▅▄▃▂▁"
+    assert sparkline([8.0, 4.0, 1.0], 3, log=True) == sparkline([8.0, 4.0, 1.0], 3)
+    assert sparkline([0.0, 100.0], 2, log=True) == "▁█"

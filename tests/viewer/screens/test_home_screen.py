@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from textual.widgets import Input
 
 from driving import seen, text_of, until
@@ -57,8 +58,9 @@ async def test_enter_opens_the_run_under_the_cursor(runs_dir: Path, make_run: An
         assert pilot.app.screen.query_one(RunList).cursor == 1
 
 
-async def test_a_double_click_opens_the_run(runs_dir: Path, make_run: Any) -> None:
+async def test_a_double_click_opens_the_run(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mouse does what the keys do."""
+    monkeypatch.setattr(TuimonApp, "CLICK_CHAIN_TIME_THRESHOLD", 30.0)  # however slow the machine
     make_run("a")
     async with TuimonApp(runs_dir).run_test(size=SIZE, notifications=True) as pilot:
         await until(pilot, lambda: pilot.app.screen.query(RunList))

@@ -5,7 +5,8 @@ import os
 
 from tuimon.log.records import Applied, Process, RunStarted
 from tuimon.viewer.widgets import Chart, ChartGrid
-from tuimon.viewer.widgets.chart_grid import grouped
+from tuimon.viewer.widgets.chart_groups import grouped, layer_labels
+from tuimon.viewer.widgets.curves import CurveBook
 
 LOSS = ("loss/train", "loss/val")
 
@@ -191,7 +192,7 @@ async def test_charts_out_of_sight_are_not_drawn(make_run, show):
 
 def test_tags_are_grouped_and_ordered():
     """Loss first, then accuracy, learning rate, throughput, then the rest by name."""
-    tags = {"throughput", "lr", "loss/val", "loss/train", "accuracy/val", "bleu", "grad_norm/fc1", "val"}
+    tags = {"throughput", "lr", "loss/val", "loss/train", "accuracy/val", "bleu", "head/score", "val"}
     assert grouped(tags) == {
         "loss": ("loss/train", "loss/val"),
         "accuracy": ("accuracy/val",),
@@ -199,5 +200,58 @@ def test_tags_are_grouped_and_ordered():
         "throughput": ("throughput",),
         "bleu": ("bleu",),
         "val": ("val",),
-        "grad_norm/fc1": ("grad_norm/fc1",),
+        "head/score": ("head/score",),
     }
+
+
+def test_all_layers_share_a_chart_for_each_kind():
+    """In the model's order, at most six, evenly spread from the first to the last; dead units as fractions."""
+    layers = [f"block.{index}" for index in range(50)]
+    kinds = ("grad_norm", "weight_norm", "dead_fraction", "dead_units")
+    groups = grouped({"loss/train"} | {f"{kind}/{layer}" for kind in kinds for layer in layers}, layers)
+    assert list(groups) == ["loss", "grad_norm", "weight_norm", "dead_fraction"]
+    assert groups["grad_norm"] == tuple(f"grad_norm/block.{index}" for index in (0, 10, 20, 29, 39, 49))
+
+
+def test_layers_are_named_without_the_path_they_share():
+    """What tells them apart is left."""
+    assert layer_labels(["grad_norm/net.blocks.0.fc", "grad_norm/net.blocks.1.fc"]) == ["0.fc", "1.fc"]
+    assert layer_labels(["grad_norm/net.fc", "grad_norm/net"]) == ["net.fc", "net"]
+    assert layer_labels(["grad_norm/net.fc"]) == ["net.fc"]
+
+
+async def test_a_chart_of_layers_names_them(show, make_run):
+    """Where names and values do not fit side by side, the names stay."""
+    run = make_run()
+    run.start()
+    run.sample(1)
+    run.sample(2)
+    grid = ChartGrid()
+    async with show(grid, 60, 80) as shown:
+        grid.update_from(run.read())
+        await shown.pilot.pause()
+        chart = next(chart for chart in grid.charts if chart.title == "grad_norm")
+        assert chart.log_y
+        assert [name in shown.text(chart) for name in ("fc1", "fc2", "out")] == [True] * 3
+
+
+def test_each_run_has_one_colour_in_all_charts(make_run):
+    """Whatever tags a chart shows, and whichever of them a run has."""
+    first, second = make_run("a"), make_run("b")
+    for run in (first, second):
+        run.start()
+        run.train(1, 40)
+    runs = {"a": first.read(), "b": second.read()}
+    for tags in (("loss/train",), ("loss/train", "loss/val"), ("nothing", "lr")):
+        curves = CurveBook().curves(runs, tags, "step", 0.0)
+        assert {(curve.label[0], curve.style) for curve in curves} == {("a", "series-0"), ("b", "series-1")}
+
+
+def test_smoothing_reaches_as_far_in_a_long_run_as_in_a_short_one() -> None:
+    """The weight grows with the length, in steps of four, so that a curve is rarely smoothed anew."""
+    from tuimon.viewer.widgets.curves import _stretched
+
+    assert _stretched(0.0, 10**6) == 0.0
+    assert _stretched(0.6, 100) == 0.6
+    assert _stretched(0.6, 1000) == _stretched(0.6, 600) == 0.6**0.25
+    assert 0.998 < _stretched(0.6, 100_000) < 1

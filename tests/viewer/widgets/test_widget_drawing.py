@@ -3,6 +3,7 @@
 from rich.style import Style
 from textual.geometry import Region
 
+from driving import until
 from tuimon.viewer.draw.rows import Row, Span, fit
 from tuimon.viewer.widgets import Drawn
 from tuimon.viewer.widgets.drawn import _changes
@@ -89,3 +90,22 @@ def test_only_differing_cells_are_refreshed():
 def test_a_change_of_style_alone_is_a_change():
     """The same text in another meaning."""
     assert list(_changes([[Span("ab", "x"), Span("cd", "y")]], [[Span("ab", "x"), Span("cd", "z")]], 4)) == [Region(2, 0, 2, 1)]
+
+
+async def test_colours_follow_the_theme(show):
+    """Another theme repaints what is on the screen, in its own colours; what no style names has the widget's own."""
+    async with show(widget := Lines(), 10, 4) as shown:
+        before = widget.render_line(0)._segments[0].style
+        shown.stage.theme = "textual-light"
+        await until(shown.pilot, lambda: widget.render_line(0)._segments[0].style.color != before.color)
+        after = widget.render_line(0)._segments[0].style
+        assert after.bgcolor != before.bgcolor and after.bold
+
+
+async def test_with_the_terminal_s_own_colours_what_stands_back_is_dim(show):
+    """They cannot be mixed with a background that nobody knows."""
+    async with show(widget := Lines(), 10, 4) as shown:
+        shown.stage.theme = "ansi-dark"
+        await until(shown.pilot, lambda: widget._rich("bad").color.number == 1)
+        assert widget._rich("dim").dim and widget._rich("raw").dim
+        assert not widget._rich("value").dim

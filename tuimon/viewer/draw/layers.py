@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tuimon.viewer.draw import format
+from tuimon import format
 from tuimon.viewer.draw.histogram import Exponents, histogram_line
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten
 

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tuimon.viewer.draw import format
+from tuimon import format
 from tuimon.viewer.draw.canvas import ASCII_STROKES, STROKES
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten, width_of
 
 if TYPE_CHECKING:
     from tuimon.viewer.draw.chart import Curve, Options
 
+_FEW = 2
+
 
 def legend_row(curves: Sequence[Curve], options: Options, width: int, ascii: bool = False) -> Row:
-    """Title, place, and each curve's stroke, name and value; short of room, first the note goes, then the names."""
+    """Title, place, and each curve's stroke, name and value; short of room, the note goes, then names (of many: values)."""
     title, note, cursor = options.title, options.note, options.cursor
     clear = [curve for curve in curves if not curve.faint]
     head = [Span(f"{text} ", style) for text, style in ((title, "title"), (_place(clear, options), "cursor")) if text]
-    full = [*head, *_entries(clear, cursor, ascii, names=True)]
+    full = [*head, *_entries(clear, cursor, ascii)]
+    if width_of(full) > width and len(clear) > _FEW and cursor is None:
+        full = [*head, *_entries(clear, cursor, ascii, values=False)]
     if width_of(full) > width:
         full = [*head, *_entries(clear, cursor, ascii, names=False)]
     if width_of(full) > width and title:
@@ -30,13 +34,14 @@ def legend_row(curves: Sequence[Curve], options: Options, width: int, ascii: boo
     return fit(full, width)
 
 
-def _entries(curves: Sequence[Curve], cursor: float | None, ascii: bool, names: bool) -> Row:
+def _entries(curves: Sequence[Curve], cursor: float | None, ascii: bool, names: bool = True, values: bool = True) -> Row:
     strokes = ASCII_STROKES if ascii else STROKES
     row: Row = []
     for index, curve in enumerate(curves):
         stroke = strokes[index % len(strokes)]
         name = f"{curve.label} " if names and curve.label else ""
-        row += [Span(f"{stroke} {name}", curve.style), Span(f"{_value(curve, cursor, ascii)}  ", "value")]
+        value = f"{_value(curve, cursor, ascii)}  " if values else " "
+        row += [Span(f"{stroke} {name}", curve.style), Span(value, "value")]
     if row:
         row[-1] = Span(row[-1].text.rstrip(), "value")
     return row

@@ -12,13 +12,19 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = "_.-~=+*#"
 
 
-def sparkline(values: Sequence[float] | NDArray[np.floating], width: int, ascii: bool = False) -> str:
+_DECADES = 10.0
+
+
+def sparkline(values: Sequence[float] | NDArray[np.floating], width: int, ascii: bool = False, log: bool = False) -> str:
     """The course of a series in exactly `width` cells; what is not finite is a space.
 
     More values than cells are averaged cell by cell; fewer stand at the left, one a cell. A constant series is drawn
-    at the bottom.
+    at the bottom. With `log`, positive values that span more than a decade are drawn by their logarithms: a loss that
+    has fallen far still shows that it falls.
     """
     cells = _resample(np.asarray(values, dtype=float), max(width, 0))
+    if log and _spans_decades(cells):
+        cells = np.log(cells)
     blocks = ASCII_BLOCKS if ascii else BLOCKS
     finite = cells[np.isfinite(cells)]
     if not len(finite):
@@ -26,6 +32,11 @@ def sparkline(values: Sequence[float] | NDArray[np.floating], width: int, ascii:
     low, span = float(finite.min()), float(finite.max() - finite.min())
     drawn = (_block(float(value), low, span, blocks) for value in cells)
     return "".join(drawn).ljust(max(width, 0))
+
+
+def _spans_decades(cells: NDArray[np.float64]) -> bool:
+    finite = cells[np.isfinite(cells)]
+    return bool(len(finite) and finite.min() > 0 and finite.max() > _DECADES * finite.min())
 
 
 def _block(value: float, low: float, span: float, blocks: str) -> str:

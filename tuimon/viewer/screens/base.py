@@ -20,6 +20,7 @@ class TuimonScreen(Screen[None]):
     """A screen with a place in the table of keys; its BINDINGS are `keys.bindings(PLACE)`."""
 
     PLACE: ClassVar[Place]
+    _key_bar: KeyBar | None = None
 
     @property
     def tuimon(self) -> TuimonApp:
@@ -28,7 +29,8 @@ class TuimonScreen(Screen[None]):
 
     def key_bar(self) -> KeyBar:
         """The footer, as things stand when the screen is made."""
-        return KeyBar(self.hints())
+        self._key_bar = KeyBar(self.hints())
+        return self._key_bar
 
     def hints(self) -> list[Hint]:
         """The keys for the footer, with what they would do now."""
@@ -46,8 +48,8 @@ class TuimonScreen(Screen[None]):
 
     def show_keys(self) -> None:
         """Brings the footer up to date."""
-        for bar in self.query(KeyBar):
-            bar.show(self.hints())
+        if self._key_bar:
+            self._key_bar.show(self.hints())
 
     def runs_changed(self, paths: set[Path]) -> None:
         """The stores of these runs hold more than before, or the runs stand otherwise. Called at most four times a second."""

@@ -15,13 +15,13 @@ from textual.widgets import Static
 from tuimon.viewer.keys import Place, keys_of
 
 _TITLES = {"home": "Keys in the list of runs", "run": "Keys on a run", "compare": "Keys", "launch": "Keys", "check": "Keys"}
-_KEY_WIDTH = 9
+_KEY_WIDTH = 12
 
 ABOUT = {
     "run": "A key that steers sends a command to the run; it stands as requested until the run's log says at which step "
     "it was applied. Every change can be undone with u; only stop asks first. Greyed keys: the run cannot do that.",
     "home": "Runs that train come first. Closing this screen stops no run.",
-    "compare": "Each run has one colour and one line in the table.",
+    "compare": "Each run has one colour in the big chart and one line in the table, where * marks the best.",
     "launch": "Each field begins with what the preset says. tab and shift+tab move between fields, enter launches.",
     "check": "What fails should be mended before training. Nothing that is looked at is changed.",
 }
@@ -62,7 +62,7 @@ def help_text(place: Place, ascii: bool = False) -> str:
     return text.translate(_TO_ASCII) if ascii else text
 
 
-_TO_ASCII = str.maketrans({"←": "left", "→": "right", "⇧": "shift+", "…": "-", "·": "-"})
+_TO_ASCII = str.maketrans({"←": "left", "→": "right", "…": "-", "·": "-"})
 
 
 def _section(title: str, rows: Iterable[tuple[str, str]]) -> str:

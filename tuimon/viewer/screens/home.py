@@ -14,13 +14,14 @@ from textual.widgets import Input, Static
 
 from tuimon.viewer.keys import Key, bindings
 from tuimon.viewer.screens.base import TuimonScreen
+from tuimon.viewer.start import import_numpy
 
 if TYPE_CHECKING:
     from tuimon.launcher.summary import RunSummary
     from tuimon.viewer.screens.run_list import RunList
 
 _LIVE_EVERY_S = 1.0
-_STILL_EVERY_S = 2.0
+_STILL_EVERY_S = 3.0
 _NEEDS_A_RUN = ("open", "mark", "sort", "stop")
 
 EMPTY = """\
@@ -58,11 +59,20 @@ class HomeScreen(TuimonScreen):
         self.runs_dir = runs_dir
         self.runs: tuple[RunSummary, ...] = ()
         self.sort = "newest"
+        self._composed = False
         self._list: RunList | None = None
         self._timer: Timer | None = None
+        self._told: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
-        """Light enough to be seen at once: the list itself comes with the first look at the folder."""
+        """Light enough to be seen at once: the list itself comes with the first look at the folder.
+
+        Under a run that is opened first, there is only a line, until one comes back here.
+        """
+        if self.tuimon.opens_a_run:
+            yield Static(" tuimon", id="home-title", markup=False)
+            return
+        self._composed = True
         yield Static(self._title(), id="home-title", markup=False)
         yield Input(placeholder="name, state, model or device", id="filter", compact=True, classes="-hidden")
         yield Static("Looking for runs…", id="empty", markup=False)
@@ -71,17 +81,17 @@ class HomeScreen(TuimonScreen):
 
     def on_mount(self) -> None:
         """Looks through the folder once the first frame is out."""
-        self.call_after_refresh(self._scan)
+        if not self.tuimon.opens_a_run:
+            self.call_after_refresh(self._scan)
 
-    def on_screen_resume(self) -> None:
+    async def on_screen_resume(self) -> None:
         """Looks again when the user comes back."""
-        if self._list:
+        if self.tuimon.opens_a_run:
+            return
+        if not self._composed:
+            await self.recompose()
+        if self._timer is None:
             self._scan()
-
-    def on_screen_suspend(self) -> None:
-        """Nothing is looked for while nobody sees it."""
-        if self._timer:
-            self._timer.stop()
 
     def why_not(self, key: Key) -> str:
         """What needs a run, or marks."""
@@ -96,6 +106,7 @@ class HomeScreen(TuimonScreen):
 
     @work(thread=True, exclusive=True, group="scan")
     def _scan(self) -> None:
+        import_numpy()
         from tuimon.launcher.runs import list_runs
         from tuimon.launcher.summary import summarize
 
@@ -108,9 +119,14 @@ class HomeScreen(TuimonScreen):
         if self._list is None:
             await self._make_list()
         self._show()
-        if self.is_current:
-            live = any(run.status.live for run in self.runs)
-            self._timer = self.set_timer(_LIVE_EVERY_S if live else _STILL_EVERY_S, self._scan)
+        live = any(run.status.live for run in self.runs)
+        self._timer = self.set_timer(_LIVE_EVERY_S if live else _STILL_EVERY_S, self._look_again)
+
+    def _look_again(self) -> None:
+        """Nothing is looked for while nobody sees it: what a covered screen draws, Textual draws again above it."""
+        self._timer = None
+        if self.tuimon.front is self:
+            self._scan()
 
     async def _make_list(self) -> None:
         from tuimon.viewer.screens.run_list import RunList
@@ -129,9 +145,16 @@ class HomeScreen(TuimonScreen):
         self._list.display = bool(shown)
         empty = self.query_one("#empty", Static)
         empty.display = not shown
-        empty.update(self._nothing())
-        self.query_one("#home-title", Static).update(self._title())
+        if not shown:
+            empty.update(self._nothing())
+        self._tell("#home-title", self._title())
         self._show_detail()
+
+    def _tell(self, line: str, text: str) -> None:
+        """Puts a text into one of the lines, if it is another one; a line is as high as it was."""
+        if self._told.get(line) != text:
+            self._told[line] = text
+            self.query_one(line, Static).update(text, layout=False)
 
     def _nothing(self) -> str:
         from tuimon.spec import DEFAULT_PRESET
@@ -153,7 +176,7 @@ class HomeScreen(TuimonScreen):
         from tuimon.viewer.screens.run_table import detail
 
         chosen = self._chosen()
-        self.query_one("#run-detail", Static).update(f" {detail(chosen, self.tuimon.ascii_only)}" if chosen else "")
+        self._tell("#run-detail", f" {detail(chosen, self.tuimon.ascii_only)}" if chosen else "")
         self.show_keys()
 
     def on_run_list_moved(self) -> None:

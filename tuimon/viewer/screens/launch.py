@@ -9,6 +9,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Button, Input, Select, Static
@@ -268,10 +269,14 @@ class LaunchScreen(TuimonScreen):
 
     def _show_preset(self) -> None:
         spec = load_spec(self.preset)
-        self.query_one("#preset-text", Static).update("\n".join([spec.title or spec.name, *spec.text]))
+        self.query_one("#preset-text", Static).update(_about(spec))
 
     def _show_first_problem(self) -> None:
         wrong = next((row for row in self.query(FieldRow) if row.has_class("-wrong")), None)
         if wrong:
             wrong.query_one(".control").focus()
         self.app.bell()
+
+
+def _about(spec: Spec) -> Content:
+    return Content("\n").join([Content.styled(spec.title or spec.name, "bold"), *map(Content, spec.text)])

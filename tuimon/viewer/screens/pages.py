@@ -27,6 +27,13 @@ PAGES = (
     Page("console", ("output",), "huge"),
     Page("metrics", ("metrics",), "large"),
 )
+GROUPS = {  # panels that lie together, by the id of what holds them
+    "left": frozenset({"loss", "metrics", "levers", "events", "output", "gpu", "host"}),
+    "band": frozenset({"levers", "events", "output"}),
+    "meters": frozenset({"gpu", "host"}),
+    "right": frozenset({"layers", "detail", "histogram", "findings"}),
+}
+_TALL = 56
 _NOT_IN_MEDIUM = ("detail",)
 _SIZES: tuple[tuple[Layout, int, int], ...] = (("huge", 190, 42), ("large", 150, 42), ("medium", 100, 30))
 
@@ -36,6 +43,12 @@ def layout_for(width: int, height: int) -> Layout:
     return next(
         (layout for layout, least_width, least_height in _SIZES if width >= least_width and height >= least_height), "single"
     )
+
+
+def frame_classes(layout: Layout, height: int) -> frozenset[str]:
+    """What the style sheet is told of the layout."""
+    roomy, tall = layout in ("large", "huge"), height >= _TALL
+    return frozenset({f"-{layout}", *(["-roomy"] if roomy else []), *(["-tall"] if tall else [])})
 
 
 def in_overview(page: int, layout: Layout) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,17 +13,23 @@ from textual.containers import Container, Horizontal, Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
-from tuimon.errors import TuimonError
-from tuimon.launcher.commands import describe, parse_setting
-from tuimon.log.records import Applied, Command, LeverInfo, LeverValue
 from tuimon.viewer.draw.rows import shorten
-from tuimon.viewer.keys import LOOK, Key, Levers, bindings, steering
+from tuimon.viewer.keys import bindings
 from tuimon.viewer.opened import UNREAD
-from tuimon.viewer.screens.base import TuimonScreen
-from tuimon.viewer.screens.dialogs import Prompt
-from tuimon.viewer.screens.key_bar import Hint
+from tuimon.viewer.screens.key_bar import KeyBar
 from tuimon.viewer.screens.page_tabs import PageTabs
-from tuimon.viewer.screens.pages import LAYOUTS, PAGES, Layout, in_overview, layout_for, next_page, page_of, panels_shown
+from tuimon.viewer.screens.pages import (
+    GROUPS,
+    PAGES,
+    Layout,
+    frame_classes,
+    in_overview,
+    layout_for,
+    next_page,
+    page_of,
+    panels_shown,
+)
+from tuimon.viewer.screens.steering import SteeringScreen
 from tuimon.viewer.widgets import (
     Chart,
     ChartGrid,
@@ -41,62 +48,69 @@ from tuimon.viewer.widgets import (
 
 if TYPE_CHECKING:
     from tuimon.launcher.status import Status
-    from tuimon.viewer.opened import Answer, OpenRun
+    from tuimon.viewer.opened import OpenRun
 
 _ONE_LINE, _TWO_LINES = 110, 48  # cells that the header needs for everything but how a run ended
+SLOW_PANELS = ("layers", "detail", "histogram", "findings")
+_SLOW_EVERY_S = 1.0
+_LEAST_HEIGHT = 12  # below, the panels alone
 _LOSSES = ("loss/train", "loss/val")
 
 
-class RunScreen(TuimonScreen):
+class RunScreen(SteeringScreen):
     """The panels of one run: all at once where there is room, one page at a time where there is not."""
 
-    PLACE = "run"
     BINDINGS: ClassVar[list[BindingType]] = bindings("run")
 
     def __init__(self, run: OpenRun) -> None:
-        self.run = run
         self.page = 0
         self.single = False  # one page was asked for, although there is room for more
         self.room: Layout = "single"
         self._told: Status | None = None
-        self._due: Timer | None = None
-        super().__init__()
+        self._slow: Timer | None = None
+        self._slow_at = 0.0
+        self._panels: dict[str, Widget] = {}
+        self._groups: dict[str, Widget] = {}
+        super().__init__(run)
 
     def compose(self) -> ComposeResult:
-        """Header, pages, panels, footer."""
+        """Header, pages, panels, footer; laid out for the screen's size before they are styled for the first time."""
+        size = self.app.size
+        self.room = layout_for(*size)
         yield RunHeader(id="run-header")
         yield PageTabs([page.title for page in PAGES])
-        with Container(id="panels"):
-            with Vertical(classes="group", id="left"):
-                yield Chart(_LOSSES, "loss", id="loss", classes="panel")
-                yield ChartGrid(id="metrics", classes="panel")
-                with Horizontal(classes="group", id="band"):
-                    yield LeverPanel(id="levers", classes="panel")
-                    yield EventList(id="events", classes="panel")
-                    yield ConsoleView(id="output", classes="panel")
-                with Horizontal(classes="group", id="meters"):
-                    yield GpuMeters(id="gpu", classes="panel")
-                    yield HostMeters(id="host", classes="panel")
-            with Vertical(classes="group", id="right"):
-                yield LayerTable(id="layers", classes="panel")
-                yield LayerDetail(id="detail", classes="panel")
-                yield HistogramView(id="histogram", classes="panel")
-                yield FindingsPanel(id="findings", classes="panel")
+        with Container(id="panels", classes=" ".join(frame_classes(self.layout_now, size.height))):
+            with self._group(Vertical(id="left")):
+                yield self._panel(Chart(_LOSSES, "loss", id="loss", classes="panel"))
+                yield self._panel(ChartGrid(id="metrics", classes="panel"))
+                with self._group(Horizontal(id="band")):
+                    yield self._panel(LeverPanel(id="levers", classes="panel"))
+                    yield self._panel(EventList(id="events", classes="panel"))
+                    yield self._panel(ConsoleView(id="output", classes="panel"))
+                with self._group(Horizontal(id="meters")):
+                    yield self._panel(GpuMeters(id="gpu", classes="panel"))
+                    yield self._panel(HostMeters(id="host", classes="panel"))
+            with self._group(Vertical(id="right")):
+                yield self._panel(LayerTable(id="layers", classes="panel"))
+                yield self._panel(LayerDetail(id="detail", classes="panel"))
+                yield self._panel(HistogramView(id="histogram", classes="panel"))
+                yield self._panel(FindingsPanel(id="findings", classes="panel"))
+        self._show_panels()
         yield self.key_bar()
 
     def on_mount(self) -> None:
         """Shows what is known already; the rest comes with the feed."""
         self.query_one(ConsoleView).open(self.run.path / "output.log")
-        self._arrange(self.size.width, self.size.height)
         self.query_one("#layers" if self.layout_now != "single" else "#loss").focus()
+        self._update(all_at_once=True)
 
     def on_resize(self, event: events.Resize) -> None:
         """More room shows more panels."""
-        self._arrange(event.size.width, event.size.height)
+        self._arrange(*event.size)
 
     def on_screen_resume(self) -> None:
         """Catches up with what came while another screen was in front."""
-        self._update()
+        self._update(all_at_once=True)
 
     def runs_changed(self, paths: set[Path]) -> None:
         """New records, or another state."""
@@ -110,33 +124,56 @@ class RunScreen(TuimonScreen):
         """How the panels lie now."""
         return "single" if self.single else self.room
 
+    def _panel(self, panel: Widget) -> Widget:
+        self._panels[panel.id or ""] = panel
+        return panel
+
+    def _group(self, group: Widget) -> Widget:
+        self._groups[group.id or ""] = group
+        return group
+
     def _arrange(self, width: int, height: int) -> None:
         self.room = layout_for(width, height)
-        self.set_class(height < 12, "-tiny")
-        self.set_class(height >= 56, "-tall")
-        shown = panels_shown(self.layout_now, self.page)
-        panels = self.query_one("#panels")
-        for layout in LAYOUTS:
-            panels.set_class(self.layout_now == layout, f"-{layout}")
-        panels.set_class(self.layout_now in ("large", "huge"), "-roomy")
-        for panel in self.query(".panel"):
-            panel.set_class(panel.id not in shown, "-hidden")
-        for group in self.query(".group"):
-            group.set_class(all(panel.id not in shown for panel in group.query(".panel")), "-hidden")
-        self._update()
+        self.query_one(PageTabs).display = self.query_one(KeyBar).display = height >= _LEAST_HEIGHT
+        frame, wanted = self.query_one("#panels"), frame_classes(self.layout_now, height)
+        if frame.classes != wanted:
+            frame.set_classes(wanted)  # all at once: each change restyles every panel
+        self._show_panels()
+        self._update(all_at_once=True)
 
-    def _update(self) -> None:
+    def _show_panels(self) -> None:
+        shown = panels_shown(self.layout_now, self.page)
+        for name, panel in self._panels.items():
+            panel.display = name in shown
+        for name, group in self._groups.items():
+            group.display = not shown.isdisjoint(GROUPS[name])
+
+    def _update(self, all_at_once: bool = False) -> None:
         if not self.is_attached:
             return
-        store = self.run.store
         header = self.query_one(RunHeader)
         self._show_state(header)
-        header.update_from(store)
+        header.update_from(self.run.store)
         for panel in self._in_sight():
-            if isinstance(panel, Drawn | ChartGrid):
-                panel.update_from(self.run.diagnosed() if isinstance(panel, FindingsPanel) else store)
+            if panel.id not in SLOW_PANELS and isinstance(panel, Drawn | ChartGrid):
+                panel.update_from(self.run.store)
         self.show_keys()
-        self._look_again()
+        wait_s = 0.0 if all_at_once else self._slow_at + _SLOW_EVERY_S - time.monotonic()
+        if wait_s <= 0:
+            self._update_slow()
+        elif self._slow is None:
+            self._slow = self.set_timer(wait_s, self._update_slow)
+
+    def _update_slow(self) -> None:
+        """What changes as a whole with each sample of the layers, and what asks the rules: once a second is enough."""
+        if self._slow:
+            self._slow.stop()
+        self._slow = None
+        self._slow_at = time.monotonic() if self.run.store.version else 0.0  # what comes first is not to wait
+        for panel in self._in_sight():
+            if panel.id in SLOW_PANELS and isinstance(panel, Drawn):
+                panel.update_from(self.run.store)
+        self.query_one(FindingsPanel).update_from(self.run.diagnosed())
 
     def _show_state(self, header: RunHeader) -> None:
         status = self.run.status
@@ -148,18 +185,9 @@ class RunScreen(TuimonScreen):
             tabs.say(f"{status.state}: {status.detail}", "warn")
         self._told = status
 
-    def _look_again(self) -> None:
-        """The rules are asked at most once a second: sees to it that the last records get their turn."""
-        if self.run.diagnosis_is_due and self._due is None:
-            self._due = self.set_timer(1.0, self._diagnose)
-
-    def _diagnose(self) -> None:
-        self._due = None
-        self._update()
-
     def _in_sight(self) -> list[Widget]:
         shown = panels_shown(self.layout_now, self.page)
-        return [panel for panel in self.query(".panel") if panel.id in shown]
+        return [panel for name, panel in self._panels.items() if name in shown]
 
     def _go_to(self, page: int) -> None:
         self.page = page
@@ -245,126 +273,3 @@ class RunScreen(TuimonScreen):
         """The other panels follow the table's cursor."""
         self.query_one(HistogramView).show_layer(event.layer)
         self.query_one(LayerDetail).show_layer(event.layer)
-
-    # Steering
-
-    def levers(self) -> Levers:
-        """As the run's log tells them."""
-        return self.run.store.levers
-
-    def hints(self) -> list[Hint]:
-        """What looks closer stands in the help: the room is for what steers."""
-        return [hint for hint in super().hints() if hint.key.group != LOOK or hint.key.action == "zoom_panel"]
-
-    def why_not(self, key: Key) -> str:
-        """What the run cannot do, or not any more."""
-        if key.command:
-            return self.run.why_not(key.command.lever)
-        if key.action == "stop":
-            return "" if self.run.status.live else self.run.why_not("stop")
-        if key.action == "edit_lever":
-            return self.run.why_not("undo")
-        if key.action == "fix" and not self._remedy():
-            return "there is no finding that a lever could mend"
-        return ""
-
-    def action_steer(self, key: str) -> None:
-        """Sends the command of a key."""
-        command = steering(key).command
-        if command:
-            self._ask(command)
-
-    def action_stop(self) -> None:
-        """Stops the run, after asking."""
-        if self.run.status.live:
-            self.tuimon.ask_stop(self.run.path)
-        else:
-            self._refuse(self.run.why_not("stop"))
-
-    def action_fix(self) -> None:
-        """Does what the latest finding advises."""
-        remedy = self._remedy()
-        if not remedy:
-            self._refuse("there is no finding that a lever could mend")
-        for lever, value in remedy.items():
-            self._ask(Command(lever, "set", value))
-
-    @on(FindingsPanel.RemedyAsked)
-    def fix_chosen(self, event: FindingsPanel.RemedyAsked) -> None:
-        """Does what the chosen finding advises."""
-        for lever, value in event.finding.remedy.items():
-            self._ask(Command(lever, "set", value))
-
-    @on(LeverPanel.Asked)
-    def move_lever(self, event: LeverPanel.Asked) -> None:
-        """A lever was moved in its panel."""
-        if event.command.lever == "stop":
-            self.action_stop()
-        else:
-            self._ask(event.command)
-
-    @on(LeverPanel.EditAsked)
-    def edit_chosen(self, event: LeverPanel.EditAsked) -> None:
-        """A value is to be typed for the lever under the panel's cursor."""
-        self._prompt(event.lever)
-
-    def action_edit_lever(self) -> None:
-        """Asks for a value: of the lever under the cursor where the levers have the focus, else of any."""
-        panel = self.query_one(LeverPanel)
-        chosen = panel.current if panel.has_focus else None
-        self._prompt(chosen if chosen and chosen.type != "action" else None)
-
-    def answered(self, path: Path, answer: Answer) -> None:
-        """Says what became of a command."""
-        if path != self.run.path:
-            return
-        text = describe(answer)
-        if isinstance(answer, Applied):
-            self.query_one(PageTabs).say(text, "good")
-            return
-        self.query_one(LeverPanel).failed(answer.id, answer.reason)
-        self.query_one(PageTabs).say("")
-        self._refuse(text)
-
-    def _ask(self, command: Command) -> None:
-        why = self.run.why_not(command.lever)
-        if why:
-            self._refuse(why)
-            return
-        sent = self.run.send(command)
-        self.query_one(LeverPanel).requested(sent)
-        self.query_one(PageTabs).say(f"requested: {_wording(sent)}", "warn", lasting=True)
-
-    def _refuse(self, why: str) -> None:
-        self.notify(why[:1].upper() + why[1:], severity="warning", timeout=4, markup=False)
-
-    def _prompt(self, lever: LeverInfo | None) -> None:
-        why = self.run.why_not(lever.name if lever else "undo")
-        if why:
-            self._refuse(why)
-            return
-
-        def take(text: str | None) -> None:
-            if text:
-                self._ask(parse_setting(text))
-
-        names = ", ".join(name for name, info in self.run.store.levers.items() if info.type != "action")
-        told = "lever=value, lever=*0.5, lever=on, off or default; as with `tuimon set`.\n" + (lever.help if lever else names)
-        self.app.push_screen(Prompt("Set a lever", told, _wrong, f"{lever.name}=" if lever else ""), take)
-
-    def _remedy(self) -> dict[str, LeverValue]:
-        newest = self.run.newest_remedy() if self.run.status.live else None
-        return newest.remedy if newest else {}
-
-
-def _wrong(text: str) -> str:
-    try:
-        parse_setting(text)
-    except TuimonError as error:
-        return error.message
-    return ""
-
-
-def _wording(command: Command) -> str:
-    value = "" if command.value is None else f" {command.value:g}" if isinstance(command.value, float) else f" {command.value}"
-    return f"{command.lever} {command.op}{value}" if command.op != "do" else command.lever

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from tuimon.viewer.draw import format
+from tuimon import format
 from tuimon.viewer.draw.meter import bar, state_glyph
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten
 from tuimon.viewer.draw.sparkline import sparkline
@@ -140,7 +140,7 @@ def _progress(run: RunSummary, width: int, look: Look) -> list[Span]:
 
 
 def _curve(run: RunSummary, width: int, look: Look) -> list[Span]:
-    return [Span(sparkline(run.losses, width, look.ascii), "train")]
+    return [Span(sparkline(run.losses, width, look.ascii, log=True), "train")]
 
 
 def _number(value: float, ascii: bool) -> list[Span]:

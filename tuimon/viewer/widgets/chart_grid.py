@@ -12,13 +12,15 @@ from textual.widgets import Static
 
 from tuimon.log.store import Store
 from tuimon.viewer.widgets.chart import Chart
+from tuimon.viewer.widgets.chart_groups import DECADES, MOST_LAYERS, grouped
+from tuimon.viewer.widgets.facts import layer_names
 
 _SYSTEM = "system/"
-_PAIRED = ("train", "val")
+_TWO, _THREE = 64, 132  # cells from which on so many charts lie side by side
 
 
 class ChartGrid(VerticalScroll, can_focus=False):
-    """One small chart a metric, train and validation together; only those in sight are drawn."""
+    """One small chart a metric, train and validation together, all layers together; only those in sight are drawn."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "step(-1)", "The chart above", show=False),
@@ -26,10 +28,7 @@ class ChartGrid(VerticalScroll, can_focus=False):
     ]
     DEFAULT_CSS = """
     ChartGrid { layout: grid; grid-size: 2; grid-rows: 10; grid-gutter: 0 1; height: 1fr; }
-    ChartGrid.-narrow { grid-size: 1; }
-    ChartGrid.-wide { grid-size: 3; }
-    ChartGrid > Static { column-span: 3; color: $text-muted; text-align: center; padding: 1; }
-    ChartGrid.-narrow > Static, ChartGrid > Static { column-span: 1; }
+    ChartGrid > Static { color: $text-muted; text-align: center; padding: 1; }
     ChartGrid > Chart { height: 10; }
     ChartGrid > Chart:focus { background: $primary 10%; }
     """
@@ -54,8 +53,7 @@ class ChartGrid(VerticalScroll, can_focus=False):
     def on_resize(self) -> None:
         """One, two or three charts side by side."""
         width = self.size.width
-        self.set_class(width < 64, "-narrow")
-        self.set_class(width >= 132, "-wide")
+        self.styles.grid_size_columns = 1 if width < _TWO else 2 if width < _THREE else 3
 
     @property
     def charts(self) -> list[Chart]:
@@ -95,33 +93,28 @@ class ChartGrid(VerticalScroll, can_focus=False):
         if seen == self._tags_seen or not self.is_attached:
             return
         self._tags_seen = seen
-        groups = grouped({tag for store in self._runs.values() for tag in store.series if self._shows(tag)})
-        wanted = {title: tags for title, tags in groups.items() if self._filter in title.lower()}
+        wanted = {title: tags for title, tags in self._groups().items() if self._filter in title.lower()}
         for title in [title for title in self._shown if title not in wanted]:
             self._shown.pop(title).remove()
         self._empty.display = not wanted
+        new = [self._place(title, tags) for title, tags in wanted.items() if title not in self._shown]
         for title, tags in wanted.items():
-            self._place(title, tags)
+            if self._shown[title].tags != tags:
+                self._shown[title].set_tags(tags, title)
+        if new:
+            self.mount(*new)  # together: each time, all are styled and laid out
+            order = {id(self._shown[title]): place for place, title in enumerate(wanted)}
+            self.sort_children(key=lambda child: order.get(id(child), -1))
+            self._shown = {title: self._shown[title] for title in wanted}
+
+    def _groups(self) -> dict[str, tuple[str, ...]]:
+        tags = {tag for store in self._runs.values() for tag in store.series if self._shows(tag)}
+        layers = dict.fromkeys(name for store in self._runs.values() for name in layer_names(store))
+        return grouped(tags, list(layers), max(1, MOST_LAYERS // max(1, len(self._runs))))
 
     def _shows(self, tag: str) -> bool:
         return self._include_system or not tag.startswith(_SYSTEM)
 
-    def _place(self, title: str, tags: tuple[str, ...]) -> None:
-        chart = self._shown.get(title)
-        if chart is None:
-            self._shown[title] = chart = Chart(tags, title, compact=True)
-            self.mount(chart)
-        elif chart.tags != tags:
-            chart.set_tags(tags, title)
-        chart.set_runs(self._runs)
-
-
-def grouped(tags: set[str]) -> dict[str, tuple[str, ...]]:
-    """Tags by chart, ordered: `loss/train` and `loss/val` share one called `loss`; the losses and accuracies come first."""
-    groups: dict[str, list[str]] = {}
-    for tag in sorted(tags):
-        head, _, part = tag.rpartition("/")
-        groups.setdefault(head if head and part in _PAIRED else tag, []).append(tag)
-    rank = {"loss": 0, "accuracy": 1, "lr": 2, "throughput": 3}
-    order = sorted(groups, key=lambda title: (rank.get(title, 5 if "/" in title else 4), title))
-    return {title: tuple(groups[title]) for title in order}
+    def _place(self, title: str, tags: tuple[str, ...]) -> Chart:
+        chart = self._shown[title] = Chart(tags, title, compact=True, log_y=title in DECADES)
+        return chart

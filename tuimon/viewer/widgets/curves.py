@@ -14,9 +14,11 @@ from tuimon.viewer.draw.chart import Axis, Curve, Marker
 from tuimon.viewer.draw.growing import Growing
 from tuimon.viewer.draw.pyramid import Pyramid
 from tuimon.viewer.draw.smooth import Smoother
+from tuimon.viewer.widgets.chart_groups import LAYER_KINDS, layer_labels
 from tuimon.viewer.widgets.wording import is_move, marker_label
 
 SERIES_STYLES = 6
+_SMOOTHED_POINTS = 250  # up to here a weight means what it says
 
 
 class _Traced:
@@ -60,15 +62,21 @@ class CurveBook:
 
     def curves(self, runs: Mapping[str, Store], tags: Sequence[str], axis: Axis, smoothing: float) -> list[Curve]:
         """The curves of `tags` in each run, in order; smoothed ones with their raw course faintly behind them."""
+        labels = dict(zip(tags, _labels(tags), strict=True))
         wanted = [
-            (name, store, tag) for name, store in runs.items() for tag in tags if tag in store.series and len(store.series[tag])
+            (index, name, store, tag)
+            for index, (name, store) in enumerate(runs.items())
+            for tag in tags
+            if tag in store.series and len(store.series[tag])
         ]
         axis = "time" if axis == "time" else "step"
         used: dict[tuple[int, str, Axis, float], _Traced] = {}
         found = []
-        for index, (name, store, tag) in enumerate(wanted):
-            label, style = _look(tag, name, tags, len(runs) > 1, index)
-            for weight in (0.0, smoothing) if smoothing else (0.0,):
+        for index, name, store, tag in wanted:
+            run = (name, index) if len(runs) > 1 else None
+            label, style = _look(labels[tag], run, tags.index(tag), len(tags))
+            stretched = _stretched(smoothing, len(store.series[tag]))
+            for weight in (0.0, stretched) if smoothing else (0.0,):
                 key = (id(store), tag, axis, weight)
                 used[key] = self._extended(key, store)
                 faint = bool(smoothing) and not weight
@@ -86,6 +94,17 @@ class CurveBook:
         return traced
 
 
+def _stretched(smoothing: float, points: int) -> float:
+    """The weight that smooths a long series as `smoothing` would one of a few hundred points.
+
+    It changes only when the length has grown fourfold, as the whole curve is then smoothed anew.
+    """
+    if not smoothing:
+        return 0.0
+    fourfold = max(0, math.ceil(math.log(points / _SMOOTHED_POINTS, 4))) if points else 0
+    return float(smoothing ** (1 / 4**fourfold))
+
+
 def markers(store: Store, axis: Axis, ascii: bool = False) -> tuple[Marker, ...]:
     """Where levers moved, on the axis."""
     found = []
@@ -97,10 +116,16 @@ def markers(store: Store, axis: Axis, ascii: bool = False) -> tuple[Marker, ...]
     return tuple(found)
 
 
-def _look(tag: str, run: str, tags: Sequence[str], several_runs: bool, index: int) -> tuple[str, str]:
-    part = tag.rsplit("/", 1)[-1]
-    if several_runs:
-        return (f"{run} {part}" if len(tags) > 1 else run), f"series-{index % SERIES_STYLES}"
-    if len(tags) == 1 and part not in ("train", "val"):
-        return "", "train"
-    return part, part if part in ("train", "val") else f"series-{index % SERIES_STYLES}"
+def _labels(tags: Sequence[str]) -> list[str]:
+    of_layers = all(tag.partition("/")[0] in LAYER_KINDS for tag in tags)
+    return layer_labels(tags) if of_layers else [tag.rsplit("/", 1)[-1] for tag in tags]
+
+
+def _look(part: str, run: tuple[str, int] | None, index: int, count: int) -> tuple[str, str]:
+    """A curve's name and style. Of several runs, each has one colour in all charts."""
+    if run:
+        name, place = run
+        return (f"{name} {part}" if count > 1 else name), f"series-{place % SERIES_STYLES}"
+    if part in ("train", "val"):
+        return part, part
+    return ("", "train") if count == 1 else (part, f"series-{index % SERIES_STYLES}")

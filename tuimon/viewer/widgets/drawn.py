@@ -1,14 +1,13 @@
 """The base of all widgets that show drawn rows.
 
 A widget holds what it shows and says how to draw it; the rows are kept, and a redraw hands to the terminal only the cells that
-differ from the rows before. Styles are words; what colour they have stands in the style sheet below, in the theme's terms.
+differ from the rows before. Styles are words; what colour they have stands in the palette, in the theme's terms.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from itertools import zip_longest
-from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -18,47 +17,20 @@ from textual.widget import Widget
 
 from tuimon.log.store import Store
 from tuimon.viewer.draw.rows import Row, Span, fit, width_of
-
-_SERIES = ("$primary", "$warning", "$success", "$error", "$secondary", "$accent")
-_HEAT_STEPS = 8
-_LOOKS = {
-    "title": "text-style: bold;",
-    "value": "color: $foreground;",
-    "name": "color: $foreground; text-style: bold;",
-    "dim": "color: $text-muted;",
-    "axis": "color: $foreground 60%;",
-    "header": "color: $text-muted; text-style: underline;",
-    "header-sorted": "color: $text-primary; text-style: bold underline;",
-    "marker": "color: $text-accent;",
-    "cursor": "color: $text-warning; text-style: bold;",
-    "good": "color: $text-success;",
-    "warn": "color: $text-warning; text-style: bold;",
-    "bad": "color: $text-error; text-style: bold;",
-    "key": "color: $text-accent; text-style: bold;",
-    "histogram": "color: $text-primary;",
-    "selected": "background: $primary 30%;",
-    "train": "color: $primary;",
-    "val": "color: $warning;",
-    "raw": "color: $foreground 35%;",
-    **{f"series-{index}": f"color: {colour};" for index, colour in enumerate(_SERIES)},
-    "heat-0": "color: $foreground 20%;",
-    **{f"heat-{level}": f"color: $primary {40 + 60 * level // _HEAT_STEPS}%;" for level in range(1, _HEAT_STEPS + 1)},
-}
+from tuimon.viewer.widgets.palette import style_of
 
 
 class Drawn(Widget):
     """A widget made of drawn rows."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"draw--{style}" for style in _LOOKS}
-    DEFAULT_CSS = "Drawn { width: 1fr; height: 1fr; }\n" + "\n".join(
-        f"Drawn > .draw--{style} {{ {look} }}" for style, look in _LOOKS.items()
-    )
+    DEFAULT_CSS = "Drawn { width: 1fr; height: 1fr; }"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.store: Store | None = None
         self._seen: Hashable = None
         self._rows: list[Row] | None = None
+        self._asked = False  # for a refresh that no line has been drawn since
         self._drawn_size = (0, 0)
         self._rich_styles: dict[str, Style] = {}
 
@@ -90,8 +62,10 @@ class Drawn(Widget):
     def redraw(self) -> None:
         """Draws anew and refreshes the cells that changed. While not on screen, leaves it for when it is."""
         width, height = self.size
+        if self._rows is None and self._asked:
+            return  # out of sight, or about to be drawn: asking again for each batch would cost more than drawing
         if self._rows is None or self._drawn_size != (width, height) or not self.is_on_screen:
-            self._rows = None
+            self._rows, self._asked = None, True
             self.refresh()
             return
         before, self._rows = self._rows, self.draw(width, height)
@@ -103,7 +77,7 @@ class Drawn(Widget):
         """One line of the picture, for Textual."""
         width, height = self.size
         if self._rows is None or self._drawn_size != (width, height):
-            self._rows, self._drawn_size = self.draw(width, height), (width, height)
+            self._rows, self._drawn_size, self._asked = self.draw(width, height), (width, height), False
         return self.strip(self._rows[y] if y < len(self._rows) else [], width)
 
     def strip(self, row: Row, width: int) -> Strip:
@@ -117,18 +91,10 @@ class Drawn(Widget):
         super().notify_style_update()
 
     def _rich(self, words: str) -> Style:
-        """The look of a style; of several words, the later ones add to the first."""
         if words not in self._rich_styles:
-            style = self.rich_style
-            for word in (word for word in words.split() if word in _LOOKS):
-                look = self.get_component_rich_style(f"draw--{word}")
-                style += Style(bgcolor=look.bgcolor) if word == "selected" else _ink(look)
-            self._rich_styles[words] = style
+            background = self.background_colors[1]
+            self._rich_styles[words] = style_of(words, self.rich_style, background, self.app.theme_variables)
         return self._rich_styles[words]
-
-
-def _ink(style: Style) -> Style:
-    return Style(color=style.color, bold=style.bold, underline=style.underline)
 
 
 def selected(row: Row, width: int) -> Row:

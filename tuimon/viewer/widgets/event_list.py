@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable
 
+from tuimon import format
 from tuimon.log.batch import EventRecord
 from tuimon.log.store import Store
-from tuimon.viewer.draw import format
 from tuimon.viewer.draw.rows import Row, Span
 from tuimon.viewer.widgets.row_list import RowList
 from tuimon.viewer.widgets.wording import describe

@@ -7,9 +7,9 @@ from collections.abc import Hashable
 
 from textual.message import Message
 
+from tuimon import format
 from tuimon.log.records import Finding
 from tuimon.log.store import Store
-from tuimon.viewer.draw import format
 from tuimon.viewer.draw.rows import Row, Span
 from tuimon.viewer.widgets.row_list import RowList
 from tuimon.viewer.widgets.wording import lever_value

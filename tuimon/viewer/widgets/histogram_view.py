@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 
 from textual.binding import Binding, BindingType
 
+from tuimon import format
 from tuimon.log.store import Store
-from tuimon.viewer.draw import format
 from tuimon.viewer.draw.histogram import heat_map
 from tuimon.viewer.draw.rows import Row
 from tuimon.viewer.widgets.drawn import Drawn

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable
 
+from tuimon import format
 from tuimon.log.records import LayerInfo
 from tuimon.log.store import Store
-from tuimon.viewer.draw import format
 from tuimon.viewer.draw.meter import bar
 from tuimon.viewer.draw.rows import Row, Span
 from tuimon.viewer.draw.sparkline import sparkline

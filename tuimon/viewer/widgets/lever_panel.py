@@ -9,9 +9,9 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from tuimon import format
 from tuimon.log.records import Applied, Command, LeverInfo, Refused
 from tuimon.log.store import Store
-from tuimon.viewer.draw import format
 from tuimon.viewer.draw.rows import Row, Span
 from tuimon.viewer.widgets.row_list import RowList
 from tuimon.viewer.widgets.wording import lever_value

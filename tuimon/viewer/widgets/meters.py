@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable
 
+from tuimon import format
 from tuimon.log.store import Store
-from tuimon.viewer.draw import format
 from tuimon.viewer.draw.meter import level, meter
 from tuimon.viewer.draw.rows import Row, Span
 from tuimon.viewer.widgets.drawn import Drawn

@@ -5,20 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 
+from textual.geometry import Size
+
+from tuimon import format
+from tuimon.launcher.summary import made_of
 from tuimon.log.store import Store
-from tuimon.viewer.draw import format
 from tuimon.viewer.draw.meter import state_glyph
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten, width_of
 from tuimon.viewer.widgets.drawn import Drawn
+
+_ONE_LINE = 110
 
 
 class RunHeader(Drawn):
     """Name, model and optimizer; state; epoch, step, speed and time left; learning rate and regularization.
 
-    On one line where that fits, else on two (its height must allow it); what does not fit then goes from the right.
+    On one line where that fits, else on two; what does not fit then goes from the right.
     """
 
-    DEFAULT_CSS = "RunHeader { height: 1; } RunHeader.-tall { height: 2; }"
+    DEFAULT_CSS = "RunHeader { height: auto; }"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -31,9 +36,9 @@ class RunHeader(Drawn):
             self._state, self._detail = state, detail
             self.redraw()
 
-    def on_resize(self) -> None:
-        """Takes a second line when narrow."""
-        self.set_class(self.size.width < 110, "-tall")
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """A second line when narrow."""
+        return 2 if width < _ONE_LINE else 1
 
     def watched(self, store: Store) -> Hashable:
         """Nearly every record changes the step."""
@@ -60,7 +65,7 @@ def _who(store: Store, ascii: bool) -> Row:
     started, launched = store.started, store.launched
     name = started.name if started else launched.name if launched else "run"
     dot = " - " if ascii else " · "
-    parts = [part for part in ((started.model, started.optimizer) if started else ()) if part]
+    parts = [part for part in made_of(started, launched) if part]
     return [Span(name, "title"), Span("".join(dot + part for part in parts), "dim")]
 
 

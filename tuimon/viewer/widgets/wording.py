@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+from tuimon import format
 from tuimon.log.records import (
     Applied,
     CheckpointSaved,
@@ -19,7 +20,6 @@ from tuimon.log.records import (
     Refused,
     RunStarted,
 )
-from tuimon.viewer.draw import format
 
 _SHORT = {"lr_scale": "lr", "weight_decay": "wd", "clip_norm": "clip", "regularization": "reg"}
 _ENDINGS = {"finished": "good", "stopped": "warn", "failed": "bad"}

@@ -1,0 +1,162 @@
+"""Makes the pictures of this folder from a real run: `make screenshots`.
+
+Starts a short run in a temporary folder, steers it from the screen as a user would, and saves each screen as SVG, and as PNG
+where `rsvg-convert` or cairosvg is at hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from tuimon.errors import TuimonError
+from tuimon.launcher.client import stop
+from tuimon.launcher.glance import lifecycle
+from tuimon.launcher.start import start
+from tuimon.spec import load_spec
+from tuimon.viewer.app import TuimonApp
+from tuimon.viewer.screens.run import RunScreen
+
+HERE = Path(__file__).parent
+PNG_WIDTH = 1600
+CELL = 12.2  # the width of a character in Textual's pictures
+LONGEST = 8  # characters set together: fonts are not exactly as wide as the picture thinks
+BRAILLE = re.compile("[\u2800-\u28ff]")
+TEXT = re.compile(r'<text class="([^"]*)" x="([\d.]+)" y="([\d.]+)" textLength="[\d.]+" clip-path="([^"]*)">([^<]*)</text>')
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object], timeout_s: float = 120.0) -> None:
+    """Lets the app run until something is so."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the screen did not come as far as the picture wants it")
+        await asyncio.sleep(0.1)
+
+
+def placed(svg: str) -> str:
+    """The picture with every run of spaces left out and every braille character set on its own.
+
+    Renderers drop leading spaces, and take braille from another font whose characters are wider.
+    """
+
+    def place(match: re.Match[str]) -> str:
+        style, x, y, clip, text = match.groups()
+        return "".join(
+            f'<text class="{style}" x="{float(x) + CELL * at:.1f}" y="{y}" textLength="{CELL * length:.1f}" '
+            f'lengthAdjust="spacingAndGlyphs" clip-path="{clip}">{piece}</text>'
+            for at, length, piece in pieces(text)
+        )
+
+    return TEXT.sub(place, svg)
+
+
+def pieces(text: str) -> list[tuple[int, int, str]]:
+    """The words of an SVG text with their place and length in cells."""
+    letters = re.findall(r"&#?\w+;|.", text)
+    found: list[tuple[int, int, str]] = []
+    for at, letter in enumerate(letters):
+        if letter == "&#160;":
+            continue
+        if (
+            found
+            and found[-1][1] < LONGEST
+            and sum(found[-1][:2]) == at
+            and not BRAILLE.match(letter)
+            and not BRAILLE.match(letters[at - 1])
+        ):
+            start, length, piece = found[-1]
+            found[-1] = (start, length + 1, piece + letter)
+        else:
+            found.append((at, 1, letter))
+    return found
+
+
+def save(pilot: Pilot[None], name: str) -> None:
+    """Writes what the screen shows."""
+    svg = HERE / f"{name}.svg"
+    svg.write_text(placed(pilot.app.export_screenshot(title=" ")))
+    png = svg.with_suffix(".png")
+    if shutil.which("rsvg-convert"):
+        subprocess.run(["rsvg-convert", "--width", str(PNG_WIDTH), "--output", str(png), str(svg)], check=True)
+    else:
+        try:
+            import cairosvg
+        except ImportError:
+            print(f"{svg.name}: no PNG, for want of rsvg-convert and cairosvg")
+            return
+        cairosvg.svg2png(url=str(svg), write_to=str(png), output_width=PNG_WIDTH)
+    print(f"{name}: {svg.name}, {png.name}")
+
+
+async def steered(runs: Path, run: Path) -> None:
+    """A live run at two sizes, steered on the way."""
+    async with shown(TuimonApp(runs, run), (160, 45)) as pilot:
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen) and pilot.app.screen.run.store.step > 5_000)
+        await pilot.press("h")
+        await until(pilot, lambda: pilot.app.screen.run.store.step > 8_000)
+        await pilot.press("r")
+        await until(pilot, lambda: pilot.app.screen.run.store.step > 10_000)
+        await pilot.press("m")
+        await asyncio.sleep(7)
+        save(pilot, "run-160x45")
+        await pilot.resize_terminal(120, 36)
+        await asyncio.sleep(1)
+        save(pilot, "run-120x36")
+        await pilot.resize_terminal(80, 24)
+        await pilot.press("1")
+        await asyncio.sleep(1)
+        save(pilot, "run-80x24")
+
+
+async def listed(runs: Path) -> None:
+    """The list, two runs overlaid, and the Launch screen."""
+    async with shown(TuimonApp(runs), (120, 30)) as pilot:
+        await until(pilot, lambda: pilot.app.screen.query("#runs"))
+        await asyncio.sleep(2)
+        save(pilot, "home")
+        await pilot.press("space", "space", "o")
+        await asyncio.sleep(3)
+        save(pilot, "compare")
+        await pilot.press("escape", "l")
+        await until(pilot, lambda: pilot.app.screen.query("#form"))
+        await asyncio.sleep(1)
+        save(pilot, "launch")
+
+
+def shown(app: TuimonApp, size: tuple[int, int]):  # type: ignore[no-untyped-def]
+    """The app as on a terminal with all colours."""
+    app.theme = "textual-dark"
+    return app.run_test(size=size)
+
+
+def main() -> None:
+    """Makes all pictures; ends the runs that it started."""
+    with tempfile.TemporaryDirectory(prefix="tuimon-pictures-") as folder:
+        os.chdir(folder)
+        runs = Path.cwd() / "runs"
+        mlp = start(load_spec("digits-mlp"), runs_dir=runs)
+        other = start(load_spec("digits-softmax", ["epochs=40"]), runs_dir=runs)
+        try:
+            asyncio.run(steered(runs, mlp))
+            asyncio.run(listed(runs))
+        finally:
+            for run in (mlp, other):
+                if lifecycle(run).status().live:
+                    try:
+                        stop(run, now=True)
+                    except TuimonError as error:
+                        print(error)
+
+
+if __name__ == "__main__":
+    main()

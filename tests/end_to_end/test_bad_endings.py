@@ -1,0 +1,139 @@
+"""What goes wrong around a real training: kills at random moments, a disk that is full, two who steer at once."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import wait_until
+from launching import Runs, runs_in
+from tuimon.launcher.client import Client
+from tuimon.launcher.glance import lifecycle
+from tuimon.launcher.start import start
+from tuimon.log.reader import read_run
+from tuimon.log.records import Applied, Command, Gap
+from tuimon.log.store import Store
+from tuimon.process import is_alive
+from tuimon.spec import load_spec
+
+CHECKOUT = Path(__file__).parents[2]
+SLOW_S = 60.0
+
+FULL_DISK = """
+import resource, signal, sys, torch, tuimon
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+model = torch.nn.Linear(4, 2); optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+monitor = tuimon.watch(model, optimizer, run_dir=sys.argv[1], meters=False)
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+for step in range(1, 601):
+    if step == 200: resource.setrlimit(resource.RLIMIT_FSIZE, (monitor._writer.path.stat().st_size + 10, hard))
+    if step == 400: resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    model(torch.ones(1, 4)).sum().backward(); optimizer.step(); optimizer.zero_grad()
+    monitor.log(loss=float(step))
+monitor.close()
+print("trained", monitor.step)
+"""
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
+    """A folder of runs; whatever was started ends with the test."""
+    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield from runs_in(tmp_path / "runs")
+
+
+def long_run(runs: Runs, name: str) -> Path:
+    """A real training that lasts longer than any test."""
+    run = start(load_spec("digits-softmax", ["epochs=100000"]), runs_dir=runs.folder, name=name, device="cpu")
+    wait_until(lambda: lifecycle(run).training, SLOW_S, "the run trains")
+    return run
+
+
+def is_consecutive(store: Store) -> bool:
+    """Whether no step is missing from the training loss."""
+    steps = store["loss/train"].steps
+    return bool((steps[1:] - steps[:-1] == 1).all())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kills_at_random_moments_leave_a_readable_log(runs: Runs, seed: int) -> None:
+    """Whoever is killed first, supervisor or trainer: the log is whole, without a step missing, and the end is judged."""
+    rng = random.Random(seed)
+    run = long_run(runs, f"killed-{seed}")
+    life = lifecycle(run)
+    assert life.launched and life.started
+    victims = {"supervisor": life.launched.supervisor, "trainer": life.started.process}
+    order = rng.sample(sorted(victims), 2)
+    for victim in order:
+        time.sleep(rng.uniform(0.05, 0.5))
+        if is_alive(victims[victim]):
+            os.kill(victims[victim].pid, signal.SIGKILL)
+        wait_until(lambda victim=victim: not is_alive(victims[victim]), SLOW_S, f"{victim} is gone")
+    store = read_run(run)
+    assert not store.damage and is_consecutive(store)
+    expected = "lost" if order[0] == "supervisor" else "killed"
+    wait_until(lambda: lifecycle(run).status().state in (expected, "lost"), SLOW_S, f"the run is {expected}")
+
+
+def test_a_viewer_killed_at_random_moments_leaves_the_run_untouched(runs: Runs) -> None:
+    """Headless viewers are killed one after the other while the run trains on; each new one shows it."""
+    run = long_run(runs, "watched")
+    rng = random.Random(0)
+    for _ in range(4):
+        command = [sys.executable, "-m", "tuimon", "attach", str(run), "--headless", "--json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as viewer:
+            assert viewer.stdout and b"{" in viewer.stdout.readline()
+            time.sleep(rng.uniform(0, 0.3))
+            viewer.kill()
+    step = read_run(run).step
+    wait_until(lambda: read_run(run).step > step, SLOW_S, "the run trains on")
+    assert lifecycle(run).status().state == "running" and is_consecutive(read_run(run))
+
+
+def test_training_goes_on_while_the_disk_is_full(tmp_path: Path) -> None:
+    """All steps are trained; the log tells which are missing, and goes on after them."""
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path / "run")], capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout) == (0, "trained 600\n"), done.stderr
+    store = read_run(tmp_path / "run")
+    (gap,) = [record.event for record in store.events if isinstance(record.event, Gap)]
+    steps = store["loss/train"].steps.tolist()
+    assert not store.damage and gap.first_step >= 200 and 399 <= gap.last_step <= 400
+    assert [step for step in range(1, 601) if step not in steps] == list(range(gap.first_step, gap.last_step + 1))
+
+
+def test_two_who_steer_at_once_are_both_answered_and_nothing_is_lost(runs: Runs) -> None:
+    """Halvings and doublings from two viewers are each applied exactly once, in one order that the log tells."""
+    run = long_run(runs, "steered")
+    socket = lifecycle(run).started.socket  # type: ignore[union-attr]
+    answers: list[object] = []
+
+    def steer(factor: float) -> None:
+        client = Client(socket)
+        for _ in range(50):
+            answers.append(client.send(Command("lr_scale", "multiply", factor, by=str(factor), id=uuid.uuid4().hex)))
+        client.close()
+
+    threads = [threading.Thread(target=steer, args=(factor,)) for factor in (0.5, 2.0)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SLOW_S)
+    assert len(answers) == 100 and all(isinstance(answer, Applied) for answer in answers)
+    moved = [record.event for record in read_run(run).events if isinstance(record.event, Applied)]
+    assert len(moved) == 100 and len({event.id for event in moved}) == 100
+    value = 1.0
+    for event in moved:
+        assert event.old == value and event.new == value * float(event.by)
+        value = event.new
+    assert value == 1.0

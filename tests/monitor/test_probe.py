@@ -1,0 +1,383 @@
+"""Layer statistics: each equals a plain version of itself, and taking them changes nothing."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations
+
+from tuimon.log import histogram
+from tuimon.log.records import Notice
+from tuimon.monitor.probe import DEAD_UNITS_TAG, WINDOW
+from tuimon.monitor.schedule import Schedule
+
+Start = Callable[..., Any]
+
+
+def last(training: Any, tag: str) -> float:
+    return float(training.store[tag].values[-1])
+
+
+def errors(training: Any) -> list[str]:
+    return [notice.text for notice in training.events(Notice) if notice.level == "error"]
+
+
+def train(make: Callable[[], nn.Module], watch: Callable[[nn.Module, torch.optim.Optimizer], Any] | None) -> list[torch.Tensor]:
+    torch.manual_seed(7)
+    model = make()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    monitor = watch(model, optimizer) if watch else None
+    for _ in range(12):
+        optimizer.zero_grad()
+        loss = model(torch.randn(16, 8)).square().mean()
+        loss.backward()
+        optimizer.step()
+        if monitor:
+            monitor.log(loss=loss)
+    return [p.detach() for p in model.parameters()] + [torch.get_rng_state()]
+
+
+def test_training_is_bit_identical_with_all_samples_taken(start: Start) -> None:
+    """Same seed, dropout, Adam: with statistics at every step, the weights and the random state are those without."""
+
+    def make() -> nn.Module:
+        return nn.Sequential(
+            nn.Linear(8, 32), nn.BatchNorm1d(32), nn.ReLU(inplace=True), nn.Dropout(0.5), nn.Linear(32, 4), nn.Tanh()
+        )
+
+    plain = train(make, None)
+    watched = train(make, lambda model, optimizer: start(model, optimizer, budget=1.0).monitor)
+    assert all(torch.equal(a, b) for a, b in zip(plain, watched, strict=True))
+
+
+def test_every_statistic_equals_its_plain_version(start: Start) -> None:
+    """Norms, histograms, ranges and ratios of a step are those that plain PyTorch gives."""
+    model = nn.Sequential(nn.Linear(8, 12), nn.ReLU(), nn.Linear(12, 4))
+    training = start(model, torch.optim.Adam(model.parameters(), lr=0.01), budget=1.0)
+    training.step()
+    before = copy.deepcopy(model)
+    with torch.no_grad():
+        hidden = model[1](model[0](training.inputs))
+    training.step()
+    store = training.store
+    for name, i in (("0", 0), ("2", 2)):
+        gradients = torch.cat([p.grad.reshape(-1) for p in model[i].parameters()])
+        now, old = (torch.cat([p.detach().reshape(-1) for p in m[i].parameters()]) for m in (model, before))
+        assert last(training, f"grad_norm/{name}") == pytest.approx(gradients.norm().item(), rel=1e-5)
+        assert last(training, f"weight_norm/{name}") == pytest.approx(now.norm().item(), rel=1e-5)
+        assert last(training, f"update_ratio/{name}") == pytest.approx(((now - old).norm() / old.norm()).item(), rel=1e-3)
+        assert store.histograms[f"gradient/{name}"].counts[-1].tolist() == histogram.of(gradients.tolist()).counts
+    plain = histogram.of(hidden.reshape(-1).tolist())
+    assert store.histograms["activation/0"].counts[-1].tolist() == plain.counts
+    assert (last(training, "activation_min/0"), last(training, "activation_max/0")) == pytest.approx((plain.min, plain.max))
+
+
+def test_dead_units_are_counted_and_named(start: Start) -> None:
+    """Units whose ReLU is zero for every sample of a window are dead; before the window is full nobody is called dead."""
+    model = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 2))
+    with torch.no_grad():
+        model[0].weight[[1, 4]] = 0.0
+        model[0].bias[[1, 4]] = -1.0
+    training = start(model, torch.optim.SGD(model.parameters(), lr=0.01), budget=1.0)
+    for _ in range(WINDOW - 1):
+        training.step()
+    assert "dead_units/0" not in training.store.series
+    training.step()
+    assert last(training, "dead_units/0") == 2
+    assert last(training, "dead_fraction/0") == pytest.approx(2 / 6)
+    assert last(training, "dead_units/2") == 0
+    assert json.loads(training.store.texts[DEAD_UNITS_TAG][-1].text) == {"0": [1, 4]}
+
+
+def test_a_unit_that_wakes_up_is_not_dead(start: Start) -> None:
+    """One sample with output in the window is enough."""
+    model = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 2))
+    with torch.no_grad():
+        model[0].weight[3] = 0.0
+        model[0].bias[3] = -1.0
+    training = start(model, torch.optim.SGD(model.parameters(), lr=0.01), budget=1.0)
+    for _ in range(WINDOW):
+        training.step()
+    with torch.no_grad():
+        model[0].bias[3] = 1.0
+    training.step()
+    assert training.store["dead_units/0"].values.tolist() == [1.0, 0.0]
+
+
+def test_a_units_gradient_counts_even_if_its_output_is_zero(start: Start) -> None:
+    """A unit that puts out zero but still receives a gradient can come back: it is not dead."""
+
+    class Leaky(nn.Hardshrink):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x - x.detach()
+
+    model = nn.Sequential(nn.Linear(8, 6), Leaky(), nn.Linear(6, 2))
+    training = start(model, torch.optim.SGD(model.parameters(), lr=0.01), budget=1.0)
+    for _ in range(WINDOW):
+        training.step()
+    assert last(training, "activation_max/0") == 0.0
+    assert last(training, "dead_units/0") == 0
+
+
+class Functional(nn.Module):
+    """A model whose activation is a plain function: nothing but gradients tells of its units."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 5, 3, padding=1)
+        self.out = nn.Linear(5, 2)
+        with torch.no_grad():
+            self.conv.weight[2] = 0.0
+            self.conv.bias[2] = -1.0  # type: ignore[index]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.conv(x.reshape(16, 1, 2, 4)))
+        return self.out(x.mean((2, 3)))
+
+
+def test_units_of_a_convolution_are_channels_and_functions_need_no_module(start: Start) -> None:
+    """With `torch.relu` the gradient's rows decide alone."""
+    model = Functional()
+    training = start(model, torch.optim.SGD(model.parameters(), lr=0.01), budget=1.0)
+    for _ in range(WINDOW):
+        training.step()
+    assert last(training, "dead_units/conv") == 1
+    assert json.loads(training.store.texts[DEAD_UNITS_TAG][-1].text) == {"conv": [2]}
+
+
+@pytest.mark.parametrize(
+    ("activation", "bias", "fraction"),
+    [
+        (nn.Tanh(), 5.0, 0.5),
+        (nn.Sigmoid(), -8.0, 0.5),
+        (nn.Softsign(), 90.0, 0.5),
+        (nn.Hardtanh(), -5.0, 0.5),
+        (nn.ReLU(), 9.0, None),
+    ],
+)
+def test_saturated_units_sit_at_an_asymptote(start: Start, activation: nn.Module, bias: float, fraction: float | None) -> None:
+    """Half of the units are pushed to an asymptote and half stay in the middle; ReLU has no such notion."""
+    model = nn.Sequential(nn.Linear(8, 4), activation, nn.Linear(4, 2))
+    with torch.no_grad():
+        model[0].weight.mul_(0.1)
+        model[0].bias.copy_(torch.tensor([bias, bias, 0.0, 0.0]))
+    training = start(model, torch.optim.SGD(model.parameters(), lr=0.0), budget=1.0)
+    training.step()
+    if fraction is None:
+        assert "saturated_fraction/0" not in training.store.series
+    else:
+        assert last(training, "saturated_fraction/0") == fraction
+
+
+def test_an_activation_counts_for_the_layer_and_its_norm(start: Start) -> None:
+    """Linear, batch norm, ReLU: both layers are told of what the ReLU puts out."""
+    model = nn.Sequential(nn.Linear(8, 6, bias=False), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 2))
+    training = start(model, budget=1.0)
+    training.step()
+    assert last(training, "activation_min/0") == last(training, "activation_min/1") == 0.0
+
+
+def test_evaluation_and_forwards_without_gradient_are_not_looked_at(start: Start) -> None:
+    """A teacher or a validation in the same step leaves the activations to the training's own forward."""
+    training = start(budget=1.0)
+    with torch.no_grad():
+        training.model(torch.full((16, 8), 1e6))
+    training.model.eval()
+    training.model(torch.full((16, 8), 1e6))
+    training.model.train()
+    training.step()
+    assert last(training, "activation_max/0") < 1e3
+
+
+def test_several_forwards_of_a_step_add_up(start: Start) -> None:
+    """Gradient accumulation: the histogram holds the outputs of all micro-batches."""
+    model = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 2))
+    training = start(model, budget=1.0)
+    for _ in range(2):
+        model(torch.randn(16, 8)).square().mean().backward()
+        training.step()
+    assert training.store.histograms["activation/0"].counts.sum(1).tolist() == [2 * 16 * 6, 2 * 16 * 6]
+
+
+class Tied(nn.Module):
+    """One weight, used by two layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(8, 8)
+        self.second = nn.Linear(8, 8)
+        self.second.weight = self.first.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(self.first(x))
+
+
+class Recurrent(nn.Module):
+    """Puts out a tuple."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(4, 5, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.rnn(x.reshape(16, 2, 4))[0]
+
+
+class Attending(nn.Module):
+    """Has a projection that no forward hook sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(20, 8)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.norm = nn.LayerNorm(8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.embedding((x * 3).long() % 20)
+        return self.norm(self.attention(x, x, x)[0])
+
+
+class SparseEmbedding(nn.Module):
+    """Has a sparse gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(20, 8, sparse=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.embedding((x * 3).long() % 20)
+
+
+def frozen() -> nn.Module:
+    model = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 2))
+    model[0].requires_grad_(False)
+    return model
+
+
+def parametrized() -> nn.Module:
+    first, second = parametrizations.spectral_norm(nn.Linear(8, 6)), parametrizations.weight_norm(nn.Linear(6, 2))
+    return nn.Sequential(first, nn.ReLU(), second)
+
+
+def unusual() -> nn.Module:
+    convolution = nn.ConvTranspose1d(2, 6, 2, groups=2)
+    return nn.Sequential(nn.Unflatten(1, (2, 4)), convolution, nn.PReLU(6), nn.GroupNorm(2, 6), nn.Flatten(), nn.LazyLinear(3))
+
+
+@pytest.mark.parametrize("make", [Tied, Recurrent, Attending, frozen, parametrized, unusual, SparseEmbedding, Functional])
+def test_unusual_models_are_sampled_without_an_error_and_train_alike(start: Start, make: Callable[[], nn.Module]) -> None:
+    """Shared, frozen, sparse, recurrent, parametrized, lazy: all statistics that apply are there, and training is the same."""
+
+    def optimizer(model: nn.Module) -> torch.optim.Optimizer:
+        model(torch.randn(16, 8))
+        return torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.01)
+
+    torch.manual_seed(1)
+    plain = make()
+    plain_optimizer = optimizer(plain)
+    torch.manual_seed(1)
+    model = make()
+    training = start(model, optimizer(model), budget=1.0)
+    for _ in range(WINDOW + 1):
+        training.step()
+        plain_optimizer.zero_grad()
+        plain(training.inputs).square().mean().backward()
+        plain_optimizer.step()
+    assert errors(training) == []
+    assert all(torch.equal(a, b) for a, b in zip(plain.parameters(), model.parameters(), strict=True))
+    assert len([tag for tag in training.store.series if tag.startswith("weight_norm/")]) >= 1
+    assert len([tag for tag in training.store.series if tag.startswith("grad_norm/")]) >= 1
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_parameters_are_measured_in_full(start: Start, dtype: torch.dtype) -> None:
+    """A norm beyond half precision's range is not infinite."""
+    model = nn.Linear(8, 4).to(dtype)
+    with torch.no_grad():
+        model.weight.fill_(3e4)
+    training = start(model, torch.optim.SGD(model.parameters(), lr=0.0), budget=1.0)
+    training.optimizer.zero_grad()
+    model(torch.full((1, 8), 1e-4, dtype=dtype)).sum().backward()
+    training.optimizer.step()
+    assert last(training, "weight_norm/Linear") == pytest.approx(3e4 * 32**0.5, rel=1e-2)
+    assert errors(training) == []
+
+
+def test_a_model_without_trained_parameters_is_watched(start: Start) -> None:
+    """Nothing requires a gradient: weights are told of, gradients are not."""
+    model = nn.Linear(8, 4).requires_grad_(False)
+    training = start(model, torch.optim.SGD(model.parameters(), lr=0.1), budget=1.0)
+    training.optimizer.step()
+    training.monitor.log(loss=1.0)
+    assert "weight_norm/Linear" in training.store.series
+    assert "grad_norm/Linear" not in training.store.series
+
+
+def test_an_error_in_the_probe_is_told_once_and_training_goes_on(
+    start: Start, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The probe gives up, with a notice and a traceback; no hook stays behind."""
+    training = start(budget=1.0)
+
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("no such thing")
+
+    monkeypatch.setattr("tuimon.monitor.statistics.summarize", broken)
+    for _ in range(3):
+        training.step()
+    assert errors(training) == ["the monitor's probe failed: ZeroDivisionError: no such thing"]
+    assert capsys.readouterr().err.count("Traceback") == 1
+    assert not any(m._forward_hooks for m in training.model.modules())
+    assert len(training.store["loss/train"]) == 3
+
+
+def test_hooks_are_there_only_while_a_sample_is_taken(start: Start) -> None:
+    """The first step is sampled; between samples the model has no hook."""
+    training = start(budget=1e-9)
+    assert any(m._forward_hooks for m in training.model.modules())
+    training.step()
+    assert not any(m._forward_hooks for m in training.model.modules())
+    training.step()
+    assert training.store["grad_norm/0"].steps.tolist() == [1]
+
+
+def test_a_model_can_be_copied_and_saved_whole_while_it_is_sampled(start: Start, tmp_path: Path) -> None:
+    """Averaged copies and pickles of model and optimizer work at any time, and carry nothing of the monitor."""
+    training = start(budget=1.0)
+    twin = copy.deepcopy(training.model)
+    torch.save(training.model, tmp_path / "model.pt")
+    loaded = torch.load(tmp_path / "model.pt", weights_only=False)
+    copy.deepcopy(training.optimizer)
+    for model in (twin, loaded):
+        model(torch.full((16, 8), 1e6))
+    training.step()
+    assert last(training, "activation_max/0") < 1e3
+    assert b"tuimon" not in (tmp_path / "model.pt").read_bytes()
+
+
+def test_samples_are_spaced_by_their_cost_and_their_room() -> None:
+    """A sample of 10 ms waits a second at 1 %; one of 64 KiB two seconds, and more as the run grows old."""
+    schedule = Schedule(0.01, now=100.0)
+    assert schedule.next_time == 100.0
+    schedule.pay(101.0, 0.01, 0)
+    assert schedule.next_time == pytest.approx(102.0)
+    schedule.pay(101.0, 0.001, 64 * 1024)
+    assert schedule.next_time == pytest.approx(103.0)
+    schedule.pay(100.0 + 6000.0, 0.001, 64 * 1024)
+    assert schedule.next_time == pytest.approx(6100.0 + 20.0)
+
+
+def test_a_long_runs_samples_take_a_bounded_room() -> None:
+    """A week of samples of 360 kB, of a hundred layers, stays under 250 MB."""
+    schedule, now, samples = Schedule(0.01, 0.0), 0.0, 0
+    while now < 7 * 86400:
+        schedule.pay(now, 0.01, 360e3)
+        now, samples = schedule.next_time, samples + 1
+    assert samples * 360e3 < 250e6

@@ -1,0 +1,291 @@
+"""Levers: what a command does, what is refused, and that everything can be taken back exactly."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from tuimon.log.records import Applied, Command, LeverValue, Refused
+from tuimon.monitor.scope import StepScope
+
+Start = Callable[..., Any]
+
+
+def ask(training: Any, lever: str, op: Any = "set", value: LeverValue = None, id: str = "") -> Any:
+    """Sends a command and makes a step; returns the answer."""
+    answers: list[Any] = []
+    training.monitor.send(Command(lever, op, value, by="test", id=id), answers.append)
+    training.step()
+    assert len(answers) == 1
+    return answers[0]
+
+
+def test_halving_the_learning_rate_equals_training_with_half_of_it(start: Start) -> None:
+    """`lr_scale × 0.5` gives the very weights that half the learning rate gives."""
+    training = start(nn.Linear(8, 4))
+    twin = copy.deepcopy(training.model)
+    optimizer = torch.optim.AdamW(twin.parameters(), lr=0.005, weight_decay=0.1)
+    ask(training, "lr_scale", "multiply", 0.5)
+    for _ in range(3):
+        training.step()
+    for _ in range(4):
+        optimizer.zero_grad()
+        twin(training.inputs).square().mean().backward()
+        optimizer.step()
+    assert torch.equal(training.model.weight, twin.weight)
+
+
+def test_an_answer_tells_what_the_optimizer_used(start: Start) -> None:
+    """Old and new value, the step, and the learning rate read back from the step that used it; the log has the same."""
+    training = start()
+    training.step()
+    answer = ask(training, "lr_scale", "multiply", 0.5, id="a")
+    assert answer == Applied(step=1, lever="lr_scale", old=1.0, new=0.5, by="test", id="a", note="lr 0.01 → 0.005")
+    assert training.events(Applied) == [answer]
+    assert training.store["lr"].values.tolist() == pytest.approx([0.01, 0.005])
+
+
+def test_a_scheduler_composes_with_the_scale(start: Start) -> None:
+    """After each step the groups hold the scheduler's own value, the same object; in force is its half."""
+    training = start()
+    scheduler = torch.optim.lr_scheduler.StepLR(training.optimizer, 1, gamma=0.1)
+    ask(training, "lr_scale", "set", 0.5)
+    own = training.optimizer.param_groups[0]["lr"]
+    training.step()
+    assert training.optimizer.param_groups[0]["lr"] is own
+    scheduler.step()
+    training.step()
+    assert training.store["lr"].values[-1] == pytest.approx(0.0005)
+    ask(training, "lr_scale", "default")
+    assert training.optimizer.param_groups[0]["lr"] == pytest.approx(0.001)
+
+
+def test_a_step_that_fails_leaves_no_setting_behind(start: Start) -> None:
+    """A step that raises does not run the post hook; its state is still saved as the script has it."""
+
+    class Failing(torch.optim.SGD):
+        fail = False
+
+        def step(self, closure: Any = None) -> Any:
+            if self.fail:
+                raise RuntimeError("out of memory")
+            return super().step(closure)
+
+    model = nn.Linear(8, 2)
+    training = start(model, Failing(model.parameters(), lr=0.1))
+    ask(training, "lr_scale", "set", 0.5)
+    training.optimizer.fail = True
+    with pytest.raises(RuntimeError, match="out of memory"):
+        training.step()
+    assert training.optimizer.state_dict()["param_groups"][0]["lr"] == 0.1
+
+
+def test_penalties_are_the_gradients_of_the_penalized_loss(start: Start) -> None:
+    """l1 and l2 move the weights as a loss that contains them does."""
+    torch.manual_seed(3)
+    plain = nn.Linear(8, 4)
+    watched = copy.deepcopy(plain)
+    training = start(watched, torch.optim.SGD(watched.parameters(), lr=0.1), settings={"l1": 0.01, "l2": 0.02})
+    training.step()
+    optimizer = torch.optim.SGD(plain.parameters(), lr=0.1)
+    loss = plain(training.inputs).square().mean()
+    for p in plain.parameters():
+        loss = loss + 0.01 * p.abs().sum() + 0.02 / 2 * p.square().sum()
+    loss.backward()
+    optimizer.step()
+    torch.testing.assert_close(watched.weight, plain.weight)
+    torch.testing.assert_close(watched.bias, plain.bias)
+
+
+def test_clipping_equals_pytorchs_own(start: Start) -> None:
+    """The clip lever does what `clip_grad_norm_` does."""
+    plain = nn.Linear(8, 4)
+    watched = copy.deepcopy(plain)
+    training = start(watched, torch.optim.SGD(watched.parameters(), lr=0.1))
+    ask(training, "clip_norm", "set", 0.01)
+    plain(training.inputs).square().mean().backward()
+    nn.utils.clip_grad_norm_(plain.parameters(), 0.01)
+    torch.optim.SGD(plain.parameters(), lr=0.1).step()
+    torch.testing.assert_close(watched.weight, plain.weight, rtol=0, atol=0)
+
+
+def test_sparse_gradients_are_clipped_and_not_made_dense() -> None:
+    """An embedding's sparse gradient stays sparse under l2, and is scaled by clipping."""
+    embedding = nn.Embedding(10, 4, sparse=True)
+    scope = StepScope(torch.optim.SGD(embedding.parameters(), lr=0.1))
+    embedding(torch.tensor([1, 1, 3])).sum().mul(100).backward()
+    scope.l2, scope.clip_norm = 0.1, 1.0
+    scope.change_gradients()
+    assert embedding.weight.grad is not None and embedding.weight.grad.is_sparse
+    assert embedding.weight.grad.to_dense().norm().item() == pytest.approx(1.0, rel=1e-4)
+
+
+def test_a_closure_computes_gradients_that_are_then_clipped(start: Start) -> None:
+    """LBFGS computes its gradients inside the step; the levers act there too."""
+    model = nn.Linear(8, 1)
+    training = start(model, torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=3), settings={"clip_norm": 1e-3}, budget=1.0)
+    norms = []
+
+    def closure() -> torch.Tensor:
+        training.optimizer.zero_grad()
+        loss = model(training.inputs).square().mean()
+        loss.backward()
+        return loss
+
+    before = [p.detach().clone() for p in model.parameters()]
+    training.optimizer.step(closure)
+    norms = [p.grad.norm().item() for p in model.parameters() if p.grad is not None]
+    assert sum(n * n for n in norms) ** 0.5 <= 1.001e-3
+    assert any(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    assert training.store["grad_norm/Linear"].values[0] > 1e-3  # as the loss gave it, before clipping
+
+
+def test_weight_decay_keeps_the_groups_proportions_and_comes_back_exactly(start: Start) -> None:
+    """Off is zero in every group, a new value scales all, and the groups hold their own again after each step."""
+    model = small = nn.Sequential(nn.Linear(8, 4), nn.Linear(4, 4))
+    groups = [{"params": small[0].parameters(), "weight_decay": 0.1}, {"params": small[1].parameters(), "weight_decay": 0.0}]
+    training = start(model, torch.optim.SGD(groups, lr=0.1))
+    used: list[list[float]] = []
+    training.optimizer.register_step_pre_hook(lambda o, *_: used.append([g["weight_decay"] for g in o.param_groups]))
+    answer = ask(training, "weight_decay", "off")
+    ask(training, "weight_decay", "set", 0.2)
+    ask(training, "weight_decay", "default")
+    assert used == [[0.0, 0.0], [0.2, 0.0], [0.1, 0.0]]
+    assert answer.note == "weight_decay 0.1 → 0"
+    assert [g["weight_decay"] for g in training.optimizer.param_groups] == [0.1, 0.0]
+
+
+def test_regularization_goes_off_and_comes_back_to_exactly_what_it_was(start: Start) -> None:
+    """All regularizers are off together; one that was off by itself before is still off afterwards."""
+    model = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.3), nn.Dropout(0.1), nn.Linear(8, 2))
+    training = start(model, settings={"l2": 0.01})
+    ask(training, "l2", "off")
+    drops = [m for m in model if isinstance(m, nn.Dropout)]
+    answer = ask(training, "regularization", "toggle")
+    assert [m.p for m in drops] == [0.0, 0.0]
+    assert answer.note == "weight_decay 0.1 → 0, dropout 0.3 → 0"
+    ask(training, "regularization", "toggle")
+    assert [m.p for m in drops] == [0.3, 0.1]
+    levers = {info.name: info for info in training.monitor.levers.infos()}
+    assert (levers["l2"].enabled, levers["dropout"].enabled) == (False, True)
+
+
+def test_moving_a_regularizer_while_all_are_off_says_so(start: Start) -> None:
+    """The value is kept for later, and the answer does not pretend that it acts."""
+    training = start()
+    ask(training, "regularization", "off")
+    answer = ask(training, "dropout", "set", 0.5)
+    assert "not in force while regularization is off" in answer.note
+    assert training.model[2].p == 0.0
+    ask(training, "regularization", "on")
+    assert training.model[2].p == 0.5
+
+
+def test_undo_takes_back_one_change_after_the_other(start: Start) -> None:
+    """The last change first, refused when there is none left; what was refused is no change."""
+    training = start()
+    ask(training, "lr_scale", "multiply", 0.5)
+    ask(training, "dropout", "off")
+    ask(training, "lr_scale", "set", -1)
+    assert ask(training, "undo", "do").lever == "dropout"
+    assert training.model[2].p == 0.3
+    answer = ask(training, "undo", "do")
+    assert (answer.lever, answer.old, answer.new) == ("lr_scale", 0.5, 1.0)
+    assert ask(training, "undo", "do").reason == "there is nothing to undo"
+
+
+@pytest.mark.parametrize(
+    ("lever", "op", "value", "reason"),
+    [
+        ("lr_scale", "set", 0.0, "allowed: a number from 1e-09 to 1e+09"),
+        ("lr_scale", "set", float("nan"), "allowed: a number"),
+        ("lr_scale", "set", True, "allowed: a number"),
+        ("lr_scale", "set", "fast", "allowed: a number"),
+        ("lr_scale", "do", None, "is a number"),
+        ("dropout", "multiply", 10.0, "allowed: a number from 0 to 1"),
+        ("dropout", "multiply", "x", "multiplied by a number"),
+        ("paused", "set", 3.0, "allowed: on, off"),
+        ("checkpoint", "set", 3.0, "takes no value"),
+        ("dropuot", "off", None, "did you mean dropout?"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_reason(start: Start, lever: str, op: str, value: LeverValue, reason: str) -> None:
+    """Wrong values, types, operations and names change nothing; the answer and the log say what is allowed."""
+    training = start()
+    answer = ask(training, lever, op, value)
+    assert isinstance(answer, Refused)
+    assert reason in answer.reason
+    assert training.events(Refused)[0].reason == answer.reason
+    assert training.monitor.levers["lr_scale"] == 1.0
+
+
+def test_the_same_id_is_applied_once_and_answered_again(start: Start) -> None:
+    """A command that is sent again, before or after its answer, has one effect."""
+    training = start()
+    answers: list[Any] = []
+    for _ in range(2):
+        training.monitor.send(Command("lr_scale", "multiply", 0.5, id="x"), answers.append)
+    training.step()
+    training.monitor.send(Command("lr_scale", "multiply", 0.5, id="x"), answers.append)
+    training.step()
+    assert training.monitor.levers["lr_scale"] == 0.5
+    assert len(answers) == 3 and len(set(map(str, answers))) == 1
+    assert len(training.events(Applied)) == 1
+
+
+def test_several_commands_at_one_boundary_each_tell_of_their_own_change(start: Start) -> None:
+    """Two halvings are two answers with two notes."""
+    training = start()
+    answers: list[Any] = []
+    for i in "ab":
+        training.monitor.send(Command("lr_scale", "multiply", 0.5, id=i), answers.append)
+    training.step()
+    assert [a.note for a in answers] == ["lr 0.01 → 0.005", "lr 0.005 → 0.0025"]
+
+
+def test_a_levers_own_error_is_a_refusal_and_the_lever_stays(start: Start) -> None:
+    """A user's lever that raises does not end the training."""
+    training = start()
+    place = {"k": 1.0}
+
+    def put(value: float) -> None:
+        if value > 5:
+            raise ValueError("too warm")
+        place["k"] = value
+
+    training.monitor.add_lever("temperature", lambda: place["k"], put, low=0.0, high=10.0)
+    assert ask(training, "temperature", "set", 2.0).note == "temperature 1 → 2"
+    assert ask(training, "temperature", "set", 6.0).reason == "temperature failed: ValueError: too warm"
+    assert ask(training, "temperature", "off").reason.startswith("temperature is a number: it cannot 'off'")
+    assert place["k"] == 2.0
+    ask(training, "undo", "do")
+    assert place["k"] == 1.0
+
+
+def test_levers_and_step_survive_a_checkpoint(start: Start) -> None:
+    """What was set, what is off and what can be undone come back; a pause does not."""
+    training = start(name="a")
+    ask(training, "lr_scale", "set", 0.25)
+    ask(training, "dropout", "off")
+    state = training.monitor.state_dict()
+    again = start(name="b")
+    again.monitor.load_state_dict(state)
+    assert again.monitor.step == 2
+    assert again.model[2].p == 0.0
+    assert again.store.started.first_step == 2
+    again.step()
+    assert again.store["lr"].values[-1] == pytest.approx(0.0025)
+    assert ask(again, "undo", "do").lever == "dropout"
+
+
+def test_closing_gives_the_model_back_as_it_was(start: Start) -> None:
+    """After the run the model drops what its script said."""
+    training = start()
+    ask(training, "dropout", "off")
+    training.monitor.close()
+    assert training.model[2].p == 0.3

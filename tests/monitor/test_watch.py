@@ -1,0 +1,306 @@
+"""`watch`, `log` and the rest of what a script sees."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import tuimon
+from conftest import wait_until
+from tuimon.log.records import Applied, CheckpointSaved, Command, Ended, Notice, Refused
+from tuimon.monitor import describe
+from tuimon.monitor.folder import new_run_folder
+
+Start = Callable[..., Any]
+
+
+def test_each_steps_loss_rate_and_throughput_share_a_record(start: Start) -> None:
+    """One record a step, there at once; the first step has no throughput yet."""
+    training = start()
+    losses = [training.step() for _ in range(3)]
+    store = training.store
+    assert store["loss/train"].values.tolist() == pytest.approx(losses)
+    assert store["loss/train"].steps.tolist() == store["lr"].steps.tolist() == [1, 2, 3]
+    assert store["throughput"].steps.tolist() == [2, 3]
+    assert set(store["loss/train"].walls) == set(store["lr"].walls)
+
+
+def test_a_step_that_nobody_logs_is_written_at_the_next(start: Start) -> None:
+    """A script that logs now and then still shows every step's learning rate."""
+    training = start()
+    for i in range(4):
+        training.step(log=i == 1)
+    training.monitor.close()
+    assert training.store["lr"].steps.tolist() == [1, 2, 3, 4]
+    assert training.store["loss/train"].steps.tolist() == [2]
+
+
+def test_names_become_tags_and_any_number_will_do(start: Start) -> None:
+    """The four everyday names have tags of their own; others stay; tensors, integers and numpy's numbers are numbers."""
+    training = start()
+    training.monitor.log({"loss/val": 1, "x": torch.tensor([2.0])}, val_accuracy=torch.tensor(3), accuracy=4.5)
+    training.monitor.log(val_loss=5.0, step=40)
+    store = training.store
+    assert [store[tag].values[0] for tag in ("loss/val", "x", "accuracy/val", "accuracy/train")] == [1, 2, 3, 4.5]
+    assert store["loss/val"].steps.tolist() == [0, 40]
+
+
+def test_what_is_no_number_is_told_once_and_the_rest_is_logged(start: Start) -> None:
+    """A text among the metrics costs a notice, not the training."""
+    training = start()
+    for _ in range(2):
+        training.monitor.log(loss=1.0, accuracy="high", norm=torch.ones(3))
+    assert training.store["loss/train"].values.tolist() == [1.0, 1.0]
+    assert [n.text for n in training.events(Notice)] == [
+        "accuracy/train was given something that is no number: str",
+        "norm was given something that is no number: Tensor",
+    ]
+
+
+def test_nan_and_infinite_losses_are_logged_with_one_notice(start: Start) -> None:
+    """The log holds what was, and one line says since when."""
+    training = start()
+    for loss in (1.0, math.nan, math.inf):
+        training.step(log=False)
+        training.monitor.log(loss=loss)
+    values = training.store["loss/train"].values.tolist()
+    assert values[0] == 1.0 and math.isnan(values[1]) and values[2] == math.inf
+    assert [n.text for n in training.events(Notice)] == ["loss/train is nan since step 2"]
+
+
+def test_groups_with_rates_of_their_own_are_logged_apart(start: Start) -> None:
+    """The first group is `lr`; another one is shown where it differs."""
+    model = nn.Sequential(nn.Linear(8, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+    groups: list[dict[str, Any]] = [{"params": layer.parameters()} for layer in model]
+    groups[1]["lr"] = 0.5
+    training = start(model, torch.optim.SGD(groups, lr=0.1))
+    training.step()
+    assert training.store["lr/group1"].values.tolist() == [0.5]
+    assert "lr/group2" not in training.store.series
+
+
+def test_the_log_begins_with_what_runs(start: Start) -> None:
+    """Model, optimizer, layers, levers, versions, command: enough to say later what this was."""
+    training = start(config={"width": 12}, seed=3, total_steps=100, steps_per_epoch=10)
+    started = training.store.started
+    assert (started.name, started.model, started.optimizer, started.seed) == ("run", "Sequential", "AdamW", 3)
+    assert [(layer.name, layer.units, layer.activation) for layer in started.layers] == [("0", 12, "ReLU"), ("3", 4, "")]
+    assert started.parameters == 8 * 12 + 12 + 12 * 4 + 4
+    assert started.config == {"width": 12}
+    assert started.process.pid == os.getpid()
+    assert {"lr_scale", "weight_decay", "l1", "l2", "dropout", "clip_norm", "paused", "stop"} <= set(training.store.levers)
+    assert started.versions["torch"] == torch.__version__
+
+
+def test_a_run_never_takes_anothers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A taken name gets a number; $TUIMON_RUNS says where runs live."""
+    monkeypatch.setenv("TUIMON_RUNS", str(tmp_path / "here"))
+    assert [new_run_folder(None, "a").name for _ in range(3)] == ["a", "a-2", "a-3"]
+    assert (tmp_path / "here" / "a-3").is_dir()
+    with pytest.raises(tuimon.TuimonError, match=r"cannot be called '\.\./b'"):
+        new_run_folder(None, "../b")
+
+
+def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
+    """It is said before anything starts, with the way out."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(tuimon.TuimonError, match="Choose another"):
+        new_run_folder(tmp_path / "file", "a")
+
+
+def test_pausing_holds_the_training_thread_and_commands_act_at_once(start: Start) -> None:
+    """A paused run stands at a boundary with everything logged; levers move meanwhile; resume goes on."""
+    training = start()
+    answers: list[Any] = []
+
+    def run() -> None:
+        for _ in range(5):
+            training.step()
+
+    training.monitor.send(Command("pause", id="p"), answers.append)
+    thread = threading.Thread(target=run)
+    thread.start()
+    wait_until(lambda: answers)
+    training.monitor.send(Command("lr_scale", "multiply", 0.5, id="h"), answers.append)
+    wait_until(lambda: len(answers) == 2)
+    assert answers[1].note == "lr 0.01 → 0.005"
+    assert training.monitor.step == 0
+    training.monitor.send(Command("resume"), answers.append)
+    thread.join(10)
+    assert training.monitor.step == 5
+    assert [a.new for a in training.events(Applied) if a.lever == "paused"] == [True, False]
+
+
+def test_a_pause_does_not_count_as_slow_training(start: Start) -> None:
+    """Throughput is that of the steps, not of the wait between them."""
+    training = start()
+    for _ in range(3):
+        training.step()
+    training.monitor.send(Command("pause"))
+    timer = threading.Timer(1.0, lambda: training.monitor.send(Command("resume")))
+    timer.start()
+    training.step()
+    timer.join()
+    training.step()
+    assert training.store["throughput"].values.min() > 2.0
+
+
+def test_a_checkpoint_can_be_asked_for_and_loads_safely(start: Start) -> None:
+    """The default checkpoint holds model, optimizer and levers, and its path is the answer."""
+    training = start()
+    answers: list[Any] = []
+    training.step()
+    training.monitor.send(Command("checkpoint", "do"), answers.append)
+    training.step()
+    path = training.monitor.run_dir / answers[0].note
+    content = torch.load(path, weights_only=True)
+    assert answers[0].note == "checkpoints/step-1.pt" or answers[0].note == "checkpoints/step-2.pt"
+    assert set(content) == {"model", "optimizer", "monitor"}
+    assert training.events(CheckpointSaved)[0].path == answers[0].note
+    training.model.load_state_dict(content["model"])
+
+
+def test_a_scripts_own_handler_replaces_the_default(start: Start) -> None:
+    """What it returns is the note; if it raises, that is a refusal and training goes on."""
+    training = start()
+    training.monitor.on("checkpoint", lambda: "mine.pt")
+
+    def stop() -> str:
+        raise OSError("disk full")
+
+    training.monitor.on("stop", stop)
+    answers: list[Any] = []
+    training.monitor.send(Command("checkpoint", "do"), answers.append)
+    training.monitor.send(Command("stop", "do"), answers.append)
+    training.step()
+    assert answers[0].note == "mine.pt"
+    assert isinstance(answers[1], Refused) and "disk full" in answers[1].reason
+
+
+def test_stop_ends_a_script_as_ctrl_c_does_after_a_checkpoint(start: Start) -> None:
+    """The exception is Ctrl-C's own; the answer was given, the state saved, and the log says stopped."""
+    training = start()
+    answers: list[Any] = []
+    with pytest.raises(KeyboardInterrupt), training.monitor:
+        training.monitor.send(Command("stop", "do"), answers.append)
+        training.step()
+    assert (training.monitor.run_dir / answers[0].note).is_file()
+    assert training.events(Ended)[0].how == "stopped"
+
+
+def test_a_script_that_reads_stop_requested_stops_by_itself(start: Start) -> None:
+    """No exception: the loop's own condition ends it, and the log says stopped."""
+    training = start()
+    while not training.monitor.stop_requested:
+        training.step()
+        if training.monitor.step == 3:
+            training.monitor.request_stop("test")
+    training.monitor.close()
+    assert training.monitor.step == 4
+    assert training.events(Ended)[0].how == "stopped"
+
+
+def test_stop_ends_a_pause(start: Start) -> None:
+    """A paused run that is stopped is not held until somebody resumes it."""
+    training = start()
+    assert not training.monitor.stop_requested
+    training.monitor.send(Command("pause"))
+    timer = threading.Timer(0.2, training.monitor.request_stop)
+    timer.start()
+    training.step()
+    timer.join()
+    assert training.monitor.stop_requested
+    assert training.monitor.levers["paused"] is False
+
+
+def test_an_exception_in_the_block_is_how_the_run_ended(start: Start) -> None:
+    """The context manager passes the exception on and logs it."""
+    training = start()
+    with pytest.raises(ValueError, match="bad"), training.monitor:
+        training.step()
+        raise ValueError("bad")
+    assert training.events(Ended) == [Ended(how="failed", reason="ValueError: bad", step=1)]
+
+
+def test_a_closed_monitor_does_nothing_and_the_model_trains_on(start: Start) -> None:
+    """Closing twice, logging and stepping afterwards: all harmless; waiting commands are refused."""
+    training = start()
+    answers: list[Any] = []
+    training.step()
+    training.monitor.send(Command("lr_scale", "set", 0.5), answers.append)
+    training.monitor.close()
+    training.monitor.close("failed")
+    training.step()
+    assert answers[0].reason == "the run is over"
+    assert training.events(Ended) == [Ended(how="finished", step=1)]
+    assert training.store.step == 1
+    assert not training.optimizer._optimizer_step_pre_hooks
+
+
+def test_an_error_inside_the_monitor_is_told_once_and_training_goes_on(
+    start: Start, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The user's loop never sees it."""
+    training = start()
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError("inside")
+
+    monkeypatch.setattr(training.monitor._steps._scalars, "write", broken)
+    for _ in range(3):
+        training.step()
+    assert training.monitor.step == 3
+    assert [n.text for n in training.events(Notice)] == ["the monitor's log failed: RuntimeError: inside"]
+    assert "training goes on" in capsys.readouterr().err
+
+
+def test_a_clock_that_jumps_bends_no_duration(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wall time only labels records: throughput stays positive and finite when it runs backwards."""
+    training = start()
+    clock = iter(range(10_000, 0, -100))
+    monkeypatch.setattr("time.time", lambda: float(next(clock)))
+    for _ in range(5):
+        training.step()
+    monkeypatch.undo()
+    throughput = training.store["throughput"].values
+    assert len(throughput) == 4 and (throughput > 0).all() and (throughput < 1e6).all()
+
+
+def test_the_commit_is_read_from_gits_own_files(tmp_path: Path) -> None:
+    """A branch, packed references, a detached head, a linked worktree; none of it is no error."""
+    git, commit = tmp_path / "repo" / ".git", "0123456789abcdef0123456789abcdef01234567"
+    inside = tmp_path / "repo" / "src"
+    inside.mkdir(parents=True)
+    assert describe.git_commit(inside) == ""
+    (git / "refs" / "heads").mkdir(parents=True)
+    (git / "HEAD").write_text("ref: refs/heads/main\n")
+    assert describe.git_commit(inside) == ""
+    (git / "packed-refs").write_text(f"# pack-refs\n{commit} refs/heads/main\n")
+    assert describe.git_commit(inside) == commit
+    (git / "refs" / "heads" / "main").write_text("f" * 40 + "\n")
+    assert describe.git_commit(inside) == "f" * 40
+    (git / "HEAD").write_text(commit)
+    assert describe.git_commit(inside) == commit
+    (git / "worktrees" / "w").mkdir(parents=True)
+    (git / "worktrees" / "w" / "HEAD").write_text("ref: refs/heads/main")
+    (git / "worktrees" / "w" / "commondir").write_text("../..")
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / ".git").write_text(f"gitdir: {git / 'worktrees' / 'w'}")
+    assert describe.git_commit(tmp_path / "w") == "f" * 40
+
+
+def test_importing_the_package_is_cheap(environment: dict[str, str]) -> None:
+    """Neither torch nor numpy nor the screen is imported before something of theirs is used."""
+    code = "import sys, tuimon; print([m for m in ('torch', 'numpy', 'textual', 'psutil') if m in sys.modules], dir(tuimon))"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[] ['Monitor', 'TuimonError', '__version__', 'read_run', 'watch']\n"

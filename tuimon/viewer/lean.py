@@ -1,0 +1,70 @@
+"""Sends a part of a frame in fewer bytes than Textual does; what the terminal then shows is the same.
+
+Textual sends a changed row from its widget's left edge on, and every piece of text with all of its colours. Over SSH that is
+most of what a screen costs. Here the cells left of the change stay away, and only what differs from the piece before is said
+of a piece's look. Knows nothing of widgets.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+from rich.color import ColorSystem
+from rich.console import Console
+from rich.style import Style
+from textual._compositor import ChopsUpdate
+from textual.strip import Strip
+
+
+class _Look(NamedTuple):
+    """A style as the numbers of a terminal's SGR sequence, by what can be changed alone."""
+
+    attributes: str = ""
+    ink: str = "39"
+    ground: str = "49"
+
+
+class LeanUpdate(ChopsUpdate):
+    """The changed parts of a frame."""
+
+    def __init__(self, update: ChopsUpdate) -> None:
+        super().__init__(update.chops, update.spans, update.chop_ends)
+        self._look = _Look()  # of what was written last
+
+    def render_segments(self, console: Console) -> str:
+        """What is to be written to the terminal."""
+        system = console._color_system or ColorSystem.TRUECOLOR
+        out = []
+        for y, left, right in self.spans:
+            for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
+                first, last = max(x, left), min(end, right)
+                if strip is not None and first < last:
+                    out.append(f"\x1b[{y + 1};{first + 1}H")
+                    out.append(self._text(strip.crop(first - x, last - x), system))
+        return "".join(out) + "\x1b[0m"
+
+    def _text(self, strip: Strip, system: ColorSystem) -> str:
+        return "".join(self._turn_to(_look(style or Style.null(), system)) + text for text, style, _ in strip if text)
+
+    def _turn_to(self, look: _Look) -> str:
+        """The sequence that leads from the look of what was written last to this one."""
+        before, self._look = self._look, look
+        if look == before:
+            return ""
+        if look.attributes != before.attributes:
+            parts = ["0", look.attributes, look.ink, look.ground]
+        else:
+            parts = [part for part, old in zip(look, before, strict=True) if part != old]
+        return f"\x1b[{';'.join(part for part in parts if part)}m"
+
+
+@functools.lru_cache(maxsize=4096)
+def _look(style: Style, system: ColorSystem) -> _Look:
+    attributes = style.without_color.render("_", color_system=system).partition("_")[0].removeprefix("\x1b[").removesuffix("m")
+    ink, ground = style.color, style.bgcolor
+    return _Look(
+        attributes,
+        ";".join(ink.downgrade(system).get_ansi_codes()) if ink else "39",
+        ";".join(ground.downgrade(system).get_ansi_codes(foreground=False)) if ground else "49",
+    )

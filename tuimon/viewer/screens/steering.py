@@ -1,0 +1,152 @@
+"""What the steering keys, levers and findings of a run's screen ask of the run, and what is said of the answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import on
+
+from tuimon.errors import TuimonError
+from tuimon.launcher.commands import describe, parse_setting
+from tuimon.log.records import Applied, Command, LeverInfo, LeverValue
+from tuimon.viewer.keys import LOOK, Key, Levers, steering
+from tuimon.viewer.screens.base import TuimonScreen
+from tuimon.viewer.screens.dialogs import Prompt
+from tuimon.viewer.screens.key_bar import Hint
+from tuimon.viewer.screens.page_tabs import PageTabs
+from tuimon.viewer.widgets import FindingsPanel, LeverPanel
+
+if TYPE_CHECKING:
+    from tuimon.viewer.opened import Answer, OpenRun
+
+
+class SteeringScreen(TuimonScreen):
+    """One run, with a `LeverPanel`, a `FindingsPanel` and `PageTabs`. Levers move in the log before they move here."""
+
+    PLACE = "run"
+
+    def __init__(self, run: OpenRun) -> None:
+        self.run = run
+        super().__init__()
+
+    def levers(self) -> Levers:
+        """As the run's log tells them."""
+        return self.run.store.levers
+
+    def hints(self) -> list[Hint]:
+        """What looks closer stands in the help: the room is for what steers."""
+        return [hint for hint in super().hints() if hint.key.group != LOOK or hint.key.action == "zoom_panel"]
+
+    def why_not(self, key: Key) -> str:
+        """What the run cannot do, or not any more."""
+        if key.command:
+            return self.run.why_not(key.command.lever)
+        if key.action == "stop":
+            return "" if self.run.status.live else self.run.why_not("stop")
+        if key.action == "edit_lever":
+            return self.run.why_not("undo")
+        if key.action == "fix" and not self._remedy():
+            return "there is no finding that a lever could mend"
+        return ""
+
+    def action_steer(self, key: str) -> None:
+        """Sends the command of a key."""
+        command = steering(key).command
+        if command:
+            self._ask(command)
+
+    def action_stop(self) -> None:
+        """Stops the run, after asking."""
+        if self.run.status.live:
+            self.tuimon.ask_stop(self.run.path)
+        else:
+            self._refuse(self.run.why_not("stop"))
+
+    def action_fix(self) -> None:
+        """Does what the latest finding advises."""
+        remedy = self._remedy()
+        if not remedy:
+            self._refuse("there is no finding that a lever could mend")
+        for lever, value in remedy.items():
+            self._ask(Command(lever, "set", value))
+
+    @on(FindingsPanel.RemedyAsked)
+    def fix_chosen(self, event: FindingsPanel.RemedyAsked) -> None:
+        """Does what the chosen finding advises."""
+        for lever, value in event.finding.remedy.items():
+            self._ask(Command(lever, "set", value))
+
+    @on(LeverPanel.Asked)
+    def move_lever(self, event: LeverPanel.Asked) -> None:
+        """A lever was moved in its panel."""
+        if event.command.lever == "stop":
+            self.action_stop()
+        else:
+            self._ask(event.command)
+
+    @on(LeverPanel.EditAsked)
+    def edit_chosen(self, event: LeverPanel.EditAsked) -> None:
+        """A value is to be typed for the lever under the panel's cursor."""
+        self._prompt(event.lever)
+
+    def action_edit_lever(self) -> None:
+        """Asks for a value: of the lever under the cursor where the levers have the focus, else of any."""
+        panel = self.query_one(LeverPanel)
+        chosen = panel.current if panel.has_focus else None
+        self._prompt(chosen if chosen and chosen.type != "action" else None)
+
+    def answered(self, path: Path, answer: Answer) -> None:
+        """Says what became of a command."""
+        if path != self.run.path:
+            return
+        text = describe(answer)
+        if isinstance(answer, Applied):
+            self.query_one(PageTabs).say(text, "good")
+            return
+        self.query_one(LeverPanel).failed(answer.id, answer.reason)
+        self.query_one(PageTabs).say("")
+        self._refuse(text)
+
+    def _ask(self, command: Command) -> None:
+        why = self.run.why_not(command.lever)
+        if why:
+            self._refuse(why)
+            return
+        sent = self.run.send(command)
+        self.query_one(LeverPanel).requested(sent)
+        self.query_one(PageTabs).say(f"requested: {_wording(sent)}", "warn", lasting=True)
+
+    def _refuse(self, why: str) -> None:
+        self.notify(why[:1].upper() + why[1:], severity="warning", timeout=4, markup=False)
+
+    def _prompt(self, lever: LeverInfo | None) -> None:
+        why = self.run.why_not(lever.name if lever else "undo")
+        if why:
+            self._refuse(why)
+            return
+
+        def take(text: str | None) -> None:
+            if text:
+                self._ask(parse_setting(text))
+
+        names = ", ".join(name for name, info in self.run.store.levers.items() if info.type != "action")
+        told = "lever=value, lever=*0.5, lever=on, off or default; as with `tuimon set`.\n" + (lever.help if lever else names)
+        self.app.push_screen(Prompt("Set a lever", told, _wrong, f"{lever.name}=" if lever else ""), take)
+
+    def _remedy(self) -> dict[str, LeverValue]:
+        newest = self.run.newest_remedy() if self.run.status.live else None
+        return newest.remedy if newest else {}
+
+
+def _wrong(text: str) -> str:
+    try:
+        parse_setting(text)
+    except TuimonError as error:
+        return error.message
+    return ""
+
+
+def _wording(command: Command) -> str:
+    value = "" if command.value is None else f" {command.value:g}" if isinstance(command.value, float) else f" {command.value}"
+    return f"{command.lever} {command.op}{value}" if command.op != "do" else command.lever

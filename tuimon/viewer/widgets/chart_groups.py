@@ -1,0 +1,73 @@
+"""Which tags share a chart. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+_PAIRED = ("train", "val")
+_RANK = {"loss": 0, "accuracy": 1, "lr": 2, "throughput": 3}
+_LEFT_OUT = "dead_units/"  # counts; `dead_fraction` says the same of layers of any size
+LAYER_KINDS = (
+    "grad_norm",
+    "update_ratio",
+    "weight_norm",
+    "dead_fraction",
+    "saturated_fraction",
+    "activation_min",
+    "activation_max",
+)
+DECADES = ("grad_norm", "update_ratio")  # what vanishes or explodes does so by powers of ten
+MOST_LAYERS = 6  # as many as there are colours
+
+
+def grouped(tags: Collection[str], layers: Sequence[str] = (), most_layers: int = MOST_LAYERS) -> dict[str, tuple[str, ...]]:
+    """Tags by chart, ordered.
+
+    `loss/train` and `loss/val` share one called `loss`; what is known of each layer shares one for each kind, so that one look
+    tells whether gradients vanish on their way. The losses and accuracies come first, the layers last.
+
+    Args:
+        tags: of one run or several.
+        layers: in the model's order; those that it lacks follow.
+        most_layers: in one chart; when there are more, some of them, evenly spread from the first to the last.
+    """
+    pairs: dict[str, list[str]] = {}
+    kinds: dict[str, list[str]] = {}
+    for tag in sorted(tags):
+        kind, _, layer = tag.partition("/")
+        head, _, part = tag.rpartition("/")
+        if layer and kind in LAYER_KINDS:
+            kinds.setdefault(kind, []).append(layer)
+        elif not tag.startswith(_LEFT_OUT):
+            pairs.setdefault(head if head and part in _PAIRED else tag, []).append(tag)
+    order = sorted(pairs, key=lambda title: (_RANK.get(title, 5 if "/" in title else 4), title))
+    found = {title: tuple(pairs[title]) for title in order}
+    for kind in (kind for kind in LAYER_KINDS if kind in kinds):
+        chosen = spread(in_order(kinds[kind], layers), most_layers)
+        found[kind] = tuple(f"{kind}/{layer}" for layer in chosen)
+    return found
+
+
+def in_order(names: Collection[str], layers: Sequence[str]) -> list[str]:
+    """Names in the model's order, then those that it does not know."""
+    known = set(layers)
+    return [layer for layer in layers if layer in names] + [name for name in names if name not in known]
+
+
+def spread(names: Sequence[str], most: int) -> list[str]:
+    """At most so many of them, evenly spread, with the first and the last."""
+    if len(names) <= most:
+        return list(names)
+    if most < 2:
+        return list(names[: max(most, 0)])
+    return [names[round(index * (len(names) - 1) / (most - 1))] for index in range(most)]
+
+
+def layer_labels(tags: Sequence[str]) -> list[str]:
+    """The layers' names, without the path that they have in common."""
+    names = [tag.partition("/")[2] for tag in tags]
+    parts = [name.split(".") for name in names]
+    shared = 0
+    while len(names) > 1 and all(len(one) > shared + 1 and one[shared] == parts[0][shared] for one in parts):
+        shared += 1
+    return [".".join(one[shared:]) for one in parts]

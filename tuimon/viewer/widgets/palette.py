@@ -1,0 +1,84 @@
+"""What colour each style has, in the theme's terms.
+
+Styles are words for what a span means; here they become colours, by the theme's variables and the background they stand on.
+Not in the style sheet: it would work all words out again for every widget whose class or focus changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from rich.style import Style
+from textual.color import Color
+
+_HEAT_STEPS = 8
+_SERIES = ("primary", "warning", "success", "error", "foreground", "text-secondary")
+
+
+class Look(NamedTuple):
+    """A theme's colour, how much of it (percent), and whether the letters are bold or underlined."""
+
+    colour: str = ""
+    percent: int = 100
+    bold: bool | None = None
+    underline: bool | None = None
+
+
+_LOOKS = {
+    "title": Look(bold=True),
+    "value": Look("foreground"),
+    "name": Look("foreground", bold=True),
+    "dim": Look("text-muted"),
+    "axis": Look("foreground", 60),
+    "header": Look("text-muted", underline=True),
+    "header-sorted": Look("text-primary", bold=True, underline=True),
+    "marker": Look("text-accent"),
+    "cursor": Look("text-warning", bold=True),
+    "good": Look("text-success"),
+    "warn": Look("text-warning", bold=True),
+    "bad": Look("text-error", bold=True),
+    "key": Look("text-accent", bold=True),
+    "histogram": Look("text-primary"),
+    "train": Look("primary"),
+    "val": Look("warning"),
+    "raw": Look("foreground", 35),
+    **{f"series-{index}": Look(colour) for index, colour in enumerate(_SERIES)},
+    "heat-0": Look("foreground", 20),
+    **{f"heat-{level}": Look("primary", 40 + 60 * level // _HEAT_STEPS) for level in range(1, _HEAT_STEPS + 1)},
+}
+_SELECTED = Look("primary", 30)
+
+
+def style_of(words: str, base: Style, background: Color, variables: Mapping[str, str]) -> Style:
+    """The look of a style on a widget; of several words, the later ones add to the first.
+
+    Args:
+        words: styles, by spaces; unknown ones change nothing. `selected` changes the background.
+        base: the widget's own look.
+        background: what the words stand on.
+        variables: the theme's, by name without `$`.
+    """
+    style = base
+    for word in words.split():
+        if word == "selected":
+            style += Style(bgcolor=_mixed(_SELECTED, background, variables).rich_color)
+        elif look := _LOOKS.get(word):
+            style += _ink(look, background, variables)
+    return style
+
+
+def _ink(look: Look, background: Color, variables: Mapping[str, str]) -> Style:
+    if not look.colour:
+        return Style(bold=look.bold, underline=look.underline)
+    colour = _mixed(look, background, variables)
+    # A terminal's own colours cannot be mixed with the background; what is to stand back is dim instead.
+    stands_back = colour.ansi is not None and (look.percent < 50 or "muted" in look.colour)
+    return Style(color=colour.rich_color, bold=look.bold, underline=look.underline, dim=stands_back or None)
+
+
+def _mixed(look: Look, background: Color, variables: Mapping[str, str]) -> Color:
+    colour, _, share = variables[look.colour].partition(" ")
+    parsed = Color.automatic(100) if colour == "auto" else Color.parse(colour)
+    part = look.percent / 100 * (float(share.rstrip("%")) / 100 if share else 1.0)
+    return background + parsed.multiply_alpha(part)
