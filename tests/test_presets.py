@@ -1,31 +1,98 @@
-"""The presets that come along: complete, and listed at the cost of reading a few small files."""
+"""The presets that come along: complete, able to train, and listed at the cost of reading a few small files.
+
+That each shows what its text says is measured by benchmarks/bench_presets.py, which trains them all to their end.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import msgspec
 import pytest
+import torch
 
 from tuimon import presets as module
+from tuimon.data_spec import TransferSpec
 from tuimon.errors import TuimonError
-from tuimon.spec import DEFAULT_PRESET, load_spec, model_names, presets
+from tuimon.spec import DEFAULT_PRESET, PresetInfo, Spec, load_spec, model_names, overrides_for, parse_spec, presets
+from tuimon.training.data import load
+from tuimon.training.loop import Trainer
+from tuimon.training.model import build_model
+from tuimon.training.signals import StopSignals
 
-NAMES = {"digits-softmax", "digits-mlp", "digits-cnn"}
+GROUPS = {
+    "start here", "activations", "dying ReLU", "vanishing and exploding gradients", "optimizers", "normalization",
+    "regularization", "batch size", "learning rate", "sequence and text", "autoencoder", "your own data",
+}  # fmt: skip
+LONGEST_LINE = 132  # characters, so that it fits beside the list or on two rows of a narrow screen
+PRESETS = presets()
+each_preset = pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
 
 
-def test_presets_are_listed_and_load():
-    """Each has a title, a group and two lines: what to watch, what to try."""
-    listed = presets()
-    assert {preset.name for preset in listed} == NAMES
-    assert listed[0].name == DEFAULT_PRESET
-    for preset in listed:
-        assert preset.title
-        assert preset.group
-        assert [line.partition(":")[0] for line in preset.text] == ["Watch", "Try"]
-        assert load_spec(preset.name).title == preset.title
-        assert load_spec(preset.path).to_dict() == load_spec(preset.name).to_dict() | {"preset": str(preset.path)}
+def test_the_default_preset_is_listed_first_and_no_group_is_empty():
+    """A list that starts with what a newcomer should start."""
+    assert PRESETS[0].name == DEFAULT_PRESET
+    assert {preset.group for preset in PRESETS} == GROUPS
+    assert len(PRESETS) >= 30
+
+
+@each_preset
+def test_a_preset_says_what_to_watch_and_what_to_try(preset: PresetInfo):
+    """In one line each."""
+    assert preset.title
+    assert [line.partition(": ")[0] for line in preset.text] == ["Watch", "Try"]
+    assert max(map(len, (preset.title, *preset.text))) <= LONGEST_LINE
+
+
+@each_preset
+def test_a_preset_is_a_spec_like_any_other(preset: PresetInfo):
+    """Read by its name or its path, and written out and read again, it is the same; no override is needed to get it."""
+    spec = load_spec(preset.name)
+    assert spec.title == preset.title
+    assert load_spec(preset.path).to_dict() == spec.to_dict() | {"preset": str(preset.path)}
+    assert parse_spec(tomllib.loads(spec.to_toml())) == spec
+    assert overrides_for(spec) == []
+
+
+@each_preset
+def test_a_preset_trains(preset: PresetInfo, tmp_path: Path):
+    """One step of it, with all its parts; a table of one's own is brought along, another run's layers are not needed."""
+    trainer = Trainer(small(preset.name, tmp_path), tmp_path / "run", resume=False, signals=StopSignals())
+    before = [parameter.detach().clone() for parameter in trainer.model.parameters()]
+    batch = next(trainer._rest_of_epoch())
+    with trainer.monitor:
+        trainer._train_on(batch)
+    assert trainer.step == 1
+    pairs = zip(before, trainer.model.parameters(), strict=True)
+    assert any(not torch.equal(old, new.detach()) for old, new in pairs)
+
+
+def test_what_a_preset_takes_from_another_run_fits():
+    """The layers that are named exist on both sides, in one shape, and the run is called as the preset that makes it."""
+    later = [spec for spec in map(load_spec, (preset.name for preset in PRESETS)) if spec.transfer.source]
+    assert later
+    for spec in later:
+        assert f"--name {spec.transfer.source}" in spec.text[0]
+        there, here = (shapes(each) for each in (load_spec(spec.transfer.source), spec))
+        for layer in spec.transfer.layers:
+            assert there[f"{layer}.weight"] == here[f"{layer}.weight"]
+
+
+def small(name: str, folder: Path) -> Spec:
+    """The preset, on a CPU, with what it needs from outside put in or left out."""
+    table = folder / "own.csv"
+    table.write_text("width,length,kind\n" + "1.5,2,round\n2.5,1,long\n" * 20, encoding="utf-8")
+    own = [f"data.path={table}"] if load_spec(name).data.name == "csv" else []
+    return msgspec.structs.replace(load_spec(name, ["device=cpu", *own]), transfer=TransferSpec())
+
+
+def shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
+    """The shapes in the state of a spec's model."""
+    data = load(spec.data, 0, torch.device("cpu"))
+    return {name: tuple(value.shape) for name, value in build_model(data.resolve(spec), data.example).state_dict().items()}
 
 
 def test_models_are_known_by_the_names_of_their_files():

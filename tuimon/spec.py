@@ -240,7 +240,7 @@ def _find_source(source: str | Path) -> tuple[Path, str]:
     path = path / SPEC_FILE if path.is_dir() else path
     if not path.is_file():
         nearest = did_you_mean(path.stem, known)
-        raise TuimonError(f"{source}: no preset and no file is called so{nearest or '; presets: ' + ', '.join(known)}")
+        raise TuimonError(f"{source}: no preset and no file is called so{nearest or '; `tuimon presets` lists them'}")
     return path.resolve(), str(path.resolve())
 
 

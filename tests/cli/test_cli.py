@@ -165,7 +165,7 @@ def test_presets_are_listed() -> None:
         (["run", "digits-mlp", "--name", "a/b"], 1, "cannot be called 'a/b'"),
         (["run", "digits-mlp", "--device", "tpu"], 1, "Unknown device 'tpu'"),
         (["run", "digits-mlp", "--runs-dir", "/proc/nope"], 1, "Cannot make a run's folder in /proc/nope"),
-        (["run"], 1, "Presets: digits-mlp"),
+        (["run"], 1, "`tuimon presets` lists the presets"),
         ([], 1, "The screen needs a terminal."),
         (["attach", "nothing"], 1, "No runs in"),
         (["set", "nothing", "lr_scale=1"], 1, "No runs in"),

@@ -39,7 +39,7 @@ def ls(options: argparse.Namespace) -> int:
 
 
 def presets(options: argparse.Namespace) -> int:
-    """Lists presets, the default one first."""
+    """Lists presets by group, the default one's first."""
     from tuimon.spec import presets as all_presets
 
     found = all_presets()
@@ -48,10 +48,14 @@ def presets(options: argparse.Namespace) -> int:
     if options.json:
         return print_json([msgspec.structs.asdict(preset) | {"path": str(preset.path)} for preset in found])
     width = min(100, shutil.get_terminal_size().columns)
-    for preset in found:
-        print(f"{preset.name}\n    {preset.title}")
-        for line in preset.text:
-            print(textwrap.fill(line, width, initial_indent="    ", subsequent_indent="      "))
+    for group in dict.fromkeys(preset.group for preset in found):
+        print(f"--- {group or 'others'}\n")
+        for preset in found:
+            if preset.group == group:
+                print(f"{preset.name}\n    {preset.title}")
+                for line in preset.text:
+                    print(textwrap.fill(line, width, initial_indent="    ", subsequent_indent="      "))
+        print()
     return 0
 
 

@@ -78,8 +78,5 @@ def _screen(options: argparse.Namespace, found: Path | None, launch: bool = Fals
 
 def _launch_screen(options: argparse.Namespace) -> int:
     if options.headless or options.json or options.detach or not _has_terminal():
-        from tuimon.spec import presets
-
-        names = ", ".join(preset.name for preset in presets())
-        raise TuimonError("Which preset or spec file is to be trained?", f"Presets: {names}.")
+        raise TuimonError("Which preset or spec file is to be trained?", "`tuimon presets` lists the presets.")
     return _screen(options, None, launch=True)
