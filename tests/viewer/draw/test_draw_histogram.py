@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tuimon.log.histogram import BINS, ZERO, bin_of, of
-from tuimon.viewer.draw.histogram import exponent_range, fold, heat_map, histogram_line
+from tuimon.viewer.draw.histogram import SampleColumns, exponent_range, fold, heat_map, histogram_line
 from tuimon.viewer.draw.rows import text_of, width_of
 
 
@@ -47,16 +47,16 @@ def test_a_heat_map_drifts_with_its_values():
     samples = np.array([counts(*[2.0**-exponent] * 4) for exponent in (4, 5, 6, 7)])
     drawn = [text_of(row) for row in heat_map(samples, [10, 20, 30, 40], 24, 11)]
     assert drawn == [
-        "2^-1                    ",
-        "2^-2                    ",
-        "2^-3                    ",
-        "2^-4 █                  ",
-        "2^-5  █                 ",
-        "2^-6   █                ",
-        "2^-7    █               ",
-        "2^-8                    ",
-        "   0                    ",
-        "     step 10            ",
+        " 2^-1                   ",
+        " 2^-2                   ",
+        " 2^-3                   ",
+        " 2^-4 █                 ",
+        " 2^-5  █                ",
+        " 2^-6   █               ",
+        " 2^-7    █              ",
+        " 2^-8                   ",
+        "    0                   ",
+        "      step 10           ",
         "                        ",
     ]
 
@@ -64,8 +64,8 @@ def test_a_heat_map_drifts_with_its_values():
 def test_a_signed_heat_map_keeps_the_sides_apart():
     """Positive above zero, negative below it."""
     drawn = [text_of(row) for row in heat_map(np.array([counts(1.0, -1.0)]), [1], 20, 12, signed=True)]
-    assert [row[5:6] for row in drawn if row.split()[:1] == ["2^0"]] == ["█"]
-    assert [row[5:6] for row in drawn if row.split()[:1] == ["-2^0"]] == ["█"]
+    assert [row[7:8] for row in drawn if row.split()[:1] == ["2^0"]] == ["█"]
+    assert [row[7:8] for row in drawn if row.split()[:1] == ["-2^0"]] == ["█"]
 
 
 def test_samples_share_columns_when_they_are_many():
@@ -95,3 +95,27 @@ def test_zero_has_its_own_row():
     samples[0, ZERO] = 5
     drawn = [text_of(row) for row in heat_map(samples, [1], 20, 24)]
     assert next(row for row in drawn if row.strip().startswith("0")).strip() == "0 █"
+
+
+@pytest.mark.parametrize("most", [1, 7, 8, 40])
+def test_columns_that_grow_are_those_of_all_samples_at_once(most):
+    """Sample by sample or in pieces: the same sums, in groups that double when there are too many."""
+    samples = np.random.default_rng(0).random((100, BINS)).astype(np.float32)
+    growing = SampleColumns()
+    for count in (0, 1, 2, 3, 9, 10, 33, 34, 99, 100):
+        columns = growing.of(samples[:count], most)
+        assert len(columns) <= most
+        starts = np.arange(0, count, growing.group)
+        expected = np.add.reduceat(samples[:count].astype(float), starts, axis=0) if count else columns
+        np.testing.assert_allclose(columns, expected)
+    assert growing.group == {1: 128, 7: 16, 8: 16, 40: 4}[most]
+
+
+def test_columns_begin_anew_when_there_is_more_room_or_the_run_was_cut():
+    """As if nothing had been kept."""
+    samples = np.ones((100, BINS))
+    kept = SampleColumns()
+    assert len(kept.of(samples, 10)) == 7
+    assert len(kept.of(samples, 100)) == 100
+    assert len(kept.of(samples[:40], 100)) == 40
+    assert kept.of(samples[:40], 5).sum() == 40 * BINS

@@ -14,6 +14,7 @@ _SPACE = 0x20
 _PATTERNS = ((1, 1), (2, 4), (1, 3), (4, 6), (3, 4), (2, 6))  # dots drawn of so many: how curves differ without colour
 STROKES = "─┄┈╌╍┅"  # the same patterns in a legend
 ASCII_STROKES = "*o+x#@"
+ASCII_FAINT = "."
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -126,22 +127,25 @@ class Canvas:
         self.dot_height = height if ascii else 4 * height
         self._codes = np.full((height, width), _SPACE, np.uint32)
         self._owners = np.full((height, width), -1, np.int16)
+        self._faint = np.zeros((height, width), np.bool_)
         self._styles: list[str] = []
         self._rows = np.arange(self.dot_height)[:, None]
 
-    def draw(self, spans: Spans, style: str, pattern: int = 0) -> None:
-        """Draws a curve over what is there, in one of the patterns that `STROKES` shows."""
+    def draw(self, spans: Spans, style: str, pattern: int = 0, faint: bool = False) -> None:
+        """Draws a curve over what is there, in one of the patterns that `STROKES` shows; faint ones give way to the others."""
         shown, period = _PATTERNS[pattern % len(_PATTERNS)] if not self.ascii else (1, 1)
         drawn = spans.drawn if shown == period else spans.drawn & (np.arange(self.dot_width) % period < shown)
         dots = (self._rows >= spans.top) & (self._rows <= spans.bottom) & drawn
         if self.ascii:
-            self._set(dots, ord(ASCII_STROKES[pattern % len(ASCII_STROKES)]), style)
+            self._set(dots, ord(ASCII_FAINT if faint else ASCII_STROKES[pattern % len(ASCII_STROKES)]), style)
             return
         cells = dots.reshape(self.height, 4, self.width, 2)
         bits = np.add.reduce(cells * _DOTS, axis=(1, 3), dtype=np.uint8)
         lit = bits != 0
-        under = np.where(self._codes >= _BRAILLE, self._codes & 0xFF, 0)
+        kept = (self._codes >= _BRAILLE) & (self._faint == faint)  # a cell has one colour: dots behind would take on this one
+        under = np.where(kept, self._codes & 0xFF, 0)
         self._set(lit, (_BRAILLE | under | bits)[lit], style)
+        self._faint[lit] = faint
 
     def column(self, cell: int, glyph: str, style: str, restyle: bool = False) -> None:
         """A vertical line in the free cells of a column; `restyle` colours the curves it crosses too."""

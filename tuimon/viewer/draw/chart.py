@@ -182,7 +182,7 @@ def _plot(curves: Sequence[Curve], options: Options, view: _View, width: int, he
     canvas = Canvas(width, height, ascii)
     for (curve, columns), pattern in _in_order(curves, view.columns):
         spans = trace(columns, *view.y_range, canvas.dot_height, options.log_y)
-        canvas.draw(spans, curve.style, pattern)
+        canvas.draw(spans, curve.style, pattern, curve.faint)
     _draw_markers(canvas, options.markers, view.x_range)
     cursor = _cell(options.cursor, view.x_range, width)
     if cursor is not None:

@@ -25,6 +25,8 @@ _SHADES = " ░░▒▒▓▓██"
 _ASCII_SHADES = " .:-=+*#@"
 _HEATS = 8
 _NEGLIGIBLE = 1e-3  # share of the mass at either end that may lie beyond the range shown
+_GUTTER, _SIGNED_GUTTER = 6, 7  # cells for `2^-12 `, `-2^-12 `
+_TONES = 16
 _SNAP = 4  # the range moves in fours, so that it stands still while values drift a little
 
 
@@ -70,6 +72,48 @@ def histogram_line(counts: Floats | None, width: int, exponents: Exponents, asci
     return "".join(" " if level == 0 else blocks[level - 1] for level in levels)
 
 
+class SampleColumns:
+    """Samples through time in few enough columns: neighbours summed in twos, fours, … until they fit.
+
+    Columns stand still as samples arrive, and each sample is worked on once.
+    """
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self.group = 1  # samples a column
+        self._samples = 0
+        self._sums = np.zeros((0, BINS))
+
+    def of(self, counts: Floats, most: int) -> NDArray[np.float64]:
+        """The columns [k, BINS], k ≤ `most`, of `counts` [n, BINS], which begin with what earlier calls gave."""
+        most = max(most, 1)
+        wider = self.group > 1 and 2 * len(self._sums) <= most
+        if len(counts) < self._samples or wider:
+            self._begin()
+        while self.group * most < len(counts):
+            self._double()
+        self._add(np.nan_to_num(np.asarray(counts[self._samples :], np.float64)))
+        return self._sums
+
+    def _double(self) -> None:
+        self.group *= 2
+        if len(self._sums):
+            self._sums = np.add.reduceat(self._sums, np.arange(0, len(self._sums), 2), axis=0)
+
+    def _add(self, fresh: NDArray[np.float64]) -> None:
+        if not len(fresh):
+            return
+        target = np.arange(self._samples, self._samples + len(fresh)) // self.group
+        self._samples += len(fresh)
+        grown = np.zeros((int(target[-1]) + 1, BINS))
+        grown[: len(self._sums)] = self._sums
+        starts = np.flatnonzero(np.diff(target, prepend=-1))
+        grown[target[starts]] += np.add.reduceat(fresh, starts, axis=0)
+        self._sums = grown
+
+
 def heat_map(
     counts: Floats,
     steps: Sequence[int] | NDArray[np.int64],
@@ -77,6 +121,7 @@ def heat_map(
     height: int,
     ascii: bool = False,
     signed: bool = False,
+    kept: SampleColumns | None = None,
 ) -> list[Row]:
     """Histograms through time: a column is a sample (or several, summed), a row a power of two, the largest on top.
 
@@ -87,21 +132,23 @@ def heat_map(
         height: rows, with the steps underneath.
         ascii: no character beyond ASCII.
         signed: negative values below zero instead of together with the positive ones.
+        kept: what was worked out for the frame before, for the next one to be cheap.
 
     Returns:
         `height` rows of `width` cells; a cell's shade is its share of the column, darkest the largest share of all.
     """
     if not len(counts) or width < 1 or height < 1:
         return _nothing("no samples yet", width, height)
-    rows = height - 1 if height >= 3 else height
-    labels, table = _by_row(counts, rows, signed)
-    gutter = max(len(label) for label in labels) + 1 if width >= 16 else 0
-    grouped, group = _grouped(table, width - gutter)
-    share = grouped / np.maximum(grouped.sum(axis=0), 1e-30)
-    levels = np.ceil(np.sqrt(share / max(share.max(), 1e-30)) * _HEATS).astype(int)
+    kept = kept or SampleColumns()
+    gutter = (_SIGNED_GUTTER if signed else _GUTTER) if width >= 16 else 0
+    columns = kept.of(counts, width - gutter)
+    labels, table = _by_row(columns, height - 1 if height >= 3 else height, signed)
+    share = table / np.maximum(table.sum(axis=0), 1e-30)
+    darkest = math.ceil(share.max() * _TONES) / _TONES  # in steps, so that one sample does not shade all others anew
+    levels = np.ceil(np.sqrt(share / max(darkest, 1e-30)) * _HEATS).astype(int)
     body = [_heat_row(labels[r] if gutter else "", levels[r], gutter, width, ascii) for r in range(len(labels))]
-    if rows < height:
-        body.append(_step_row(steps, group, gutter, grouped.shape[1], width))
+    if len(body) < height:
+        body.append(_step_row(steps, kept.group, gutter, len(columns), width))
     return body + blank(width, height - len(body))
 
 
@@ -131,15 +178,7 @@ def _by_row(counts: Floats, rows: int, signed: bool) -> tuple[list[str], NDArray
     labels = labels[: max(rows, 1)]
     summing = np.zeros((len(labels), BINS))
     summing[np.minimum(target, len(labels) - 1), np.arange(BINS)] = 1
-    return labels, summing @ np.nan_to_num(np.asarray(counts, np.float64)).T
-
-
-def _grouped(table: NDArray[np.float64], width: int) -> tuple[NDArray[np.float64], int]:
-    """Neighbouring samples summed in twos, fours, … until they fit: columns stand still as samples arrive."""
-    group = 1
-    while table.shape[1] > group * max(width, 1):
-        group *= 2
-    return np.add.reduceat(table, np.arange(0, table.shape[1], group), axis=1), group
+    return labels, summing @ counts.T
 
 
 def _heat_row(label: str, levels: NDArray[np.int64], gutter: int, width: int, ascii: bool) -> Row:

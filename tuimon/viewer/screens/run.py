@@ -51,9 +51,10 @@ if TYPE_CHECKING:
     from tuimon.viewer.opened import OpenRun
 
 _ONE_LINE, _TWO_LINES = 110, 48  # cells that the header needs for everything but how a run ended
-SLOW_PANELS = ("layers", "detail", "histogram", "findings")
+SLOW_PANELS = ("layers", "detail", "histogram", "findings", "metrics")
 _SLOW_EVERY_S = 1.0
 _LEAST_HEIGHT = 12  # below, the panels alone
+_SMOOTHING = 0.6
 _LOSSES = ("loss/train", "loss/val")
 
 
@@ -81,7 +82,7 @@ class RunScreen(SteeringScreen):
         yield PageTabs([page.title for page in PAGES])
         with Container(id="panels", classes=" ".join(frame_classes(self.layout_now, size.height))):
             with self._group(Vertical(id="left")):
-                yield self._panel(Chart(_LOSSES, "loss", id="loss", classes="panel"))
+                yield self._panel(Chart(_LOSSES, "loss", smoothing=_SMOOTHING, id="loss", classes="panel"))
                 yield self._panel(ChartGrid(id="metrics", classes="panel"))
                 with self._group(Horizontal(id="band")):
                     yield self._panel(LeverPanel(id="levers", classes="panel"))
@@ -165,13 +166,13 @@ class RunScreen(SteeringScreen):
             self._slow = self.set_timer(wait_s, self._update_slow)
 
     def _update_slow(self) -> None:
-        """What changes as a whole with each sample of the layers, and what asks the rules: once a second is enough."""
+        """What changes as a whole with each sample of the layers, small charts, and what asks the rules: once a second."""
         if self._slow:
             self._slow.stop()
         self._slow = None
         self._slow_at = time.monotonic() if self.run.store.version else 0.0  # what comes first is not to wait
         for panel in self._in_sight():
-            if panel.id in SLOW_PANELS and isinstance(panel, Drawn):
+            if panel.id in SLOW_PANELS and isinstance(panel, Drawn | ChartGrid):
                 panel.update_from(self.run.store)
         self.query_one(FindingsPanel).update_from(self.run.diagnosed())
 

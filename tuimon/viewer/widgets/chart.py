@@ -69,6 +69,7 @@ class Chart(Drawn, can_focus=True):
         *,
         compact: bool = False,
         log_y: bool = False,
+        smoothing: float = 0.0,
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
@@ -78,6 +79,7 @@ class Chart(Drawn, can_focus=True):
         self.compact = compact
         self.cursor: float | None = None
         self.set_reactive(Chart.log_y, log_y)
+        self.set_reactive(Chart.smoothing, smoothing)
         self._runs: dict[str, Store] = {}
         self._book = CurveBook()
         self._curves: list[Curve] = []

@@ -18,6 +18,7 @@ from tuimon.viewer.widgets.chart_groups import LAYER_KINDS, layer_labels
 from tuimon.viewer.widgets.wording import is_move, marker_label
 
 SERIES_STYLES = 6
+_MEANS = "/val"
 _SMOOTHED_POINTS = 250  # up to here a weight means what it says
 
 
@@ -61,7 +62,10 @@ class CurveBook:
         self._traced: dict[tuple[int, str, Axis, float], _Traced] = {}
 
     def curves(self, runs: Mapping[str, Store], tags: Sequence[str], axis: Axis, smoothing: float) -> list[Curve]:
-        """The curves of `tags` in each run, in order; smoothed ones with their raw course faintly behind them."""
+        """The curves of `tags` in each run, in order; smoothed ones with their raw course faintly behind them.
+
+        What was measured on all of the validation data is a mean already, and stays as it is.
+        """
         labels = dict(zip(tags, _labels(tags), strict=True))
         wanted = [
             (index, name, store, tag)
@@ -75,11 +79,11 @@ class CurveBook:
         for index, name, store, tag in wanted:
             run = (name, index) if len(runs) > 1 else None
             label, style = _look(labels[tag], run, tags.index(tag), len(tags))
-            stretched = _stretched(smoothing, len(store.series[tag]))
-            for weight in (0.0, stretched) if smoothing else (0.0,):
+            stretched = 0.0 if tag.endswith(_MEANS) else _stretched(smoothing, len(store.series[tag]))
+            for weight in (0.0, stretched) if stretched else (0.0,):
                 key = (id(store), tag, axis, weight)
                 used[key] = self._extended(key, store)
-                faint = bool(smoothing) and not weight
+                faint = bool(stretched) and not weight
                 found.append(Curve(label, "raw" if faint else style, used[key].pyramid, faint))
         self._traced = used
         return found

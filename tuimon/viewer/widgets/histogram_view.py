@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 
 from tuimon import format
 from tuimon.log.store import Store
-from tuimon.viewer.draw.histogram import heat_map
+from tuimon.viewer.draw.histogram import SampleColumns, heat_map
 from tuimon.viewer.draw.rows import Row
 from tuimon.viewer.widgets.drawn import Drawn
 from tuimon.viewer.widgets.row_list import message
@@ -26,6 +26,8 @@ class HistogramView(Drawn, can_focus=True):
         super().__init__(id=id, classes=classes)
         self.kind: Kind = kind
         self.layer_name = ""
+        self._kept = SampleColumns()
+        self._kept_for: Hashable = None
 
     def on_mount(self) -> None:
         """Names the panel."""
@@ -56,7 +58,15 @@ class HistogramView(Drawn, can_focus=True):
         series = self.store.histograms.get(self._tag) if self.store else None
         if series is None or not len(series):
             return message(self._empty_text(), width, height)
-        return heat_map(series.counts, series.steps, width, height, self.ascii, signed=self.kind == "activation")
+        signed = self.kind == "activation"
+        return heat_map(series.counts, series.steps, width, height, self.ascii, signed, self._columns())
+
+    def _columns(self) -> SampleColumns:
+        """Those of the frame before, unless it showed something else."""
+        key = (self._tag, id(self.store), id(self.store.started) if self.store else 0)
+        if key != self._kept_for:
+            self._kept, self._kept_for = SampleColumns(), key
+        return self._kept
 
     @property
     def _tag(self) -> str:
