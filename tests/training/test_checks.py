@@ -192,6 +192,18 @@ def test_a_deep_sigmoid_network_has_vanishing_gradients() -> None:
     assert failed(subject_of(*DEEP, "norm=batch"), "gradients") == ""
 
 
+def test_gradients_that_are_all_too_small_fail() -> None:
+    """Forty small matrices, without a ReLU to blame: first and last are alike, and alike far too small."""
+    deep = subject_of("activation=identity", f"hidden={','.join(['16'] * 40)}", "init.name=normal", "init.std=0.05")
+    assert "gradient fc1: Hardly any gradient is left" in failed(deep, "gradients")
+
+
+def test_a_start_at_zero_is_no_false_start() -> None:
+    """Pixels from 0 to 1 are reconstructed worse by nothing than by their mean: that is not the model's fault."""
+    plain = subject_of("model=autoencoder", "task=reconstruction", "scale=minmax", "hidden=32,8")
+    assert lines(plain, "first loss")["first loss"].verdict == "pass"
+
+
 def test_shuffled_labels_stop_the_ladder_at_its_first_rung() -> None:
     """They are learned by heart, and no better than chance on new examples: the line says what to look at."""
     (found,) = lines(subject_of("shuffled_labels=1"), "ladder").values()

@@ -20,7 +20,8 @@ _EXAMPLES = 512
 def check_first_loss(subject: Subject) -> Iterator[Line]:
     """Warns above 2 times what chance predicts, fails above 4 times; warns where it is far below."""
     batch = subject.sample(_EXAMPLES)
-    found = float(subject.loss_of(subject.fresh(), batch))
+    outputs = subject.fresh()(batch.inputs)
+    found = float(subject.loss(outputs, batch.targets))
     if subject.task == "quadratic":
         verdict = judge(abs(found), math.inf, math.inf)
         yield line("first loss", verdict, format.number(found), "It is not finite.", "the function's value at the start")
@@ -32,7 +33,8 @@ def check_first_loss(subject: Subject) -> Iterator[Line]:
         yield Line("first loss", "warn", number, text)
         return
     text = "The model starts sure of wrong answers: its outputs are too large. Use smaller weights, prepare the inputs."
-    yield line("first loss", judge(found / expected, 2.0, 4.0), number, text, _told(subject))
+    silent = float(subject.loss(torch.zeros_like(outputs), batch.targets))  # may be more, where targets are all of one sign
+    yield line("first loss", judge(found / max(expected, silent), 2.0, 4.0), number, text, _told(subject))
 
 
 def _told(subject: Subject) -> str:

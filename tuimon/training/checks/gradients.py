@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tuimon import format
 from tuimon.monitor.layers import find_layers
-from tuimon.report import Line, Verdict
+from tuimon.report import Line
 from tuimon.training.checks.activations import merged
 from tuimon.training.checks.subject import Subject
 from tuimon.training.checks.words import judge, line
@@ -42,9 +42,13 @@ def check_gradients(subject: Subject) -> Iterator[Line]:
 
 
 def _line(name: str, size: float) -> Line:
-    text = "Zero before the first step: what comes after it is dead, or begins at zero."
-    verdict: Verdict = "warn" if size == 0 else "pass"
-    return line(f"gradient {name}", verdict, format.scientific(size), text, "root mean square over its weights")
+    if size == 0:
+        text = "Zero before the first step: what comes after it is dead, or begins at zero."
+        return Line(f"gradient {name}", "warn", "0", text)
+    text = f"Hardly any gradient is left: {_REVIVE}."
+    return line(
+        f"gradient {name}", judge(1 / size, 1e8, 1e11), format.scientific(size), text, "root mean square over its weights"
+    )
 
 
 def _ratio(sizes: list[tuple[str, float]]) -> Line:
