@@ -18,6 +18,7 @@ from tuimon.spec import load_spec
 from tuimon.training.checks import CHECKS, Subject, examine, made, report
 from tuimon.training.checks.building import build_subject, read_data
 from tuimon.training.checks.gradient_check import worst_entry
+from tuimon.training.checks.ladder import climb, rungs
 from tuimon.training.checks.subject import fenced
 from tuimon.training.checks.watching import activations_of
 from tuimon.training.randomness import random_states
@@ -295,6 +296,15 @@ def test_the_range_test_finds_the_largest_rate_of_the_quadratic() -> None:
         ].verdict
         == "fail"
     )
+
+
+def test_the_ladder_of_a_text_begins_with_the_last_character() -> None:
+    """Which tells more of the next one than how often each is."""
+    subject = subject_of("data=text", "context=16", "model=rnn", "hidden=8")
+    rung = next(rungs(subject))
+    with fenced(subject.device):
+        climbed = climb(subject, rung)
+    assert rung.name == "the last character alone" and climbed.own.better
 
 
 def test_activations_are_named_by_their_module_or_function() -> None:

@@ -68,4 +68,4 @@ def _counts(module: nn.Module) -> bool:
 
 def _size(parameters: tuple[Tensor, ...]) -> float | None:
     gradients = [p.grad.flatten() for p in parameters if p.grad is not None and p.ndim > 1]
-    return float(torch.cat(gradients).square().mean().sqrt()) if gradients else None
+    return float(torch.cat(gradients).double().square().mean().sqrt()) if gradients else None

@@ -168,7 +168,7 @@ def _try(
 ) -> Score:
     steps, seconds = (_FULL_STEPS, _FULL_SECONDS) if rung.full else (_STEPS, _SECONDS)
     fitting.fit(model, rung.loss, fitting.batches(rung.train, size), optimizer(model), steps=steps, seconds=seconds)
-    val = rung.val if len(rung.val) <= _VALIDATED else subject.sample(_VALIDATED, rung.val)
+    val = subject.sample(_VALIDATED, rung.val)
     with torch.no_grad():
         outputs = model.eval()(val.inputs)
         return (_accuracy if subject.task == "classification" else _explained)(rung, val, outputs)
