@@ -105,34 +105,35 @@ def row(outcome: Outcome) -> list[str]:
     ]  # fmt: skip
 
 
-def last(store: Store, tag: str) -> float:
-    """A series' last value; NaN where there is none."""
-    return store[tag].last if tag in store.series else math.nan
+def last(store: Store, tag: str) -> float | None:
+    """A series' last value; None where there is no series."""
+    return store[tag].last if tag in store.series else None
 
 
-def least(store: Store, tag: str) -> float:
+def least(store: Store, tag: str) -> float | None:
     """A series' least value, NaN left out."""
     values = [float(value) for value in store[tag].values if not math.isnan(value)] if tag in store.series else []
-    return min(values, default=math.nan)
+    return min(values, default=None)
 
 
-def mean_of_last(store: Store, tag: str, share: float = 0.05) -> float:
+def mean_of_last(store: Store, tag: str, share: float = 0.05) -> float | None:
     """The mean over a series' end: one batch's loss says little."""
-    values = store[tag].values if tag in store.series else []
-    count = max(1, round(len(values) * share))
-    return float(sum(values[-count:]) / count) if len(values) else math.nan
+    if tag not in store.series:
+        return None
+    values = store[tag].values
+    return float(values[-max(1, round(len(values) * share)) :].mean())
 
 
 def dead(store: Store, hidden: int) -> str:
     """How many hidden units are dead, of how many where the model's width says it."""
     tags = [tag for tag in store.series if tag.startswith("dead_units/") and not tag.endswith("/out")]
-    counted = sum(last(store, tag) for tag in tags)
+    counted = sum(store[tag].last for tag in tags)
     return "–" if not tags else f"{counted:.0f}" + (f" of {hidden}" if hidden else "")
 
 
 def saturated(store: Store) -> str:
     """The mean share of saturated units over those layers whose activation has an asymptote."""
-    shares = [last(store, tag) for tag in store.series if tag.startswith("saturated_fraction/")]
+    shares = [store[tag].last for tag in store.series if tag.startswith("saturated_fraction/")]
     return f"{sum(shares) / len(shares):.0%}" if shares else "–"
 
 
@@ -142,10 +143,10 @@ def gradients(store: Store, sample: int) -> str:
     return " / ".join(number(float(store[tag].values[sample])) for tag in (tags[0], tags[-1])) if tags else "–"
 
 
-def number(value: float) -> str:
-    """Three digits, whatever the size."""
-    if not math.isfinite(value):
-        return "–" if math.isnan(value) else f"{value}"
+def number(value: float | None) -> str:
+    """Three digits or more, whatever the size."""
+    if value is None:
+        return "–"
     return f"{value:.4f}" if 0.001 <= abs(value) < 10 else f"{value:.3g}"
 
 
@@ -156,9 +157,9 @@ def write(rows: dict[str, list[str]]) -> None:
     parts = [
         "# What every preset shows\n",
         f"Written by `python tests/benchmarks/bench_presets.py`, on {_machine()}.",
-        "Presets are trained two at a time, each on one thread of the CPU; seconds are of the processor, with about three of",
-        "starting Python and torch. The training loss is the mean over the last 20th of the steps; the score is accuracy, or",
-        "R² of a regression. A gradient is the norm of a layer's whole gradient, in the first sample, of step 1, and in the last.",
+        "Presets are trained two at a time, each on one thread of the CPU; seconds are of the processor, with the start of",
+        "Python and torch. The training loss is the mean over the last 20th of the steps; the score is accuracy, or R² of a",
+        "regression. A gradient is the norm of a layer's whole gradient, in the first sample, of step 1, and in the last one.",
     ]
     for group in dict.fromkeys(preset.group for preset in known):
         names = [preset.name for preset in known if preset.group == group]
