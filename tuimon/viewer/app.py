@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tuimon.viewer.opened import Answer, OpenRun
 
 DRAW_EVERY_S = 0.25
+_BEHIND_EVERY_S = 1.0  # behind a dialog, all that changes has the whole screen drawn
 _AWAIT_LOG_S = 0.2
 _STARTED_AFTER_S = 2.0
 _SOON_S = 0.001  # a timer of no length is an error in Textual
@@ -222,7 +223,8 @@ class TuimonApp(App[None]):
         """Draws at once when the last drawing is long enough ago, else when it will be."""
         self._dirty.add(path)
         if self._drawing is None:
-            wait_s = max(_SOON_S, self._drawn_at + DRAW_EVERY_S - time.monotonic())
+            every_s = DRAW_EVERY_S if self.front is self.screen else _BEHIND_EVERY_S
+            wait_s = max(_SOON_S, self._drawn_at + every_s - time.monotonic())
             self._drawing = self.set_timer(wait_s, self._draw)
 
     def _draw(self) -> None:
@@ -333,8 +335,12 @@ class TuimonApp(App[None]):
         """Opens the help."""
         from tuimon.viewer.screens.help import HelpScreen
 
-        if isinstance(self.screen, TuimonScreen):
-            self.push_screen(HelpScreen(self.screen.PLACE, self.ascii_only))
+        if not isinstance(self.screen, TuimonScreen):
+            return
+        name = f"help-{self.screen.PLACE}"
+        if not self.is_screen_installed(name):
+            self.install_screen(HelpScreen(self.screen.PLACE, self.ascii_only), name)  # kept: the next time it is there at once
+        self.push_screen(name)
 
     async def action_quit(self) -> None:
         """What Textual's own palette calls."""

@@ -156,6 +156,29 @@ async def test_events_are_followed(make_run, show):
         assert "! late" in shown.lines()[-1]
 
 
+async def test_routine_checkpoints_share_a_line(make_run, show):
+    """One for each reason, counted, with the latest step; whatever else happens begins new lines."""
+    run = make_run()
+    async with show(events := EventList(), 70, 9) as shown:
+        run.start()
+        for epoch in (1, 2, 3):
+            run.writer.event(CheckpointSaved(epoch * 10, "last.pt", "last"))
+            run.writer.event(CheckpointSaved(epoch * 10, "best.pt", "best"))
+        run.writer.event(CheckpointSaved(33, "step-33.pt", "asked"))
+        run.writer.event(CheckpointSaved(40, "last.pt", "last"))
+        events.update_from(run.read())
+        lines = [" ".join(line.split()[1:]) for line in shown.lines() if line.strip()]
+        assert lines[1:] == [
+            "30 3 × saved last.pt (to resume from)",
+            "30 3 × saved best.pt (best so far)",
+            "33 saved step-33.pt (as asked)",
+            "40 saved last.pt (to resume from)",
+        ]
+        run.writer.event(CheckpointSaved(50, "last.pt", "last"))
+        events.update_from(run.read())
+        assert "50  2 × saved last.pt" in shown.text() and events.count() == 5
+
+
 @pytest.mark.parametrize(
     ("event", "words"),
     [
@@ -164,7 +187,7 @@ async def test_events_are_followed(make_run, show):
         (Applied(1, "l1", 0.1, 0.1, True, False), "l1 0.1 → off (0.1)"),
         (Applied(1, "checkpoint", note="step-1.pt"), "checkpoint done (step-1.pt)"),
         (Refused(1, "lr_scale", 9.0, "above 1"), "refused lr_scale 9: above 1"),
-        (CheckpointSaved(1, "c.pt", "best"), "saved c.pt (best)"),
+        (CheckpointSaved(1, "c.pt", "best"), "saved c.pt (best so far)"),
         (Gap(3, "disk full"), "! 3 records lost (disk full)"),
         (Ended("failed", "boom"), "failed: boom"),
         (Exited(signal=9), "killed by SIGKILL"),

@@ -48,6 +48,11 @@ class HelpScreen(ModalScreen[None]):
         """Arrow keys scroll."""
         self.query_one(VerticalScroll).focus()
 
+    def on_screen_resume(self) -> None:
+        """Begins at the top again."""
+        for box in self.query(VerticalScroll):
+            box.scroll_home(animate=False)
+
 
 def help_text(place: Place, ascii: bool = False) -> str:
     """The help of one screen, as plain text."""

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable
+from typing import NamedTuple
 
 from tuimon import format
 from tuimon.log.batch import EventRecord
+from tuimon.log.records import CheckpointSaved
 from tuimon.log.store import Store
 from tuimon.viewer.draw.rows import Row, Span
 from tuimon.viewer.widgets.row_list import RowList
 from tuimon.viewer.widgets.wording import describe
 
 
+class Line(NamedTuple):
+    """An event, or the latest of several that say the same."""
+
+    record: EventRecord
+    times: int = 1
+
+
 class EventList(RowList):
     """Time, step and words of each event; follows the newest."""
 
     follows = True
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._lines: list[Line] = []
+        self._read = 0
 
     def on_mount(self) -> None:
         """Names the panel."""
@@ -26,22 +40,57 @@ class EventList(RowList):
         """The events only grow."""
         return len(store.events)
 
+    def update_from(self, store: Store) -> None:
+        """Shows the store's events; another run's begin anew."""
+        if store is not self.store:
+            self._lines, self._read = [], 0
+        super().update_from(store)
+
+    def take(self, store: Store) -> None:
+        """Folds in what is new."""
+        for record in store.events[self._read :]:
+            fold(self._lines, record)
+        self._read = len(store.events)
+
     def count(self) -> int:
-        """One row an event."""
-        return len(self.store.events) if self.store else 0
+        """One row a line."""
+        return len(self._lines)
 
     def row(self, index: int, width: int) -> Row:
-        """Clock, step, and what happened."""
-        assert self.store is not None
-        record = self.store.events[index]
+        """Clock, step, and what happened, how often."""
+        record, times = self._lines[index]
         text, style = describe(record.event, self.ascii)
         clock = time.strftime("%H:%M:%S", time.localtime(record.wall_time))
         step = f"{format.count(_step(record)):>8}" if width >= 40 else ""
-        return [Span(f"{clock} ", "dim"), Span(f"{step}  " if step else "", "axis"), Span(text, style)]
+        often = f"{times} {'x' if self.ascii else '×'} " if times > 1 else ""
+        return [Span(f"{clock} ", "dim"), Span(f"{step}  " if step else "", "axis"), Span(often, "dim"), Span(text, style)]
 
     def empty_text(self) -> str:
         """What will appear."""
         return "No events yet.\nStarting, steering, checkpoints and warnings will be listed here."
+
+
+def fold(lines: list[Line], record: EventRecord) -> None:
+    """Adds an event. Checkpoints that a run saves by itself, one after the other, share a line for each reason."""
+    if not _is_routine(record):
+        lines.append(Line(record))
+        return
+    for place in range(len(lines) - 1, -1, -1):
+        known, times = lines[place]
+        if not _is_routine(known):
+            break
+        if _reason(known) == _reason(record):
+            lines[place] = Line(record, times + 1)
+            return
+    lines.append(Line(record))
+
+
+def _is_routine(record: EventRecord) -> bool:
+    return isinstance(record.event, CheckpointSaved) and record.event.reason != "asked"
+
+
+def _reason(record: EventRecord) -> str:
+    return record.event.reason if isinstance(record.event, CheckpointSaved) else ""
 
 
 def _step(record: EventRecord) -> int:

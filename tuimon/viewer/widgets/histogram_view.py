@@ -7,7 +7,6 @@ from typing import ClassVar, Literal
 
 from textual.binding import Binding, BindingType
 
-from tuimon import format
 from tuimon.log.store import Store
 from tuimon.viewer.draw.histogram import SampleColumns, heat_map
 from tuimon.viewer.draw.rows import Row
@@ -49,10 +48,6 @@ class HistogramView(Drawn, can_focus=True):
         series = store.histograms.get(self._tag)
         return self._tag, series.version if series else 0
 
-    def take(self, store: Store) -> None:
-        """The title says how many samples there are."""
-        self._name_panel()
-
     def draw(self, width: int, height: int) -> list[Row]:
         """The heat map, or what will be in it."""
         series = self.store.histograms.get(self._tag) if self.store else None
@@ -79,10 +74,8 @@ class HistogramView(Drawn, can_focus=True):
             self.update_from(self.store)
 
     def _name_panel(self) -> None:
-        series = self.store.histograms.get(self._tag) if self.store else None
         between = " - " if self.is_attached and self.ascii else " · "
-        parts = [self.kind, self.layer_name, f"{format.count(len(series))} samples" if series else ""]
-        self.border_title = between.join(part for part in parts if part)
+        self.border_title = between.join(part for part in (self.kind, self.layer_name) if part)
 
     def _empty_text(self) -> str:
         if not self.layer_name:

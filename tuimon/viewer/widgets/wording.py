@@ -23,6 +23,7 @@ from tuimon.log.records import (
 
 _SHORT = {"lr_scale": "lr", "weight_decay": "wd", "clip_norm": "clip", "regularization": "reg"}
 _ENDINGS = {"finished": "good", "stopped": "warn", "failed": "bad"}
+_REASONS = {"last": "to resume from", "best": "best so far", "asked": "as asked"}
 _LEVELS = {"info": "value", "warning": "warn", "error": "bad"}
 
 
@@ -39,7 +40,7 @@ def describe(event: Event, ascii: bool = False) -> tuple[str, str]:
             value = "" if event.value is None else f" {lever_value(event.value, ascii=ascii)}"
             return f"refused {event.lever}{value}: {event.reason}{_by(event.by)}", "warn"
         case CheckpointSaved():
-            return f"saved {event.path} ({event.reason})", "value"
+            return f"saved {event.path} ({_REASONS[event.reason]})", "value"
         case Notice():
             return ("! " if event.level != "info" else "") + event.text, _LEVELS[event.level]
         case Gap():
