@@ -163,7 +163,7 @@ def write(rows: dict[str, list[str]]) -> None:
     ]
     for group in dict.fromkeys(preset.group for preset in known):
         names = [preset.name for preset in known if preset.group == group]
-        parts.append(f"\n## {group.capitalize()}\n\n{table((kept | rows)[name] for name in names)}")
+        parts.append(f"\n## {group[:1].upper()}{group[1:]}\n\n{table((kept | rows)[name] for name in names)}")
     RESULTS.write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 
