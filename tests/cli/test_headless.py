@@ -172,7 +172,7 @@ def test_attached_ctrl_c_ends_the_watching_and_not_the_run(runs: Runs) -> None:
 
 def test_on_a_terminal_one_line_rewrites_itself(runs: Runs) -> None:
     """It fits the width, and what happens is printed above it."""
-    run = runs.start("a", "--steps", "200")
+    run = runs.start("a", "--steps", "800")
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
     process = subprocess.Popen([sys.executable, "-c", OWNED, str(run)], stdout=slave, stderr=slave, stdin=slave)

@@ -212,6 +212,11 @@ class TuimonApp(App[None]):
         screens = self._screens()
         return screens[-1] if screens else None
 
+    @property
+    def is_covered(self) -> bool:
+        """Whether a dialog lies over the front screen."""
+        return self.front is not None and self.front is not self.screen_stack[-1]
+
     def _each_screen_told(self, path: Path, answer: Answer) -> None:
         for screen in self._screens():
             screen.answered(path, answer)
@@ -223,7 +228,7 @@ class TuimonApp(App[None]):
         """Draws at once when the last drawing is long enough ago, else when it will be."""
         self._dirty.add(path)
         if self._drawing is None:
-            every_s = DRAW_EVERY_S if self.front is self.screen else _BEHIND_EVERY_S
+            every_s = _BEHIND_EVERY_S if self.is_covered else DRAW_EVERY_S
             wait_s = max(_SOON_S, self._drawn_at + every_s - time.monotonic())
             self._drawing = self.set_timer(wait_s, self._draw)
 

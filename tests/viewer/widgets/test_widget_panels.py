@@ -95,6 +95,24 @@ async def test_levers_are_requested_until_the_log_answers(make_run, show):
         assert "not sent: the run is gone" in shown.lines()[2]
 
 
+async def test_a_narrow_panel_shows_what_became_of_commands(make_run, show):
+    """The help goes, then the outcome's words: which step it was applied at, or that and why it was not, stays in sight."""
+    run = make_run()
+    run.start()
+    async with show(panel := LeverPanel(), 31, 8) as shown:
+        panel.update_from(run.read())
+        assert shown.lines()[0].split() == ["lr_scale", "1"]
+        panel.requested(Command("lr_scale", "multiply", 0.5, id="1"))
+        assert "½ requested" in shown.lines()[0]
+        run.writer.event(Applied(1200, "lr_scale", 1.0, 0.5, id="1"), 1200)
+        run.writer.event(Refused(1201, "weight_decay", 9.0, "above 1"), 1201)
+        run.writer.event(Applied(1202, "checkpoint", note="checkpoints/step-1202.pt"), 1202)
+        panel.update_from(run.read())
+        assert "0.5 at 1 200" in shown.lines()[0]
+        assert "refused: abov…" in shown.lines()[1]
+        assert "done at 1 202" in shown.lines()[4]
+
+
 async def test_an_answer_to_an_earlier_command_does_not_end_a_later_one(make_run, show):
     """The later one is still requested."""
     run = make_run()

@@ -1,4 +1,4 @@
-"""The line of page numbers on a run's screen. What became of the latest command stands at its right end for a while."""
+"""The line of page numbers on a run's screen. Where it has room, what became of the latest command stands at its right end."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 from textual import events
 from textual.message import Message
-from textual.timer import Timer
 
-from tuimon.viewer.draw.rows import Row, Span, fit, overlay
-from tuimon.viewer.widgets.drawn import Drawn
+from tuimon.viewer.draw.rows import Row, Span, fit, overlay, shorten
+from tuimon.viewer.widgets.saying import Saying
 
-_SAID_FOR_S = 6.0
+_LEAST_SAID = 28  # cells that are worth saying something in
 
 
 class Tab(NamedTuple):
@@ -44,7 +43,7 @@ def _place(titles: Sequence[str], gap: int) -> list[Tab]:
     return tabs
 
 
-class PageTabs(Drawn):
+class PageTabs(Saying):
     """Numbers and titles; a click goes to the page."""
 
     DEFAULT_CSS = "PageTabs { height: 1; }"
@@ -60,8 +59,6 @@ class PageTabs(Drawn):
         super().__init__(id="pages")
         self.titles = tuple(titles)
         self.current = 0
-        self.said: Span = Span("")
-        self._forget: Timer | None = None
 
     def show(self, current: int) -> None:
         """Marks a page as the one with the focus."""
@@ -69,13 +66,12 @@ class PageTabs(Drawn):
             self.current = current
             self.redraw()
 
-    def say(self, text: str, style: str = "marker", lasting: bool = False) -> None:
-        """Shows a text at the right end, for a few seconds or until the next one."""
-        self.said = Span(f" {text} ", style) if text else Span("")
-        if self._forget:
-            self._forget.stop()
-        self._forget = None if lasting or not text else self.set_timer(_SAID_FOR_S, lambda: self.say(""))
-        self.redraw()
+    @property
+    def room(self) -> int:
+        """Cells that the titles leave free at the right; none where too few to say something in."""
+        tabs = place_tabs(self.titles, self.size.width)
+        free = self.size.width - (tabs[-1].end if tabs else 0) - 2
+        return free if free >= _LEAST_SAID else 0
 
     def draw(self, width: int, height: int) -> list[Row]:
         """One line."""
@@ -84,8 +80,8 @@ class PageTabs(Drawn):
             at = sum(len(span.text) for span in row)
             row.append(Span(" " * (tab.start - at)))
             row += self._tab(tab)
-        row = fit(row, width)
-        return [overlay(row, max(width - len(self.said.text), 0), *self.said)] if self.said.text else [row]
+        text = shorten(self.said.text, self.room, self.ascii)
+        return [overlay(fit(row, width), width - len(text) - 1, text, self.said.style) if text else fit(row, width)]
 
     def on_click(self, event: events.Click) -> None:
         """Goes to the page."""

@@ -181,9 +181,8 @@ class RunScreen(SteeringScreen):
         width = self.size.width
         room = width - (_ONE_LINE if width >= _ONE_LINE else _TWO_LINES)
         header.set_state(status.state, shorten(status.detail, room, self.tuimon.ascii_only) if room > 10 else "")
-        tabs = self.query_one(PageTabs)
         if not status.live and status.detail and status not in (self._told, UNREAD):
-            tabs.say(f"{status.state}: {status.detail}", "warn")
+            self.say(f"{status.state}: {status.detail}", "warn")
         self._told = status
 
     def _in_sight(self) -> list[Widget]:

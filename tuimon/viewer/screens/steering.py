@@ -15,7 +15,7 @@ from tuimon.viewer.screens.base import TuimonScreen
 from tuimon.viewer.screens.dialogs import Prompt
 from tuimon.viewer.screens.key_bar import Hint
 from tuimon.viewer.screens.page_tabs import PageTabs
-from tuimon.viewer.widgets import FindingsPanel, LeverPanel
+from tuimon.viewer.widgets import FindingsPanel, LeverPanel, RunHeader
 
 if TYPE_CHECKING:
     from tuimon.viewer.opened import Answer, OpenRun
@@ -102,11 +102,18 @@ class SteeringScreen(TuimonScreen):
             return
         text = describe(answer)
         if isinstance(answer, Applied):
-            self.query_one(PageTabs).say(text, "good")
+            self.say(text, "good")
             return
         self.query_one(LeverPanel).failed(answer.id, answer.reason)
-        self.query_one(PageTabs).say("")
+        self.say("")
         self._refuse(text)
+
+    def say(self, text: str, style: str = "marker", lasting: bool = False) -> None:
+        """Tells the user, on the line that has room: the pages' titles stay whole."""
+        tabs, header = self.query_one(PageTabs), self.query_one(RunHeader)
+        here, elsewhere = (tabs, header) if tabs.room else (header, tabs)
+        elsewhere.say("")
+        here.say(text, style, lasting)
 
     def _ask(self, command: Command) -> None:
         why = self.run.why_not(command.lever)
@@ -115,7 +122,7 @@ class SteeringScreen(TuimonScreen):
             return
         sent = self.run.send(command)
         self.query_one(LeverPanel).requested(sent)
-        self.query_one(PageTabs).say(f"requested: {_wording(sent)}", "warn", lasting=True)
+        self.say(f"requested: {_wording(sent)}", "warn", lasting=True)
 
     def _refuse(self, why: str) -> None:
         self.notify(why[:1].upper() + why[1:], severity="warning", timeout=4, markup=False)

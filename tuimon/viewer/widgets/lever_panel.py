@@ -17,6 +17,8 @@ from tuimon.viewer.widgets.row_list import RowList
 from tuimon.viewer.widgets.wording import lever_value
 
 _NAME = 16
+_VALUE = 12
+_LEAST_HELP = 12  # cells in which help still tells something
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class _Outcome:
     text: str
     style: str
     command_id: str = ""
+    beside: str = ""  # the value, where there is no room for the text; empty: the text stands in the value's place
 
 
 class LeverPanel(RowList):
@@ -112,14 +115,21 @@ class LeverPanel(RowList):
         return len(self._levers)
 
     def row(self, index: int, width: int) -> Row:
-        """Name, value, and what became of the last command."""
+        """Name, value, and what became of the last command; in a narrow panel, in as many words as fit."""
         lever = self._levers[index]
         value, style = self._value(lever)
         outcome = self._outcomes.get(lever.name)
-        row = [Span(f"{lever.name:<{_NAME}} ", "name" if lever.type != "action" else "key"), Span(f"{value:<12}", style)]
-        if outcome:
-            return [*row, Span(f" {outcome.text}", outcome.style)]
-        return [*row, Span(f" {lever.help}", "dim")]
+        name = Span(f"{lever.name:<{_NAME}} ", "name" if lever.type != "action" else "key")
+        room = width - len(name.text) - _VALUE - 1
+        if outcome is None:
+            told = [Span(f" {_cut(lever.help, room, self.ascii)}", "dim")] if room >= _LEAST_HELP else []
+            return [name, Span(f"{value:<{_VALUE}}", style), *told]
+        if len(outcome.text) <= room:
+            return [name, Span(f"{value:<{_VALUE}}", style), Span(f" {outcome.text}", outcome.style)]
+        if outcome.beside:
+            known = [] if lever.type == "action" else [Span(f"{value} ", style)]
+            return [name, *known, Span(outcome.beside, outcome.style)]
+        return [name, Span(_cut(outcome.text, room + _VALUE + 1, self.ascii), outcome.style)]
 
     def empty_text(self) -> str:
         """What will appear."""
@@ -181,7 +191,16 @@ class LeverPanel(RowList):
         if isinstance(event, Refused):
             self._outcomes[event.lever] = _Outcome(f"refused: {event.reason}", "bad")
         else:
-            self._outcomes[event.lever] = _Outcome(f"{_moved(event, self.ascii)} at step {step}", "good")
+            self._outcomes[event.lever] = _Outcome(
+                f"{_moved(event, self.ascii)} at step {step}", "good", beside=f"{'done ' if event.new is None else ''}at {step}"
+            )
+
+
+def _cut(text: str, width: int, ascii: bool) -> str:
+    if len(text) <= width:
+        return text
+    mark = "~" if ascii else "…"
+    return text[: max(width - 1, 0)].rstrip() + mark
 
 
 def _moved(event: Applied, ascii: bool) -> str:

@@ -12,15 +12,16 @@ from tuimon.launcher.summary import made_of
 from tuimon.log.store import Store
 from tuimon.viewer.draw.meter import state_glyph
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten, width_of
-from tuimon.viewer.widgets.drawn import Drawn
+from tuimon.viewer.widgets.saying import Saying
 
 _ONE_LINE = 110
+_LEAST_NAME = 12
 
 
-class RunHeader(Drawn):
+class RunHeader(Saying):
     """Name, model and optimizer; state; epoch, step, speed and time left; learning rate and regularization.
 
-    On one line where that fits, else on two; what does not fit then goes from the right.
+    On one line where that fits, else on two; what does not fit then goes from the right. What is said stands on the upper one.
     """
 
     DEFAULT_CSS = "RunHeader { height: auto; }"
@@ -49,10 +50,11 @@ class RunHeader(Drawn):
         if self.store is None:
             return [[Span("no run yet", "dim")]]
         who, how = _who(self.store, self.ascii), self._how()
-        far, set_to = _far(self.store, self.ascii), _set_to(self.store, self.ascii)
+        far, set_to = _far(self.store, self._state == "running", self.ascii), _set_to(self.store, self.ascii)
         if height >= 2:
-            first = _spread([who], how, width, self.ascii)
-            return [first, _spread([far], set_to, width, self.ascii)]
+            room = max(width - _LEAST_NAME - width_of(how) - 4, 0)
+            said = [Span(shorten(self.said.text, room, self.ascii), self.said.style)] if self.said.text else set_to
+            return [_spread([who], [*said, Span("  "), *how], width, self.ascii), fit(far, width)]
         return [_spread([who, how, far], set_to, width, self.ascii)]
 
     def _how(self) -> Row:
@@ -69,7 +71,7 @@ def _who(store: Store, ascii: bool) -> Row:
     return [Span(name, "title"), Span("".join(dot + part for part in parts), "dim")]
 
 
-def _far(store: Store, ascii: bool) -> Row:
+def _far(store: Store, running: bool, ascii: bool) -> Row:
     started = store.started
     total = started.total_steps if started else None
     row = [Span("step ", "dim"), Span(format.count(store.step), "value")]
@@ -83,7 +85,7 @@ def _far(store: Store, ascii: bool) -> Row:
         row = [Span("epoch ", "dim"), Span(str(epoch), "value"), Span(f"{epochs}  ", "dim"), *row]
     speed = store.last("throughput")
     row.append(Span(f"  {format.rate(speed, ascii)}", "value"))
-    if total and speed > 0 and store.step < total and not store.ended and not store.exited:
+    if running and total and speed > 0 and store.step < total:
         row += [Span("  ETA ", "dim"), Span(format.duration((total - store.step) / speed), "value")]
     return row
 
