@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test check lint types contracts format bench screenshots clean
+.PHONY: run test check lint types contracts format bench bench-presets screenshots clean
 
 run: $(VENV)/.train  ## launch the default preset: the screen in a terminal, the headless log where there is none
 	@$(BIN)/tuimon run digits-mlp $(ARGS)
@@ -29,8 +29,11 @@ format: $(VENV)/.dev  ## write the code the way `make lint` wants it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.bench  ## all benchmarks, each printing what it measured beside its baseline
-	@for script in tests/benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: $(VENV)/.bench  ## what watching costs: each benchmark prints what it measured beside its baseline
+	@for name in log draw monitor screen; do echo "== $$name"; $(BIN)/python tests/benchmarks/bench_$$name.py || exit 1; done
+
+bench-presets: $(VENV)/.dev  ## trains every preset and writes models/presets/RESULTS.md; a quarter of an hour
+	$(BIN)/python tests/benchmarks/bench_presets.py
 
 screenshots: $(VENV)/.dev  ## the pictures of the README, from a real run
 	$(BIN)/python screenshots/make_screenshots.py
