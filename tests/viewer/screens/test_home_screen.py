@@ -63,7 +63,7 @@ async def test_a_double_click_opens_the_run(runs_dir: Path, make_run: Any, monke
     monkeypatch.setattr(TuimonApp, "CLICK_CHAIN_TIME_THRESHOLD", 30.0)  # however slow the machine
     make_run("a")
     async with TuimonApp(runs_dir).run_test(size=SIZE, notifications=True) as pilot:
-        await until(pilot, lambda: pilot.app.screen.query(RunList))
+        await seen(pilot, "finished")
         await pilot.click(RunList, offset=(10, 1), times=2)
         await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
 

@@ -109,7 +109,7 @@ async def test_a_narrow_panel_shows_what_became_of_commands(make_run, show):
         run.writer.event(Applied(1202, "checkpoint", note="checkpoints/step-1202.pt"), 1202)
         panel.update_from(run.read())
         assert "0.5 at 1 200" in shown.lines()[0]
-        assert "refused: abov…" in shown.lines()[1]
+        assert "refused: above 1" in shown.lines()[1]
         assert "done at 1 202" in shown.lines()[4]
 
 
@@ -187,10 +187,10 @@ async def test_routine_checkpoints_share_a_line(make_run, show):
         events.update_from(run.read())
         lines = [" ".join(line.split()[1:]) for line in shown.lines() if line.strip()]
         assert lines[1:] == [
-            "30 3 × saved last.pt (to resume from)",
-            "30 3 × saved best.pt (best so far)",
-            "33 saved step-33.pt (as asked)",
-            "40 saved last.pt (to resume from)",
+            "30 3 × saved last.pt, to resume from",
+            "30 3 × saved best.pt, best so far",
+            "33 saved step-33.pt, as asked",
+            "40 saved last.pt, to resume from",
         ]
         run.writer.event(CheckpointSaved(50, "last.pt", "last"))
         events.update_from(run.read())
@@ -205,7 +205,7 @@ async def test_routine_checkpoints_share_a_line(make_run, show):
         (Applied(1, "l1", 0.1, 0.1, True, False), "l1 0.1 → off (0.1)"),
         (Applied(1, "checkpoint", note="step-1.pt"), "checkpoint done (step-1.pt)"),
         (Refused(1, "lr_scale", 9.0, "above 1"), "refused lr_scale 9: above 1"),
-        (CheckpointSaved(1, "c.pt", "best"), "saved c.pt (best so far)"),
+        (CheckpointSaved(1, "checkpoints/c.pt", "best"), "saved c.pt, best so far"),
         (Gap(3, "disk full"), "! 3 records lost (disk full)"),
         (Ended("failed", "boom"), "failed: boom"),
         (Exited(signal=9), "killed by SIGKILL"),

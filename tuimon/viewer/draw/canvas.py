@@ -11,7 +11,7 @@ from tuimon.viewer.draw.rows import Row, Span
 _BRAILLE = 0x2800
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], np.uint8)[:, None, :]  # of a cell: row, any, column
 _SPACE = 0x20
-_PATTERNS = ((1, 1), (2, 4), (1, 3), (4, 6), (3, 4), (2, 6))  # dots drawn of so many: how curves differ without colour
+_PATTERNS = ((1, 1), (3, 4), (1, 3), (4, 6), (2, 4), (2, 6))  # dots drawn of so many: how curves differ without colour
 STROKES = "─┄┈╌╍┅"  # the same patterns in a legend
 ASCII_STROKES = "*o+x#@"
 ASCII_FAINT = "."

@@ -18,6 +18,7 @@ from tuimon.viewer.draw.rows import Row, Span, fit, shorten
 from tuimon.viewer.keys import bindings
 from tuimon.viewer.screens.base import TuimonScreen
 from tuimon.viewer.widgets import Chart, ChartGrid, RowList
+from tuimon.viewer.widgets.chart_groups import NOISY
 
 if TYPE_CHECKING:
     from tuimon.viewer.opened import OpenRun
@@ -89,7 +90,7 @@ class CompareScreen(TuimonScreen):
     def compose(self) -> ComposeResult:
         """The loss big, everything else small, the table."""
         yield Static(f" compare  {len(self.runs)} runs", id="home-title", markup=False)
-        yield Chart(("loss/train",), "loss/train", id="overlay", classes="panel")
+        yield Chart(("loss/train",), "loss/train", smoothing=NOISY["loss"], id="overlay", classes="panel")
         yield ChartGrid(id="overlays", classes="panel")
         yield FinalValues()
         yield self.key_bar()

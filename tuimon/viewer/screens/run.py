@@ -45,16 +45,17 @@ from tuimon.viewer.widgets import (
     LeverPanel,
     RunHeader,
 )  # fmt: skip
+from tuimon.viewer.widgets.chart_groups import NOISY
+from tuimon.viewer.widgets.run_header import ONE_LINE
 
 if TYPE_CHECKING:
     from tuimon.launcher.status import Status
     from tuimon.viewer.opened import OpenRun
 
-_ONE_LINE, _TWO_LINES = 110, 48  # cells that the header needs for everything but how a run ended
+_TWO_LINES = 48  # cells that the header needs for everything but how a run ended
 SLOW_PANELS = ("layers", "detail", "histogram", "findings", "metrics")
 _SLOW_EVERY_S = 1.0
 _LEAST_HEIGHT = 12  # below, the panels alone
-_SMOOTHING = 0.6
 _LOSSES = ("loss/train", "loss/val")
 
 
@@ -82,7 +83,7 @@ class RunScreen(SteeringScreen):
         yield PageTabs([page.title for page in PAGES])
         with Container(id="panels", classes=" ".join(frame_classes(self.layout_now, size.height))):
             with self._group(Vertical(id="left")):
-                yield self._panel(Chart(_LOSSES, "loss", smoothing=_SMOOTHING, id="loss", classes="panel"))
+                yield self._panel(Chart(_LOSSES, "loss", smoothing=NOISY["loss"], id="loss", classes="panel"))
                 yield self._panel(ChartGrid(id="metrics", classes="panel"))
                 with self._group(Horizontal(id="band")):
                     yield self._panel(LeverPanel(id="levers", classes="panel"))
@@ -101,6 +102,7 @@ class RunScreen(SteeringScreen):
 
     def on_mount(self) -> None:
         """Shows what is known already; the rest comes with the feed."""
+        self.query_one(ChartGrid).leave_out(self.query_one("#loss", Chart).title)
         self.query_one(ConsoleView).open(self.run.path / "output.log")
         self.query_one("#layers" if self.layout_now != "single" else "#loss").focus()
         self._update(all_at_once=True)
@@ -179,7 +181,7 @@ class RunScreen(SteeringScreen):
     def _show_state(self, header: RunHeader) -> None:
         status = self.run.status
         width = self.size.width
-        room = width - (_ONE_LINE if width >= _ONE_LINE else _TWO_LINES)
+        room = width - (ONE_LINE if width >= ONE_LINE else _TWO_LINES)
         header.set_state(status.state, shorten(status.detail, room, self.tuimon.ascii_only) if room > 10 else "")
         if not status.live and status.detail and status not in (self._told, UNREAD):
             self.say(f"{status.state}: {status.detail}", "warn")
@@ -261,6 +263,7 @@ class RunScreen(SteeringScreen):
             self.action_zoom_panel()
             return
         big.set_tags(event.chart.tags, event.chart.title)
+        self.query_one(ChartGrid).leave_out(event.chart.title)
         big.update_from(self.run.store)
         self._go_to(0)
 

@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from tuimon.log.store import Store
 from tuimon.viewer.widgets.chart import Chart
-from tuimon.viewer.widgets.chart_groups import DECADES, MOST_LAYERS, grouped
+from tuimon.viewer.widgets.chart_groups import DECADES, MOST_LAYERS, NOISY, grouped
 from tuimon.viewer.widgets.facts import layer_names
 
 _SYSTEM = "system/"
@@ -37,6 +37,7 @@ class ChartGrid(VerticalScroll, can_focus=False):
         super().__init__(id=id, classes=classes)
         self._include_system = include_system
         self._filter = ""
+        self._left_out = ""
         self._runs: dict[str, Store] = {}
         self._shown: dict[str, Chart] = {}
         self._tags_seen: object = None
@@ -81,6 +82,11 @@ class ChartGrid(VerticalScroll, can_focus=False):
         self._filter = text.lower()
         self._arrange()
 
+    def leave_out(self, title: str) -> None:
+        """Keeps all charts but that one: it is shown elsewhere."""
+        self._left_out = title
+        self._arrange()
+
     def action_step(self, by: int) -> None:
         """Moves the focus from chart to chart."""
         charts = self.charts
@@ -89,11 +95,11 @@ class ChartGrid(VerticalScroll, can_focus=False):
             charts[min(max(index, 0), len(charts) - 1)].focus()
 
     def _arrange(self) -> None:
-        seen = (self._filter, tuple((name, len(store.series)) for name, store in self._runs.items()))
+        seen = (self._filter, self._left_out, tuple((name, len(store.series)) for name, store in self._runs.items()))
         if seen == self._tags_seen or not self.is_attached:
             return
         self._tags_seen = seen
-        wanted = {title: tags for title, tags in self._groups().items() if self._filter in title.lower()}
+        wanted = {title: tags for title, tags in self._groups().items() if self._is_wanted(title)}
         for title in [title for title in self._shown if title not in wanted]:
             self._shown.pop(title).remove()
         self._empty.display = not wanted
@@ -107,6 +113,9 @@ class ChartGrid(VerticalScroll, can_focus=False):
             self.sort_children(key=lambda child: order.get(id(child), -1))
             self._shown = {title: self._shown[title] for title in wanted}
 
+    def _is_wanted(self, title: str) -> bool:
+        return self._filter in title.lower() and title != self._left_out
+
     def _groups(self) -> dict[str, tuple[str, ...]]:
         tags = {tag for store in self._runs.values() for tag in store.series if self._shows(tag)}
         layers = dict.fromkeys(name for store in self._runs.values() for name in layer_names(store))
@@ -116,5 +125,5 @@ class ChartGrid(VerticalScroll, can_focus=False):
         return self._include_system or not tag.startswith(_SYSTEM)
 
     def _place(self, title: str, tags: tuple[str, ...]) -> Chart:
-        chart = self._shown[title] = Chart(tags, title, compact=True, log_y=title in DECADES)
+        chart = self._shown[title] = Chart(tags, title, compact=True, log_y=title in DECADES, smoothing=NOISY.get(title, 0.0))
         return chart

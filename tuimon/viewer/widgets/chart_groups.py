@@ -17,6 +17,7 @@ LAYER_KINDS = (
     "activation_max",
 )
 DECADES = ("grad_norm", "update_ratio")  # what vanishes or explodes does so by powers of ten
+NOISY = {"loss": 0.6, "accuracy": 0.6, "throughput": 0.9}  # what differs much from step to step
 MOST_LAYERS = 6  # as many as there are colours
 
 

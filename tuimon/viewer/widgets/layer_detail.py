@@ -101,9 +101,9 @@ def _course(store: Store, label: str, tag: str, width: int, ascii: bool) -> Iter
     series = store.series.get(tag)
     if series is None or not len(series):
         return
-    value = format.scientific(series.last)
+    value = format.number(series.last)
     room = min(width - _LABEL - 10, 40)
-    course = sparkline(series.values[-4 * max(room, 0) :], room, ascii) if room >= 4 else ""
+    course = sparkline(series.values[-4 * max(room, 0) :], room, ascii, log=True) if room >= 4 else ""
     yield [*_line(label, f"{value:<9} "), Span(course, "histogram")]
 
 
@@ -130,7 +130,7 @@ def _fraction(label: str, fraction: float, text: str, width: int, ascii: bool) -
     style = "bad" if fraction >= 0.5 else "warn" if fraction >= 0.1 else "value"
     mark = " !" if fraction >= 0.1 else ""
     room = width - _LABEL - len(text) - 4
-    drawn = f"{bar(fraction, min(room, 20), ascii)} " if room >= 5 else ""
+    drawn = f"{bar(fraction, min(room, 20), ascii)} " if fraction and room >= 5 else ""
     return [Span(f"{label:<{_LABEL}}", "dim"), Span(drawn, style), Span(f"{text}{mark}", style)]
 
 

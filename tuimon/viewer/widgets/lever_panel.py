@@ -16,7 +16,6 @@ from tuimon.viewer.draw.rows import Row, Span
 from tuimon.viewer.widgets.row_list import RowList
 from tuimon.viewer.widgets.wording import lever_value
 
-_NAME = 16
 _VALUE = 12
 _LEAST_HELP = 12  # cells in which help still tells something
 
@@ -119,7 +118,7 @@ class LeverPanel(RowList):
         lever = self._levers[index]
         value, style = self._value(lever)
         outcome = self._outcomes.get(lever.name)
-        name = Span(f"{lever.name:<{_NAME}} ", "name" if lever.type != "action" else "key")
+        name = Span(f"{lever.name:<{self._name_width}} ", "name" if lever.type != "action" else "key")
         room = width - len(name.text) - _VALUE - 1
         if outcome is None:
             told = [Span(f" {_cut(lever.help, room, self.ascii)}", "dim")] if room >= _LEAST_HELP else []
@@ -145,7 +144,7 @@ class LeverPanel(RowList):
 
     def clicked(self, index: int, x: int, times: int) -> None:
         """A click on the value, or a double click anywhere, is as enter; a click on the name only goes there."""
-        if x >= _NAME and times == 1:
+        if x >= self._name_width and times == 1:
             self.chosen(index)
 
     def action_multiply(self, factor: float) -> None:
@@ -173,6 +172,10 @@ class LeverPanel(RowList):
 
     def _current(self) -> LeverInfo | None:
         return self._levers[self.cursor] if self.cursor < len(self._levers) else None
+
+    @property
+    def _name_width(self) -> int:
+        return max((len(lever.name) for lever in self._levers), default=0)
 
     def _ask(self, command: Command) -> None:
         self.post_message(self.Asked(self, command))

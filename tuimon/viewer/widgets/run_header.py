@@ -14,7 +14,7 @@ from tuimon.viewer.draw.meter import state_glyph
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten, width_of
 from tuimon.viewer.widgets.saying import Saying
 
-_ONE_LINE = 110
+ONE_LINE = 130  # cells from which on one line has room for everything
 _LEAST_NAME = 12
 
 
@@ -39,7 +39,7 @@ class RunHeader(Saying):
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """A second line when narrow."""
-        return 2 if width < _ONE_LINE else 1
+        return 2 if width < ONE_LINE else 1
 
     def watched(self, store: Store) -> Hashable:
         """Nearly every record changes the step."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import PurePath
 
 from tuimon import format
 from tuimon.log.records import (
@@ -40,7 +41,7 @@ def describe(event: Event, ascii: bool = False) -> tuple[str, str]:
             value = "" if event.value is None else f" {lever_value(event.value, ascii=ascii)}"
             return f"refused {event.lever}{value}: {event.reason}{_by(event.by)}", "warn"
         case CheckpointSaved():
-            return f"saved {event.path} ({_REASONS[event.reason]})", "value"
+            return f"saved {PurePath(event.path).name}, {_REASONS[event.reason]}", "value"
         case Notice():
             return ("! " if event.level != "info" else "") + event.text, _LEVELS[event.level]
         case Gap():
