@@ -167,6 +167,17 @@ def test_curves_differ_without_colour():
     assert "⠉⠁⠉⠁" in drawn[1] and " " not in drawn[3][6:20]
 
 
+def test_a_curve_s_cells_hold_no_dots_of_another():
+    """A cell has one colour: what lies behind would seem to be a part of the curve on top."""
+    below, above = curve(range(9), [0.3] * 9, "a"), curve(range(9), [0, *[0.5] * 7, 1], "b", "val")
+    both = draw_chart([below, above], Options(legend=False), 24, 4).rows
+    alone = rows([above], Options(legend=False), 24, 4)
+    for mixed, single in zip(both, alone, strict=True):
+        letters = [(letter, style) for text, style in mixed for letter in text]
+        on_top = [(ord(one), ord(two)) for (one, style), two in zip(letters, single, strict=True) if style == "val"]
+        assert all(one & two == one for one, two in on_top if one > 0x2800)  # dots, as bits
+
+
 def test_time_and_epoch_axes():
     """Seconds as a clock shows them; steps as epochs."""
     line = [curve([0, 7200], [0, 1])]

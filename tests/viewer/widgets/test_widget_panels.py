@@ -17,6 +17,7 @@ from tuimon.log.records import (
     Process,
     Refused,
 )
+from tuimon.log.writer import LogWriter
 from tuimon.viewer.widgets import EventList, FindingsPanel, GpuMeters, HostMeters, LeverPanel, RunHeader
 from tuimon.viewer.widgets.wording import describe
 
@@ -126,6 +127,20 @@ async def test_an_answer_to_an_earlier_command_does_not_end_a_later_one(make_run
         assert "×2 requested" in shown.lines()[0]
 
 
+async def test_the_lever_under_the_cursor_tells_what_it_does(make_run, show):
+    """In the border, where the row has no room for it; not while another panel has the focus."""
+    run = make_run()
+    run.start()
+    async with show(panel := LeverPanel(), 31, 8) as shown:
+        panel.update_from(run.read())
+        assert panel.border_subtitle == "times the learning rate"
+        await shown.press("end")
+        assert panel.border_subtitle == "save now"
+        panel.blur()
+        await shown.pilot.pause()
+        assert not panel.border_subtitle
+
+
 async def test_a_lever_that_is_off_says_off(make_run, show):
     """With the value that it keeps."""
     run = make_run()
@@ -174,6 +189,18 @@ async def test_events_are_followed(make_run, show):
         assert "! late" in shown.lines()[-1]
 
 
+async def test_events_stand_in_the_order_of_the_clock(make_run, show):
+    """Whichever of a run's files is read first."""
+    run = make_run()
+    async with show(events := EventList(), 60, 5) as shown:
+        supervisor = LogWriter(run.folder, "launch")
+        for number in range(4):
+            (supervisor if number % 2 else run.writer).event(Notice(f"notice {number}"))
+        supervisor.close()
+        events.update_from(run.read())
+        assert [line.split()[-1] for line in shown.lines()[:4]] == ["0", "1", "2", "3"]
+
+
 async def test_routine_checkpoints_share_a_line(make_run, show):
     """One for each reason, counted, with the latest step; whatever else happens begins new lines."""
     run = make_run()
@@ -200,7 +227,7 @@ async def test_routine_checkpoints_share_a_line(make_run, show):
 @pytest.mark.parametrize(
     ("event", "words"),
     [
-        (Launched("a", ("python", "x.py"), "/", Process("h", "b", 1, 0.0)), "launched a: python x.py"),
+        (Launched("a", ("/bin/python", "x.py"), "/", Process("h", "b", 1, 0.0)), "launched a: python x.py"),
         (Applied(1, "lr_scale", 1.0, 0.5, by="ada"), "lr_scale 1 → 0.5, by ada"),
         (Applied(1, "l1", 0.1, 0.1, True, False), "l1 0.1 → off (0.1)"),
         (Applied(1, "checkpoint", note="step-1.pt"), "checkpoint done (step-1.pt)"),

@@ -127,12 +127,11 @@ class Canvas:
         self.dot_height = height if ascii else 4 * height
         self._codes = np.full((height, width), _SPACE, np.uint32)
         self._owners = np.full((height, width), -1, np.int16)
-        self._faint = np.zeros((height, width), np.bool_)
         self._styles: list[str] = []
         self._rows = np.arange(self.dot_height)[:, None]
 
     def draw(self, spans: Spans, style: str, pattern: int = 0, faint: bool = False) -> None:
-        """Draws a curve over what is there, in one of the patterns that `STROKES` shows; faint ones give way to the others."""
+        """Draws a curve over what is there, in one of the patterns that `STROKES` shows; it takes cells from other curves."""
         shown, period = _PATTERNS[pattern % len(_PATTERNS)] if not self.ascii else (1, 1)
         drawn = spans.drawn if shown == period else spans.drawn & (np.arange(self.dot_width) % period < shown)
         dots = (self._rows >= spans.top) & (self._rows <= spans.bottom) & drawn
@@ -142,10 +141,9 @@ class Canvas:
         cells = dots.reshape(self.height, 4, self.width, 2)
         bits = np.add.reduce(cells * _DOTS, axis=(1, 3), dtype=np.uint8)
         lit = bits != 0
-        kept = (self._codes >= _BRAILLE) & (self._faint == faint)  # a cell has one colour: dots behind would take on this one
+        kept = (self._codes >= _BRAILLE) & (self._owners == self._style(style))  # others' dots would take on this colour
         under = np.where(kept, self._codes & 0xFF, 0)
         self._set(lit, (_BRAILLE | under | bits)[lit], style)
-        self._faint[lit] = faint
 
     def column(self, cell: int, glyph: str, style: str, restyle: bool = False) -> None:
         """A vertical line in the free cells of a column; `restyle` colours the curves it crosses too."""

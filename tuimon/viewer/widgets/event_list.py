@@ -47,8 +47,12 @@ class EventList(RowList):
         super().update_from(store)
 
     def take(self, store: Store) -> None:
-        """Folds in what is new."""
-        for record in store.events[self._read :]:
+        """Folds in what is new, by the clock: the supervisor's events stand in a file of their own."""
+        new = store.events[self._read :]
+        newest = max((line.record.wall_time for line in self._lines), default=0.0)
+        if any(record.wall_time < newest for record in new):
+            self._lines, new = [], store.events
+        for record in sorted(new, key=lambda record: record.wall_time):
             fold(self._lines, record)
         self._read = len(store.events)
 

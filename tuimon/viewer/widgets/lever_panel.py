@@ -17,7 +17,7 @@ from tuimon.viewer.widgets.row_list import RowList
 from tuimon.viewer.widgets.wording import lever_value
 
 _VALUE = 12
-_LEAST_HELP = 12  # cells in which help still tells something
+_LEAST_HELP = 24  # cells in which help still tells something
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,17 @@ class LeverPanel(RowList):
             known = [] if lever.type == "action" else [Span(f"{value} ", style)]
             return [name, *known, Span(outcome.beside, outcome.style)]
         return [name, Span(_cut(outcome.text, room + _VALUE + 1, self.ascii), outcome.style)]
+
+    def draw(self, width: int, height: int) -> list[Row]:
+        """The levers; what the one under the cursor does stands in the border."""
+        told = self._current()
+        self.border_subtitle = _cut(told.help, width - 2, self.ascii) if told and self.has_focus else ""
+        return super().draw(width, height)
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Tells what the lever does, or no more."""
+        super().watch_has_focus(has_focus)
+        self.redraw()
 
     def empty_text(self) -> str:
         """What will appear."""

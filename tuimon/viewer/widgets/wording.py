@@ -32,7 +32,7 @@ def describe(event: Event, ascii: bool = False) -> tuple[str, str]:
     """An event in one line, and its style. What is wrong says so in words (`refused`, `failed`, `!`), not by colour alone."""
     match event:
         case Launched():
-            return f"launched {event.name}: {' '.join(event.command)}", "value"
+            return f"launched {event.name}: {' '.join(_named(word) for word in event.command)}", "value"
         case RunStarted():
             return _started(event), "good"
         case Applied():
@@ -81,6 +81,11 @@ def is_move(applied: Applied, levers: dict[str, LeverInfo]) -> bool:
         applied.new,
         applied.new_enabled,
     )
+
+
+def _named(word: str) -> str:
+    """A word of a command; of a path, where it leads."""
+    return PurePath(word).name if word.startswith("/") else word
 
 
 def _started(event: RunStarted) -> str:
