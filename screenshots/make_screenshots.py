@@ -1,7 +1,7 @@
-"""Makes the pictures of this folder from a real run: `make screenshots`.
+"""Makes the pictures of this folder from real runs: `make screenshots`.
 
-Starts a short run in a temporary folder, steers it from the screen as a user would, and saves each screen as SVG, and as PNG
-where `rsvg-convert` or cairosvg is at hand.
+Starts short runs in a temporary folder, steers one from the screen as a user would, and saves each screen as PNG, by way of
+rsvg-convert or cairosvg.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image
 from textual.pilot import Pilot
 
 from tuimon.errors import TuimonError
@@ -28,6 +29,7 @@ from tuimon.viewer.screens.run import RunScreen
 
 HERE = Path(__file__).parent
 PNG_WIDTH = 1600
+COLOURS = 256
 CELL = 12.2  # the width of a character in Textual's pictures
 LONGEST = 8  # characters set together: fonts are not exactly as wide as the picture thinks
 BRAILLE = re.compile("[\u2800-\u28ff]")
@@ -83,49 +85,57 @@ def pieces(text: str) -> list[tuple[int, int, str]]:
 
 def save(pilot: Pilot[None], name: str) -> None:
     """Writes what the screen shows."""
-    svg = HERE / f"{name}.svg"
+    svg = Path(f"{name}.svg")
     svg.write_text(placed(pilot.app.export_screenshot(title=" ")))
-    png = svg.with_suffix(".png")
+    png = HERE / f"{name}.png"
     if shutil.which("rsvg-convert"):
         subprocess.run(["rsvg-convert", "--width", str(PNG_WIDTH), "--output", str(png), str(svg)], check=True)
     else:
-        try:
-            import cairosvg
-        except ImportError:
-            print(f"{svg.name}: no PNG, for want of rsvg-convert and cairosvg")
-            return
+        import cairosvg
+
         cairosvg.svg2png(url=str(svg), write_to=str(png), output_width=PNG_WIDTH)
-    print(f"{name}: {svg.name}, {png.name}")
+    smaller(png)
+    print(f"{png.name}: {png.stat().st_size / 1e3:.0f} kB")
+
+
+def smaller(png: Path) -> None:
+    """Keeps as many colours as a screen has."""
+    with Image.open(png) as picture:
+        picture.convert("RGB").quantize(COLOURS).save(png, optimize=True)
 
 
 async def steered(runs: Path, run: Path) -> None:
-    """A live run at two sizes, steered on the way."""
+    """A live run, steered on the way: the rate halved when it stands still, regularization off and on again."""
     async with shown(TuimonApp(runs, run), (160, 45)) as pilot:
-        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen) and pilot.app.screen.run.store.step > 5_000)
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen) and step_of(pilot) > 3_500)
         await pilot.press("h")
-        await until(pilot, lambda: pilot.app.screen.run.store.step > 8_000)
+        await until(pilot, lambda: step_of(pilot) > 5_500)
         await pilot.press("r")
-        await until(pilot, lambda: pilot.app.screen.run.store.step > 10_000)
-        await pilot.press("m")
-        await asyncio.sleep(7)
-        save(pilot, "run-160x45")
-        await pilot.resize_terminal(120, 36)
-        await asyncio.sleep(1)
-        save(pilot, "run-120x36")
+        await until(pilot, lambda: step_of(pilot) > 7_000)
+        await pilot.press("r")
+        await until(pilot, lambda: step_of(pilot) > 7_500)
+        await asyncio.sleep(2)
+        save(pilot, "run")
         await pilot.resize_terminal(80, 24)
         await pilot.press("1")
-        await asyncio.sleep(1)
+        await asyncio.sleep(2)
         save(pilot, "run-80x24")
+
+
+def step_of(pilot: Pilot[None]) -> int:
+    """How far the run on the screen is."""
+    screen = pilot.app.screen
+    return screen.run.store.step if isinstance(screen, RunScreen) else 0
 
 
 async def listed(runs: Path) -> None:
     """The list, two runs overlaid, and the Launch screen."""
-    async with shown(TuimonApp(runs), (120, 30)) as pilot:
+    async with shown(TuimonApp(runs), (120, 34)) as pilot:
         await until(pilot, lambda: pilot.app.screen.query("#runs"))
-        await asyncio.sleep(2)
+        await asyncio.sleep(3)
         save(pilot, "home")
         await pilot.press("space", "space", "o")
-        await asyncio.sleep(3)
+        await asyncio.sleep(4)
         save(pilot, "compare")
         await pilot.press("escape", "l")
         await until(pilot, lambda: pilot.app.screen.query("#form"))
@@ -143,7 +153,7 @@ def main() -> None:
     """Makes all pictures; ends the runs that it started."""
     with tempfile.TemporaryDirectory(prefix="tuimon-pictures-") as folder:
         os.chdir(folder)
-        runs = Path.cwd() / "runs"
+        runs = Path("runs").absolute()
         mlp = start(load_spec("digits-mlp"), runs_dir=runs)
         other = start(load_spec("digits-softmax", ["epochs=40"]), runs_dir=runs)
         try:

@@ -31,7 +31,8 @@ def number(value: float | None, ascii: bool = False) -> str:
         return scientific(value)
     if size >= 1000:
         return count(round(value))
-    return f"{value:.{max(0, 2 - math.floor(math.log10(size)))}f}"
+    exponent = int(f"{size:.2e}".partition("e")[2])  # of what is shown: 0.0099999998 is 0.0100
+    return f"{value:.{max(0, 2 - exponent)}f}"
 
 
 def scientific(value: float | None, ascii: bool = False) -> str:

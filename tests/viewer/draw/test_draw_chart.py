@@ -164,7 +164,7 @@ def test_curves_differ_without_colour():
     raw = Curve("raw", "raw", first.data, faint=True)
     drawn = rows([raw, first, second], Options(), 24, 4)
     assert drawn[0] == "─ a 0  ┄ b 1.00         "
-    assert "⠉⠁⠉⠁" in drawn[1] and " " not in drawn[3][6:20]
+    assert "⠉⠉⠉ ⠉⠉⠉" in drawn[1] and " " not in drawn[3][6:20]
 
 
 def test_a_curve_s_cells_hold_no_dots_of_another():

@@ -11,7 +11,14 @@ from tuimon.viewer.draw.rows import Row, Span
 _BRAILLE = 0x2800
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], np.uint8)[:, None, :]  # of a cell: row, any, column
 _SPACE = 0x20
-_PATTERNS = ((1, 1), (3, 4), (1, 3), (4, 6), (2, 4), (2, 6))  # dots drawn of so many: how curves differ without colour
+_PATTERNS = (
+    (1, 1),
+    (6, 8),
+    (2, 4),
+    (4, 6),
+    (4, 8),
+    (2, 6),
+)  # dots drawn of so many, in whole cells: what is behind shows between
 STROKES = "─┄┈╌╍┅"  # the same patterns in a legend
 ASCII_STROKES = "*o+x#@"
 ASCII_FAINT = "."
@@ -155,6 +162,11 @@ class Canvas:
         """Whether nothing is drawn there; a margin of one cell may lie outside, text may not."""
         inside = cell >= -1 and cell + length <= self.width + 1
         return inside and bool((self._codes[row, max(cell, 0) : cell + length] == _SPACE).all())
+
+    def style_at(self, row: int, cell: int) -> str:
+        """Whose a cell is; empty for nobody's."""
+        owner = int(self._owners[row, cell])
+        return self._styles[owner] if owner >= 0 else ""
 
     def write(self, row: int, cell: int, text: str, style: str) -> None:
         """Text over whatever is there, cut at the edges."""

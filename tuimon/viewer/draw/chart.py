@@ -208,7 +208,7 @@ def _draw_markers(canvas: Canvas, markers: Sequence[Marker], x_range: Range) -> 
 def _draw_marker(canvas: Canvas, cell: int, label: str) -> None:
     """A dotted line with its label on top, or at the bottom where curves are on top; where neither is free, an arrow only."""
     down, up = ("v", "^") if canvas.ascii else ("▼", "▲")
-    size = len(label) + 2
+    size, in_label = len(label) + 2, canvas.style_at(0, cell) == "marker"
     for row, arrow in ((0, down), (canvas.height - 1, up)):
         for start, text in ((cell, f"{arrow} {label}"), (cell - size + 1, f"{label} {arrow}")):
             if canvas.is_free(row, start - 1, size + 2):
@@ -216,7 +216,8 @@ def _draw_marker(canvas: Canvas, cell: int, label: str) -> None:
                 canvas.write(row, start, text, "marker")
                 return
     canvas.column(cell, ":" if canvas.ascii else "┊", "marker")
-    canvas.write(0, cell, down, "marker")
+    if not in_label:
+        canvas.write(0, cell, down, "marker")
 
 
 def _cell(x: float | None, x_range: Range, width: int) -> int | None:
