@@ -201,6 +201,16 @@ async def test_events_stand_in_the_order_of_the_clock(make_run, show):
         assert [line.split()[-1] for line in shown.lines()[:4]] == ["0", "1", "2", "3"]
 
 
+async def test_a_run_that_says_anew_what_it_is_started_once(make_run, show):
+    """As when a lever is added: the same process."""
+    run = make_run()
+    async with show(events := EventList(), 60, 5) as shown:
+        run.start()
+        run.start()
+        events.update_from(run.read())
+        assert events.count() == 1 and "training started" in shown.text()
+
+
 async def test_routine_checkpoints_share_a_line(make_run, show):
     """One for each reason, counted, with the latest step; whatever else happens begins new lines."""
     run = make_run()

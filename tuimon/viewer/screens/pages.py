@@ -33,7 +33,7 @@ GROUPS = {  # panels that lie together, by the id of what holds them
     "meters": frozenset({"gpu", "host"}),
     "right": frozenset({"layers", "detail", "histogram", "findings"}),
 }
-_TALL = 56
+_TALL, _LOW = 56, 36
 _NOT_IN_MEDIUM = ("detail",)
 _SIZES: tuple[tuple[Layout, int, int], ...] = (("huge", 190, 42), ("large", 150, 42), ("medium", 100, 30))
 
@@ -47,8 +47,8 @@ def layout_for(width: int, height: int) -> Layout:
 
 def frame_classes(layout: Layout, height: int) -> frozenset[str]:
     """What the style sheet is told of the layout."""
-    roomy, tall = layout in ("large", "huge"), height >= _TALL
-    return frozenset({f"-{layout}", *(["-roomy"] if roomy else []), *(["-tall"] if tall else [])})
+    said = {"-roomy": layout in ("large", "huge"), "-tall": height >= _TALL, "-low": height < _LOW}
+    return frozenset({f"-{layout}", *(name for name, so in said.items() if so)})
 
 
 def in_overview(page: int, layout: Layout) -> bool:

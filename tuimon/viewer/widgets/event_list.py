@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tuimon import format
 from tuimon.log.batch import EventRecord
-from tuimon.log.records import CheckpointSaved
+from tuimon.log.records import CheckpointSaved, Event, RunStarted
 from tuimon.log.store import Store
 from tuimon.viewer.draw.rows import Row, Span
 from tuimon.viewer.widgets.row_list import RowList
@@ -75,7 +75,13 @@ class EventList(RowList):
 
 
 def fold(lines: list[Line], record: EventRecord) -> None:
-    """Adds an event. Checkpoints that a run saves by itself, one after the other, share a line for each reason."""
+    """Adds an event. Checkpoints that a run saves by itself, one after the other, share a line for each reason.
+
+    A run that says anew what it is, as one does when a lever is added, has not started again.
+    """
+    if lines and _same_start(lines[-1].record.event, record.event):
+        lines[-1] = Line(record)
+        return
     if not _is_routine(record):
         lines.append(Line(record))
         return
@@ -87,6 +93,10 @@ def fold(lines: list[Line], record: EventRecord) -> None:
             lines[place] = Line(record, times + 1)
             return
     lines.append(Line(record))
+
+
+def _same_start(before: Event, after: Event) -> bool:
+    return isinstance(before, RunStarted) and isinstance(after, RunStarted) and before.process == after.process
 
 
 def _is_routine(record: EventRecord) -> bool:

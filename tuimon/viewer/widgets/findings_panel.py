@@ -88,7 +88,8 @@ class FindingsPanel(RowList):
 
 def _rows(finding: Finding, width: int, ascii: bool) -> list[Row]:
     mark, style = _MARKS[finding.severity], _STYLES[finding.severity]
-    text = f"{mark} step {format.count(finding.step)}: {finding.text}"
+    found = finding.text.replace("→", "->") if ascii else finding.text
+    text = f"{mark} step {format.count(finding.step)}: {found}"
     rows: list[Row] = [[Span(line, style)] for line in textwrap.wrap(text, width, subsequent_indent="  ")]
     if finding.remedy:
         arrow = "->" if ascii else "→"
