@@ -18,6 +18,7 @@ from tuimon.monitor.levers import Change, Levers
 Answer = Applied | Refused
 Reply = Callable[[Answer], None]
 _REMEMBERED = 4096
+_LOOK_UP_S = 0.25
 
 
 class Desk:
@@ -53,7 +54,7 @@ class Desk:
         while self._levers["paused"]:
             before_pause()
             self.settle()
-            self._take(*self._queue.get(), step)
+            self._take(*self._next(), step)
             self._drain(step)
         return time.perf_counter() - began
 
@@ -77,6 +78,14 @@ class Desk:
                 return
             refused = Refused(step=step, lever=command.lever, value=command.value, reason=reason, by=command.by, id=command.id)
             self._answer(refused, [reply])
+
+    def _next(self) -> tuple[Command, Reply]:
+        """Waits for a command; looks up now and then, as a wait without end would miss a signal that came just before it."""
+        while True:
+            try:
+                return self._queue.get(timeout=_LOOK_UP_S)
+            except Empty:
+                continue
 
     def _drain(self, step: int) -> None:
         while not self._queue.empty():
