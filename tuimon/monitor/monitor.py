@@ -36,6 +36,8 @@ from tuimon.monitor.steps import Steps
 from tuimon.monitor.transfers import Transfers
 from tuimon.process import this_process
 
+HOLD_S = 0.05  # longest time that a step's scalars wait to be written together with the next steps'
+
 
 def watch(
     model: nn.Module,
@@ -117,7 +119,7 @@ class Monitor:
         self.run_dir = run_dir
         self.levers = Levers()
         self._model, self._optimizer = model, optimizer
-        self._writer = LogWriter(run_dir, "run")
+        self._writer = LogWriter(run_dir, "run", HOLD_S)
         self._guard = Guard(lambda text: self.notice(text, "error"))
         self._handlers: dict[str, Callable[[], str]] = {"checkpoint": self._save_checkpoint, "stop": self._stop}
         self._desk = Desk(self.levers, self.event)
@@ -141,7 +143,7 @@ class Monitor:
         return self._stop_requested
 
     def log(self, metrics: Mapping[str, Any] | None = None, /, *, step: int | None = None, **more: Any) -> None:
-        """Logs numbers of the current step, as one record with its learning rate and throughput; written before this returns.
+        """Logs numbers of the current step, as one record with its learning rate and throughput; written within 50 ms.
 
         `loss`, `val_loss`, `accuracy` and `val_accuracy` go to `loss/train`, `loss/val`, …; other names are tags as they are.
         Tensors on a GPU are not waited for: they are written when they arrive, under this step. Also a boundary: a paused run
