@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,34 @@ def test_a_killed_process_loses_nothing_it_logged(tmp_path: Path) -> None:
     assert read_run(tmp_path)["x"].last >= told[-1]
 
 
+def test_scalars_that_come_close_together_are_written_together_and_in_order(tmp_path: Path) -> None:
+    """The first goes at once, the next wait, and whatever else is written comes after them."""
+    writer = LogWriter(tmp_path, "run", hold_s=60.0)
+    for step in range(1, 4):
+        writer.scalars(step, {"x": step})
+    assert list(read_run(tmp_path)["x"].steps) == [1]
+    writer.sample(3, {"x": 33.0}, {})
+    assert list(read_run(tmp_path)["x"].values) == [1, 2, 3, 33]
+    writer.scalars(4, {"x": 4})
+    writer.flush()
+    assert read_run(tmp_path)["x"].last == 4
+    writer.scalars(5, {"x": 5})
+    writer.close()
+    assert read_run(tmp_path)["x"].last == 5
+
+
+def test_what_waits_is_written_though_nothing_comes_after_it(tmp_path: Path) -> None:
+    """The training may be silent for minutes after a step."""
+    writer = LogWriter(tmp_path, "run", hold_s=0.02)
+    for step in range(1, 101):
+        writer.scalars(step, {"x": step})
+    wait_until(lambda: read_run(tmp_path)["x"].last == 100)
+    writer.scalars(101, {"x": 101})
+    writer.scalars(102, {"x": 102})
+    wait_until(lambda: read_run(tmp_path)["x"].last == 102)
+    writer.close()
+
+
 def test_a_full_disk_is_told_as_a_gap(tmp_path: Path) -> None:
     """When writes fail the caller sees nothing; once they work again the log says what is missing, and goes on."""
     writer = LogWriter(tmp_path, "run")
@@ -139,14 +168,21 @@ def test_a_full_disk_is_told_as_a_gap(tmp_path: Path) -> None:
 
 def test_a_forked_child_never_writes(tmp_path: Path) -> None:
     """A DataLoader worker inherits the writer; what it writes is dropped, and the parent's goes on."""
-    writer = LogWriter(tmp_path, "run")
+    writer = LogWriter(tmp_path, "run", hold_s=0.02)
+    writer.scalars(1, {"parent": 1.0})
+    writer.scalars(2, {"parent": 2.0})  # waits, in both
     pid = os.fork()
     if pid == 0:
-        writer.scalars(1, {"child": 1.0})
+        for step in range(3):
+            writer.scalars(step, {"child": 1.0})
+        time.sleep(0.1)
+        writer.close()
         os._exit(0)
     os.waitpid(pid, 0)
-    writer.scalars(2, {"parent": 1.0})
-    assert list(read_run(tmp_path)) == ["parent"]
+    writer.scalars(3, {"parent": 3.0})
+    writer.close()
+    store = read_run(tmp_path)
+    assert list(store) == ["parent"] and list(store["parent"].steps) == [1, 2, 3]
 
 
 def test_writing_after_close_is_dropped(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ class Training:
 
     @property
     def store(self) -> Any:
+        self.monitor._writer.flush()  # scalars may wait for others
         return tuimon.read_run(self.monitor.run_dir)
 
     def events(self, kind: type) -> list[Any]:

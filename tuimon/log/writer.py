@@ -37,7 +37,7 @@ class LogWriter:
         folder: the run's folder; made if it is missing.
         suffix: ends the file's name and tells who wrote it: `run` (training process) or `launch` (supervisor).
         hold_s: longest time, in seconds, that scalars wait for others to be written with them; 0 writes each at once. Those
-            that come later than this after the last write never wait, and all other records are written at once, in order.
+            that come later than this after the last ones never wait, and all other records are written at once, in order.
 
     Raises:
         TuimonError: the folder or the file cannot be made.
@@ -46,8 +46,10 @@ class LogWriter:
     def __init__(self, folder: Path, suffix: str, hold_s: float = 0.0) -> None:
         self._lock = threading.Lock()
         self._hold_s = hold_s
-        self._held: deque[tuple[int, float, Mapping[str, float]]] = deque()  # its ends are safe from any thread, without the lock
-        self._written = 0.0  # when something was written last
+        self._held: deque[tuple[int, float, Mapping[str, float]]] = (
+            deque()
+        )  # its ends are safe from any thread, without the lock
+        self._flushed = 0.0  # when scalars were written last
         self._roused, self._wake = False, threading.Event()
         self._flusher: threading.Thread | None = None
         self._layouts: dict[tuple[str, ...], wire.ScalarLayout] = {}
@@ -73,7 +75,7 @@ class LogWriter:
             raise ValueError(f"step {step} is outside 0 … {wire.MAX_STEP}")
         now = time.time()
         self._held.append((step, now if wall_time is None else wall_time, values))
-        if now - self._written >= self._hold_s:
+        if now - self._flushed >= self._hold_s:
             self.flush()
         elif not self._roused:
             self._rouse()
@@ -147,6 +149,7 @@ class LogWriter:
     def _write_held(self) -> None:
         if not self._held:
             return
+        self._flushed = time.time()
         frames, steps = [], []
         while self._held:
             step, when, values = self._held.popleft()
@@ -160,7 +163,6 @@ class LogWriter:
         """Writes whole records, as far as the disk lets it. Under the lock."""
         if self._fd < 0:
             return
-        self._written = time.time()
         try:
             if self._torn or self._gap:
                 self._catch_up()

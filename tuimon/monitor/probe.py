@@ -29,6 +29,7 @@ from tuimon.monitor.transfers import Transfers
 WINDOW = 4  # sampled steps in a row over which a unit must be silent to be called dead
 DEAD_UNITS_TAG = "tuimon/dead_units"
 _NAMED_UNITS = 4096  # of one layer that are told by number
+_INDIRECT = 3.0  # a longer step than this times the sample's own work must have had another reason
 _HISTOGRAM_BYTES, _SCALAR_BYTES = 1000, 40  # about what they take in the log
 
 Report = Callable[[str, BaseException], None]
@@ -82,7 +83,7 @@ class Probe:
         self.layers = find_layers(model)
         self.armed = False
         self._writer, self._transfers, self._report, self._notice = writer, transfers, report, notice
-        self._schedule = Schedule(budget, time.perf_counter())
+        self.schedule = Schedule(budget, time.perf_counter())
         self._hooks_allowed = not compiled(model)
         self._activations = ActivationWatch(model, self.layers if self._hooks_allowed else [], self._edge)
         self._sheet = _Sheet()
@@ -91,11 +92,6 @@ class Probe:
         self._dead: dict[str, list[int]] = {}
         self._told_no_room = False
         self._stopwatch = Stopwatch()
-
-    @property
-    def next_time(self) -> float:
-        """When the next sample is due, on `time.perf_counter`."""
-        return self._schedule.next_time
 
     def arm(self) -> None:
         """Makes the coming step a sampled one."""
@@ -108,20 +104,21 @@ class Probe:
         """Reads the gradients as the loss gives them, and copies the weights. Before the optimizer's step."""
         self._edge(lambda: self._read_gradients(grad_scale))
 
-    def finish(self, step: int) -> None:
-        """Measures the update and sends the sample on its way. After the optimizer's step."""
+    def finish(self, step: int, longer_s: float = 0.0) -> None:
+        """Measures the update and sends the sample on its way. After the step, which took `longer_s` more than others."""
         self.armed = False
         self._activations.stop()
+        self._stopwatch.allow_for(longer_s)
         self._edge(lambda: self._finish(step))
 
     def close(self) -> None:
         """Takes off whatever hooks are on."""
         self.armed = False
-        self._schedule.next_time = math.inf
+        self.schedule.next_time = math.inf
         self._activations.stop()
 
     def _edge(self, work: Callable[[], None]) -> None:
-        if self._schedule.next_time == math.inf:
+        if self.schedule.next_time == math.inf:
             return
         try:
             with self._stopwatch.running(self._device()):
@@ -198,8 +195,8 @@ class Probe:
             self._tell_dead(step, dead)
             now = time.perf_counter()
             log_bytes = len(histograms) * _HISTOGRAM_BYTES + len(scalars) * _SCALAR_BYTES
-            if self._schedule.next_time < math.inf:
-                self._schedule.pay(now, stopwatch.seconds() + now - began, log_bytes)
+            if self.schedule.next_time < math.inf:
+                self.schedule.pay(now, stopwatch.seconds() + now - began, log_bytes)
         except Exception as error:
             self.close()
             self._report("probe", error)
@@ -235,6 +232,10 @@ class Stopwatch:
         end.record(stream)
         self._events.append((start, end))
         self._host_s += time.perf_counter() - began
+
+    def allow_for(self, longer_s: float) -> None:
+        """Counts what the sample took by slowing down everything around it, as far as that can be its doing."""
+        self._host_s = max(self._host_s, min(longer_s, _INDIRECT * self._host_s))
 
     def seconds(self) -> float:
         """The time so far; device events that have not happened yet are left out."""

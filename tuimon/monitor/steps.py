@@ -6,6 +6,7 @@ step costs a few microseconds, of which most is writing the record.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -52,12 +53,13 @@ class Steps:
         self.quiet = False  # closed, or a forked child's copy
         self.leaving: BaseException | None = None  # raised at the boundary once all is answered
         self._optimizer, self._scope, self._desk, self._probe = optimizer, scope, desk, probe
-        self._scalars, self._transfers, self._guard = scalars, transfers, guard
+        self._schedule, self._scalars, self._transfers, self._guard = probe.schedule, scalars, transfers, guard
         self._owner = threading.get_ident()
         self._nobody_steers = desk.is_empty
         self._attend = False  # there is more to do around this step than to write its scalars
-        self._pending: dict[str, Any] | None = None  # the last step's own scalars, until they are written
-        self._last_time = 0.0
+        self._pending: dict[str, float] | None = None  # the last step's own scalars, until they are written
+        self._pending_tensors: dict[str, Tensor] = {}  # those of them whose value may still be on a device
+        self._last_time, self._plain_s = 0.0, math.inf  # when the last step was done; how long the last took without a sample
         self._handles = [
             optimizer.register_step_pre_hook(self._before),
             optimizer.register_step_post_hook(self._after),
@@ -67,7 +69,7 @@ class Steps:
     def begin(self) -> None:
         """Samples the first step already, if samples are wanted."""
         self._attend = self._scope.active
-        if self._probe.next_time <= time.perf_counter():
+        if self._schedule.next_time <= time.perf_counter():
             self._probe.arm()
             self._attend = True
 
@@ -78,10 +80,11 @@ class Steps:
     def log(self, step: int | None, values: Mapping[str, Any]) -> None:
         """Writes values of a step, with the step's own scalars if they are not written yet. A boundary."""
         try:
-            ready: dict[str, Any] = {}
-            if self._pending is not None and (step is None or step == self.done):
+            if self._pending is None or (step is not None and step != self.done):
+                self._scalars.write(self.done if step is None else step, values, {})
+            else:
                 ready, self._pending = self._pending, None
-            self._scalars.write(self.done if step is None else step, values, ready)
+                self._scalars.write(self.done, {**self._pending_tensors, **values} if self._pending_tensors else values, ready)
             if not self._nobody_steers() and threading.get_ident() == self._owner:
                 self._serve()
         except Exception as error:
@@ -120,18 +123,22 @@ class Steps:
         try:
             self.done += 1
             groups = optimizer.param_groups
-            self._pending = {"lr": groups[0]["lr"]} if "lr" in groups[0] else {}
+            rate = groups[0].get("lr")
+            pending = {"lr": rate} if type(rate) is float else self._other_rate(rate)
             if len(groups) > 1:
-                self._add_group_rates(groups)
+                self._add_group_rates(groups, pending)
             if self._attend:
                 self._conclude()
             now = time.perf_counter()
+            took = math.inf
             if self._last_time:
-                self._pending["throughput"] = 1.0 / (now - self._last_time)
-            self._last_time = now
+                took = now - self._last_time
+                pending["throughput"] = 1.0 / took
+            self._last_time, self._pending = now, pending
             if self._transfers.under_way:
                 self._transfers.poll()
-            if now >= self._probe.next_time:
+            if now >= self._schedule.next_time:
+                self._plain_s = took
                 self._probe.arm()
                 self._attend = True
         except Exception as error:
@@ -184,22 +191,28 @@ class Steps:
         self._desk.settle()  # reads back what the optimizer has just used
         self._scope.exit()
         if self._probe.armed:
-            self._probe.finish(self.done)
+            self._probe.finish(self.done, time.perf_counter() - self._last_time - self._plain_s)
         self._attend = self._scope.active
 
     def _write_pending(self) -> None:
         ready, self._pending = self._pending, None
-        if ready:
-            self._scalars.write(self.done, {}, ready)
+        if ready is not None:
+            self._scalars.write(self.done, self._pending_tensors, ready)
 
-    def _add_group_rates(self, groups: list[dict[str, Any]]) -> None:
+    def _other_rate(self, rate: Any) -> dict[str, float]:
+        """A learning rate that is no float; one that may be on a device is read like any other tensor, without waiting."""
+        if isinstance(rate, Tensor):
+            self._pending_tensors = {"lr": rate.detach().clone()}
+            return {}
+        return {} if rate is None else {"lr": float(rate)}
+
+    def _add_group_rates(self, groups: list[dict[str, Any]], pending: dict[str, float]) -> None:
         """The learning rates of further groups, where they differ from the first one's."""
-        assert self._pending is not None
         first = groups[0].get("lr")
         for i, group in enumerate(groups[1:_MOST_GROUPS], 1):
             rate = group.get("lr")
             if rate is not None and rate is not first and not isinstance(rate, Tensor) and rate != first:
-                self._pending[f"lr/group{i}"] = rate
+                pending[f"lr/group{i}"] = float(rate)
 
 
 def _loss_scale(optimizer: Optimizer) -> Tensor | None:
