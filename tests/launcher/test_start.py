@@ -42,6 +42,16 @@ def test_a_run_gets_a_folder_a_number_and_its_resolved_spec(tmp_path: Path, hand
     assert handed_over[0]["details"]["spec"]["training"]["steps"] == 30
 
 
+def test_a_users_model_file_is_kept_as_it_was(tmp_path: Path, handed_over: list[dict[str, Any]]) -> None:
+    """The run trains the file where it lies; the folder says later what stood in it."""
+    model = tmp_path / "mine.py"
+    model.write_text("def build(spec): ...\n")
+    run = start(load_spec("digits-mlp", [f"model.name={model}"]), runs_dir=tmp_path, device="cpu")
+    model.write_text("changed\n")
+    assert (run / "model.py").read_text() == "def build(spec): ...\n"
+    assert load_spec(run / "spec.toml").model.name == str(model)
+
+
 def test_runs_started_at_once_get_different_folders(tmp_path: Path, handed_over: list[dict[str, Any]]) -> None:
     """Mkdir decides, so that twenty at a time do not share one."""
     with concurrent.futures.ThreadPoolExecutor(20) as pool:

@@ -50,6 +50,8 @@ def judged(*events: Event, alive: dict[Process, bool | None]) -> tuple[str, str]
         ([LAUNCHED, STARTED, Applied(1, "paused", False, True), Applied(1, "paused", True, False)], True, True, "running"),
         ([LAUNCHED, STARTED, Ended("finished")], True, True, "finished"),
         ([LAUNCHED, STARTED, Ended("failed"), Exited(code=1)], False, False, "failed"),
+        ([LAUNCHED, STARTED, Ended("finished"), Exited(code=0)], False, False, "finished"),
+        ([LAUNCHED, STARTED, Ended("finished"), Exited(code=3)], False, False, "failed"),  # sys.exit(3) after the monitor's end
         ([LAUNCHED, STARTED, Ended("stopped"), Exited(code=130)], False, False, "stopped"),
         ([LAUNCHED, STARTED, Exited(signal=9)], False, False, "killed"),
         ([LAUNCHED, Exited(reason="no such file")], False, False, "failed"),

@@ -10,7 +10,7 @@ from tuimon.launcher import glance, summary
 from tuimon.launcher.glance import lifecycle
 from tuimon.launcher.summary import summarize
 from tuimon.log.histogram import BINS, Histogram
-from tuimon.log.records import Applied, Ended, Launched, RunStarted
+from tuimon.log.records import Applied, Ended, Launched, LeverInfo, RunStarted
 from tuimon.log.writer import LogWriter
 from tuimon.process import this_process
 
@@ -36,7 +36,7 @@ def long_run(tmp_path: Path) -> Path:
     launch = LogWriter(tmp_path, "launch")
     launch.event(Launched(name="a", command=(), cwd="/", supervisor=this_process(), device="cuda:3"))
     log = LogWriter(tmp_path, "run")
-    log.event(started())
+    log.event(started(levers=(LeverInfo("activation", "choice", "relu", choices=("relu", "tanh")),)))
     write_steps(log, 60_000)
     log.event(Ended("finished", step=60_000))
     log.close()
@@ -55,6 +55,14 @@ def test_a_summary_tells_what_a_list_shows(long_run: Path) -> None:
     assert 20 <= len(told.losses) <= 60 and told.losses[0] == 1000
     assert list(told.losses) == sorted(told.losses, reverse=True)
     assert told.last_wall > told.first_wall
+
+
+def test_an_activation_is_told_only_of_a_model_that_has_one(tmp_path: Path) -> None:
+    """A spec names one always; softmax regression has none."""
+    log = LogWriter(tmp_path, "run")
+    log.event(started())
+    log.close()
+    assert summarize(tmp_path).activation == ""
 
 
 def test_a_glance_reads_a_small_part_of_a_long_log(long_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -348,6 +348,19 @@ def test_hooks_are_there_only_while_a_sample_is_taken(start: Start) -> None:
     assert training.store["grad_norm/0"].steps.tolist() == [1]
 
 
+def test_a_compiled_model_is_sampled_without_its_activations(start: Start) -> None:
+    """Hooks would have it compiled again and again; what is left out is said, once."""
+    training = start(
+        model=torch.compile(nn.Sequential(nn.Linear(8, 12), nn.ReLU(), nn.Linear(12, 4)), backend="eager"), budget=1.0
+    )
+    for _ in range(3):
+        training.step()
+    notices = [event.text for event in training.events(Notice)]
+    assert sum("activations are left out" in text for text in notices) == 1
+    tags = set(training.store) | set(training.store.histograms)
+    assert any(tag.startswith("gradient/") for tag in tags) and not any(tag.startswith("activation") for tag in tags)
+
+
 def test_a_model_can_be_copied_and_saved_whole_while_it_is_sampled(start: Start, tmp_path: Path) -> None:
     """Averaged copies and pickles of model and optimizer work at any time, and carry nothing of the monitor."""
     training = start(budget=1.0)

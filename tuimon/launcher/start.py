@@ -24,6 +24,7 @@ from tuimon.launcher.spawn import PYTHON, supervise
 from tuimon.spec import Spec, load_spec
 
 SPEC = "spec.toml"
+MODEL_COPY = "model.py"  # the user's own model file as it was when the run started; the run itself uses the file where it lies
 _LAST_CHECKPOINT = Path("checkpoints", "last.pt")
 _MAX_NAME_BYTES = 120
 _RESERVED = ("latest",)
@@ -161,9 +162,11 @@ def _make_numbered(runs_dir: Path, stem: str) -> Path:
 def _write_spec(run: Path, spec: Spec) -> None:
     try:
         (run / SPEC).write_text(spec.to_toml(), encoding="utf-8")
+        if spec.model.name.endswith(".py"):
+            shutil.copyfile(spec.model.name, run / MODEL_COPY)
     except OSError as error:
         shutil.rmtree(run, ignore_errors=True)
-        raise TuimonError(f"Cannot write {run / SPEC}: {error.strerror}.") from error
+        raise TuimonError(f"Cannot write the run's description in {run}: {error.strerror}.") from error
 
 
 @contextlib.contextmanager

@@ -86,7 +86,7 @@ class Lifecycle:
     def status(self, alive: Callable[[Process], bool | None] = is_alive) -> Status:
         """How the run stands now; looks at the process table."""
         started, ended = self.training, self.ended if self.training else None
-        if ended:
+        if ended and not (ended.how == "finished" and self.exited and self.exited.code):  # a script that ends with sys.exit(1)
             return Status(ended.how, ended.reason)
         if self.exited:
             return _after_exit(self.exited)

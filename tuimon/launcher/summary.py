@@ -131,13 +131,17 @@ class MadeOf(NamedTuple):
 
 
 def made_of(started: RunStarted | None, launched: Launched | None) -> MadeOf:
-    """The names that the user gave in a spec; without one, those of the classes."""
+    """The names that the user gave in a spec; without one, those of the classes. No activation where the model has none to set."""
     spec = (started and started.spec) or (launched and launched.spec) or {}
     return MadeOf(
         model=Path(_named(spec, "model", "name")).stem or (started.model if started else ""),
-        activation=_named(spec, "model", "activation"),
+        activation=_named(spec, "model", "activation") if _has_activation(started) else "",
         optimizer=_named(spec, "optimizer", "name") or (started.optimizer if started else ""),
     )
+
+
+def _has_activation(started: RunStarted | None) -> bool:
+    return started is None or any(lever.name == "activation" for lever in started.levers)
 
 
 def _named(spec: Mapping[str, Any], section: str, key: str) -> str:

@@ -90,7 +90,7 @@ class Probe:
         self._before: dict[str, list[Tensor]] = {}
         self._streaks: dict[str, tuple[Tensor, int]] = {}
         self._dead: dict[str, list[int]] = {}
-        self._told_no_room = False
+        self._told_no_room = self._told_compiled = False
         self._stopwatch = Stopwatch()
 
     def arm(self) -> None:
@@ -99,6 +99,11 @@ class Probe:
         self._sheet, self._before, self._stopwatch = _Sheet(), {}, Stopwatch()
         if self._hooks_allowed:
             self._edge(self._activations.start)
+        elif not self._told_compiled:
+            self._told_compiled = True
+            self._notice(
+                "activations are left out: hooks that come and go would have the compiled model compiled again each time"
+            )
 
     def read_gradients(self, grad_scale: Tensor | None = None) -> None:
         """Reads the gradients as the loss gives them, and copies the weights. Before the optimizer's step."""
