@@ -131,7 +131,7 @@ class MadeOf(NamedTuple):
 
 
 def made_of(started: RunStarted | None, launched: Launched | None) -> MadeOf:
-    """The names that the user gave in a spec; without one, those of the classes. No activation where the model has none to set."""
+    """The names that the user gave in a spec; else those of the classes. No activation where the model has none to set."""
     spec = (started and started.spec) or (launched and launched.spec) or {}
     return MadeOf(
         model=Path(_named(spec, "model", "name")).stem or (started.model if started else ""),

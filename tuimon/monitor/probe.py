@@ -102,7 +102,7 @@ class Probe:
         elif not self._told_compiled:
             self._told_compiled = True
             self._notice(
-                "activations are left out: hooks that come and go would have the compiled model compiled again each time"
+                "activations are left out: hooks that come and go would have the model compiled again each time"
             )
 
     def read_gradients(self, grad_scale: Tensor | None = None) -> None:
