@@ -379,12 +379,21 @@ def test_samples_are_spaced_by_their_cost_and_their_room() -> None:
     """A sample of 10 ms waits a second at 1 %; one of 64 KiB two seconds, and more as the run grows old."""
     schedule = Schedule(0.01, now=100.0)
     assert schedule.next_time == 100.0
-    schedule.pay(101.0, 0.01, 0)
-    assert schedule.next_time == pytest.approx(102.0)
-    schedule.pay(101.0, 0.001, 64 * 1024)
-    assert schedule.next_time == pytest.approx(103.0)
+    schedule.pay(103.0, 0.01, 0)
+    assert schedule.next_time == pytest.approx(104.0)
+    schedule.pay(103.0, 0.001, 64 * 1024)
+    assert schedule.next_time == pytest.approx(105.0)
     schedule.pay(100.0 + 6000.0, 0.001, 64 * 1024)
     assert schedule.next_time == pytest.approx(6100.0 + 20.0)
+
+
+def test_a_run_that_has_just_begun_is_sampled_more_often() -> None:
+    """Eight times as often for two seconds: half a second of training shows units dying too, and an hour pays no more."""
+    schedule = Schedule(0.01, now=100.0)
+    schedule.pay(101.0, 0.008, 0)
+    assert schedule.next_time == pytest.approx(101.1)
+    schedule.pay(102.0, 0.008, 0)
+    assert schedule.next_time == pytest.approx(102.8)
 
 
 def test_a_long_runs_samples_take_a_bounded_room() -> None:

@@ -101,9 +101,7 @@ class Probe:
             self._edge(self._activations.start)
         elif not self._told_compiled:
             self._told_compiled = True
-            self._notice(
-                "activations are left out: hooks that come and go would have the model compiled again each time"
-            )
+            self._notice("activations are left out: hooks that come and go would have the model compiled again each time")
 
     def read_gradients(self, grad_scale: Tensor | None = None) -> None:
         """Reads the gradients as the loss gives them, and copies the weights. Before the optimizer's step."""

@@ -6,6 +6,7 @@ import math
 
 LOG_BYTES_PER_S = 32 * 1024.0  # what samples may add to the log while a run is young
 YOUNG_S = 600.0  # afterwards the rate falls with the run's age, so the volume grows with its logarithm
+EAGER_S, EAGER = 2.0, 8.0  # so long after a run's begin samples may take so many times their share: short runs would show none
 
 
 class Schedule:
@@ -25,5 +26,6 @@ class Schedule:
         """Sets when the next sample is due, after one that cost this much time and room."""
         if self._budget >= 1:
             return
-        age = max(1.0, (now - self._born) / YOUNG_S)
-        self.next_time = now + max(cost_s / self._budget, log_bytes / LOG_BYTES_PER_S * age)
+        age_s = now - self._born
+        wait_s = max(cost_s / self._budget, log_bytes / LOG_BYTES_PER_S * max(1.0, age_s / YOUNG_S))
+        self.next_time = now + (wait_s / EAGER if age_s < EAGER_S else wait_s)
