@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from tuimon.log.records import Command, Refused
 
 _BATCH_BYTES = 1 << 20  # so that a viewer can draw between two batches while it catches up
 _LIVE_PERIOD_S = 0.1
+_ASKED_PERIOD_S, _ASKED_FOR_S = 0.02, 0.3  # a command's effect is about to be logged: how often to look, and how long
 _OTHER_PERIOD_S = 0.5  # a log that another framework may still be writing; a run that may be resumed
 
 
@@ -58,6 +61,7 @@ class Feed:
         self._client: Client | None = None
         self._outbox: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._wake = threading.Event()
+        self._asked_at = -math.inf
         self._closing = False
         self._damage_told = 0
         self._thread = threading.Thread(target=self._follow, name=f"tuimon-feed-{run.name}", daemon=True)
@@ -65,6 +69,7 @@ class Feed:
 
     def send(self, command: Command) -> None:
         """Sends a command; returns at once. It must have an id, which its answer will carry."""
+        self._asked_at = time.monotonic()
         self._outbox.put(command)
         self._wake.set()
 
@@ -84,12 +89,17 @@ class Feed:
                 self._tell(Status("unknown", str(error)))
                 busy = False
             if not busy:
-                self._wake.wait(_LIVE_PERIOD_S if self.status.live else _OTHER_PERIOD_S)
+                self._wake.wait(self._period_s())
                 self._wake.clear()
         if self._client:
             self._client.close()
         with contextlib.suppress(OSError):
             self._reader.close()
+
+    def _period_s(self) -> float:
+        if time.monotonic() < self._asked_at + _ASKED_FOR_S:
+            return _ASKED_PERIOD_S
+        return _LIVE_PERIOD_S if self.status.live else _OTHER_PERIOD_S
 
     def _read(self) -> bool:
         """Hands on one batch; whether there may be more already."""

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tuimon.viewer.opened import Answer, OpenRun
 
 DRAW_EVERY_S = 0.25
+_EVENT_EVERY_S = 0.05  # what a key did is to be seen sooner than the next point of a curve
 _BEHIND_EVERY_S = 1.0  # behind a dialog, all that changes has the whole screen drawn
 _AWAIT_LOG_S = 0.2
 _STARTED_AFTER_S = 2.0
@@ -101,7 +102,7 @@ class TuimonApp(App[None]):
         self._first = (open_run, launch)
         self._compared_first: tuple[Path, ...] = ()
         self._dirty: set[Path] = set()
-        self._drawn_at = 0.0
+        self._drawn_at = self._draws_at = 0.0
         self._drawing: Timer | None = None
         self._waiting: Timer | None = None  # for the log of the first run
         wanted = theme.starting_theme(self.console.color_system, os.environ)
@@ -174,7 +175,7 @@ class TuimonApp(App[None]):
         """Puts a batch into its store, and has the screen drawn soon."""
         if run := self.opened.get(event.path):
             run.store.apply(event.batch)
-            self._draw_soon(event.path)
+            self._draw_soon(event.path, _EVENT_EVERY_S if event.batch.events else DRAW_EVERY_S)
             if run.store.series:
                 self._show_first()
 
@@ -224,13 +225,17 @@ class TuimonApp(App[None]):
     def _screens(self) -> list[TuimonScreen]:
         return [screen for screen in self.screen_stack if isinstance(screen, TuimonScreen)]
 
-    def _draw_soon(self, path: Path) -> None:
-        """Draws at once when the last drawing is long enough ago, else when it will be."""
+    def _draw_soon(self, path: Path, every_s: float = DRAW_EVERY_S) -> None:
+        """Draws at once when the last drawing is so long ago, else when it will be."""
         self._dirty.add(path)
+        now = time.monotonic()
+        at = max(now + _SOON_S, self._drawn_at + (_BEHIND_EVERY_S if self.is_covered else every_s))
+        if self._drawing is not None and at < self._draws_at:
+            self._drawing.stop()
+            self._drawing = None
         if self._drawing is None:
-            every_s = _BEHIND_EVERY_S if self.is_covered else DRAW_EVERY_S
-            wait_s = max(_SOON_S, self._drawn_at + every_s - time.monotonic())
-            self._drawing = self.set_timer(wait_s, self._draw)
+            self._draws_at = at
+            self._drawing = self.set_timer(at - now, self._draw)
 
     def _draw(self) -> None:
         self._drawing = None
