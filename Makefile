@@ -32,7 +32,7 @@ format: $(VENV)/.dev  ## write the code the way `make lint` wants it
 bench: $(VENV)/.bench  ## what watching costs: each benchmark prints what it measured beside its baseline
 	@for name in log draw monitor screen; do echo "== $$name"; $(BIN)/python tests/benchmarks/bench_$$name.py || exit 1; done
 
-bench-presets: $(VENV)/.dev  ## trains every preset and writes models/presets/RESULTS.md; a quarter of an hour
+bench-presets: $(VENV)/.dev  ## trains every preset and writes models/presets/RESULTS.md; about a quarter of an hour
 	$(BIN)/python tests/benchmarks/bench_presets.py
 
 screenshots: $(VENV)/.dev  ## the pictures of the README, from a real run

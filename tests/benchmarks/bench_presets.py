@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import datetime
+import json
 import math
 import os
 import platform
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -32,18 +33,19 @@ ROOT = Path(__file__).parent.parent.parent
 RESULTS = models_folder() / "presets" / "RESULTS.md"
 COLUMNS = (
     "preset", "end", "steps", "loss train", "loss val", "least val", "score train", "score val", "dead units", "saturated",
-    "gradient at first, first / last layer", "gradient at last, first / last layer", "seconds", "measured",
+    "gradient at first, first / last layer", "gradient at last, first / last layer", "check", "seconds", "measured",
 )  # fmt: skip
 SCORES = ("accuracy", "r2")
 
 
 class Outcome(NamedTuple):
-    """How a preset's process ended, and where its log is."""
+    """How a preset's process ended, where its log is, and what `tuimon check` finds wrong with it before it is trained."""
 
     name: str
     folder: Path
     code: int
     seconds: float
+    check: str
 
 
 def main() -> int:
@@ -74,10 +76,11 @@ def train_all(names: Sequence[str], folder: Path, timeout_s: float) -> list[Outc
 def train(name: str, folder: Path, timeout_s: float) -> Outcome:
     """One preset in a process of its own, ended after `timeout_s`."""
     run = folder / name
-    command = [sys.executable, "-m", "tuimon.training", name, *_needed(name, folder), "device=cpu", "--run-dir", str(run)]
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = [name, *_needed(name, folder), "device=cpu"]
+    command = [sys.executable, "-m", "tuimon.training", *settings, "--run-dir", str(run)]
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TUIMON_RUNS": str(folder), "PYTHONPATH": path}
-    folder.mkdir(parents=True, exist_ok=True)
     with open(folder / f"{name}.txt", "w", encoding="utf-8") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         timer = threading.Timer(timeout_s, process.kill)
@@ -86,14 +89,37 @@ def train(name: str, folder: Path, timeout_s: float) -> Outcome:
         timer.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)  # it has been waited for
     print(f"{name}: exit code {process.returncode}", file=sys.stderr, flush=True)
-    return Outcome(name, run, process.returncode, usage.ru_utime + usage.ru_stime)
+    checked = check(settings, environment, timeout_s)
+    print(f"{name}: check {checked}", file=sys.stderr, flush=True)
+    return Outcome(name, run, process.returncode, usage.ru_utime + usage.ru_stime, checked)
+
+
+def check(settings: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> str:
+    """What `tuimon check` says of a preset: that it passes, or the first line on which it fails."""
+    command = [sys.executable, "-c", "import sys, tuimon.cli; sys.exit(tuimon.cli.main())", "check", *settings, "--json"]
+    try:
+        found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        return f"longer than {timeout_s:.0f} s"
+    lines = [json.loads(line) for line in found.stdout.splitlines()]
+    failed = [line["check"] for line in lines if line.get("verdict") == "fail"]
+    if not lines or bool(failed) != bool(found.returncode):
+        return f"ended with {found.returncode}"
+    return f"fails: {failed[0]}" + (f", {len(failed) - 1} more" if failed[1:] else "") if failed else "passes"
 
 
 def row(outcome: Outcome) -> list[str]:
     """What the table says of one preset."""
     spec, today = load_spec(outcome.name), datetime.date.today().isoformat()
     if not outcome.folder.is_dir():
-        return [outcome.name, f"failed ({outcome.code})", *["–"] * (len(COLUMNS) - 4), f"{outcome.seconds:.0f}", today]
+        return [
+            outcome.name,
+            f"failed ({outcome.code})",
+            *["–"] * (len(COLUMNS) - 5),
+            outcome.check,
+            f"{outcome.seconds:.0f}",
+            today,
+        ]
     store = tuimon.read_run(outcome.folder)
     score = next((name for name in SCORES if f"{name}/val" in store.series), "")
     hidden = sum(spec.model.hidden) if spec.model.name in ("mlp", "cnn", "autoencoder") else 0
@@ -101,7 +127,8 @@ def row(outcome: Outcome) -> list[str]:
         outcome.name, "finished" if outcome.code == 0 else f"failed ({outcome.code})", f"{store.step:,}",
         number(mean_of_last(store, "loss/train")), number(last(store, "loss/val")), number(least(store, "loss/val")),
         *(number(last(store, f"{score}/{split}")) for split in ("train", "val")),
-        dead(store, hidden), saturated(store), gradients(store, 0), gradients(store, -1), f"{outcome.seconds:.0f}", today,
+        dead(store, hidden), saturated(store), gradients(store, 0), gradients(store, -1), outcome.check,
+        f"{outcome.seconds:.0f}", today,
     ]  # fmt: skip
 
 
@@ -160,6 +187,7 @@ def write(rows: dict[str, list[str]]) -> None:
         "Presets are trained two at a time, each on one thread of the CPU; seconds are of the processor, with the start of",
         "Python and torch. The training loss is the mean over the last 20th of the steps; the score is accuracy, or R² of a",
         "regression. A gradient is the norm of a layer's whole gradient, in the first sample, of step 1, and in the last one.",
+        "Check is what `tuimon check` says before the training: presets that show a fault fail, on the line that names it.",
     ]
     for group in dict.fromkeys(preset.group for preset in known):
         names = [preset.name for preset in known if preset.group == group]

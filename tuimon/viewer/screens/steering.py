@@ -125,7 +125,7 @@ class SteeringScreen(TuimonScreen):
         self.say(f"requested: {_wording(sent)}", "warn", lasting=True)
 
     def _refuse(self, why: str) -> None:
-        self.notify(why[:1].upper() + why[1:], severity="warning", timeout=4, markup=False)
+        self.notify(why, severity="warning", timeout=4, markup=False)
 
     def _prompt(self, lever: LeverInfo | None) -> None:
         why = self.run.why_not(lever.name if lever else "undo")
