@@ -19,6 +19,7 @@ LEVERS = (
     LeverInfo(name="lr_scale", type="number", value=1.0),
     LeverInfo(name="clip_norm", type="number", value=0.0),
     LeverInfo(name="weight_decay", type="number", value=0.0, enabled=False, regularizer=True),
+    LeverInfo(name="activation/fc1", type="choice", value="relu", choices=("relu", "leaky_relu")),
 )
 Values = Callable[[int], dict[str, float]]
 
@@ -55,6 +56,13 @@ def test_an_empty_log_has_no_findings(tmp_path: Path) -> None:
     [
         ("non-finite-loss", "", 21, {}, lambda s: {"loss/train": math.nan if s > 20 else 1.0}),
         ("dead-units", "fc2", 12, {"lr_scale": 0.5}, lambda s: {"dead_fraction/fc2": 0.4 if s >= 12 else 0.0}),
+        (
+            "dead-units",
+            "fc1",
+            12,
+            {"activation/fc1": "leaky_relu"},
+            lambda s: {"dead_fraction/fc1": 0.4 if s >= 12 else 0.0},
+        ),
         ("saturated-units", "fc1", 5, {}, lambda s: {"saturated_fraction/fc1": 0.9 if s >= 5 else 0.0}),
         ("vanishing-gradient", "fc1", 30, {}, lambda s: {"grad_norm/fc1": 1e-7}),
         ("exploding-gradient", "out", 30, {"clip_norm": 1.0}, lambda s: {"grad_norm/out": 500.0 if s == 30 else 0.2}),

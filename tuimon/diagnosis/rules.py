@@ -47,8 +47,10 @@ def dead_units(store: Store) -> Iterator[Finding]:
         if fraction <= DEAD_FRACTION:
             continue
         step = _since(store, f"dead_fraction/{layer}", DEAD_FRACTION)
-        text = f"{layer}: {fraction:.0%} of units are dead since step {step}; a lower rate keeps more from dying"
-        yield Finding(step, "dead-units", text, layer, remedy=_scaled_rate(store, 0.5))
+        leaky = _leaky(store, layer)
+        cure = "leaky ReLU lets them learn again" if leaky else "a lower rate keeps more from dying"
+        text = f"{layer}: {fraction:.0%} of units are dead since step {step}; {cure}"
+        yield Finding(step, "dead-units", text, layer, remedy=leaky or _scaled_rate(store, 0.5))
 
 
 def saturated_units(store: Store) -> Iterator[Finding]:
@@ -127,6 +129,13 @@ def _scaled_rate(store: Store, factor: float) -> dict[str, LeverValue]:
     if lever is None or not isinstance(lever.value, float | int) or lever.value <= factor:
         return {}
     return {"lr_scale": float(lever.value) * factor}
+
+
+def _leaky(store: Store, layer: str) -> dict[str, LeverValue]:
+    """Leaky ReLU after a layer whose ReLU can be exchanged: the one cure that brings units back."""
+    name = f"activation/{layer}"
+    lever = store.levers.get(name)
+    return {name: "leaky_relu"} if lever and lever.value == "relu" and "leaky_relu" in lever.choices else {}
 
 
 def _more_decay(store: Store) -> dict[str, LeverValue]:
