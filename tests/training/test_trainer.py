@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,6 @@ from tuimon.training.signals import StopSignals
 
 # 45 steps an epoch; dropout draws from the random state at every step.
 QUICK = ("batch_size=32", "hidden=32", "lr=1e-3", "checkpoint_every=0", "device=cpu")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def trained(folder: Path, *overrides: str, preset: str = "digits-mlp", **options: Any) -> Trainer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,6 @@ from tuimon.training.loop import Trainer, train
 from tuimon.training.transfer import transfer
 
 QUICK = ("device=cpu", "epochs=1", "hidden=16,8", "batch_size=128")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def trained(folder: Path, *overrides: str) -> Trainer:

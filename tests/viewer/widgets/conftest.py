@@ -105,6 +105,14 @@ def make_run(tmp_path: Path):
         run.close()
 
 
+@pytest.fixture
+def run(make_run):
+    """A run that has begun."""
+    begun = make_run()
+    begun.start()
+    return begun
+
+
 class Stage(App[None]):
     """Shows one widget, and keeps the messages that it posts."""
 

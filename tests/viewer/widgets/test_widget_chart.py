@@ -11,19 +11,15 @@ from tuimon.viewer.widgets.curves import CurveBook
 LOSS = ("loss/train", "loss/val")
 
 
-async def test_before_the_first_value_it_says_what_will_come(make_run, show):
+async def test_before_the_first_value_it_says_what_will_come(run, show):
     """A beginner is told, in words."""
-    run = make_run()
-    run.start()
     async with show(chart := Chart(LOSS, "loss")) as shown:
         chart.update_from(run.read())
         assert "nothing logged yet" in shown.text()
 
 
-async def test_it_follows_the_log(make_run, show):
+async def test_it_follows_the_log(run, show):
     """Curves, legend with the latest values, and more of both as more is logged."""
-    run = make_run()
-    run.start()
     async with show(chart := Chart(LOSS, "loss")) as shown:
         run.train(1, 100)
         chart.update_from(run.read())
@@ -33,10 +29,8 @@ async def test_it_follows_the_log(make_run, show):
         assert "train 0.135" in shown.text() and "200" in shown.lines()[-1]
 
 
-async def test_a_resumed_run_is_drawn_from_where_it_resumed(make_run, show):
+async def test_a_resumed_run_is_drawn_from_where_it_resumed(run, show):
     """What a resumed run takes back is taken out of the curve."""
-    run = make_run()
-    run.start()
     run.train(1, 100)
     async with show(chart := Chart(("loss/train",), "loss")) as shown:
         chart.update_from(run.read())
@@ -50,10 +44,8 @@ async def test_a_resumed_run_is_drawn_from_where_it_resumed(make_run, show):
         assert columns.high[:4].max() < 1 and columns.low[6:].min() == 5
 
 
-async def test_keys_change_the_axes(make_run, show):
+async def test_keys_change_the_axes(run, show):
     """Logarithm, smoothing, time, epochs: each is said in the picture."""
-    run = make_run()
-    run.start()
     run.train(1, 200)
     async with show(chart := Chart(LOSS, "loss")) as shown:
         chart.update_from(run.read())
@@ -67,10 +59,8 @@ async def test_keys_change_the_axes(make_run, show):
         assert (chart.x_axis, chart.log_y, chart.smoothing) == ("step", False, 0.0)
 
 
-async def test_zoom_follows_the_newest_until_one_pans_away(make_run, show):
+async def test_zoom_follows_the_newest_until_one_pans_away(run, show):
     """Zoomed in, new points move the window; panned to the left, it stands still; end follows again."""
-    run = make_run()
-    run.start()
     run.train(1, 200)
     async with show(chart := Chart(LOSS, "loss")) as shown:
         chart.update_from(run.read())
@@ -91,10 +81,8 @@ async def test_zoom_follows_the_newest_until_one_pans_away(make_run, show):
         assert chart._picture.x_range[0] == 0
 
 
-async def test_the_cursor_reads_values_off(make_run, show):
+async def test_the_cursor_reads_values_off(run, show):
     """It begins at the newest value, moves with the keys, and jumps to the mouse."""
-    run = make_run()
-    run.start()
     run.train(1, 200)
     async with show(chart := Chart(LOSS, "loss")) as shown:
         chart.update_from(run.read())
@@ -108,10 +96,8 @@ async def test_the_cursor_reads_values_off(make_run, show):
         assert sum("│" in line[chart._picture.left :] for line in shown.lines()) > 10
 
 
-async def test_markers_stand_where_a_lever_moved(make_run, show):
+async def test_markers_stand_where_a_lever_moved(run, show):
     """With a short label; an action leaves none."""
-    run = make_run()
-    run.start()
     run.train(1, 200)
     run.writer.event(Applied(100, "lr_scale", 1.0, 0.5), 100)
     run.writer.event(Applied(120, "checkpoint", note="saved"), 120)
@@ -152,10 +138,8 @@ async def test_enter_opens(make_run, show):
         assert opened.chart is chart
 
 
-async def test_the_grid_has_a_chart_for_each_metric(make_run, show):
+async def test_the_grid_has_a_chart_for_each_metric(run, show):
     """Train and validation share one; new metrics get theirs when they come; a filter hides the others."""
-    run = make_run()
-    run.start()
     async with show(grid := ChartGrid(), 100, 40) as shown:
         grid.update_from(run.read())
         await shown.pilot.pause()

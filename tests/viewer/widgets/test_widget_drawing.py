@@ -23,10 +23,8 @@ class Lines(Drawn):
         return [fit([Span(line, "bad")], width) for line in self.lines]
 
 
-async def test_nothing_is_drawn_when_the_store_says_nothing_new(make_run, show):
+async def test_nothing_is_drawn_when_the_store_says_nothing_new(run, show):
     """The same store at the same version costs no drawing; a new one does, once."""
-    run = make_run()
-    run.start()
     async with show(widget := Lines()) as shown:
         widget.update_from(run.read())
         shown.lines()

@@ -5,10 +5,8 @@ import json
 from tuimon.viewer.widgets import HistogramView, LayerDetail, LayerTable
 
 
-async def test_the_table_shows_the_latest_sample(make_run, show):
+async def test_the_table_shows_the_latest_sample(run, show):
     """Layers in the model's order, before any sample too."""
-    run = make_run()
-    run.start()
     async with show(table := LayerTable(), 100, 10) as shown:
         assert "No layers yet" in shown.text()
         table.update_from(run.read())
@@ -18,10 +16,8 @@ async def test_the_table_shows_the_latest_sample(make_run, show):
         assert "3/256" in shown.lines()[1] and "41/256 !" in shown.lines()[2] and "3.0e-2" in shown.lines()[1]
 
 
-async def test_the_cursor_selects_a_layer(make_run, show):
+async def test_the_cursor_selects_a_layer(run, show):
     """Told once for the first layer, and for each that the keys or the mouse go to."""
-    run = make_run()
-    run.start()
     run.sample(20)
     async with show(table := LayerTable(), 100, 10) as shown:
         table.update_from(run.read())
@@ -31,10 +27,8 @@ async def test_the_cursor_selects_a_layer(make_run, show):
         assert [message.layer for message in shown.posted(LayerTable.LayerSelected)] == ["fc1", "fc2", "out", "fc1"]
 
 
-async def test_sorting_keeps_the_selected_layer(make_run, show):
+async def test_sorting_keeps_the_selected_layer(run, show):
     """By key or by a click on the title; the selection stays on its layer."""
-    run = make_run()
-    run.start()
     run.sample(20)
     async with show(table := LayerTable(), 100, 10) as shown:
         table.update_from(run.read())
@@ -49,10 +43,8 @@ async def test_sorting_keeps_the_selected_layer(make_run, show):
         assert "grad nor▾" in shown.lines()[0]
 
 
-async def test_histograms_through_time(make_run, show):
+async def test_histograms_through_time(run, show):
     """A column a sample; gradients or activations of the selected layer."""
-    run = make_run()
-    run.start()
     async with show(view := HistogramView(), 60, 12) as shown:
         view.update_from(run.read())
         assert "Select a layer" in shown.text()
@@ -67,10 +59,8 @@ async def test_histograms_through_time(make_run, show):
         assert "activation · fc1" in view.border_title and "-2^" in shown.text()
 
 
-async def test_details_of_a_layer(make_run, show):
+async def test_details_of_a_layer(run, show):
     """Range, fractions, and which units are dead."""
-    run = make_run()
-    run.start()
     run.sample(20)
     run.writer.text(20, "tuimon/dead_units", json.dumps({"fc2": list(range(0, 205, 5))}))
     async with show(detail := LayerDetail(), 60, 20) as shown:
@@ -82,10 +72,8 @@ async def test_details_of_a_layer(make_run, show):
         assert "0 … 4.50" in text and "41 of 256 units !" in text and " 200" in text
 
 
-async def test_details_survive_foreign_texts(make_run, show):
+async def test_details_survive_foreign_texts(run, show):
     """Texts that are no JSON, or another JSON, are no reason to fail."""
-    run = make_run()
-    run.start()
     run.sample(20)
     for text in ("", "nonsense", "[1]", '{"fc2": 3}'):
         run.writer.text(20, "tuimon/dead_units", text)

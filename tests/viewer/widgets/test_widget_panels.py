@@ -75,10 +75,8 @@ async def test_host_meters(make_run, show):
         assert "8.0/24 G" in shown.lines()[1] and "104 %" in shown.lines()[1]
 
 
-async def test_levers_are_requested_until_the_log_answers(make_run, show):
+async def test_levers_are_requested_until_the_log_answers(run, show):
     """Requested, then applied at a step; or refused, with the reason; or never sent."""
-    run = make_run()
-    run.start()
     async with show(panel := LeverPanel(), 80, 8) as shown:
         assert "No levers yet" in shown.text()
         panel.update_from(run.read())
@@ -96,10 +94,8 @@ async def test_levers_are_requested_until_the_log_answers(make_run, show):
         assert "not sent: the run is gone" in shown.lines()[2]
 
 
-async def test_a_narrow_panel_shows_what_became_of_commands(make_run, show):
+async def test_a_narrow_panel_shows_what_became_of_commands(run, show):
     """The help goes, then the outcome's words: which step it was applied at, or that and why it was not, stays in sight."""
-    run = make_run()
-    run.start()
     async with show(panel := LeverPanel(), 31, 8) as shown:
         panel.update_from(run.read())
         assert shown.lines()[0].split() == ["lr_scale", "1"]
@@ -114,10 +110,8 @@ async def test_a_narrow_panel_shows_what_became_of_commands(make_run, show):
         assert "done at 1 202" in shown.lines()[4]
 
 
-async def test_an_answer_to_an_earlier_command_does_not_end_a_later_one(make_run, show):
+async def test_an_answer_to_an_earlier_command_does_not_end_a_later_one(run, show):
     """The later one is still requested."""
-    run = make_run()
-    run.start()
     async with show(panel := LeverPanel(), 80, 8) as shown:
         panel.update_from(run.read())
         panel.requested(Command("lr_scale", "multiply", 0.5, id="1"))
@@ -127,10 +121,8 @@ async def test_an_answer_to_an_earlier_command_does_not_end_a_later_one(make_run
         assert "×2 requested" in shown.lines()[0]
 
 
-async def test_the_lever_under_the_cursor_tells_what_it_does(make_run, show):
+async def test_the_lever_under_the_cursor_tells_what_it_does(run, show):
     """In the border, where the row has no room for it; not while another panel has the focus."""
-    run = make_run()
-    run.start()
     async with show(panel := LeverPanel(), 31, 8) as shown:
         panel.update_from(run.read())
         assert panel.border_subtitle == "times the learning rate"
@@ -141,20 +133,16 @@ async def test_the_lever_under_the_cursor_tells_what_it_does(make_run, show):
         assert not panel.border_subtitle
 
 
-async def test_a_lever_that_is_off_says_off(make_run, show):
+async def test_a_lever_that_is_off_says_off(run, show):
     """With the value that it keeps."""
-    run = make_run()
-    run.start()
     run.writer.event(Applied(5, "weight_decay", 0.01, 0.01, True, False), 5)
     async with show(panel := LeverPanel(), 80, 8) as shown:
         panel.update_from(run.read())
         assert "off (0.01)" in shown.lines()[1]
 
 
-async def test_keys_and_clicks_move_levers(make_run, show):
+async def test_keys_and_clicks_move_levers(run, show):
     """Each asks for the command that it stands for."""
-    run = make_run()
-    run.start()
     async with show(panel := LeverPanel(), 80, 8) as shown:
         panel.update_from(run.read())
         await shown.press("less_than_sign", "greater_than_sign", "down", "space", "backspace", "end", "enter")
@@ -294,10 +282,8 @@ async def test_the_header_says_what_and_how_far(make_run, show):
         assert "digits-mlp" in shown.lines()[0] and "running" in shown.lines()[0] and "step 120/400" in shown.lines()[1]
 
 
-async def test_no_panel_leaves_ascii(make_run, show):
+async def test_no_panel_leaves_ascii(run, show):
     """With `ascii_only`, no widget shows anything beyond ASCII."""
-    run = make_run()
-    run.start()
     run.train(1, 40)
     run.sample(40)
     run.writer.event(Applied(30, "lr_scale", 1.0, 0.5, note="lr 1 → 0.5"), 30)
