@@ -25,7 +25,7 @@ Start = Callable[..., Any]
 
 
 def test_each_steps_loss_rate_and_throughput_share_a_record(start: Start) -> None:
-    """One record a step, there at once; the first step has no throughput yet."""
+    """One record a step; the first step has no throughput yet."""
     training = start()
     losses = [training.step() for _ in range(3)]
     store = training.store
@@ -76,6 +76,20 @@ def test_nan_and_infinite_losses_are_logged_with_one_notice(start: Start) -> Non
     values = training.store["loss/train"].values.tolist()
     assert values[0] == 1.0 and math.isnan(values[1]) and values[2] == math.inf
     assert [n.text for n in training.events(Notice)] == ["loss/train is nan since step 2"]
+
+
+def test_a_rate_that_is_a_tensor_is_logged_as_it_was_at_each_step(start: Start) -> None:
+    """It may be changed in place, or become a plain number."""
+    model = nn.Linear(8, 4)
+    optimizer = torch.optim.Adam(model.parameters(), lr=torch.tensor(0.5), foreach=False)
+    training = start(model=model, optimizer=optimizer)
+    training.step()
+    optimizer.param_groups[0]["lr"].mul_(0.5)
+    training.step()
+    training.step(log=False)
+    optimizer.param_groups[0]["lr"] = 0.125
+    training.step()
+    assert training.store["lr"].values.tolist() == [0.5, 0.25, 0.25, 0.125]
 
 
 def test_groups_with_rates_of_their_own_are_logged_apart(start: Start) -> None:

@@ -84,7 +84,7 @@ class Steps:
                 self._scalars.write(self.done if step is None else step, values, {})
             else:
                 ready, self._pending = self._pending, None
-                self._scalars.write(self.done, {**self._pending_tensors, **values} if self._pending_tensors else values, ready)
+                self._scalars.write(self.done, {**self._take_tensors(), **values} if self._pending_tensors else values, ready)
             if not self._nobody_steers() and threading.get_ident() == self._owner:
                 self._serve()
         except Exception as error:
@@ -197,7 +197,11 @@ class Steps:
     def _write_pending(self) -> None:
         ready, self._pending = self._pending, None
         if ready is not None:
-            self._scalars.write(self.done, self._pending_tensors, ready)
+            self._scalars.write(self.done, self._take_tensors(), ready)
+
+    def _take_tensors(self) -> dict[str, Tensor]:
+        tensors, self._pending_tensors = self._pending_tensors, {}
+        return tensors
 
     def _other_rate(self, rate: Any) -> dict[str, float]:
         """A learning rate that is no float; one that may be on a device is read like any other tensor, without waiting."""
