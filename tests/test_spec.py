@@ -263,3 +263,10 @@ def test_a_spec_cannot_be_changed():
         load_spec(DEFAULT_PRESET).optimizer.lr = 1  # type: ignore[misc]
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"unknown": 1}, Spec)
+
+
+def test_a_script_in_place_of_a_spec_is_told_how_it_is_watched(tmp_path: Path) -> None:
+    """The first thing that people try with a script of their own."""
+    (tmp_path / "train.py").write_text("import torch")
+    with pytest.raises(TuimonError, match=r"(?s)a Python file, not a spec.*tuimon\.watch.*model\.name="):
+        load_spec(tmp_path / "train.py")

@@ -241,6 +241,12 @@ def _find_source(source: str | Path) -> tuple[Path, str]:
     if not path.is_file():
         nearest = did_you_mean(path.stem, known)
         raise TuimonError(f"{source}: no preset and no file is called so{nearest or '; `tuimon presets` lists them'}")
+    if path.suffix == ".py":
+        raise TuimonError(
+            f"{source}: a Python file, not a spec",
+            f"A training script is watched by `tuimon.watch(model, optimizer)` in it: run `python {source}`. "
+            f"A file with build(spec) is a model: `tuimon run digits-mlp model.name={source}`.",
+        )
     return path.resolve(), str(path.resolve())
 
 
