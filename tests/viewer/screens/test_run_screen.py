@@ -135,7 +135,7 @@ async def test_a_run_that_is_over_cannot_be_steered(runs_dir: Path, make_run: An
         await until(pilot, lambda: screen.run.status.state == "stopped")
         sent = asked(screen, monkeypatch)
         await pilot.press("h", "s", "e")
-        await seen(pilot, "R is not training: it is stopped")
+        await seen(pilot, "r is not training: it is stopped")
         assert sent == []
 
 
