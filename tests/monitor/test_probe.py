@@ -348,8 +348,11 @@ def test_hooks_are_there_only_while_a_sample_is_taken(start: Start) -> None:
     assert training.store["grad_norm/0"].steps.tolist() == [1]
 
 
-def test_a_compiled_model_is_sampled_without_its_activations(start: Start) -> None:
+def test_a_compiled_model_is_sampled_without_its_activations(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Hooks would have it compiled again and again; what is left out is said, once."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
     training = start(
         model=torch.compile(nn.Sequential(nn.Linear(8, 12), nn.ReLU(), nn.Linear(12, 4)), backend="eager"), budget=1.0
     )
