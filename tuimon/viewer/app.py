@@ -23,6 +23,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from tuimon.errors import TuimonError
+from tuimon.log.records import Applied, Refused
 from tuimon.viewer import terminal, theme
 from tuimon.viewer.keys import keys_of
 from tuimon.viewer.lean import LeanUpdate
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from tuimon.viewer.opened import Answer, OpenRun
 
 DRAW_EVERY_S = 0.25
-_EVENT_EVERY_S = 0.05  # what a key did is to be seen sooner than the next point of a curve
+_STEERED_EVERY_S = 0.05  # what a key did is to be seen sooner than the next point of a curve
 _BEHIND_EVERY_S = 1.0  # behind a dialog, all that changes has the whole screen drawn
 _AWAIT_LOG_S = 0.2
 _STARTED_AFTER_S = 2.0
@@ -175,7 +176,8 @@ class TuimonApp(App[None]):
         """Puts a batch into its store, and has the screen drawn soon."""
         if run := self.opened.get(event.path):
             run.store.apply(event.batch)
-            self._draw_soon(event.path, _EVENT_EVERY_S if event.batch.events else DRAW_EVERY_S)
+            steered = any(isinstance(record.event, Applied | Refused) for record in event.batch.events)
+            self._draw_soon(event.path, _STEERED_EVERY_S if steered else DRAW_EVERY_S)
             if run.store.series:
                 self._show_first()
 
