@@ -112,14 +112,8 @@ def row(outcome: Outcome) -> list[str]:
     """What the table says of one preset."""
     spec, today = load_spec(outcome.name), datetime.date.today().isoformat()
     if not outcome.folder.is_dir():
-        return [
-            outcome.name,
-            f"failed ({outcome.code})",
-            *["–"] * (len(COLUMNS) - 5),
-            outcome.check,
-            f"{outcome.seconds:.0f}",
-            today,
-        ]
+        unknown = ["–"] * (len(COLUMNS) - 5)
+        return [outcome.name, f"failed ({outcome.code})", *unknown, outcome.check, f"{outcome.seconds:.0f}", today]
     store = tuimon.read_run(outcome.folder)
     score = next((name for name in SCORES if f"{name}/val" in store.series), "")
     hidden = sum(spec.model.hidden) if spec.model.name in ("mlp", "cnn", "autoencoder") else 0

@@ -113,7 +113,6 @@ def test_a_killed_runs_socket_is_removed_by_the_next_run(environment: dict[str, 
 def test_ctrl_c_ends_a_paused_script(environment: dict[str, str]) -> None:
     """The wait of a pause can be interrupted."""
     code = """
-from tuimon.monitor.monitor import HOLD_S
 from tuimon.log.records import Command
 monitor.send(Command("pause"))
 print('pausing', flush=True)

@@ -143,7 +143,7 @@ class Monitor:
         return self._stop_requested
 
     def log(self, metrics: Mapping[str, Any] | None = None, /, *, step: int | None = None, **more: Any) -> None:
-        """Logs numbers of the current step, as one record with its learning rate and throughput; written within 50 ms.
+        """Logs numbers of the current step, as one record with its learning rate and throughput; on disk within `HOLD_S`.
 
         `loss`, `val_loss`, `accuracy` and `val_accuracy` go to `loss/train`, `loss/val`, …; other names are tags as they are.
         Tensors on a GPU are not waited for: they are written when they arrive, under this step. Also a boundary: a paused run

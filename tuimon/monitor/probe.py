@@ -107,7 +107,7 @@ class Probe:
         """Reads the gradients as the loss gives them, and copies the weights. Before the optimizer's step."""
         self._edge(lambda: self._read_gradients(grad_scale))
 
-    def finish(self, step: int, longer_s: float = 0.0) -> None:
+    def finish(self, step: int, longer_s: float) -> None:
         """Measures the update and sends the sample on its way. After the step, which took `longer_s` more than others."""
         self.armed = False
         self._activations.stop()

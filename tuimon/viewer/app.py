@@ -18,7 +18,6 @@ from textual import on, work
 from textual._compositor import ChopsUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
@@ -27,6 +26,7 @@ from tuimon.log.records import Applied, Refused
 from tuimon.viewer import terminal, theme
 from tuimon.viewer.keys import keys_of
 from tuimon.viewer.lean import LeanUpdate
+from tuimon.viewer.messages import AnswerCame, BatchRead, DamageFound, StatusChanged, StopAnswered
 from tuimon.viewer.screens.base import TuimonScreen
 from tuimon.viewer.start import collect_again, import_numpy
 
@@ -42,46 +42,6 @@ _BEHIND_EVERY_S = 1.0  # behind a dialog, all that changes has the whole screen 
 _AWAIT_LOG_S = 0.2
 _STARTED_AFTER_S = 2.0
 _SOON_S = 0.001  # a timer of no length is an error in Textual
-
-
-class BatchRead(Message):
-    """A feed read a batch. Holds records, so it never replaces another."""
-
-    def __init__(self, path: Path, batch: Batch) -> None:
-        self.path, self.batch = path, batch
-        super().__init__()
-
-
-class AnswerCame(Message):
-    """A run answered a command."""
-
-    def __init__(self, path: Path, answer: Answer) -> None:
-        self.path, self.answer = path, answer
-        super().__init__()
-
-
-class StatusChanged(Message):
-    """A run stands otherwise than before."""
-
-    def __init__(self, path: Path, status: Status) -> None:
-        self.path, self.status = path, status
-        super().__init__()
-
-
-class DamageFound(Message):
-    """A log cannot be read on."""
-
-    def __init__(self, path: Path, damage: Damage) -> None:
-        self.path, self.damage = path, damage
-        super().__init__()
-
-
-class StopAnswered(Message):
-    """A request to stop was taken, or not."""
-
-    def __init__(self, text: str, error: TuimonError | None = None) -> None:
-        self.text, self.error = text, error
-        super().__init__()
 
 
 class TuimonApp(App[None]):

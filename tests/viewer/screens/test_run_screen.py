@@ -10,7 +10,8 @@ from textual.pilot import Pilot
 
 from driving import seen, text_of, until
 from tuimon.log.records import Applied, Command, LeverInfo, Refused
-from tuimon.viewer.app import AnswerCame, TuimonApp
+from tuimon.viewer.app import TuimonApp
+from tuimon.viewer.messages import AnswerCame
 from tuimon.viewer.screens.run import RunScreen
 from tuimon.viewer.widgets import Chart, FindingsPanel, HistogramView, LayerTable
 

@@ -1,0 +1,56 @@
+"""What other threads tell the app: feeds, of their runs, and the worker that stops one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from tuimon.errors import TuimonError
+
+if TYPE_CHECKING:
+    from tuimon.launcher.status import Status
+    from tuimon.log.batch import Batch
+    from tuimon.log.reader import Damage
+    from tuimon.viewer.opened import Answer
+
+
+class BatchRead(Message):
+    """A feed read a batch. Holds records, so it never replaces another."""
+
+    def __init__(self, path: Path, batch: Batch) -> None:
+        self.path, self.batch = path, batch
+        super().__init__()
+
+
+class AnswerCame(Message):
+    """A run answered a command."""
+
+    def __init__(self, path: Path, answer: Answer) -> None:
+        self.path, self.answer = path, answer
+        super().__init__()
+
+
+class StatusChanged(Message):
+    """A run stands otherwise than before."""
+
+    def __init__(self, path: Path, status: Status) -> None:
+        self.path, self.status = path, status
+        super().__init__()
+
+
+class DamageFound(Message):
+    """A log cannot be read on."""
+
+    def __init__(self, path: Path, damage: Damage) -> None:
+        self.path, self.damage = path, damage
+        super().__init__()
+
+
+class StopAnswered(Message):
+    """A request to stop was taken, or not."""
+
+    def __init__(self, text: str, error: TuimonError | None = None) -> None:
+        self.text, self.error = text, error
+        super().__init__()
