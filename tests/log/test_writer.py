@@ -144,6 +144,20 @@ def test_what_waits_is_written_though_nothing_comes_after_it(tmp_path: Path) -> 
     writer.close()
 
 
+def test_what_waits_is_written_though_no_thread_can_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine may be out of threads, and at the interpreter's end none can be started."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    writer = LogWriter(tmp_path, "run", hold_s=60.0)
+    for step in range(1, 4):
+        writer.scalars(step, {"x": step})
+    assert list(read_run(tmp_path)["x"].steps) == [1, 2, 3]
+    writer.close()
+
+
 def test_a_full_disk_is_told_as_a_gap(tmp_path: Path) -> None:
     """When writes fail the caller sees nothing; once they work again the log says what is missing, and goes on."""
     writer = LogWriter(tmp_path, "run")

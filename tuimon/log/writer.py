@@ -24,6 +24,7 @@ from tuimon.errors import TuimonError
 from tuimon.log import wire
 from tuimon.log.histogram import Histogram
 from tuimon.log.records import Event, Gap, tag_of
+from tuimon.log.wire import MAX_STEP
 from tuimon.process import host_name
 
 _MAX_LAYOUTS = 256
@@ -71,13 +72,17 @@ class LogWriter:
         Raises:
             ValueError: the step is outside 0 … `wire.MAX_STEP`.
         """
-        if not 0 <= step <= wire.MAX_STEP:
-            raise ValueError(f"step {step} is outside 0 … {wire.MAX_STEP}")
+        if not 0 <= step <= MAX_STEP:
+            raise ValueError(f"step {step} is outside 0 … {MAX_STEP}")
+        if self._fd < 0:
+            return
         now = time.time()
         self._held.append((step, now if wall_time is None else wall_time, values))
+        if self._roused:
+            return
         if now - self._flushed >= self._hold_s:
             self.flush()
-        elif not self._roused:
+        else:
             self._rouse()
 
     def flush(self) -> None:
@@ -126,10 +131,14 @@ class LogWriter:
 
     def _rouse(self) -> None:
         """Has what is held back written soon, by a thread of the writer's own: nothing else may come after it for long."""
-        self._roused = True
         if self._flusher is None:
-            self._flusher = threading.Thread(target=self._flush_when_roused, name="tuimon-log", daemon=True)
-            self._flusher.start()
+            try:
+                self._flusher = threading.Thread(target=self._flush_when_roused, name="tuimon-log", daemon=True)
+                self._flusher.start()
+            except RuntimeError:  # no thread can be had, as at the interpreter's end
+                self._flusher = None
+                return self.flush()
+        self._roused = True
         self._wake.set()
 
     def _flush_when_roused(self) -> None:
