@@ -3,7 +3,8 @@
 The worst case: a 64-256-256-10 MLP at batch 64 on one thread, a step of about half a millisecond. The variants take turns in
 short blocks of steps, so that whatever else the machine does touches all alike; each block is compared with the bare block
 beside it, and the mean of the middle eight tenths of the rounds is printed. wandb is left out, and said to be, where it is not
-installed.
+installed. On a shared machine such a difference scatters by several hundredths, so the monitor's own parts are timed in place,
+too: between the parts of real steps, whose arrays have pushed it out of the caches.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import argparse
 import os
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -129,6 +132,40 @@ def measure(variants: dict[str, Step], rounds: int, block: int) -> dict[str, lis
     return pairs
 
 
+def in_place(task: Task, folder: Path, steps: int) -> dict[str, float]:
+    """Seconds that each part of the monitor takes in a step, and a bare step beside them: medians, but the thread's mean.
+
+    No layer statistics. What the parts slow down around them is not in it; that is what the comparison with bare steps is for.
+    """
+    times: dict[str, list[float]] = {"hook before": [], "hook after": [], "log": []}
+
+    def timed(part: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            began = time.perf_counter()
+            result = call(*args, **kwargs)
+            times[part].append(time.perf_counter() - began)
+            return result
+
+        return run
+
+    optimizer, unwatched = task.optimizer(), task.optimizer()
+    before, after = optimizer.register_step_pre_hook, optimizer.register_step_post_hook
+    optimizer.register_step_pre_hook = lambda hook: before(timed("hook before", hook))  # type: ignore[method-assign]
+    optimizer.register_step_post_hook = lambda hook: after(timed("hook after", hook))  # type: ignore[method-assign]
+    bare_steps = []
+    with tuimon.watch(task.model, optimizer, run_dir=folder / "in place", budget=0.0) as monitor:
+        log = timed("log", monitor.log)
+        for i in range(steps):
+            log(loss=task.step(optimizer))
+            if i % 100 == 99:
+                bare_steps += [seconds(lambda _: task.step(unwatched), 0, 1) for _ in range(100)]
+        writing = next(thread.ident for thread in threading.enumerate() if thread.name == "tuimon-log")
+        assert writing is not None
+        thread_s = time.clock_gettime(time.pthread_getcpuclockid(writing)) / steps
+    parts = {part: statistics.median(took) for part, took in times.items()}
+    return parts | {"the log's thread": thread_s, "bare step": statistics.median(bare_steps)}
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -150,12 +187,21 @@ def main() -> None:
         makers = {label: make for label, make in makers.items() if not options.only or label in ("bare", *options.only)}
         variants = {label: stack.enter_context(make(task, Path(name))) for label, make in makers.items()}
         pairs = measure(variants, options.rounds, options.block)
+        parts = in_place(Task(), Path(name), options.rounds * options.block)
     print(f"{'':20} {'bare step':>10} {'added':>10} {'slowdown':>9}   {options.rounds} x {options.block} steps each")
     for label, found in pairs.items():
         kept = middle(found)
         base, with_it = (statistics.fmean(pair[i] for pair in kept) for i in (0, 1))
         target = f"   target {TARGETS[label]:.3f}x" if label in TARGETS else ""
         print(f"{label:20} {base * 1e6:7.0f} µs {(with_it - base) * 1e6:7.1f} µs {with_it / base:8.3f}x{target}")
+    step, beside = parts.pop("bare step"), parts.pop("the log's thread")
+    told, inside = ", ".join(f"{part} {took * 1e6:.1f}" for part, took in parts.items()), sum(parts.values())
+    print(
+        f"scalars, in place: {told}: {inside * 1e6:.1f} µs, {inside / step:.1%} of a bare step of {step * 1e6:.0f} µs", end=""
+    )
+    print(
+        f"   target {TARGETS['tuimon, scalars'] - 1:.1%}\nbeside the loop, on the log's own thread: {beside * 1e6:.1f} µs of processor"
+    )
 
 
 def middle(pairs: list[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -165,6 +165,7 @@ def wait_for_values(run: Path, least: int = 1000, timeout: float = 60.0) -> None
 def main() -> None:
     """Measures and prints."""
     tuimon = [sys.executable, "-m", "tuimon"]
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its bytecode beside it
     with tempfile.TemporaryDirectory() as name:
         runs = Path(name)
         launch = [*tuimon, "run", "digits-mlp", "epochs=100000", "--runs-dir", name, "--name", "bench", "--detach"]
