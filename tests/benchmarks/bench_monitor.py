@@ -196,12 +196,10 @@ def main() -> None:
         print(f"{label:20} {base * 1e6:7.0f} µs {(with_it - base) * 1e6:7.1f} µs {with_it / base:8.3f}x{target}")
     step, beside = parts.pop("bare step"), parts.pop("the log's thread")
     told, inside = ", ".join(f"{part} {took * 1e6:.1f}" for part, took in parts.items()), sum(parts.values())
-    print(
-        f"scalars, in place: {told}: {inside * 1e6:.1f} µs, {inside / step:.1%} of a bare step of {step * 1e6:.0f} µs", end=""
-    )
-    print(
-        f"   target {TARGETS['tuimon, scalars'] - 1:.1%}\nbeside the loop, on the log's own thread: {beside * 1e6:.1f} µs of processor"
-    )
+    share, target = inside / step, TARGETS["tuimon, scalars"] - 1
+    print(f"scalars, in place: {told}: {inside * 1e6:.1f} µs, {share:.1%} of a bare step of {step * 1e6:.0f} µs", end="")
+    print(f"   target {target:.1%}")
+    print(f"beside the loop, on the log's own thread: {beside * 1e6:.1f} µs of processor")
 
 
 def middle(pairs: list[tuple[float, float]]) -> list[tuple[float, float]]:
