@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,10 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations
 
+import tuimon
 from tuimon.log import histogram
-from tuimon.log.records import Notice
-from tuimon.monitor.probe import DEAD_UNITS_TAG, WINDOW
+from tuimon.log.records import Notice, Refused
+from tuimon.monitor.probe import DEAD_UNITS_TAG, WINDOW, Probe
 from tuimon.monitor.schedule import Schedule
 
 Start = Callable[..., Any]
@@ -406,3 +409,103 @@ def test_a_long_runs_samples_take_a_bounded_room() -> None:
         schedule.pay(now, 0.01, 360e3)
         now, samples = schedule.next_time, samples + 1
     assert samples * 360e3 < 250e6
+
+
+def test_a_sample_for_which_there_is_no_memory_is_given_up_with_all_that_it_holds(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy of the weights is as large as the model; the next sample is tried later."""
+    training = start(budget=1.0)
+    probe, real = training.monitor._probe, Probe._measure_units
+
+    def out_of_memory(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Probe, "_measure_units", out_of_memory)
+    training.step()
+    assert not probe._before and not probe._sheet.tensors and not probe._activations._own
+    monkeypatch.setattr(Probe, "_measure_units", real)
+    for _ in range(3):
+        training.step()
+    assert len(training.store["grad_norm/0"]) > 0
+    notices = [notice.text for notice in training.events(Notice)]
+    assert notices == ["a sample of the layers was given up: the GPU had no memory left for it"]
+
+
+def test_a_step_that_is_captured_in_a_cuda_graph_is_left_alone(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ran in the hooks would be part of the graph, or end the capture; said once."""
+    training = start(budget=1.0)
+    training.step()
+    capturing = True
+    monkeypatch.setattr(training.monitor._steps, "_on_cuda", True)
+    monkeypatch.setattr(training.monitor._probe, "_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: capturing)
+    monkeypatch.setattr(torch.cuda, "current_stream", None)  # to be asked for nothing
+    training.step(log=False)
+    training.step(log=False)
+    assert training.monitor.step == 1 and len(training.store["grad_norm/0"]) == 1
+    assert [notice.text for notice in training.events(Notice)] == [
+        "the optimizer's step is captured in a CUDA graph: its replays are neither counted nor steered"
+    ]
+    capturing = False
+    monkeypatch.undo()
+    training.step()
+    assert training.monitor.step == 2 and len(training.store["grad_norm/0"]) == 2
+
+
+def test_a_model_without_layers_does_not_take_samples_over_and_over(start: Start) -> None:
+    """A sample that finds nothing to measure is paid for like any other."""
+    parameter = nn.Parameter(torch.ones(4, 8))
+    training = start(nn.Identity(), torch.optim.SGD([parameter], lr=0.1))
+    armed = []
+    arm = training.monitor._probe.arm
+    training.monitor._probe.arm = lambda: (armed.append(1), arm())
+    for _ in range(50):
+        parameter.sum().backward()
+        training.optimizer.step()
+    assert len(armed) < 25
+
+
+SHARDED = """
+import sys, torch, torch.distributed as dist, tuimon
+from pathlib import Path
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from tuimon.log.records import Command
+torch.set_num_threads(1)
+dist.init_process_group("gloo", init_method=f"file://{sys.argv[1]}/meet", rank=int(sys.argv[2]), world_size=2)
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
+fully_shard(model, mesh=init_device_mesh("cpu", (2,)))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+monitor = tuimon.watch(model, optimizer, run_dir=Path(sys.argv[1], "run"), budget=1.0, meters=False, serve=False) \
+    if sys.argv[2] == "0" else None
+for step in range(6):
+    loss = model(torch.ones(4, 8)).square().sum()
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    if monitor:
+        monitor.log(loss=loss.detach())
+        if step == 2:
+            for lever, op, value in (("clip_norm", "set", 1.0), ("lr_scale", "multiply", 0.5), ("checkpoint", "do", None)):
+                monitor.send(Command(lever, op, value))
+if monitor:
+    monitor.close()
+dist.destroy_process_group()
+"""
+
+
+def test_one_rank_of_a_sharded_model_is_watched_without_asking_the_other(tmp_path: Path) -> None:
+    """A collective on one rank alone would hang or break the training; what would have to move in both is refused."""
+    ranks = [
+        subprocess.Popen([sys.executable, "-c", SHARDED, str(tmp_path), rank], stderr=subprocess.PIPE, text=True)
+        for rank in "01"
+    ]
+    errors = [rank.communicate(timeout=120)[1] for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0, 0], errors
+    store = tuimon.read_run(tmp_path / "run")
+    assert len(store["grad_norm/0"]) == len(store["loss/train"]) == 6
+    refused = [record.event for record in store.events if isinstance(record.event, Refused)]
+    assert [one.lever for one in refused] == ["clip_norm", "lr_scale"] and "one of 2 that train together" in refused[0].reason
+    notices = [record.event.text for record in store.events if isinstance(record.event, Notice)]
+    assert notices == ["the model is spread over several processes: norms and histograms are of this process's part of it"]

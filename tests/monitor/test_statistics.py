@@ -81,3 +81,16 @@ def test_nothing_has_an_empty_histogram() -> None:
     found = statistics.to_histogram(statistics.summarize([torch.empty(0)]).tolist())
     assert sum(found.counts) == 0
     assert math.isnan(found.min)
+
+
+def test_a_dense_tensor_in_another_order_is_read_where_it_lies() -> None:
+    """An activation in channels-last order may be as large as the memory that is left."""
+    x = torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    flat = statistics._flat(x)
+    assert flat.data_ptr() == x.data_ptr() and torch.equal(flat.sort().values, x.flatten().sort().values)
+
+
+def test_a_conjugated_tensor_counts_like_its_copy() -> None:
+    """The gradient of a complex parameter may be conjugated only by a mark on it."""
+    x = torch.randn(7, dtype=torch.complex64)
+    assert torch.equal(statistics.summarize([x.conj()]), statistics.summarize([x.conj().resolve_conj()]))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -52,6 +53,23 @@ def test_numbers_arrive_in_order_when_the_device_is_done() -> None:
     transfers.poll()
     assert arrived == [[1.0, 2.0, 3.0], [4.0]]
     assert device.waits == 0
+
+
+def test_a_sample_that_arrives_late_is_not_taken_again_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its cost, which spaces the samples, is known only then: a queue of five steps must not mean six times the budget."""
+    device = Device()
+    monkeypatch.setattr(Transfers.__init__, "__defaults__", (device.launch, lambda _: True))
+    model = torch.nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with tuimon.watch(model, optimizer, run_dir=tmp_path / "run", meters=False, serve=False) as monitor:
+        for _ in range(20):
+            optimizer.zero_grad()
+            model(torch.ones(1, 4)).sum().backward()
+            optimizer.step()
+        device.landed = True
+        optimizer.step()
+    assert list(tuimon.read_run(tmp_path / "run")[f"grad_norm/{type(model).__name__}"].steps) == [1]
+    assert monitor.step == 21
 
 
 def test_the_end_of_the_run_waits_for_what_is_under_way() -> None:

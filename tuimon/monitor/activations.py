@@ -104,7 +104,7 @@ class ActivationWatch:
         if isinstance(output, tuple) and output:
             output = output[0]  # recurrent layers: the outputs, then the state
         if isinstance(output, Tensor) and output.is_floating_point() and output.numel():
-            self._edge(lambda: self._look(module, output))
+            self._edge(lambda: self._look(module, statistics.local(output.detach())))
 
     @torch.no_grad()
     def _look(self, module: nn.Module, output: Tensor) -> None:

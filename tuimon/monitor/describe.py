@@ -38,6 +38,12 @@ def device_name(device: str) -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
+def processes_together() -> int:
+    """How many processes train one model together, as `torch.distributed` knows."""
+    distributed = torch.distributed
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
 def layer_infos(model: nn.Module, layers: list[Layer]) -> tuple[LayerInfo, ...]:
     """The layers as the log tells of them, with the activations that a `Sequential` writes after them."""
     following = following_activations(model)

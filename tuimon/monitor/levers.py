@@ -49,6 +49,7 @@ class Lever:
     current: Callable[[], LeverValue] | None = None
     in_step: bool = False  # what it does is seen during a step only
     undoable: bool = True
+    shared: bool = True  # processes that train one model together need it to be the same in each of them
     can_be_off: bool = True
     value: LeverValue = None
     enabled: bool = field(init=False)
@@ -80,9 +81,14 @@ class Change:
 
 
 class Levers:
-    """All levers of a run."""
+    """All levers of a run.
 
-    def __init__(self) -> None:
+    Args:
+        processes: how many processes train the model together; asked at each command.
+    """
+
+    def __init__(self, processes: Callable[[], int] = lambda: 1) -> None:
+        self._processes = processes
         self._table: dict[str, Lever] = {}
         self._history: list[tuple[str, Setting]] = []
         self._saved: dict[str, Setting] = {}  # from a checkpoint, for levers that are not declared yet
@@ -148,6 +154,7 @@ class Levers:
             if command.lever == "undo":
                 return self._undo(command, step)
             lever_ = self._find(command.lever)
+            self._check_alone(lever_)
             return self._act(lever_, command, step) if lever_.act else self._set(lever_, command, step)
         except RefusedError as error:
             reason = str(error)
@@ -181,6 +188,14 @@ class Levers:
             raise RefusedError(f"this run has no lever {name!r}; {meant}it has {', '.join(self._table)}")
         return lever
 
+    def _check_alone(self, lever: Lever) -> None:
+        """Commands reach one process: weights that are kept equal in several would part, a pause would hold up the others."""
+        count = self._processes() if lever.shared else 1
+        if count > 1:
+            raise RefusedError(
+                f"this process is one of {count} that train together, and {lever.info.name} would move in it alone"
+            )
+
     def _regularizers(self) -> Iterable[Lever]:
         return [lever for lever in self._table.values() if lever.info.regularizer]
 
@@ -203,7 +218,9 @@ class Levers:
         if not self._history:
             raise RefusedError("there is nothing to undo")
         name, setting = self._history[-1]
-        change = self._move(self._find(name), setting, command, step, "undone")
+        lever = self._find(name)
+        self._check_alone(lever)
+        change = self._move(lever, setting, command, step, "undone")
         self._history.pop()
         return change
 

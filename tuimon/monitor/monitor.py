@@ -117,7 +117,7 @@ class Monitor:
         self, model: nn.Module, optimizer: Optimizer, run_dir: Path, settings: Mapping[str, float], budget: float
     ) -> None:
         self.run_dir = run_dir
-        self.levers = Levers()
+        self.levers = Levers(describe.processes_together)
         self._model, self._optimizer = model, optimizer
         self._writer = LogWriter(run_dir, "run", HOLD_S)
         self._guard = Guard(lambda text: self.notice(text, "error"))

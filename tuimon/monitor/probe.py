@@ -24,11 +24,13 @@ from tuimon.monitor import statistics, units
 from tuimon.monitor.activations import ActivationWatch, Seen
 from tuimon.monitor.layers import Layer, compiled, find_layers
 from tuimon.monitor.schedule import Schedule
+from tuimon.monitor.statistics import local
 from tuimon.monitor.transfers import Transfers
 
 WINDOW = 4  # sampled steps in a row over which a unit must be silent to be called dead
 DEAD_UNITS_TAG = "tuimon/dead_units"
 _NAMED_UNITS = 4096  # of one layer that are told by number
+_OUT_OF_MEMORY_S = 0.1  # what a sample that had no room is taken to have cost: the allocator has emptied its cache for it
 _INDIRECT = 3.0  # a longer step than this times the sample's own work must have had another reason
 _HISTOGRAM_BYTES, _SCALAR_BYTES = 1000, 40  # about what they take in the log
 
@@ -81,7 +83,7 @@ class Probe:
         notice: Callable[[str], None],
     ) -> None:
         self.layers = find_layers(model)
-        self.armed = False
+        self.armed = self.closed = False
         self._writer, self._transfers, self._report, self._notice = writer, transfers, report, notice
         self.schedule = Schedule(budget, time.perf_counter())
         self._hooks_allowed = not compiled(model)
@@ -90,18 +92,18 @@ class Probe:
         self._before: dict[str, list[Tensor]] = {}
         self._streaks: dict[str, tuple[Tensor, int]] = {}
         self._dead: dict[str, list[int]] = {}
-        self._told_no_room = self._told_compiled = False
+        self._told: set[str] = set()
         self._stopwatch = Stopwatch()
 
     def arm(self) -> None:
         """Makes the coming step a sampled one."""
         self.armed = True
+        self.schedule.take()
         self._sheet, self._before, self._stopwatch = _Sheet(), {}, Stopwatch()
         if self._hooks_allowed:
             self._edge(self._activations.start)
-        elif not self._told_compiled:
-            self._told_compiled = True
-            self._notice("activations are left out: hooks that come and go would have the model compiled again each time")
+        else:
+            self.tell_once("activations are left out: hooks that come and go would have the model compiled again each time")
 
     def read_gradients(self, grad_scale: Tensor | None = None) -> None:
         """Reads the gradients as the loss gives them, and copies the weights. Before the optimizer's step."""
@@ -115,20 +117,37 @@ class Probe:
         self._edge(lambda: self._finish(step))
 
     def close(self) -> None:
-        """Takes off whatever hooks are on."""
+        """Takes off whatever hooks are on, and lets go of what was collected."""
+        self.closed, self.schedule.next_time = True, math.inf
+        self._drop()
+
+    def _drop(self) -> None:
+        """Gives up the sample that is being taken: what it holds may be as large as the model."""
         self.armed = False
-        self.schedule.next_time = math.inf
         self._activations.stop()
+        self._activations.take()
+        self._sheet, self._before = _Sheet(), {}
 
     def _edge(self, work: Callable[[], None]) -> None:
-        if self.schedule.next_time == math.inf:
+        device = self._device()
+        if self.closed or (device.type == "cuda" and torch.cuda.is_current_stream_capturing()):
             return
         try:
-            with self._stopwatch.running(self._device()):
+            with self._stopwatch.running(device):
                 work()
+        except torch.OutOfMemoryError:
+            self._drop()
+            self.tell_once("a sample of the layers was given up: the GPU had no memory left for it")
+            self.schedule.pay(time.perf_counter(), max(self._stopwatch.seconds(), _OUT_OF_MEMORY_S), 0)
         except Exception as error:
             self.close()
             self._report("probe", error)
+
+    def tell_once(self, text: str) -> None:
+        """Tells the user of something that is left out, once."""
+        if text not in self._told:
+            self._told.add(text)
+            self._notice(text)
 
     def _device(self) -> torch.device:
         return next((p.device for layer in self.layers for p in layer.parameters), torch.device("cpu"))
@@ -136,21 +155,23 @@ class Probe:
     @torch.no_grad()
     def _read_gradients(self, grad_scale: Tensor | None) -> None:
         for layer in self.layers:
-            gradients = [p.grad for p in layer.parameters if p.grad is not None]
+            gradients = [local(p.grad) for p in layer.parameters if p.grad is not None]
             if not gradients:
                 continue
             if grad_scale is not None:
                 gradients = [g / grad_scale.to(g.device) for g in gradients]
             self._sheet.add("gradient", layer.name, statistics.summarize(gradients))
+        if any(local(p) is not p for layer in self.layers for p in layer.parameters):
+            self.tell_once("the model is spread over several processes: norms and histograms are of this process's part of it")
         self._copy_weights()
 
     def _copy_weights(self) -> None:
-        moving = {layer.name: [p for p in layer.parameters if p.grad is not None] for layer in self.layers}
+        self._before = {}  # of a step that failed
+        moving = {layer.name: [local(p) for p in layer.parameters if p.grad is not None] for layer in self.layers}
         if _has_room([p for parameters in moving.values() for p in parameters]):
             self._before = {name: [p.detach().clone() for p in own] for name, own in moving.items() if own}
-        elif not self._told_no_room:
-            self._told_no_room = True
-            self._notice("update ratios are left out while the GPU's memory has no room for a copy of the weights")
+        else:
+            self.tell_once("update ratios are left out while the GPU's memory has no room for a copy of the weights")
 
     @torch.no_grad()
     def _finish(self, step: int) -> None:
@@ -163,14 +184,16 @@ class Probe:
         if sheet.tensors:
             arrived = functools.partial(self._arrived, step, wall_time, sheet.pieces, stopwatch)
             self._transfers.send(sheet.tensors, arrived)
+        else:
+            self.schedule.pay(time.perf_counter(), stopwatch.seconds(), 0)
 
     def _measure_weights(self, layer: Layer) -> None:
-        now = [p.detach() for p in layer.parameters if p.is_floating_point()]
+        now = [local(p.detach()) for p in layer.parameters if p.is_floating_point()]
         if now:
             self._sheet.add("weight", layer.name, _norm(now))
         before = self._before.get(layer.name)
         if before:
-            moved = [p.detach() for p in layer.parameters if p.grad is not None]
+            moved = [local(p.detach()) for p in layer.parameters if p.grad is not None]
             self._sheet.add("update", layer.name, torch.stack([_norm(torch._foreach_sub(moved, before)), _norm(before)]))
 
     def _measure_units(self, layer: Layer, seen: Seen | None) -> None:
@@ -198,7 +221,7 @@ class Probe:
             self._tell_dead(step, dead)
             now = time.perf_counter()
             log_bytes = len(histograms) * _HISTOGRAM_BYTES + len(scalars) * _SCALAR_BYTES
-            if self.schedule.next_time < math.inf:
+            if not self.closed:
                 self.schedule.pay(now, stopwatch.seconds() + now - began, log_bytes)
         except Exception as error:
             self.close()
@@ -277,9 +300,17 @@ def _read(
 
 def _norm(tensors: Sequence[Tensor]) -> Tensor:
     """The norm of several tensors together, [] float32."""
-    norms = [torch.linalg.vector_norm(t if t.is_complex() else t.float()) for t in tensors]
+    norms = [_own_norm(t) for t in tensors]
     total: Tensor = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
     return total
+
+
+def _own_norm(tensor: Tensor) -> Tensor:
+    if tensor.dtype in (torch.float16, torch.bfloat16):
+        norm: Tensor = torch.linalg.vector_norm(tensor, dtype=torch.float32)  # without a copy in full precision
+    else:
+        norm = torch.linalg.vector_norm(tensor if tensor.is_complex() else tensor.float()).float()
+    return norm
 
 
 def _has_room(parameters: Sequence[Tensor]) -> bool:

@@ -22,6 +22,11 @@ class Schedule:
         self._born = now
         self.next_time = now if budget > 0 else math.inf
 
+    def take(self) -> None:
+        """A sample is being taken: the next is not due before this one's cost is known, which a device may tell steps later."""
+        if self._budget < 1:
+            self.next_time = math.inf
+
     def pay(self, now: float, cost_s: float, log_bytes: float) -> None:
         """Sets when the next sample is due, after one that cost this much time and room."""
         if self._budget >= 1:

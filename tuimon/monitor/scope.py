@@ -85,14 +85,17 @@ class StepScope:
     def change_gradients(self) -> None:
         """Adds the penalties' gradients, then clips. Shared parameters count once, those without a gradient not at all.
 
-        Sparse gradients are clipped with the others but not penalized: a penalty would make them dense.
+        Sparse gradients are clipped with the others but not penalized: a penalty would make them dense. Penalties that fail,
+        for want of memory say, leave the clipping in force.
         """
         parameters = [p for p in _unique(self.optimizer) if p.grad is not None]
         scale = getattr(self.optimizer, "grad_scale", None)
-        if self.l1 or self.l2:
-            _penalize([p for p in parameters if not _is_sparse(p)], self.l1, self.l2, scale)
-        if min(self.clip_norm, self.clip_value) < math.inf:
-            self._clip([_dense_values(p) for p in parameters], 1.0 if scale is None else scale)
+        try:
+            if self.l1 or self.l2:
+                _penalize([p for p in parameters if not _is_sparse(p)], self.l1, self.l2, scale)
+        finally:
+            if min(self.clip_norm, self.clip_value) < math.inf:
+                self._clip([_dense_values(p) for p in parameters], 1.0 if scale is None else scale)
 
     def _clip(self, gradients: list[Tensor], scale: float | Tensor) -> None:
         if self.clip_value < math.inf:
@@ -128,20 +131,27 @@ def clip_values(gradients: list[Tensor], limit: float | Tensor) -> None:
 
 
 def _penalize(parameters: list[Tensor], l1: float, l2: float, scale: Tensor | None) -> None:
-    """½·l2·‖w‖² adds l2·w to the gradient, l1·‖w‖₁ l1·sign(w). `scale` is a loss scaler's, where gradients still carry it."""
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    if not gradients:
-        return
-    if l2:
-        _add(gradients, parameters, l2, scale)
-    if l1:
-        _add(gradients, [torch.sgn(p) for p in parameters], l1, scale)
+    """½·l2·‖w‖² adds l2·w to the gradient, l1·‖w‖₁ l1·sign(w). `scale` is a loss scaler's, where gradients still carry it.
+
+    One parameter after the other where a direction has to be made first: all of them together would take the model's size.
+    """
+    gradients = [_resolved(p) for p in parameters]
+    if l2 and scale is None and gradients:
+        torch._foreach_add_(gradients, parameters, alpha=l2)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        if l2 and scale is not None:
+            gradient.add_(parameter * scale.to(parameter.device), alpha=l2)
+        if l1:
+            direction = torch.sgn(parameter)
+            gradient.add_(direction if scale is None else direction.mul_(scale.to(parameter.device)), alpha=l1)
 
 
-def _add(gradients: list[Tensor], directions: list[Tensor], amount: float, scale: Tensor | None) -> None:
-    if scale is not None:
-        directions = [d * scale.to(d.device) for d in directions]
-    torch._foreach_add_(gradients, directions, alpha=amount)
+def _resolved(parameter: Tensor) -> Tensor:
+    """The gradient, of which a complex one may be kept conjugated until somebody asks: that is done now, in its place."""
+    assert parameter.grad is not None
+    if parameter.grad.is_conj():
+        parameter.grad = parameter.grad.resolve_conj()
+    return parameter.grad
 
 
 def _unique(optimizer: Optimizer) -> Iterable[Tensor]:
@@ -154,8 +164,7 @@ def _is_sparse(parameter: Tensor) -> bool:
 
 def _dense_values(parameter: Tensor) -> Tensor:
     """The gradient, or the values of a sparse one, which is coalesced in place of the old so that the values can be scaled."""
-    gradient = parameter.grad
-    assert gradient is not None
+    gradient = _resolved(parameter)
     if gradient.layout == torch.strided:
         return gradient
     parameter.grad = gradient.coalesce()

@@ -38,8 +38,8 @@ def declare_standard(
     levers.declare(_regularization(levers))
     levers.declare(Lever(LeverInfo("paused", "switch", False, help="Holds training between two steps."), undoable=False))
     for name, act in actions.items():
-        levers.declare(Lever(LeverInfo(name, "action"), act=act))
-    levers.declare(Lever(LeverInfo("undo", "action", help="Takes back the last change."), act=str))
+        levers.declare(Lever(LeverInfo(name, "action"), act=act, shared=False))
+    levers.declare(Lever(LeverInfo("undo", "action", help="Takes back the last change."), act=str, shared=False))
 
 
 def _regularization(levers: Levers) -> Lever:
@@ -64,7 +64,7 @@ def own_lever(
     elif isinstance(value, str):
         kind = "choice"
     info = LeverInfo(name, kind, value, low=low, high=high, choices=choices, help=about)
-    return Lever(info, put, lambda: {name: _text(get())}, current=get, can_be_off=False)
+    return Lever(info, put, lambda: {name: _text(get())}, current=get, can_be_off=False, shared=False)
 
 
 def _lr_scale(scope: StepScope) -> Lever:

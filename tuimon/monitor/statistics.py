@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -25,14 +25,22 @@ _NANS, _MIN, _MAX, _SUM, _SQUARES, _MOMENTS = 0, 1, 2, 3, 4, 5
 SUMMARY_SIZE = _MOMENTS + _PATTERNS
 
 
-def summarize(tensors: Iterable[Tensor]) -> Tensor:
+def local(tensor: Tensor) -> Tensor:
+    """What this process holds of a tensor that may be spread over several (DTensor): asking for all of it is for all of them.
+
+    One process that asked alone would wait for the others, or receive what was meant for the training.
+    """
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
+
+
+def summarize(tensors: Sequence[Tensor]) -> Tensor:
     """All that a histogram needs, of several tensors together: [SUMMARY_SIZE], float64, on their device.
 
     Sparse tensors count by their stored values.
     """
     chunks = [chunk for tensor in tensors for chunk in torch.split(_flat(tensor), _CHUNK) if chunk.numel()]
     if not chunks:
-        return _empty()
+        return _empty(next((tensor.device for tensor in tensors), torch.device("cpu")))
     if len(chunks) > 1 and sum(chunk.numel() for chunk in chunks) <= _CHUNK:
         chunks = [torch.cat(chunks)]
     summary = _summarize_chunk(chunks[0])
@@ -81,13 +89,15 @@ def _flat(tensor: Tensor) -> Tensor:
     if tensor.layout != torch.strided:
         tensor = tensor.coalesce().values()
     if tensor.is_complex():
-        tensor = torch.view_as_real(tensor)
-    return tensor.reshape(-1)
+        tensor = torch.view_as_real(tensor.resolve_conj())
+    in_memory = sorted(range(tensor.ndim), key=tensor.stride, reverse=True)  # channels last, say: no copy where it is dense
+    return tensor.permute(in_memory).reshape(-1)
 
 
-def _empty() -> Tensor:
-    summary = torch.zeros(SUMMARY_SIZE, dtype=torch.float64)
-    summary[_MIN], summary[_MAX] = math.inf, -math.inf
+def _empty(device: torch.device) -> Tensor:
+    summary = torch.zeros(SUMMARY_SIZE, dtype=torch.float64, device=device)
+    summary[_MIN].fill_(math.inf)
+    summary[_MAX].fill_(-math.inf)
     return summary
 
 

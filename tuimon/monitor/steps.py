@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -58,6 +59,7 @@ class Steps:
         self._nobody_steers = desk.is_empty
         self._attend = False  # there is more to do around this step than to write its scalars
         self._pending: dict[str, float] | None = None  # the last step's own scalars, until they are written
+        self._on_cuda = any(p.is_cuda for group in optimizer.param_groups for p in group["params"])
         self._pending_tensors: dict[str, Tensor] = {}  # those of them whose value may still be on a device
         self._last_time, self._plain_s = 0.0, math.inf  # when the last step was done; how long the last took without a sample
         self._handles = [
@@ -95,15 +97,15 @@ class Steps:
         self.quiet = True
         self._write_pending()
         self._probe.close()
-        self._transfers.finish()
         self._desk.settle()
         self._desk.refuse_all(self.done, "the run is over")
         self._scope.exit()
         for handle in self._handles:
             handle.remove()
+        self._transfers.finish()  # last, for it raises what a device that has failed raises
 
     def _before(self, _: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Arguments | None:
-        if self.quiet:
+        if self.quiet or (self._on_cuda and self._captured()):
             return None
         try:
             if not self._nobody_steers():
@@ -118,7 +120,7 @@ class Steps:
         return None
 
     def _after(self, optimizer: Optimizer, _: tuple[Any, ...], __: dict[str, Any]) -> None:
-        if self.quiet:
+        if self.quiet or (self._on_cuda and self._captured()):
             return
         try:
             self.done += 1
@@ -143,6 +145,15 @@ class Steps:
                 self._attend = True
         except Exception as error:
             self._guard.report("step hook", error)
+
+    def _captured(self) -> bool:
+        """Whether this step is being captured in a CUDA graph: what ran in here would run at each replay, or end it."""
+        captured = torch.cuda.is_current_stream_capturing()
+        if captured:
+            self._probe.tell_once(
+                "the optimizer's step is captured in a CUDA graph: its replays are neither counted nor steered"
+            )
+        return captured
 
     def _serve(self) -> None:
         self._last_time += self._desk.serve(self.done, self._before_pause)
@@ -215,7 +226,7 @@ class Steps:
         first = groups[0].get("lr")
         for i, group in enumerate(groups[1:_MOST_GROUPS], 1):
             rate = group.get("lr")
-            if rate is not None and rate is not first and not isinstance(rate, Tensor) and rate != first:
+            if rate is not None and not isinstance(rate, Tensor) and (isinstance(first, Tensor) or rate != first):
                 pending[f"lr/group{i}"] = float(rate)
 
 

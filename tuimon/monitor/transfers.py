@@ -82,5 +82,5 @@ def _flat(tensors: Sequence[Tensor]) -> Tensor:
     if len(tensors) == 1:
         return tensors[0].detach().reshape(-1)
     wide = torch.float32 if tensors[0].device.type == "mps" else torch.float64
-    device = tensors[0].device
+    device = next((t.device for t in tensors if t.is_cuda), tensors[0].device)  # a copy to the CPU would have to be waited for
     return torch.cat([t.detach().reshape(-1).to(device, wide, non_blocking=True) for t in tensors])

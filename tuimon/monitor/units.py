@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tuimon.monitor.layers import Layer
+from tuimon.monitor.statistics import local
 
 MARGIN = 0.05  # how near to an asymptote counts, of the greatest asymptote's size
 SHARE = 0.95  # of samples that must be that near for a unit to be saturated
@@ -17,7 +18,8 @@ SHARE = 0.95  # of samples that must be that near for a unit to be saturated
 
 def zero_outputs(output: Tensor, dim: int) -> Tensor:
     """[units] bool: the output is zero at every sample and position."""
-    return output.detach().abs().amax(_others(output, dim)) == 0
+    output, others = output.detach(), _others(output, dim)
+    return (output.amax(others) == 0) & (output.amin(others) == 0)
 
 
 def zero_gradients(layer: Layer) -> Tensor | None:
@@ -28,7 +30,7 @@ def zero_gradients(layer: Layer) -> Tensor | None:
     quiet: Tensor | None = None
     for name, dim in (("weight", layer.weight_dim), ("bias", 0)):
         parameter = layer.module._parameters.get(name)
-        gradient = None if parameter is None else parameter.grad
+        gradient = None if parameter is None or parameter.grad is None else local(parameter.grad)
         if gradient is None or gradient.layout != torch.strided:
             continue
         zero = _largest(gradient.detach(), dim) == 0
@@ -54,7 +56,7 @@ def asymptotes(activation: nn.Module) -> tuple[float, ...]:
 
 def near_asymptote(output: Tensor, limits: tuple[float, ...], dim: int) -> Tensor:
     """[units] number of samples and positions at which the output is within 5 % of an asymptote."""
-    values = output.detach().float()
+    values = output.detach()
     margin = MARGIN * max(abs(limit) for limit in limits)
     near = values <= min(limits) + margin
     if len(limits) > 1:
