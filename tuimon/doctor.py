@@ -12,17 +12,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from tuimon import format
 from tuimon.errors import TuimonError
 from tuimon.launcher.devices import gpus, torch_version
 
 _TORCH_TIMEOUT_S = 60.0
+_DRIVER_TIMEOUT_S = 10.0
 _LITTLE_DISK_BYTES = 2 << 30
+T = TypeVar("T")
 _INSTALL_TORCH = 'pip install "tuimon[train]"'
 _ASK_TORCH = "import torch; print(torch.version.cuda or ''); print(torch.cuda.is_available()); print(torch.cuda.device_count())"
 
@@ -37,23 +40,24 @@ class Check:
     advice: str = ""
 
 
-def examine(runs_dir: Path) -> list[Check]:
-    """Looks at everything; takes as long as importing torch does."""
+def examine(runs_dir: Path) -> Iterator[Check]:
+    """Looks at everything, one after the other; takes as long as importing torch does."""
     checks: list[Callable[[], Check]] = [
-        _python, _torch, _driver, _terminal, _socket_folder,
+        _python, _driver, _torch, _terminal, _socket_folder,
         lambda: _runs_folder(runs_dir), lambda: _disk(runs_dir),
     ]  # fmt: skip
-    return [check() for check in checks]
+    return (check() for check in checks)
 
 
 def report(checks: Iterable[Check]) -> int:
-    """Prints one line for each check; 1 if there is a problem."""
-    found = list(checks)
-    for check in found:
-        print(f"{check.level:<8}{check.name:<15}{check.text}")
+    """Prints one line for each check, as soon as it is made; 1 if there is a problem."""
+    problems = 0
+    for check in checks:
+        print(f"{check.level:<8}{check.name:<15}{check.text}", flush=True)
         if check.advice:
-            print(f"{'':<23}→ {check.advice}")
-    return int(any(check.level == "problem" for check in found))
+            print(f"{'':<23}→ {check.advice}", flush=True)
+        problems += check.level == "problem"
+    return int(problems > 0)
 
 
 def _python() -> Check:
@@ -83,7 +87,7 @@ def _torch_and_cuda(cuda: str, available: str, count: str) -> Check:
     version = torch_version()
     if available == "True":
         return Check("torch", "ok", f"{version}, CUDA {cuda}, {count} GPU{'' if count == '1' else 's'} usable")
-    if not gpus():
+    if not _answer_of_driver(lambda: bool(gpus()), False):
         return Check("torch", "ok", f"{version}, trains on the CPU")
     if not cuda:
         advice = "Install a CUDA build: https://pytorch.org/get-started/locally/"
@@ -92,15 +96,34 @@ def _torch_and_cuda(cuda: str, available: str, count: str) -> Check:
     return Check("torch", "problem", f"{version} with CUDA {cuda} cannot use the GPU", advice)
 
 
+def _answer_of_driver(ask: Callable[[], T], otherwise: T) -> T:
+    """What the driver answers; `otherwise` if it does not within a time: a broken one hangs for good."""
+    answers = [otherwise]
+    thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
+    thread.start()
+    thread.join(_DRIVER_TIMEOUT_S)
+    return answers[-1]
+
+
 def _driver() -> Check:
+    hangs = Check(
+        "NVIDIA driver",
+        "problem",
+        f"did not answer within {_DRIVER_TIMEOUT_S:g} s",
+        "Does `nvidia-smi` answer? If not, the machine may need a restart.",
+    )
+    return _answer_of_driver(_ask_driver, hangs)
+
+
+def _ask_driver() -> Check:
     try:
         import pynvml
 
         pynvml.nvmlInit()
+        version = pynvml.nvmlSystemGetDriverVersion()
+        pynvml.nvmlShutdown()
     except Exception as error:  # no module, no library, no driver, another version: the text says which
         return Check("NVIDIA driver", "ok", f"none ({error}): no GPU meters, training on the CPU")
-    version = pynvml.nvmlSystemGetDriverVersion()
-    pynvml.nvmlShutdown()
     found = gpus()
     if not found:
         advice = (

@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from conftest import wait_until
 from launching import Runs
-from tuimon import cli
+from tuimon import cli, doctor
 from tuimon.launcher.glance import lifecycle
 from tuimon.log.histogram import BINS, Histogram
 from tuimon.log.reader import read_run
@@ -263,6 +264,24 @@ def test_doctor_looks_at_everything(runs: Runs) -> None:
     assert done.returncode == 0, done.stdout
     for name in ("Python", "torch", "NVIDIA driver", "terminal", "socket folder", "runs folder", "disk"):
         assert name in done.stdout
+
+
+def test_doctor_tells_of_a_driver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked on a thread of its own, and what else there is to tell is told."""
+    import pynvml
+
+    answers = threading.Event()
+
+    def hang() -> None:
+        answers.wait()
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
+
+    monkeypatch.setattr(doctor, "_DRIVER_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(pynvml, "nvmlInit", hang)
+    checks = {check.name: check for check in doctor.examine(Path("/tmp"))}
+    answers.set()
+    assert checks["NVIDIA driver"].level == "problem" and "did not answer" in checks["NVIDIA driver"].text
+    assert checks["torch"].level == "ok" and "disk" in checks
 
 
 def test_doctor_says_what_to_do_about_a_problem(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ class Driver:
 
     def __init__(self, **answers: Any) -> None:
         self.shut = False
+        self.refused: tuple[int, ...] = ()  # cards that this user may not ask
         self.answers = {
             "nvmlDeviceGetName": "NVIDIA H200",
             "nvmlDeviceGetMigMode": error(pynvml.NVML_ERROR_NOT_SUPPORTED),
@@ -52,6 +53,8 @@ class Driver:
         return 2
 
     def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+        if index in self.refused:
+            raise error(pynvml.NVML_ERROR_NO_PERMISSION)
         return index
 
     def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> Any:
@@ -101,6 +104,17 @@ def test_what_the_driver_cannot_tell_is_missing_with_the_reason() -> None:
         "memory_total_bytes": "Insufficient Permissions (MIG mode is on)",
     }
     assert reading.processes[0].memory_bytes is None
+
+
+def test_a_card_that_may_not_be_asked_hides_no_other() -> None:
+    """NVML counts the cards of other users too; where all are refused the reason is told."""
+    driver = Driver()
+    driver.refused = (0,)
+    gpus = Gpus(driver)
+    assert [reading.index for reading in gpus.read()] == [1] and not gpus.reason
+    driver.refused = (0, 1)
+    gpus = Gpus(driver)
+    assert gpus.read() == [] and "Insufficient Permissions" in gpus.reason and driver.shut
 
 
 @pytest.mark.parametrize("code", [pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, pynvml.NVML_ERROR_DRIVER_NOT_LOADED])

@@ -65,11 +65,11 @@ class Meters:
             self._report("meters", error)
 
     def _read(self, gpus: Gpus) -> None:
-        values = host_values(self._process)
+        self._writer.scalars(self._step(), host_values(self._process))  # before the driver is asked, which may hang
         readings = gpus.read()
-        for reading in readings:
-            values |= {f"system/gpu{reading.index}/{key}": value for key, value in reading.values.items()}
-        self._writer.scalars(self._step(), values)
+        values = {f"system/gpu{one.index}/{key}": value for one in readings for key, value in one.values.items()}
+        if values:
+            self._writer.scalars(self._step(), values)
         self._tell_gpus(gpus.reason, readings)
 
     def _tell_gpus(self, reason: str, readings: list[GpuReading]) -> None:

@@ -6,6 +6,7 @@ sentence. NVML's calls are isolated behind a protocol, so that a recorded driver
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
@@ -86,12 +87,18 @@ class Gpus:
 
             self._nvml = cast(Nvml, pynvml)
         self._nvml.nvmlInit()
-        for index in range(self._nvml.nvmlDeviceGetCount()):
-            handle = self._nvml.nvmlDeviceGetHandleByIndex(index)
-            name = self._nvml.nvmlDeviceGetName(handle)
-            self._handles.append((index, name.decode(errors="replace") if isinstance(name, bytes) else name, handle))
+        nvml, refused = self._nvml, ""
+        for index in range(nvml.nvmlDeviceGetCount()):  # which counts those, too, that this user may not ask
+            handle, problem = _attempt(functools.partial(nvml.nvmlDeviceGetHandleByIndex, index))
+            name, unnamed = _attempt(functools.partial(nvml.nvmlDeviceGetName, handle)) if not problem else ("", "")
+            if problem:
+                refused = problem
+                continue
+            known = name.decode(errors="replace") if isinstance(name, bytes) else name
+            self._handles.append((index, f"GPU ({unnamed})" if unnamed else known, handle))
         if not self._handles:
-            self.reason = "the NVIDIA driver lists no GPU"
+            self.reason = f"no NVIDIA GPU to be asked: {refused}" if refused else "the NVIDIA driver lists no GPU"
+            _attempt(nvml.nvmlShutdown)
 
     def _read(self, index: int, name: str, handle: Any) -> GpuReading:
         nvml = self._nvml
