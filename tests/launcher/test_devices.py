@@ -69,6 +69,21 @@ class FakeMemory:
     free, total = 5, 10
 
 
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver with four cards."""
+    for name, value in {
+        "nvmlInit": lambda: None,
+        "nvmlShutdown": lambda: None,
+        "nvmlDeviceGetCount": lambda: 4,
+        "nvmlDeviceGetHandleByIndex": lambda index: index,
+        "nvmlDeviceGetHandleByUUID": lambda uuid: uuid,
+        "nvmlDeviceGetName": lambda handle: f"gpu {handle}",
+        "nvmlDeviceGetMemoryInfo": lambda handle: FakeMemory,
+    }.items():
+        monkeypatch.setattr(pynvml, name, value)
+
+
 @pytest.mark.parametrize(
     ("environment", "names"),
     [
@@ -80,21 +95,25 @@ class FakeMemory:
         ({"CUDA_VISIBLE_DEVICES": ""}, []),
     ],
 )
-def test_a_schedulers_allocation_is_obeyed(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], names: list[str]
-) -> None:
+def test_a_schedulers_allocation_is_obeyed(driver: None, environment: dict[str, str], names: list[str]) -> None:
     """Only the visible GPUs are seen, in the order given, ending where CUDA's own list would."""
-    for name, value in {
-        "nvmlInit": lambda: None,
-        "nvmlShutdown": lambda: None,
-        "nvmlDeviceGetCount": lambda: 4,
-        "nvmlDeviceGetHandleByIndex": lambda index: index,
-        "nvmlDeviceGetHandleByUUID": lambda uuid: uuid,
-        "nvmlDeviceGetName": lambda handle: f"gpu {handle}",
-        "nvmlDeviceGetMemoryInfo": lambda handle: FakeMemory,
-    }.items():
-        monkeypatch.setattr(pynvml, name, value)
     found = gpus(environment)
     assert [gpu.name_for_cuda for gpu in found] == names
     assert [gpu.index for gpu in found] == list(range(len(names)))
     assert all(gpu.memory_free_bytes == 5 for gpu in found)
+
+
+@pytest.mark.parametrize(
+    ("environment", "ordered"),
+    [
+        ({}, True),
+        ({"CUDA_VISIBLE_DEVICES": "1"}, False),
+        ({"CUDA_VISIBLE_DEVICES": "1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}, True),
+        ({"CUDA_VISIBLE_DEVICES": "GPU-abc"}, True),
+    ],
+)
+def test_numbers_of_an_allocation_keep_the_order_that_they_were_meant_in(
+    driver: None, environment: dict[str, str], ordered: bool
+) -> None:
+    """On a machine with different cards another order would mean a card that was not allotted."""
+    assert ("CUDA_DEVICE_ORDER" in choose_device("cuda", gpus(environment)).environment) == ordered

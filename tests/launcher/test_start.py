@@ -150,7 +150,8 @@ def test_a_run_that_has_ended_is_resumed_where_it_was_started(
     (run / "checkpoints").mkdir()
     (run / "checkpoints" / "last.pt").touch()
     assert start(None, runs_dir=runs.folder, name="a", resume=True) == run
-    assert handed_over[0]["command"][-4:] == [str(run / "spec.toml"), "--run-dir", str(run), "--resume"]
+    words = [str(run / "spec.toml"), f"device={SPEC.training.device}", "--run-dir", str(run), "--resume"]
+    assert handed_over[0]["command"][-5:] == words
     assert handed_over[0]["cwd"] == tmp_path
 
 

@@ -1,7 +1,8 @@
 """Which device a run is to train on.
 
 Graphics processors are counted and named by NVML, in the order of their PCI addresses; CUDA is told to count the same way.
-What `CUDA_VISIBLE_DEVICES` already says (a scheduler's allocation) is obeyed: only those are seen, counted from 0. No torch.
+What `CUDA_VISIBLE_DEVICES` already says (a scheduler's allocation) is obeyed: only those are seen, counted from 0. Numbers in
+it keep the order that they were meant in: CUDA's own, fastest first, unless `CUDA_DEVICE_ORDER` says otherwise. No torch.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any
 
@@ -22,8 +23,8 @@ _HINT = "A device is auto, cpu, cuda or cuda:N; `tuimon doctor` lists what this 
 class Gpu:
     """A graphics processor that this process may use.
 
-    `index` counts those that are visible, `name_for_cuda` is what selects it in CUDA_VISIBLE_DEVICES. Memory is None where the
-    driver does not tell, as for the whole of a GPU that is split up (MIG).
+    `index` counts those that are visible, `name_for_cuda` is what selects it in CUDA_VISIBLE_DEVICES, as a number in PCI order
+    if `pci_order`. Memory is None where the driver does not tell, as for the whole of a GPU that is split up (MIG).
     """
 
     index: int
@@ -31,6 +32,7 @@ class Gpu:
     memory_free_bytes: int | None = None
     memory_total_bytes: int | None = None
     name_for_cuda: str = ""
+    pci_order: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def gpus(environment: Mapping[str, str] = os.environ) -> list[Gpu]:
         return []
     try:
         names = _visible(environment, pynvml.nvmlDeviceGetCount())
-        return [_gpu(pynvml, index, name) for index, name in enumerate(names)]
+        found = [_gpu(pynvml, index, name) for index, name in enumerate(names)]
+        return found if _in_pci_order(environment) else [replace(gpu, pci_order=False) for gpu in found]
     finally:
         pynvml.nvmlShutdown()
 
@@ -111,7 +114,14 @@ def _roomiest(seen: Sequence[Gpu]) -> Gpu:
 
 def _use(gpu: Gpu) -> Device:
     chosen = gpu.name_for_cuda or str(gpu.index)
-    return Device("cuda", {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": chosen}, f"cuda:{gpu.index}")
+    order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if gpu.pci_order else {}
+    return Device("cuda", {**order, "CUDA_VISIBLE_DEVICES": chosen}, f"cuda:{gpu.index}")
+
+
+def _in_pci_order(environment: Mapping[str, str]) -> bool:
+    """Whether a number in CUDA_VISIBLE_DEVICES is, or may be made, NVML's own; what NVML says of it is a guess otherwise."""
+    told = environment.get("CUDA_VISIBLE_DEVICES")
+    return told is None or environment.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID" or not told.lstrip()[:1].isdigit()
 
 
 def _visible(environment: Mapping[str, str], count: int) -> list[str]:

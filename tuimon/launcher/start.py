@@ -74,7 +74,7 @@ def resume_run(run: Path, device: str | None = None) -> Path:
     choice = choose_device(device or spec.training.device)
     require_torch()
     with _only_one(run):
-        return _launch(run, spec, choice, new=False)
+        return _launch(run, placed(spec, device, choice), choice, new=False)
 
 
 def check_name(name: str) -> None:
@@ -114,7 +114,8 @@ def placed(spec: Spec, device: str | None, choice: Device) -> Spec:
 def _launch(run: Path, spec: Spec, choice: Device, *, new: bool) -> Path:
     if new:
         _write_spec(run, spec)
-    command = [*PYTHON, "tuimon.training", str(run / SPEC), "--run-dir", str(run), *([] if new else ["--resume"])]
+    elsewhere = [] if new else [f"device={spec.training.device}"]  # the run's own description stays as it is
+    command = [*PYTHON, "tuimon.training", str(run / SPEC), *elsewhere, "--run-dir", str(run), *([] if new else ["--resume"])]
     details = {"name": run.name, "device": choice.label, "spec": spec.to_dict()}
     cwd = None if new else _cwd_of(run)
     supervise(run, command, details=details, environment=choice.environment, cwd=cwd)

@@ -24,10 +24,11 @@ def choose_device(text: str) -> torch.device:
     """
     if text == "auto":
         text = "cuda" if torch.cuda.is_available() else "cpu"
+    if text.startswith("cuda"):
+        index = int(text.partition(":")[2] or 0)  # torch's own reading of it wraps at 128
+        _check_cuda(text, index)
+        return torch.device("cuda", index)
     device = torch.device(text)
-    if device.type == "cuda":
-        _check_cuda(text, device.index or 0)
-        return torch.device("cuda", device.index or 0)
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise TuimonError("training.device = 'mps': this torch sees no Apple GPU", "Use device=cpu.")
     return device
