@@ -10,6 +10,9 @@ import torch
 from tuimon.errors import TuimonError
 from tuimon.spec import Spec
 
+_CPU_WORDS = ("DefaultCPUAllocator", "not enough memory")
+_GPU_WORDS = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+
 
 @contextlib.contextmanager
 def memory_explained(spec: Spec) -> Iterator[None]:
@@ -23,7 +26,7 @@ def memory_explained(spec: Spec) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
-        where = "GPU memory" if isinstance(error, torch.OutOfMemoryError) else "memory"
+        where = "GPU memory" if isinstance(error, torch.OutOfMemoryError) or _says(error, _GPU_WORDS) else "memory"
         first_line = str(error).partition("\n")[0] or type(error).__name__
         raise TuimonError(
             f"Out of {where}: {first_line}",
@@ -32,6 +35,9 @@ def memory_explained(spec: Spec) -> Iterator[None]:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """On the CPU torch raises a plain RuntimeError, known by its text alone."""
-    known = "DefaultCPUAllocator" in str(error) or "not enough memory" in str(error)
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or known
+    """On the CPU, and where a library of CUDA's finds no room, torch raises a plain RuntimeError, known by its text alone."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or _says(error, _CPU_WORDS + _GPU_WORDS)
+
+
+def _says(error: BaseException, words: tuple[str, ...]) -> bool:
+    return any(word in str(error) for word in words)

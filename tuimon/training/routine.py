@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
+from torch import Tensor
+
 from tuimon.training import checkpoint
 
 EVERY_S = 3.0
@@ -33,12 +35,12 @@ class Routine:
         self._best: dict[str, Any] | None = None
 
     def keep_best(self) -> None:
-        """The state of now is the best so far. A copy is held only where an epoch is too short for a file."""
+        """The state of now is the best so far. A copy is held, off the GPU, only where an epoch is too short for a file."""
         if self._clock() >= self._next:
             self._save(checkpoint.BEST, "best", self._content())
             self._best = None
         else:
-            self._best = copy.deepcopy(self._content())
+            self._best = _held(self._content())
 
     def save_last(self, over: bool) -> None:
         """Saves the state of now, after the best one if that was held; only if it is time to, or training is `over`."""
@@ -49,3 +51,14 @@ class Routine:
             self._best = None
         self._save(checkpoint.LAST, "last", self._content())
         self._next = self._clock() + EVERY_S
+
+
+def _held(part: Any) -> Any:
+    """A copy of a checkpoint's content that takes no room on a GPU."""
+    if isinstance(part, Tensor):
+        return part.detach().to("cpu", copy=True)
+    if isinstance(part, dict):
+        copied = copy.copy(part)  # with what a state_dict carries beside its entries
+        copied.update({key: _held(value) for key, value in part.items()})
+        return copied
+    return [_held(value) for value in part] if type(part) is list else copy.deepcopy(part)
