@@ -103,11 +103,47 @@ async def test_a_narrow_panel_shows_what_became_of_commands(run, show):
         assert "½ requested" in shown.lines()[0]
         run.writer.event(Applied(1200, "lr_scale", 1.0, 0.5, id="1"), 1200)
         run.writer.event(Refused(1201, "weight_decay", 9.0, "above 1"), 1201)
-        run.writer.event(Applied(1202, "checkpoint", note="checkpoints/step-1202.pt"), 1202)
         panel.update_from(run.read())
         assert "0.5 at 1 200" in shown.lines()[0]
-        assert "refused: above 1" in shown.lines()[1]
+        assert "0.01 refused: abo…" in shown.lines()[1]
+        run.writer.event(Applied(1202, "checkpoint", note="checkpoints/step-1202.pt"), 1202)
+        panel.update_from(run.read())
         assert "done at 1 202" in shown.lines()[4]
+
+
+@pytest.mark.parametrize("width", [31, 80])
+async def test_a_refusal_stands_beside_the_value_and_fades(run, show, monkeypatch, width):
+    """Nothing has changed, and what stands is what one steers by."""
+    monkeypatch.setattr("tuimon.viewer.widgets.lever_panel._REFUSED_FOR_S", 0.3)
+    async with show(panel := LeverPanel(), width, 8) as shown:
+        panel.update_from(run.read())
+        run.writer.event(Refused(13, "weight_decay", 9.0, "above 1", id="2"), 13)
+        panel.update_from(run.read())
+        assert "0.01" in shown.lines()[1] and "refused: ab" in shown.lines()[1]
+        await shown.pilot.pause(0.5)
+        assert shown.lines()[1].split()[:2] == ["weight_decay", "0.01"] and "refused" not in shown.text()
+
+
+async def test_a_refusal_ends_with_the_next_answer(run, show):
+    """Whichever lever that one moved; a command that moved another lever, as undo does, is answered too."""
+    async with show(panel := LeverPanel(), 80, 8) as shown:
+        panel.update_from(run.read())
+        run.writer.event(Refused(13, "weight_decay", 9.0, "above 1"), 13)
+        panel.update_from(run.read())
+        panel.requested(Command("checkpoint", "do", id="3"))
+        assert "refused" in shown.text() and "requested" in shown.lines()[4]
+        run.writer.event(Applied(14, "lr_scale", 1.0, 0.5, id="3"), 14)
+        panel.update_from(run.read())
+        assert "refused" not in shown.text() and "requested" not in shown.text()
+
+
+async def test_refusals_of_the_past_are_not_told_again(run, show, monkeypatch):
+    """Whoever opens a run later sees how its levers stand."""
+    run.writer.event(Refused(13, "weight_decay", 9.0, "above 1"), 13)
+    monkeypatch.setattr("tuimon.viewer.widgets.lever_panel._REFUSED_FOR_S", 0.0)
+    async with show(panel := LeverPanel(), 80, 8) as shown:
+        panel.update_from(run.read())
+        assert "0.01" in shown.lines()[1] and "refused" not in shown.text()
 
 
 async def test_an_answer_to_an_earlier_command_does_not_end_a_later_one(run, show):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from tuimon import format
+from tuimon.log.batch import EventRecord
 from tuimon.log.records import Applied, Command, LeverInfo, Refused
 from tuimon.log.store import Store
 from tuimon.viewer.draw.rows import Row, Span
@@ -18,6 +20,7 @@ from tuimon.viewer.widgets.wording import lever_value
 
 _VALUE = 12
 _LEAST_HELP = 24  # cells in which help still tells something
+_REFUSED_FOR_S = 10.0  # how long a refusal stands beside the value that it left as it was
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,12 @@ class _Outcome:
     text: str
     style: str
     command_id: str = ""
-    beside: str = ""  # the value, where there is no room for the text; empty: the text stands in the value's place
+    short: str = ""  # where there is no room for the text; empty: as much of the text as fits
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether nothing has changed."""
+        return self.style == "bad"
 
 
 class LeverPanel(RowList):
@@ -87,8 +95,7 @@ class LeverPanel(RowList):
         if self._events_read > len(store.events):
             self._events_read, self._outcomes = 0, {}
         for record in store.events[self._events_read :]:
-            if isinstance(record.event, Applied | Refused):
-                self._answer(record.event)
+            self._answer(record)
         self._events_read = len(store.events)
 
     def update_from(self, store: Store) -> None:
@@ -106,7 +113,7 @@ class LeverPanel(RowList):
         """A command could not even be sent."""
         for lever, outcome in self._outcomes.items():
             if outcome.command_id == command_id:
-                self._outcomes[lever] = _Outcome(f"not sent: {reason}", "bad")
+                self._refuse(lever, f"not sent: {reason}", _REFUSED_FOR_S)
         self.redraw()
 
     def count(self) -> int:
@@ -119,16 +126,15 @@ class LeverPanel(RowList):
         value, style = self._value(lever)
         outcome = self._outcomes.get(lever.name)
         name = Span(f"{lever.name:<{self._name_width}} ", "name" if lever.type != "action" else "key")
-        room = width - len(name.text) - _VALUE - 1
+        room = width - len(name.text) - max(_VALUE, len(value)) - 1
+        padded = Span(f"{value:<{_VALUE}} ", style)
         if outcome is None:
-            told = [Span(f" {_cut(lever.help, room, self.ascii)}", "dim")] if room >= _LEAST_HELP else []
-            return [name, Span(f"{value:<{_VALUE}}", style), *told]
+            return [name, padded, Span(_cut(lever.help, room, self.ascii) if room >= _LEAST_HELP else "", "dim")]
         if len(outcome.text) <= room:
-            return [name, Span(f"{value:<{_VALUE}}", style), Span(f" {outcome.text}", outcome.style)]
-        if outcome.beside:
-            known = [] if lever.type == "action" else [Span(f"{value} ", style)]
-            return [name, *known, Span(outcome.beside, outcome.style)]
-        return [name, Span(_cut(outcome.text, room + _VALUE + 1, self.ascii), outcome.style)]
+            return [name, padded, Span(outcome.text, outcome.style)]
+        known = [] if lever.type == "action" else [Span(f"{value} ", style)]
+        left = width - len(name.text) - sum(len(span.text) for span in known)
+        return [name, *known, Span(_cut(outcome.short or outcome.text, left, self.ascii), outcome.style)]
 
     def draw(self, width: int, height: int) -> list[Row]:
         """The levers; what the one under the cursor does stands in the border."""
@@ -197,17 +203,40 @@ class LeverPanel(RowList):
         on = lever.enabled and lever.value is not False
         return lever_value(lever.value, lever.enabled, self.ascii), "value" if on else "dim"
 
-    def _answer(self, event: Applied | Refused) -> None:
+    def _answer(self, record: EventRecord) -> None:
+        """Takes in an answer, which ends the refusals before it. One from long ago, as a log replays them, is no news."""
+        event = record.event
+        if not isinstance(event, Applied | Refused):
+            return
+        self._settle(event)
         waiting = self._outcomes.get(event.lever)
         if waiting and waiting.command_id and event.id and waiting.command_id != event.id:
             return  # the answer to an earlier command; the later one is still under way
-        step = format.count(event.step)
-        if isinstance(event, Refused):
-            self._outcomes[event.lever] = _Outcome(f"refused: {event.reason}", "bad")
+        if isinstance(event, Applied):
+            at = format.count(event.step)
+            short = f"{'done ' if event.new is None else ''}at {at}"
+            self._outcomes[event.lever] = _Outcome(f"{_moved(event, self.ascii)} at step {at}", "good", short=short)
         else:
-            self._outcomes[event.lever] = _Outcome(
-                f"{_moved(event, self.ascii)} at step {step}", "good", beside=f"{'done ' if event.new is None else ''}at {step}"
-            )
+            self._refuse(event.lever, f"refused: {event.reason}", record.wall_time + _REFUSED_FOR_S - time.time())
+
+    def _settle(self, event: Applied | Refused) -> None:
+        """Ends what the answer leaves behind: refusals, and its own command where another lever was moved, as by undo."""
+        for lever, outcome in list(self._outcomes.items()):
+            if outcome.is_refusal or (event.id and outcome.command_id == event.id):
+                del self._outcomes[lever]
+
+    def _refuse(self, lever: str, text: str, for_s: float) -> None:
+        """Shows for a while that a lever stays as it is."""
+        if for_s <= 0:
+            self._outcomes.pop(lever, None)
+            return
+        refusal = self._outcomes[lever] = _Outcome(text, "bad")
+        self.set_timer(min(for_s, _REFUSED_FOR_S), lambda: self._fade(lever, refusal))
+
+    def _fade(self, lever: str, refusal: _Outcome) -> None:
+        if self._outcomes.get(lever) is refusal:
+            del self._outcomes[lever]
+            self.redraw()
 
 
 def _cut(text: str, width: int, ascii: bool) -> str:
