@@ -318,6 +318,39 @@ async def test_the_header_says_what_and_how_far(make_run, show):
         assert "digits-mlp" in shown.lines()[0] and "running" in shown.lines()[0] and "step 120/400" in shown.lines()[1]
 
 
+@pytest.mark.parametrize(
+    ("moves", "shown_as"),
+    [
+        ([], "lr 0.00100  "),
+        ([Applied(40, "lr_scale", 1.0, 0.5)], "lr 5.0e-4 (½)"),
+        ([Applied(20, "lr_scale", 1.0, 0.5)], "lr 0.00100 (½)"),
+        ([Applied(40, "lr_scale", 1.0, 0.5), Applied(40, "lr_scale", 0.5, 0.25)], "lr 2.5e-4 (¼)"),
+        ([Applied(20, "lr_scale", 1.0, 0.25), Applied(30, "lr_scale", 0.25, 0.25, True, False)], "lr 0.00100  "),
+        ([Applied(20, "lr_scale", 1.0, 0.0), Applied(40, "lr_scale", 0.0, 0.5)], "lr 0.00100  "),
+    ],
+)
+async def test_the_header_shows_the_learning_rate_with_its_own_factor(run, show, moves, shown_as):
+    """What was set since the rate was logged counts; a lever that is off has no part in it."""
+    run.train(1, 40)
+    for applied in moves:
+        run.writer.event(applied, applied.step)
+    run.writer.event(Notice("end of the moves"), 40)
+    async with show(header := RunHeader(), 140, 1) as shown:
+        header.update_from(run.read())
+        assert shown_as in shown.lines()[0] + "  "
+
+
+async def test_the_header_of_a_paused_run_tells_no_speed(run, show):
+    """The last one that was logged says nothing of now."""
+    run.train(1, 40)
+    async with show(header := RunHeader(), 140, 1) as shown:
+        header.update_from(run.read())
+        header.set_state("paused")
+        assert "step 40/400" in shown.text() and "it/s" not in shown.text()
+        header.set_state("running")
+        assert "100 it/s" in shown.text()
+
+
 async def test_no_panel_leaves_ascii(run, show):
     """With `ascii_only`, no widget shows anything beyond ASCII."""
     run.train(1, 40)

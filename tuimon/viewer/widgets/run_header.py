@@ -9,6 +9,7 @@ from textual.geometry import Size
 
 from tuimon import format
 from tuimon.launcher.summary import made_of
+from tuimon.log.records import Applied, LeverValue, RunStarted
 from tuimon.log.store import Store
 from tuimon.viewer.draw.meter import state_glyph
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten, width_of
@@ -50,7 +51,7 @@ class RunHeader(Saying):
         if self.store is None:
             return [[Span("no run yet", "dim")]]
         who, how = _who(self.store, self.ascii), self._how()
-        far, set_to = _far(self.store, self._state == "running", self.ascii), _set_to(self.store, self.ascii)
+        far, set_to = _far(self.store, self._state, self.ascii), _set_to(self.store, self.ascii)
         if height >= 2:
             room = max(width - _LEAST_NAME - width_of(how) - 4, 0)
             said = [Span(shorten(self.said.text, room, self.ascii), self.said.style)] if self.said.text else set_to
@@ -71,7 +72,7 @@ def _who(store: Store, ascii: bool) -> Row:
     return [Span(name, "title"), Span("".join(dot + part for part in parts), "dim")]
 
 
-def _far(store: Store, running: bool, ascii: bool) -> Row:
+def _far(store: Store, state: str, ascii: bool) -> Row:
     started = store.started
     total = started.total_steps if started else None
     row = [Span("step ", "dim"), Span(format.count(store.step), "value")]
@@ -83,26 +84,59 @@ def _far(store: Store, running: bool, ascii: bool) -> Row:
         if not (total and store.step >= total):
             epoch += 1
         row = [Span("epoch ", "dim"), Span(str(epoch), "value"), Span(f"{epochs}  ", "dim"), *row]
+    if state == "paused":
+        return row  # the speed that was logged last is none now
     speed = store.last("throughput")
     row.append(Span(f"  {format.rate(speed, ascii)}", "value"))
-    if running and total and speed > 0 and store.step < total:
+    if state == "running" and total and speed > 0 and store.step < total:
         row += [Span("  ETA ", "dim"), Span(format.duration((total - store.step) / speed), "value")]
     return row
 
 
 def _set_to(store: Store, ascii: bool) -> Row:
     row: Row = []
-    lr = store.last("lr")
+    lr, factor = rate_in_force(store)
     if not math.isnan(lr):
         row += [Span("lr ", "dim"), Span(format.number(lr), "value")]
-    scale = store.levers.get("lr_scale")
-    factor = scale.value if scale else None
-    if isinstance(factor, int | float) and not isinstance(factor, bool) and factor != 1:
-        row.append(Span(f" ({format.scale(float(factor), ascii)})", "warn"))
+    if factor not in (None, 1.0):
+        row.append(Span(f" ({format.scale(factor, ascii)})", "warn"))
     if "regularization" in store.levers:
         on = store.levers["regularization"].value is not False
         row += [Span("  reg ", "dim"), Span("on" if on else "off", "value" if on else "warn")]
     return row
+
+
+def rate_in_force(store: Store) -> tuple[float, float | None]:
+    """The learning rate as it is now, and the lever's factor in it: 1.0 when off, None when the two do not belong together.
+
+    The latest logged rate has the factor of its step; one that was set since, as while paused, is put in its place.
+    """
+    lr, lever = store.last("lr"), store.levers.get("lr_scale")
+    now = _factor(lever.value, lever.enabled) if lever else None
+    if now is None or math.isnan(lr):
+        return lr, now
+    then = _factor_at(int(store["lr"].steps[-1]), store, now)
+    if then == now:
+        return lr, now
+    return (lr * now / then, now) if then else (lr, None)
+
+
+def _factor_at(step: int, store: Store, now: float) -> float | None:
+    """The factor that was in force when `step` was the latest step: what the first move since then has replaced."""
+    factor: float | None = now
+    for record in reversed(store.events):
+        event = record.event
+        if isinstance(event, RunStarted) or (isinstance(event, Applied) and event.step < step):
+            break
+        if isinstance(event, Applied) and event.lever == "lr_scale":
+            factor = _factor(event.old, event.old_enabled)
+    return factor
+
+
+def _factor(value: LeverValue, enabled: bool) -> float | None:
+    if not enabled:
+        return 1.0
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _spread(left: list[Row], right: Row, width: int, ascii: bool) -> Row:
