@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -114,3 +115,26 @@ def test_a_pipe_is_no_terminal_and_never_gone() -> None:
     finally:
         os.close(reading)
         os.close(writing)
+
+
+def test_a_viewer_that_fails_says_so_to_the_shell(tmp_path: Path):
+    """A traceback alone is no exit code."""
+    failing = "\n".join(
+        (
+            "from pathlib import Path",
+            "from tuimon.viewer import app",
+            "app.TuimonApp.on_mount = lambda self: 1 / 0",
+            f"app.run_app(Path({str(tmp_path)!r}))",
+        )
+    )
+    master, slave = pty.openpty()
+    child = subprocess.Popen([sys.executable, "-c", failing], stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+    os.close(slave)
+    threading.Thread(target=_drain, args=(master,), daemon=True).start()
+    assert child.wait(timeout=60) == 1
+
+
+def _drain(master: int) -> None:
+    with suppress(OSError):
+        while os.read(master, 65536):
+            pass

@@ -355,6 +355,9 @@ def run_app(
         launch: begin at the Launch screen.
         ascii: draw with ASCII characters only; also where the terminal cannot show others.
         compare: runs to overlay at once.
+
+    Raises:
+        SystemExit: the app failed.
     """
     fd = sys.__stdin__.fileno() if sys.__stdin__ else 0
     plain = ascii or not theme.speaks_unicode(sys.__stdout__.encoding if sys.__stdout__ else "", os.environ)
@@ -365,3 +368,5 @@ def run_app(
     terminal.leave_when_gone(fd, terminal.leave_at_once)
     terminal.leave_on_signals(fd, app.leave_soon)
     app.run()
+    if app.return_code:  # it failed, and Textual has shown how
+        sys.exit(app.return_code)
