@@ -222,9 +222,13 @@ def with_overrides(spec: Spec, overrides: Sequence[str]) -> Spec:
     return _located(changed, Path.cwd())
 
 
-def overrides_for(spec: Spec) -> list[str]:
-    """What to write after the preset's name (`spec.preset`, else the default preset) to get this spec."""
-    base, wanted = _flat(load_spec(spec.preset or DEFAULT_PRESET)), _flat(spec)
+def overrides_for(spec: Spec, source: str | Path = "") -> list[str]:
+    """What to write after a `source` (else `spec.preset`, else the default preset) to get this spec.
+
+    Raises:
+        TuimonError: there is no such source (any more).
+    """
+    base, wanted = _flat(load_spec(source or spec.preset or DEFAULT_PRESET)), _flat(spec)
     unused = _unused(spec)
     changed = [key for key, value in wanted.items() if base.get(key) != value and key not in unused]
     short = {key: name for name, key in SHORT_NAMES.items()}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tuimon.errors import TuimonError
-from tuimon.spec import load_spec
+from tuimon.spec import load_spec, save_spec
 from tuimon.viewer.screens import launch_form as form
 
 
@@ -26,7 +26,7 @@ def test_the_shell_command_makes_the_same_spec(tmp_path: Path) -> None:
         form.MORE: "precision=bfloat16",
     }
     spec = form.spec_of("digits-mlp", texts)
-    command = shlex.split(form.shell_command(spec, "mine", tmp_path))
+    command = shlex.split(form.shell_command(spec, "digits-mlp", "mine", tmp_path))
     assert command[:3] == ["tuimon", "run", "digits-mlp"]
     assert command[-4:] == ["--name", "mine", "--runs-dir", str(tmp_path)]
     assert load_spec("digits-mlp", command[3:-4]) == spec
@@ -36,7 +36,18 @@ def test_the_usual_folder_is_not_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     """The command stays short where nothing is unusual."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TUIMON_RUNS", raising=False)
-    assert form.shell_command(load_spec("digits-mlp"), "", tmp_path / "runs") == "tuimon run digits-mlp"
+    assert form.shell_command(load_spec("digits-mlp"), "digits-mlp", "", tmp_path / "runs") == "tuimon run digits-mlp"
+
+
+def test_the_shell_command_begins_with_what_was_chosen(tmp_path: Path) -> None:
+    """Also where that was made from a file which is gone."""
+    save_spec(load_spec("digits-mlp", ["epochs=2"]), tmp_path)
+    path = tmp_path / "spec.toml"
+    path.write_text(path.read_text().replace('"digits-mlp"', '"/gone.toml"'))
+    spec = load_spec(tmp_path, ["lr=0.5"])
+    command = shlex.split(form.shell_command(spec, str(tmp_path), "", tmp_path))
+    assert command[:4] == ["tuimon", "run", str(tmp_path), "lr=0.5"]
+    assert load_spec(tmp_path, command[3:4]) == spec
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from textual.widgets import Input, Select
 from driving import seen, text_of, until
 from tuimon.errors import TuimonError
 from tuimon.launcher import start as starting
-from tuimon.spec import Spec
+from tuimon.spec import Spec, load_spec, save_spec
 from tuimon.viewer.app import TuimonApp
 from tuimon.viewer.screens.launch import FieldRow, LaunchScreen
 
@@ -111,3 +111,21 @@ async def test_a_small_screen_scrolls_to_the_field_in_use(runs_dir: Path) -> Non
         field(screen, "more").query_one(Input).focus()
         await seen(pilot, "key=value")
         assert "$ tuimon run" in text_of(pilot)
+
+
+async def test_a_run_whose_preset_is_gone_launches_again(runs_dir: Path) -> None:
+    """Its own description is whole; the command names it."""
+    save_spec(load_spec("digits-mlp", ["epochs=2"]), runs_dir / "old")
+    path = runs_dir / "old" / "spec.toml"
+    path.write_text(path.read_text().replace('"digits-mlp"', '"/gone.toml"'))
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(140, 40), notifications=True) as pilot:
+        screen = await form(pilot)
+        field(screen, "preset").query_one(Select).value = "other…"
+        await seen(pilot, "a .toml file of your own")
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        pilot.app.screen.query_one(Input).value = str(path.parent)
+        await pilot.press("enter")
+        await until(pilot, lambda: str(path.parent) in screen.command)
+        assert screen.spec is not None and screen.spec.training.epochs == 2
+        await pilot.press("ctrl+y")
+        assert pilot.app.clipboard == screen.command

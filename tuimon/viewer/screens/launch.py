@@ -130,6 +130,7 @@ class LaunchScreen(TuimonScreen):
         self.preset = preset
         self.texts = {**form.texts_of(load_spec(preset)), form.NAME: "", form.MORE: ""}
         self.spec: Spec | None = None
+        self.command = ""  # that does what the form does; "" while something is wrong
         self._starting = False
 
     def compose(self) -> ComposeResult:
@@ -149,7 +150,7 @@ class LaunchScreen(TuimonScreen):
     def on_mount(self) -> None:
         """Begins at the preset."""
         self.query_one("#launch-foot").border_title = "the same from a shell"
-        self._show_preset()
+        self._show_about(load_spec(self.preset))
         self._check()
         self.query(FieldRow).first().query_one(".control").focus()
 
@@ -199,7 +200,7 @@ class LaunchScreen(TuimonScreen):
         if self.spec is None:
             self._show_first_problem()
             return
-        self.app.copy_to_clipboard(self._command(self.spec))
+        self.app.copy_to_clipboard(self.command)
         self.notify("Copied. If your terminal does not allow it, select the text with shift held.", timeout=4)
 
     @on(Started)
@@ -234,23 +235,20 @@ class LaunchScreen(TuimonScreen):
         for row in self.query(FieldRow):
             row.judge(problems[row.key])
         wrong = next((f"{row.label}: {problems[row.key]}" for row in form.ROWS if problems[row.key]), "")
-        self.spec = None if wrong else self._whole()
-        if self.spec:
-            self.query_one("#command", Static).update(f"$ {self._command(self.spec)}")
-        elif wrong:
-            self.query_one("#command", Static).update(wrong)
-        self.query_one("#launch-foot").set_class(self.spec is None, "-wrong")
+        self.spec, self.command = None, ""
+        wrong = wrong or self._take_whole()
+        self.query_one("#command", Static).update(wrong or f"$ {self.command}")
+        self.query_one("#launch-foot").set_class(bool(wrong), "-wrong")
 
-    def _whole(self) -> Spec | None:
-        """What no single field shows: settings that do not go together."""
+    def _take_whole(self) -> str:
+        """Takes what the form says; returns what no single field shows: settings that do not go together."""
         try:
-            return form.spec_of(self.preset, self.texts)
+            spec = form.spec_of(self.preset, self.texts)
+            self.command = form.shell_command(spec, self.preset, self.texts[form.NAME].strip(), self.runs_dir)
         except TuimonError as error:
-            self.query_one("#command", Static).update(error.message)
-            return None
-
-    def _command(self, spec: Spec) -> str:
-        return form.shell_command(spec, self.texts[form.NAME].strip(), self.runs_dir)
+            return error.message
+        self.spec = spec
+        return ""
 
     def _text(self, key: str) -> str:
         return self.preset if key == form.PRESET else self.texts[key]
@@ -260,15 +258,16 @@ class LaunchScreen(TuimonScreen):
 
     def _take_preset(self, preset: str) -> None:
         self.preset = preset
-        if form.problem(form.PRESET, preset):
-            return
-        self.texts |= form.texts_of(load_spec(preset))
+        try:
+            spec = load_spec(preset)
+        except TuimonError:
+            return  # which the check of the field tells
+        self.texts |= form.texts_of(spec)
         for row in self.query(FieldRow):
             row.show(self._text(row.key))
-        self._show_preset()
+        self._show_about(spec)
 
-    def _show_preset(self) -> None:
-        spec = load_spec(self.preset)
+    def _show_about(self, spec: Spec) -> None:
         self.query_one("#preset-text", Static).update(_about(spec))
 
     def _show_first_problem(self) -> None:

@@ -99,11 +99,15 @@ def spec_of(preset: str, texts: Mapping[str, str]) -> Spec:
     return load_spec(preset, [*changed, *_split(texts.get(MORE, ""))])
 
 
-def shell_command(spec: Spec, name: str, runs_dir: Path) -> str:
-    """The command that launches the same run from a shell."""
+def shell_command(spec: Spec, source: str, name: str, runs_dir: Path) -> str:
+    """The command that launches the same run from a shell, from the source that was chosen.
+
+    Raises:
+        TuimonError: the source is gone meanwhile. What the source itself was made from need not be there.
+    """
     from tuimon.launcher.runs import runs_dir as usual
 
-    parts = ["tuimon", "run", _shortened(spec.preset), *overrides_for(spec)]
+    parts = ["tuimon", "run", _shortened(source), *overrides_for(spec, source)]
     if name:
         parts += ["--name", name]
     if runs_dir != usual():
@@ -124,7 +128,7 @@ def _check(key: str, text: str) -> None:
 
 
 def _check_name(name: str) -> None:
-    from tuimon.launcher.start import check_name
+    from tuimon.run_name import check_name
 
     if name:
         check_name(name)
