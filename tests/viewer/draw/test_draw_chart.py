@@ -151,6 +151,29 @@ def test_markers_cursor_and_legend():
     ]
 
 
+def test_the_cursor_stands_where_it_is_whatever_the_first_curve_has_there():
+    """A run that was over before, or begins after, has no value there; one whose points lie far apart has the nearest."""
+    short, late = curve(range(1001), [0.5] * 1001, "short"), curve(range(900, 2001), [0.9] * 1101, "late", "val")
+    sparse = curve(range(0, 2001, 400), [0.7] * 6, "sparse", "val")
+    drawn = rows([short, late, sparse], Options("loss", cursor=1500), 70, 6)
+    assert drawn[0].startswith("loss step 1 500 ─ short –  ┄ late 0.900  ┈ sparse 0.700")
+    assert "short 0.500  ┄ late –" in rows([short, late, sparse], Options("loss", cursor=500), 70, 6)[0]
+    assert "short 0.500" in rows([short, late, sparse], Options("loss", cursor=1010), 70, 6)[0]  # within a column
+    assert "sparse 0.700" in rows([sparse], Options("loss", cursor=2100, x_range=(0, 2200)), 70, 6)[0]
+
+
+def test_a_legend_that_has_no_room_for_names_is_the_plain_title():
+    """Values of nobody knows what tell nothing; those of train and validation have a colour of their own."""
+    runs = [curve([0, 1], [1, 2], f"digits-mlp-{n}", f"series-{n}") for n in range(3)]
+    assert rows(runs, Options("accuracy"), 60, 4)[0].rstrip() == "accuracy ─ digits-mlp-0  ┄ digits-mlp-1  ┈ digits-mlp-2"
+    for count in (2, 3):
+        assert rows(runs[:count], Options("accuracy"), 30, 4)[0].rstrip() == "accuracy"
+    own = [curve([0, 1], [1, 2], "train", "train"), curve([0, 1], [1, 2], "val", "val")]
+    assert rows(own, Options("accuracy"), 30, 4)[0].rstrip() == "accuracy ─ 2.00  ┄ 2.00"
+    assert rows(own, Options("accuracy"), 20, 4)[0].rstrip() == "accuracy"
+    assert rows(own, Options("accuracy"), 6, 4)[0].rstrip() == "ac…cy"
+
+
 def test_a_marker_near_the_edge_has_its_label_at_its_left_or_below():
     """On top where that is free; under a curve that runs along the top, at the bottom."""
     marked = Options(legend=False, markers=(Marker(8, "wd off"),))

@@ -111,7 +111,8 @@ def draw_chart(curves: Sequence[Curve], options: Options, width: int, height: in
     body = [[*_gutter(marks.get(r), left, ascii), *row] for r, row in enumerate(plot)]
     if axis_rows:
         body += _x_axis(view.x_range, options, left, width, _holes(view, width - left), ascii)
-    head = [legend_row(curves, options, width, ascii)] * legend_rows
+    low, high = view.x_range
+    head = [legend_row(curves, options, width, ascii, (high - low) / (width - left))] * legend_rows
     return Picture(head + body, left, legend_rows, width - left, rows, view.x_range)
 
 

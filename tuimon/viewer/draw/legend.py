@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from tuimon import format
 from tuimon.viewer.draw.canvas import ASCII_STROKES, STROKES
@@ -13,53 +15,75 @@ if TYPE_CHECKING:
     from tuimon.viewer.draw.chart import Curve, Options
 
 _FEW = 2
+_KNOWN = ("train", "val")
 
 
-def legend_row(curves: Sequence[Curve], options: Options, width: int, ascii: bool = False) -> Row:
-    """Title, place, and each curve's stroke, name and value; short of room, the note goes, then names (of many: values)."""
-    title, note, cursor = options.title, options.note, options.cursor
+def legend_row(curves: Sequence[Curve], options: Options, width: int, ascii: bool = False, cell: float = 0.0) -> Row:
+    """Title, place, and each curve's stroke, name and value; short of room, the note goes, then as `_ways` says.
+
+    `cell` is how much of x a column shows: so near its ends a curve still has a value for the cursor.
+    """
     clear = [curve for curve in curves if not curve.faint]
-    head = [Span(f"{text} ", style) for text, style in ((title, "title"), (_place(clear, options), "cursor")) if text]
-    full = [*head, *_entries(clear, cursor, ascii)]
-    if width_of(full) > width and len(clear) > _FEW and cursor is None:
-        full = [*head, *_entries(clear, cursor, ascii, values=False)]
-    if width_of(full) > width:
-        full = [*head, *_entries(clear, cursor, ascii, names=False)]
-    if width_of(full) > width and title:
-        keep = max(width - width_of(full[1:]), min(width, 6))
-        full[0] = Span(shorten(title, keep - 1, ascii) + " ", "title")
+    place, note = _place(options), options.note
+    head = [Span(f"{text} ", style) for text, style in ((options.title, "title"), (place, "cursor")) if text]
+    values = [_value(curve, options.cursor, cell, ascii) for curve in clear]
+    left = width - width_of(head)
+    told = next((row for row in _ways(clear, values, options.cursor is not None, ascii) if width_of(row) <= left), [])
+    if left < 0 and options.title:
+        head[0] = Span(shorten(options.title, max(width - width_of(head[1:]) - 1, 0), ascii) + " ", "title")
+    full = [*head, *told]
     room = width - width_of(full) - len(note)
     if note and room >= 1:
         return [*full, Span(" " * room), Span(note, "dim")]
     return fit(full, width)
 
 
-def _entries(curves: Sequence[Curve], cursor: float | None, ascii: bool, names: bool = True, values: bool = True) -> Row:
+def _ways(curves: Sequence[Curve], values: Sequence[str], reading: bool, ascii: bool) -> Iterator[Row]:
+    """What can be said of the curves, the most first: of many, rather their names than their values.
+
+    Values without names tell something of curves whose colours are always the same, and to whoever moves the cursor.
+    """
+    names = [f"{curve.label} " if curve.label else "" for curve in curves]
+    nothing = [""] * len(curves)
+    yield _entries(curves, names, values, ascii)
+    if len(curves) > _FEW and not reading:
+        yield _entries(curves, names, nothing, ascii)
+    if reading or len(curves) == 1 or all(curve.style in _KNOWN for curve in curves):
+        yield _entries(curves, nothing, values, ascii)
+
+
+def _entries(curves: Sequence[Curve], names: Sequence[str], values: Sequence[str], ascii: bool) -> Row:
     strokes = ASCII_STROKES if ascii else STROKES
     row: Row = []
-    for index, curve in enumerate(curves):
+    for index, (curve, name, value) in enumerate(zip(curves, names, values, strict=True)):
         stroke = strokes[index % len(strokes)]
-        name = f"{curve.label} " if names and curve.label else ""
-        value = f"{_value(curve, cursor, ascii)}  " if values else " "
-        row += [Span(f"{stroke} {name}", curve.style), Span(value, "value")]
+        row += [Span(f"{stroke} {name}", curve.style), Span(f"{value}  " if value else " ", "value")]
     if row:
         row[-1] = Span(row[-1].text.rstrip(), "value")
     return row
 
 
-def _value(curve: Curve, cursor: float | None, ascii: bool) -> str:
-    index = len(curve.data) - 1 if cursor is None else curve.data.nearest(cursor)
-    if index is None or index < 0:
+def _value(curve: Curve, cursor: float | None, cell: float, ascii: bool) -> str:
+    """The latest value, or the one nearest to the cursor; a dash where the curve has not begun, or is over."""
+    xs = curve.data.xs
+    if not len(xs) or (cursor is not None and not _reaches(xs, cursor, cell)):
         return format.missing(ascii)
+    index = -1 if cursor is None else curve.data.nearest(cursor)
     return format.number(float(curve.data.values[index]))
 
 
-def _place(curves: Sequence[Curve], options: Options) -> str:
-    """The x of the point that the cursor reads."""
-    if options.cursor is None:
+def _reaches(xs: NDArray[Any], x: float, cell: float) -> bool:
+    """Whether points as far apart as these say something of `x`, give or take a column."""
+    first, last = float(xs[0]), float(xs[-1])
+    slack = max(cell, (last - first) / max(len(xs) - 1, 1))
+    return first - slack <= x <= last + slack
+
+
+def _place(options: Options) -> str:
+    """Where the cursor stands."""
+    x = options.cursor
+    if x is None:
         return ""
-    index = curves[0].data.nearest(options.cursor) if curves else None
-    x = options.cursor if index is None else float(curves[0].data.xs[index])
     if options.x_axis == "time":
         return format.duration(x)
     if options.x_axis == "epoch":
