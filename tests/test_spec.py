@@ -270,3 +270,27 @@ def test_a_script_in_place_of_a_spec_is_told_how_it_is_watched(tmp_path: Path) -
     (tmp_path / "train.py").write_text("import torch")
     with pytest.raises(TuimonError, match=r"(?s)a Python file, not a spec.*tuimon\.watch.*model\.name="):
         load_spec(tmp_path / "train.py")
+
+
+def test_a_file_that_names_a_preset_says_what_is_other_than_there(tmp_path: Path):
+    """Within each section, too."""
+    path = tmp_path / "mine.toml"
+    path.write_text('preset = "digits-cnn"\ntitle = "mine"\n[training]\nepochs = 2\n')
+    assert load_spec(path) == msgspec.structs.replace(load_spec("digits-cnn", ["epochs=2"]), title="mine")
+
+
+def test_what_tuimon_wrote_is_whole_without_its_preset(tmp_path: Path):
+    """What it was made from may be gone, or say something else by now."""
+    spec = load_spec("digits-cnn", ["epochs=2"])
+    for preset in ("/gone.toml", "gone", "digits-mlp"):
+        spec = msgspec.structs.replace(spec, preset=preset)
+        save_spec(spec, tmp_path)
+        assert load_spec(tmp_path) == spec
+
+
+def test_a_preset_that_there_is_not_is_named(tmp_path: Path):
+    """Rather than trained without."""
+    path = tmp_path / "mine.toml"
+    path.write_text('preset = "digits-cn"\n[training]\nepochs = 2\n')
+    with pytest.raises(TuimonError, match=r"preset = 'digits-cn': no preset is called so; did you mean digits-cnn"):
+        load_spec(path)

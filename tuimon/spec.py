@@ -84,7 +84,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: Annotated[str, Meta(description="one line, for lists")] = ""
     group: Annotated[str, Meta(description="what it is listed under")] = ""
     text: Annotated[tuple[str, ...], Meta(description="what to watch, and what to try")] = ()
-    preset: Annotated[str, Meta(description="what it was made from: a preset's name, or a file")] = ""
+    preset: Annotated[str, Meta(description="what it was made from; a file that names a preset begins with its values")] = ""
     data: DataSpec = DataSpec()
     model: ModelSpec = ModelSpec()
     optimizer: OptimizerSpec = OptimizerSpec()
@@ -120,6 +120,7 @@ SHORT_NAMES = {
 
 _OPTIONS = "model.options."
 _LABELS = ("title", "group", "text", "preset")  # say what a spec is; change nothing in a run
+_SECTIONS = ("data", "model", "optimizer", "training")  # of which a file that tuimon wrote has all
 
 
 @functools.cache
@@ -162,7 +163,8 @@ def check_value(key: str, text: str) -> Any:
 def load_spec(source: str | Path, overrides: Sequence[str] = ()) -> Spec:
     """The spec in a preset, a TOML file or a run's folder, with `key=value` overrides put in.
 
-    A path in a file is relative to that file, one in an override to the current folder; both are made absolute.
+    A path in a file is relative to that file, one in an override to the current folder; both are made absolute. A file that
+    names a preset says what is other than there; one that tuimon wrote says everything, and only remembers the preset.
 
     Raises:
         TuimonError: one line that names what is wrong and where.
@@ -170,7 +172,7 @@ def load_spec(source: str | Path, overrides: Sequence[str] = ()) -> Spec:
     path, preset = _find_source(source)
     data = read_toml(path)
     try:
-        spec = parse_spec(data)
+        spec = parse_spec(_with_preset(data))
     except TuimonError as error:
         raise TuimonError(f"{path}: {error.message}", error.hint) from error
     spec = msgspec.structs.replace(_located(spec, path.parent), preset=spec.preset or preset)
@@ -252,6 +254,22 @@ def _find_source(source: str | Path) -> tuple[Path, str]:
             f"A file with build(spec) is a model: `tuimon run digits-mlp model.name={source}`.",
         )
     return path.resolve(), str(path.resolve())
+
+
+def _with_preset(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The tables of a file, over those of the preset that it names."""
+    name, known = data.get("preset", ""), preset_paths()
+    if not isinstance(name, str) or name not in known:
+        if name and not all(section in data for section in _SECTIONS):
+            raise TuimonError(f"preset = {name!r}: no preset is called so{did_you_mean(str(name), known)}")
+        return data
+    base = read_toml(known[name])
+    return base | {key: _over(base.get(key), value) for key, value in data.items()}
+
+
+def _over(base: object, value: object) -> object:
+    """A value of a file, in place of the preset's; of a section, each of its values."""
+    return {**base, **value} if isinstance(base, Mapping) and isinstance(value, Mapping) else value
 
 
 def _checked(key: str, value: Any) -> Any:
