@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 _BIG = "kMGTPE"
-_SMALL = {-3: "m", -6: "u", -9: "n", -12: "p"}
+_SMALL = "munp"
 _GIB = 1024.0**3
 _MIB = 1024.0**2
 
@@ -57,7 +57,7 @@ def tick(value: float, step: float) -> str:
 
 
 def si(value: float | None, ascii: bool = False) -> str:
-    """A number with an SI prefix and at most three digits: `950`, `1.2k`, `12.5k`, `3.1M`, `5.0m`."""
+    """A number with an SI prefix and at most three digits: `950`, `1.2k`, `3.1M`, `5m`; beyond the prefixes, `1e32`."""
     if value is None:
         return missing(ascii)
     if not math.isfinite(value):
@@ -65,9 +65,11 @@ def si(value: float | None, ascii: bool = False) -> str:
     size = abs(value)
     if size == 0 or 1 <= size < 999.5:
         return f"{value:.3g}"
-    exponent = max(-12, min(18, 3 * math.floor(math.log10(size * 1.0005) / 3)))
-    prefix = _BIG[exponent // 3 - 1] if exponent > 0 else _SMALL.get(exponent, "")
-    return f"{value / 10.0**exponent:.3g}{prefix}"
+    thousands = math.floor(math.log10(size * 1.0005) / 3)
+    if not -len(_SMALL) <= thousands <= len(_BIG):
+        return f"{value:.3g}".replace("e+", "e")
+    prefix = _BIG[thousands - 1] if thousands > 0 else _SMALL[-thousands - 1] if thousands < 0 else ""
+    return f"{value / 1000.0**thousands:.3g}{prefix}"
 
 
 def count(value: float | None, ascii: bool = False) -> str:
