@@ -204,10 +204,13 @@ class Trainer:
         patience = self.spec.regularization.early_stopping
         if patience and self.best.waited >= patience and not self._stopped_early:
             self._stopped_early = True
-            best = f"{checkpoint.FOLDER}/{checkpoint.BEST}, of step {self.best.step}"
-            text = f"stopped early: {patience} validations without a lower error; the best is {best}"
+            text = f"stopped early: {patience} validations without a lower error; {self._told_best()}"
             self.monitor.notice(text)
             say(text)
+
+    def _told_best(self) -> str:
+        best = f"the best is {checkpoint.FOLDER}/{checkpoint.BEST}, of step {self.best.step}"
+        return best if self.best.step else "none had a finite loss"
 
     @torch.no_grad()
     def evaluate(self, split: Split) -> tuple[float, dict[str, float]]:
@@ -291,12 +294,13 @@ class Trainer:
         """Saves now; but between a forward pass and its step the random states are neither one step's nor the next's."""
         if self._mid_step:
             self._save_waits = True
-            return f"{checkpoint.FOLDER}/step-{self.step + 1}.pt, after this step"
+            path = f"{checkpoint.FOLDER}/step-{self.step + 1}.pt"
+            return f"{path}, saved when the run goes on" if self.monitor.levers["paused"] else f"{path}, after this step"
         return self._save(f"step-{self.step}.pt", "asked", self._content())
 
     def _ask_to_stop(self) -> str:
         self._asked_to_stop = True
-        return "validates, saves and stops after this step"
+        return f"validates, saves and stops {'after this step' if self._mid_step else 'now'}"
 
     def _say_what(self) -> None:
         parameters = sum(parameter.numel() for parameter in self.model.parameters())
