@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tuimon.log.records import Applied, CheckpointSaved, Command, Notice
 from tuimon.log.store import Store
 from tuimon.spec import load_spec
 from tuimon.training import checkpoint
+from tuimon.training.best import Best
 from tuimon.training.loop import Trainer, train
 from tuimon.training.signals import StopSignals
 
@@ -159,6 +161,32 @@ def test_a_checkpoint_asked_for_within_a_step_is_taken_at_its_end(tmp_path: Path
     assert torch.equal(weights(trainer), weights(trained(tmp_path / "run", "steps=120", resume=True)))
 
 
+@pytest.mark.parametrize("mid_step", [True, False], ids=["within a step", "between two"])
+def test_a_checkpoint_asked_for_in_a_pause_says_when_it_is_saved(tmp_path: Path, mid_step: bool):
+    """At once between two steps; within one, when the run goes on, and no sooner."""
+    trainer = Trainer(load_spec("digits-mlp", [*QUICK, "steps=90"]), tmp_path / "run", resume=False, signals=StopSignals())
+    path, last = (tmp_path / "run" / "checkpoints" / name for name in ("step-60.pt", "last.pt"))
+    log, told = trainer.monitor.log, []
+
+    def ask() -> None:
+        trainer.monitor.send(Command("paused", "on", id="1"))
+        trainer.monitor.send(Command("checkpoint", "do", id="2"), lambda answer: told.append((answer.note, path.exists())))
+        trainer.monitor.send(Command("paused", "off", id="3"))
+
+    def ask_and_log(*arguments: Any, **values: Any) -> None:
+        if trainer.step == 60 and not mid_step:
+            ask()
+        log(*arguments, **values)
+
+    trainer.monitor.log = ask_and_log  # type: ignore[method-assign]
+    trainer.model.register_forward_hook(lambda *_: ask() if mid_step and trainer.step == 59 else None)
+    trainer.run()
+    note = "checkpoints/step-60.pt"
+    assert told == [(f"{note}, saved when the run goes on", False) if mid_step else (note, True)]
+    path.replace(last)
+    assert torch.equal(weights(trainer), weights(trained(tmp_path / "run", "steps=90", resume=True)))
+
+
 def test_levers_stay_where_they_were_when_a_run_is_resumed(tmp_path: Path):
     """What was done to a run is part of it."""
     whole = steered(tmp_path / "whole", 20, Command("lr_scale", "multiply", 0.5, id="1"))
@@ -177,6 +205,16 @@ def test_the_best_checkpoint_is_of_the_best_validation(tmp_path: Path):
     assert accuracies[list(store["accuracy/val"].steps).index(best["step"])] == accuracies.max()
     trainer.model.load_state_dict(best["model"])
     assert trainer.evaluate(trainer.data.val)[1]["accuracy"] == pytest.approx(float(accuracies.max()))
+
+
+def test_a_validation_whose_loss_is_not_finite_is_never_the_best(tmp_path: Path):
+    """Its weights are of no use, whatever its accuracy."""
+    best = Best()
+    assert not best.is_beaten(1, math.nan, {"accuracy": 0.1})
+    assert not best.is_beaten(2, math.inf, {})
+    assert best.is_beaten(3, 2.0, {"accuracy": 0.05})
+    trained(tmp_path, "epochs=2", "optimizer=sgd", "lr=1000", "hidden=64,64,64", "activation=identity")
+    assert not (tmp_path / "checkpoints" / "best.pt").exists()
 
 
 def test_a_checkpoint_that_cannot_be_written_is_told_and_training_goes_on(tmp_path: Path):

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass
 class Best:
-    """Ordered by accuracy, where there is one, then by loss; a loss that is no number is never better."""
+    """Ordered by accuracy, where there is one, then by loss; one whose loss is not finite is never the best."""
 
     accuracy: float = -math.inf
     loss: float = math.inf
@@ -20,7 +20,7 @@ class Best:
     def is_beaten(self, step: int, loss: float, metrics: Mapping[str, float]) -> bool:
         """Takes in a validation; whether it is the best now."""
         accuracy = metrics.get("accuracy", 0.0)
-        if (accuracy, -loss) > (self.accuracy, -self.loss):
+        if math.isfinite(loss) and (accuracy, -loss) > (self.accuracy, -self.loss):
             self.accuracy, self.loss, self.step, self.waited = accuracy, loss, step, 0
             return True
         self.waited += 1
