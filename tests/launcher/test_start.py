@@ -18,7 +18,8 @@ from tuimon.launcher import start as start_module
 from tuimon.launcher.devices import Device
 from tuimon.launcher.glance import lifecycle
 from tuimon.launcher.spawn import supervise
-from tuimon.launcher.start import check_name, resume_run, start
+from tuimon.launcher.start import resume_run, start
+from tuimon.run_name import check_name
 from tuimon.spec import load_spec
 
 SPEC = load_spec("digits-softmax", ["steps=30"])

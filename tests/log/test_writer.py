@@ -207,3 +207,19 @@ def test_writing_after_close_is_dropped(tmp_path: Path) -> None:
     size = writer.path.stat().st_size
     writer.event(Applied(step=1, lever="lr_scale"), 1)
     wait_until(lambda: writer.path.stat().st_size == size)
+
+
+def test_a_record_that_cannot_be_made_costs_no_other(tmp_path: Path) -> None:
+    """It is counted in the gap that the log tells of; the thread that writes lives on."""
+    writer = LogWriter(tmp_path, "run", hold_s=0.02)
+    writer.scalars(1, {"x": 1.0})
+    for step, values in ((2, {"x": 2.0}), (2.5, {"x": 2.5}), (3, {"x": "three"}), (4, {"x": 4.0})):
+        writer.scalars(step, values)  # type: ignore[arg-type]
+    wait_until(lambda: read_run(tmp_path)["x"].last == 4)
+    writer.scalars(5, {"x": 5.0})
+    wait_until(lambda: read_run(tmp_path)["x"].last == 5)
+    writer.close()
+    store = read_run(tmp_path)
+    assert store["x"].steps.tolist() == [1, 2, 4, 5]
+    gaps = [record.event for record in store.events if isinstance(record.event, Gap)]
+    assert sum(gap.records for gap in gaps) == 2 and not store.damage

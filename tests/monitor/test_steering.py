@@ -6,10 +6,12 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from tuimon.errors import TuimonError
 from tuimon.log.records import Applied, Command, LeverValue, Refused
 from tuimon.monitor.scope import StepScope
 
@@ -289,3 +291,52 @@ def test_closing_gives_the_model_back_as_it_was(start: Start) -> None:
     ask(training, "dropout", "off")
     training.monitor.close()
     assert training.model[2].p == 0.3
+
+
+def test_a_lever_of_whole_numbers_gets_whole_numbers(start: Start) -> None:
+    """`range(accumulate)` must not be given 8.0; half of one is refused."""
+    training, answers, settings = start(), [], {"accumulate": 4, "temperature": np.float32(1.0)}
+    for name in settings:
+        training.monitor.add_lever(name, lambda name=name: settings[name], lambda v, name=name: settings.update({name: v}))
+    for lever, factor in (("accumulate", 2.0), ("accumulate", 0.3), ("temperature", 0.5)):
+        training.monitor.send(Command(lever, "multiply", factor), answers.append)
+    training.step()
+    assert settings == {"accumulate": 8, "temperature": 0.5} and type(settings["accumulate"]) is int
+    assert isinstance(answers[1], Refused) and "whole numbers" in answers[1].reason
+
+
+def test_a_lever_that_can_never_be_moved_is_not_made(start: Start) -> None:
+    """A text without choices, or a list."""
+    training = start()
+    for value in ("adam", [1, 2]):
+        with pytest.raises(TuimonError):
+            training.monitor.add_lever("own", lambda value=value: value, lambda _: None)
+    assert "own" not in training.monitor.levers
+
+
+def test_dropout_inside_recurrent_and_attention_layers_moves_with_the_rest(start: Start) -> None:
+    """They drop out by themselves, without a module of their own for it."""
+    model = nn.ModuleDict({"lstm": nn.LSTM(8, 8, 2, dropout=0.4), "attention": nn.MultiheadAttention(8, 2, dropout=0.2)})
+    training = start(nn.Sequential(nn.Linear(8, 4), model))
+    training.model.forward = lambda x: training.model[0](x)
+    rates = []
+    for op in ("off", "on"):
+        training.monitor.send(Command("regularization", op))
+        training.step()
+        training.step()
+        rates.append((model["lstm"].dropout, model["attention"].dropout))
+    assert rates == [(0.0, 0.0), (0.4, 0.2)]
+
+
+def test_one_of_several_processes_is_not_steered_alone(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that are kept equal would part; a checkpoint, a stop and the script's own levers do no harm."""
+    training, answers, own = start(), [], {"x": 1.0}
+    training.monitor.add_lever("x", lambda: own["x"], lambda v: own.update(x=v))
+    training.monitor.send(Command("lr_scale", "set", 0.5), answers.append)
+    training.step()
+    monkeypatch.setattr(training.monitor.levers, "_processes", lambda: 2)
+    for command in (Command("undo", "do"), Command("paused", "on"), Command("x", "set", 2.0)):
+        training.monitor.send(command, answers.append)
+    training.step()
+    assert [type(answer) for answer in answers] == [Applied, Refused, Refused, Applied]
+    assert "one of 2 that train together" in answers[1].reason and own == {"x": 2.0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 import os
 import subprocess
@@ -11,13 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import tuimon
 from conftest import wait_until
-from tuimon.log.records import Applied, CheckpointSaved, Command, Ended, Notice, Refused
+from tuimon.errors import TuimonError
+from tuimon.log.records import Applied, CheckpointSaved, Command, Ended, Notice, Refused, RunStarted
 from tuimon.monitor import describe
 from tuimon.monitor.folder import new_run_folder
 
@@ -318,3 +321,100 @@ def test_importing_the_package_is_cheap(environment: dict[str, str]) -> None:
     code = "import sys, tuimon; print([m for m in ('torch', 'numpy', 'textual', 'psutil') if m in sys.modules], dir(tuimon))"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "[] ['Monitor', 'TuimonError', '__version__', 'read_run', 'watch']\n"
+
+
+def test_watching_an_optimizer_again_ends_the_first_run(start: Start) -> None:
+    """A notebook's cell run twice: two monitors around one step would leave the rate halved for good."""
+    first = start()
+    first.step()
+    first.monitor.send(Command("lr_scale", "multiply", 0.5))
+    second = start(first.model, first.optimizer)
+    second.monitor.send(Command("lr_scale", "multiply", 0.5))
+    for _ in range(3):
+        second.step()
+    assert first.optimizer.param_groups[0]["lr"] == 0.01
+    assert second.store["lr"].values.tolist() == pytest.approx([0.005] * 3)
+    assert [(ended.how, ended.reason) for ended in first.events(Ended)] == [("stopped", "watched anew as run-2")]
+
+
+@pytest.mark.parametrize(
+    ("values", "step", "tag", "logged"),
+    [
+        ({0: 0.5}, None, "0", 1),
+        ({"a\udc80": 0.5}, None, "a\\udc80", 1),
+        ({"x": 0.5}, 7.9, "x", 7),
+        ({"x": 0.5}, "20", "x", 1),
+        ({"x": 0.5}, -3, "x", 1),
+        ({"x": 0.5}, torch.tensor(4), "x", 4),
+        ({"x": 0.5, "big": 10**400}, None, "x", 1),
+    ],
+)
+def test_odd_names_and_steps_lose_nothing(start: Start, values: dict[Any, Any], step: Any, tag: str, logged: int) -> None:
+    """The value is kept under the nearest name and step there is, and so is what is logged beside it."""
+    training = start()
+    training.step(log=False)
+    training.monitor.log(values, step=step)
+    training.step()
+    training.monitor.close()
+    store = training.store
+    assert store[tag].steps.tolist() == [logged] and store[tag].last == 0.5
+    assert len(store["loss/train"]) == 1 and len(training.events(Ended)) == 1
+
+
+def test_nothing_that_fails_at_the_end_reaches_the_script(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a script does after `close` is done."""
+    training = start()
+    monkeypatch.setattr(training.monitor._writer, "close", lambda: 1 / 0)
+    training.monitor.close()
+
+
+def test_any_config_is_kept(start: Start) -> None:
+    """Paths, devices, numpy's numbers, argparse's namespaces."""
+    options = {"out": Path("x"), "device": torch.device("cpu"), "rate": np.float32(0.5), "sizes": np.arange(2), 1: object}
+    kept = start(config=options, total_steps=np.int64(9), device=torch.device("cpu")).events(RunStarted)[-1]
+    assert kept.config == {"out": "x", "device": "cpu", "rate": 0.5, "sizes": [0, 1], "1": "<class 'object'>"}
+    assert kept.total_steps == 9 and kept.device == "cpu"
+    assert start(config=argparse.Namespace(lr=0.1)).events(RunStarted)[-1].config == {"lr": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "reason"),
+    [
+        ((nn.Linear(1, 1), ["a", "b"]), {}, "Cannot watch a list: no optimizer of torch"),
+        (("model", None), {}, "Cannot watch a str: no torch.nn.Module"),
+        ((), {"config": 3}, "Cannot keep a int as the run's config"),
+        ((), {"settings": {"clip_nrm": 1.0}}, "Cannot start with clip_nrm"),
+        ((), {"settings": {"l2": -1.0}}, "Cannot start with l2 = -1.0"),
+        ((), {"name": "latest"}, "latest means the newest run"),
+        ((), {"name": "-rf"}, "it begins with '-'"),
+        ((), {"name": "a\nb"}, "without / and control characters"),
+    ],
+)
+def test_wrong_arguments_are_told_before_anything_is_made(
+    tmp_path: Path, arguments: tuple[Any, ...], options: dict[str, Any], reason: str
+) -> None:
+    """One clear error, and no folder that looks like a run."""
+    model = nn.Linear(1, 1)
+    with pytest.raises(TuimonError, match=reason):
+        tuimon.watch(*(arguments or (model, torch.optim.SGD(model.parameters()))), runs_dir=tmp_path / "runs", **options)
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
+
+
+def test_a_handler_may_return_a_path_or_nothing(start: Start) -> None:
+    """What it returns is the answer's note."""
+    training, answers = start(), []
+    for result in (Path("my.pt"), None):
+        training.monitor.on("checkpoint", lambda result=result: result)
+        training.monitor.send(Command("checkpoint", "do"), answers.append)
+        training.step()
+        training.step()
+    assert [answer.note for answer in answers] == ["my.pt", ""]
+
+
+def test_a_stop_from_outside_is_told_as_one(start: Start) -> None:
+    """Not as an interruption by Ctrl-C."""
+    training = start()
+    with pytest.raises(KeyboardInterrupt), training.monitor:
+        training.monitor.send(Command("stop", "do"))
+        training.step()
+    assert training.events(Ended)[0] == Ended(how="stopped", reason="asked to stop", step=0)

@@ -21,13 +21,12 @@ from tuimon.errors import TuimonError
 from tuimon.launcher.devices import Device, choose_device
 from tuimon.launcher.glance import lifecycle
 from tuimon.launcher.spawn import PYTHON, supervise
+from tuimon.run_name import check_name
 from tuimon.spec import Spec, load_spec
 
 SPEC = "spec.toml"
 MODEL_COPY = "model.py"  # the user's own model file as it was when the run started; the run itself uses the file where it lies
 _LAST_CHECKPOINT = Path("checkpoints", "last.pt")
-_MAX_NAME_BYTES = 120
-_RESERVED = ("latest",)
 
 
 def start(
@@ -75,25 +74,6 @@ def resume_run(run: Path, device: str | None = None) -> Path:
     require_torch()
     with _only_one(run):
         return _launch(run, placed(spec, device, choice), choice, new=False)
-
-
-def check_name(name: str) -> None:
-    """Raises TuimonError when a run cannot be called so."""
-    problem = _wrong_with(name)
-    if problem:
-        raise TuimonError(f"A run cannot be called {name!r}: {problem}.", "Use letters, digits, '-', '_' and '.'.")
-
-
-def _wrong_with(name: str) -> str:
-    if not name.strip() or name != name.strip():
-        return "it is empty, or has a space at an end"
-    if "/" in name or not name.isprintable():
-        return "it is to be the name of one folder, without / and control characters"
-    if name[0] in ".-":
-        return f"it begins with {name[0]!r}"
-    if len(name.encode()) > _MAX_NAME_BYTES:
-        return f"it is longer than {_MAX_NAME_BYTES} bytes"
-    return f"{name} means the newest run" if name in _RESERVED else ""
 
 
 def require_torch() -> None:

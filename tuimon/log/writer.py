@@ -28,7 +28,15 @@ from tuimon.log.wire import MAX_STEP
 from tuimon.process import host_name
 
 _MAX_LAYOUTS = 256
-_encode = msgspec.json.Encoder().encode
+
+
+def _plain(value: object) -> object:
+    """A user's value in the log's own terms: numbers of numpy and torch as numbers, what is no JSON as its text."""
+    listed = getattr(value, "tolist", None)
+    return listed() if callable(listed) else str(value)
+
+
+_encode = msgspec.json.Encoder(enc_hook=_plain).encode
 
 
 class LogWriter:
@@ -50,7 +58,7 @@ class LogWriter:
         self._held: deque[tuple[int, float, Mapping[str, float]]] = (
             deque()
         )  # its ends are safe from any thread, without the lock
-        self._flushed = 0.0  # when scalars were written last
+        self._flushed, self._flushed_step = 0.0, 0  # when scalars were written last, and of which step
         self._roused, self._wake = False, threading.Event()
         self._flusher: threading.Thread | None = None
         self._layouts: dict[tuple[str, ...], wire.ScalarLayout] = {}
@@ -163,10 +171,15 @@ class LogWriter:
         while self._held:
             step, when, values = self._held.popleft()
             tags = tuple(values)
-            layout = self._layouts.get(tags) or self._add_layout(tags)
-            frames.append(layout.frame(when, step, values.values()))
-            steps.append(step)
-        self._write(b"".join(frames), len(frames), steps[0], steps[-1])
+            try:
+                layout = self._layouts.get(tags) or self._add_layout(tags)
+                frames.append(layout.frame(when, step, values.values()))
+                steps.append(step)
+            except Exception as error:  # no record for what is none; the others of the batch are
+                self._lose(1, f"{type(error).__name__}: {error}", self._flushed_step, self._flushed_step)
+        if steps:
+            self._flushed_step = steps[-1]
+            self._write(b"".join(frames), len(frames), steps[0], steps[-1])
 
     def _write(self, data: bytes, records: int, first_step: int, last_step: int) -> None:
         """Writes whole records, as far as the disk lets it. Under the lock."""
@@ -177,8 +190,11 @@ class LogWriter:
                 self._catch_up()
             self._torn = data[os.write(self._fd, data) :]
         except OSError as error:
-            gap = self._gap or Gap(records=0, reason=error.strerror or str(error), first_step=first_step)
-            self._gap = msgspec.structs.replace(gap, records=gap.records + records, last_step=last_step)
+            self._lose(records, error.strerror or str(error), first_step, last_step)
+
+    def _lose(self, records: int, reason: str, first_step: int, last_step: int) -> None:
+        gap = self._gap or Gap(records=0, reason=reason, first_step=first_step)
+        self._gap = msgspec.structs.replace(gap, records=gap.records + records, last_step=last_step)
 
     def _catch_up(self) -> None:
         """Writes what an earlier write left: the rest of a torn record, then the word of the gap. Raises OSError."""

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from tuimon.errors import TuimonError
+from tuimon.run_name import check_name
 
 
 def default_name() -> str:
@@ -16,6 +17,7 @@ def default_name() -> str:
     stem = Path(script).stem
     if stem == "__main__":
         stem = Path(script).parent.name
+    stem = stem.strip("<>- .")  # a script read from stdin is called <stdin>
     return f"{stem or 'run'}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
@@ -27,8 +29,7 @@ def new_run_folder(runs_dir: str | Path | None, name: str | None) -> Path:
     """
     parent = Path(runs_dir or os.environ.get("TUIMON_RUNS") or "runs").expanduser().absolute()
     name = name or default_name()
-    if name in (".", "..") or "/" in name or "\0" in name:
-        raise TuimonError(f"A run cannot be called {name!r}.", "Use a plain name without a slash.")
+    check_name(name)
     try:
         parent.mkdir(parents=True, exist_ok=True)
         return _first_free(parent, name)

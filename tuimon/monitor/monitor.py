@@ -8,6 +8,7 @@ call of `log` and each beginning of the optimizer's step. Whatever fails in here
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -47,7 +48,7 @@ def watch(
     runs_dir: str | Path | None = None,
     run_dir: Path | None = None,
     spec: dict[str, Any] | None = None,
-    config: Mapping[str, Any] | None = None,
+    config: object = None,
     total_steps: int | None = None,
     steps_per_epoch: int | None = None,
     settings: Mapping[str, float] | None = None,
@@ -66,7 +67,7 @@ def watch(
         runs_dir: where runs live; `$TUIMON_RUNS`, else `./runs`, when left out.
         run_dir: the run's own folder, where it is known already; `name` and `runs_dir` do not matter then.
         spec: the whole description of the run, if there is one.
-        config: anything that should be kept with the run: plain values.
+        config: anything that should be kept with the run: a mapping, or an object with attributes such as argparse's.
         total_steps: how many steps there will be, for progress.
         steps_per_epoch: how many make an epoch.
         settings: starting values of the levers `l1`, `l2`, `clip_norm` and `clip_value`.
@@ -77,11 +78,17 @@ def watch(
         device: the device as asked for; the model's own when left out.
 
     Raises:
-        TuimonError: the run's folder or log cannot be made. Nothing that happens later raises.
+        TuimonError: something else was given than what is asked for, or the run's folder or log cannot be made. Nothing that
+            happens later raises.
+
+    An optimizer is watched by one monitor: a second `watch` closes the first.
     """
+    _check_arguments(model, optimizer, config, settings or {})
     folder = Path(run_dir) if run_dir is not None else new_run_folder(runs_dir, name)
-    monitor = Monitor(model, optimizer, folder, settings or {}, budget)
-    device = device or describe.device_of(model)
+    if (before := _watching.get(optimizer)) is not None:  # a notebook's cell run again
+        before.close("stopped", f"watched anew as {folder.name}")
+    _watching[optimizer] = monitor = Monitor(model, optimizer, folder, settings or {}, budget)
+    device = str(device or describe.device_of(model))
     monitor._start(
         RunStarted(
             name=folder.name,
@@ -96,7 +103,7 @@ def watch(
             total_steps=total_steps,
             steps_per_epoch=steps_per_epoch,
             spec=spec,
-            config=dict(config) if config is not None else None,
+            config=_named(config) if config is not None else None,
             versions=describe.versions(),
             git_commit=describe.git_commit(Path.cwd()),
             seed=seed,
@@ -121,7 +128,7 @@ class Monitor:
         self._model, self._optimizer = model, optimizer
         self._writer = LogWriter(run_dir, "run", HOLD_S)
         self._guard = Guard(lambda text: self.notice(text, "error"))
-        self._handlers: dict[str, Callable[[], str]] = {"checkpoint": self._save_checkpoint, "stop": self._stop}
+        self._handlers: dict[str, Callable[[], object]] = {"checkpoint": self._save_checkpoint, "stop": self._stop}
         self._desk = Desk(self.levers, self.event)
         self._steps = self._make_steps(settings, budget)
         self._station: Station | None = None
@@ -157,7 +164,7 @@ class Monitor:
         if not self._steps.quiet:
             self._steps.log(step, {**metrics, **more} if metrics else more)
 
-    def on(self, action: Literal["checkpoint", "stop"], handler: Callable[[], str]) -> None:
+    def on(self, action: Literal["checkpoint", "stop"], handler: Callable[[], object]) -> None:
         """Has `handler` do what an action asks, at a boundary; what it returns is the answer's note, e.g. a file's path."""
         if action not in self._handlers:
             raise TuimonError(f"There is no action {action!r}.", f"Actions are {', '.join(self._handlers)}.")
@@ -231,14 +238,15 @@ class Monitor:
         if self._steps.quiet:
             return
         ending.leave(self)
-        if how == "finished" and self._stop_requested:
-            how, reason = "stopped", reason or "asked to stop"
+        _watching.pop(self._optimizer, None)
+        if how != "failed" and self._stop_requested:
+            how, reason = "stopped", "asked to stop"
         self._attempt(self._steps.close)
         self._attempt(self.levers.release)
         self._attempt(self._meters.close if self._meters else None)
-        self.event(Ended(how=how, reason=reason, step=self.step))
+        self._attempt(lambda: self.event(Ended(how=how, reason=reason, step=self.step)))
         self._attempt(self._station.close if self._station else None)
-        self._writer.close()
+        self._attempt(self._writer.close)
 
     def become_inert(self) -> None:
         """Makes a forked child's copy do nothing, and closes its copies of the sockets."""
@@ -298,7 +306,8 @@ class Monitor:
     def _act(self, action: str) -> str:
         """Runs an action's handler; one that ends the training with Ctrl-C's exception is answered first."""
         try:
-            return self._handlers[action]() or ""
+            note = self._handlers[action]()
+            return "" if note is None else str(note)
         except (KeyboardInterrupt, SystemExit) as error:
             self._steps.leaving = error
             return ""
@@ -331,3 +340,27 @@ class Monitor:
             part()
         except Exception as error:
             self._guard.report("start or end", error)
+
+
+_watching: weakref.WeakKeyDictionary[Optimizer, Monitor] = weakref.WeakKeyDictionary()
+
+
+def _check_arguments(model: object, optimizer: object, config: object, settings: Mapping[str, float]) -> None:
+    if not isinstance(model, nn.Module):
+        raise TuimonError(
+            f"Cannot watch a {type(model).__name__}: no torch.nn.Module.", "It is tuimon.watch(model, optimizer)."
+        )
+    if not hasattr(optimizer, "param_groups"):
+        hint = "It is tuimon.watch(model, optimizer); each of several optimizers is watched by a call of its own."
+        raise TuimonError(f"Cannot watch a {type(optimizer).__name__}: no optimizer of torch.", hint)
+    if config is not None and not isinstance(config, Mapping) and not hasattr(config, "__dict__"):
+        raise TuimonError(f"Cannot keep a {type(config).__name__} as the run's config.", "Give a dictionary.")
+    known = {"l1", "l2", "clip_norm", "clip_value"}
+    for name, value in settings.items():
+        if name not in known or not value >= 0:
+            raise TuimonError(f"Cannot start with {name} = {value!r}.", f"Settings are {', '.join(sorted(known))}, from 0.")
+
+
+def _named(config: object) -> dict[str, Any]:
+    items = config.items() if isinstance(config, Mapping) else vars(config).items()
+    return {str(name): value for name, value in items}

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from tuimon.log.wire import MAX_STEP
 from tuimon.log.writer import LogWriter
 from tuimon.monitor.transfers import Transfers, travels
 
@@ -43,6 +44,8 @@ class Scalars:
         travelling: dict[str, Tensor] = {}
         for name, value in values.items():
             tag = TAGS.get(name, name)
+            if type(tag) is not str:  # a class's number, say
+                tag = str(tag)
             number: float | None
             if type(value) is float:
                 number = value
@@ -73,10 +76,22 @@ class Scalars:
 
         self._transfers.send(tuple(travelling.values()), arrived)
 
+    def step(self, asked: Any, done: int) -> int:
+        """The step that a user's values belong to: a whole number that the log can hold; `done` where it is none."""
+        try:
+            step = int(asked)
+        except (TypeError, ValueError, OverflowError):
+            step = -1
+        if not 0 <= step <= MAX_STEP or step != asked:
+            kept = step if 0 <= step <= MAX_STEP and isinstance(asked, float) else done
+            self._tell_once("step", f"step {asked!r} is no whole number from 0: logged under {kept}; others like it, too")
+            return kept
+        return step
+
     def _number(self, tag: str, value: Any) -> float | None:
         try:
             return float(value.item() if isinstance(value, Tensor) else value)
-        except (TypeError, ValueError, RuntimeError):
+        except (TypeError, ValueError, RuntimeError, OverflowError):
             self._tell_once(tag, f"{tag} was given something that is no number: {type(value).__name__}")
             return None
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 from torch.optim import Optimizer
 
+from tuimon.errors import TuimonError
 from tuimon.log.records import LeverInfo, LeverValue
-from tuimon.monitor.levers import Lever, Levers
+from tuimon.monitor.levers import Lever, Levers, RefusedError
 from tuimon.monitor.scope import StepScope
 
 _CLIPS = {
@@ -30,9 +31,8 @@ def declare_standard(
         levers.declare(_weight_decay(scope))
     for name in ("l1", "l2"):
         levers.declare(_penalty(name, scope, settings.get(name, 0.0)))
-    modules = [m for m in model.modules() if isinstance(m, _DropoutNd)]
-    if modules:
-        levers.declare(_dropout(modules))
+    if drops := [drop for module in model.modules() for drop in _drops(module)]:
+        levers.declare(_dropout(drops))
     for name in ("clip_norm", "clip_value"):
         levers.declare(_clip(name, scope, settings.get(name, 0.0)))
     levers.declare(_regularization(levers))
@@ -57,14 +57,30 @@ def own_lever(
     about: str,
 ) -> Lever:
     """A lever of the user's own: its type is that of the value it has now."""
-    value = get()
+
+    def current() -> LeverValue:
+        value: Any = get()
+        plain: LeverValue = value.item() if hasattr(value, "item") else value  # numpy's and torch's numbers
+        return plain
+
+    def put_whole(value: Any) -> None:
+        if value != int(value):
+            raise RefusedError(f"{name} takes whole numbers")
+        put(int(value))
+
+    value = current()
     kind: Literal["number", "switch", "choice"] = "number"
     if isinstance(value, bool):
         kind = "switch"
     elif isinstance(value, str):
         kind = "choice"
+        if not choices:
+            raise TuimonError(f"The lever {name!r} holds a text and has no choices.", "Give choices=(…), or a number.")
+    elif not isinstance(value, int | float):
+        raise TuimonError(f"The lever {name!r} holds a {type(value).__name__}.", "A lever is a number, a bool or a text.")
     info = LeverInfo(name, kind, value, low=low, high=high, choices=choices, help=about)
-    return Lever(info, put, lambda: {name: _text(get())}, current=get, can_be_off=False, shared=False)
+    whole = put_whole if type(value) is int else put
+    return Lever(info, whole, lambda: {name: _text(current())}, current=current, can_be_off=False, shared=False)
 
 
 def _lr_scale(scope: StepScope) -> Lever:
@@ -99,17 +115,28 @@ def _penalty(name: str, scope: StepScope, start: float) -> Lever:
     return Lever(info, put, lambda: {name: _text(getattr(scope, name))})
 
 
-def _dropout(modules: list[_DropoutNd]) -> Lever:
-    own = [module.p for module in modules]
+def _drops(module: nn.Module) -> Iterator[tuple[nn.Module, str]]:
+    """The module with the name of its dropout rate, if it has one. Recurrent and attention layers drop out by themselves."""
+    if isinstance(module, _DropoutNd):
+        yield module, "p"
+    elif isinstance(module, nn.RNNBase | nn.MultiheadAttention) and module.dropout:
+        yield module, "dropout"
+
+
+def _dropout(drops: list[tuple[nn.Module, str]]) -> Lever:
+    own: list[float] = [getattr(module, name) for module, name in drops]
     base = max(own)
 
     def put(value: float | None) -> None:
-        for module, p in zip(modules, own, strict=True):
-            module.p = _proportional(value, p, base)
+        for (module, name), p in zip(drops, own, strict=True):
+            setattr(module, name, _proportional(value, p, base))
+
+    def reading() -> dict[str, str]:
+        return {"dropout": _text(max(getattr(module, name) for module, name in drops))}
 
     about = "Rate of the layer that drops most; the others keep their proportion to it."
     info = LeverInfo("dropout", "number", base, low=0.0, high=1.0, regularizer=True, help=about)
-    return Lever(info, put, lambda: {"dropout": _text(max(module.p for module in modules))})
+    return Lever(info, put, reading)
 
 
 def _clip(name: str, scope: StepScope, start: float) -> Lever:

@@ -82,6 +82,8 @@ class Steps:
     def log(self, step: int | None, values: Mapping[str, Any]) -> None:
         """Writes values of a step, with the step's own scalars if they are not written yet. A boundary."""
         try:
+            if step is not None:
+                step = self._scalars.step(step, self.done)
             if self._pending is None or (step is not None and step != self.done):
                 self._scalars.write(self.done if step is None else step, values, {})
             else:
