@@ -6,6 +6,7 @@ import copy
 import json
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -509,3 +510,17 @@ def test_one_rank_of_a_sharded_model_is_watched_without_asking_the_other(tmp_pat
     assert [one.lever for one in refused] == ["clip_norm", "lr_scale"] and "one of 2 that train together" in refused[0].reason
     notices = [record.event.text for record in store.events if isinstance(record.event, Notice)]
     assert notices == ["the model is spread over several processes: norms and histograms are of this process's part of it"]
+
+
+def test_a_forward_that_is_recorded_or_transformed_is_not_looked_at(start: Start) -> None:
+    """`torch.jit.trace`, an export and `vmap` in the middle of a training, while a sample is being taken."""
+    training = start(budget=1.0)
+    training.step()
+    training.model[2].p = 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.trace(training.model, training.inputs)
+    torch.export.export(training.model, (training.inputs,))
+    torch.func.vmap(training.model)(training.inputs)
+    training.step()
+    assert not errors(training) and len(training.store["activation_max/0"]) == 2

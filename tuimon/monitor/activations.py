@@ -99,7 +99,7 @@ class ActivationWatch:
         return seen
 
     def _ran(self, module: nn.Module, output: Any) -> None:
-        if not module.training or not torch.is_grad_enabled():
+        if not module.training or not torch.is_grad_enabled() or _traced():
             return
         if isinstance(output, tuple) and output:
             output = output[0]  # recurrent layers: the outputs, then the state
@@ -129,6 +129,12 @@ class ActivationWatch:
             where[layer.name].add(seen)
         else:
             where[layer.name] = seen
+
+
+def _traced() -> bool:
+    """Whether the forward is recorded or transformed (traced, exported, under `vmap`): what is done here would be, too."""
+    transformed = torch._C._functorch.peek_interpreter_stack() is not None
+    return transformed or torch._C._get_tracing_state() is not None or torch.compiler.is_compiling()
 
 
 def _seen(layer: Layer, summary: Tensor, output: Tensor, limits: tuple[float, ...]) -> Seen:
