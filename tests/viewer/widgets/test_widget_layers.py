@@ -59,6 +59,20 @@ async def test_histograms_through_time(run, show):
         assert "activation · fc1" in view.border_title and "-2^" in shown.text()
 
 
+async def test_a_histogram_without_a_border_has_its_title_in_a_line(run, show):
+    """In the whole window too, one sees whose it is; with a border, that says so."""
+    run.sample(20)
+    async with show(view := HistogramView(), 60, 12) as shown:
+        view.show_layer("fc1")
+        view.update_from(run.read())
+        assert shown.lines()[0].rstrip() == "gradient · fc1"
+        await shown.press("k")
+        assert shown.lines()[0].rstrip() == "activation · fc1"
+        view.styles.border = ("round", "red")
+        await shown.pilot.pause()
+        assert "activation" not in shown.text()
+
+
 async def test_details_of_a_layer(run, show):
     """Range, fractions, and which units are dead."""
     run.sample(20)

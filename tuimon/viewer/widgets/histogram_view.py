@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 
 from tuimon.log.store import Store
 from tuimon.viewer.draw.histogram import SampleColumns, heat_map
-from tuimon.viewer.draw.rows import Row
+from tuimon.viewer.draw.rows import Row, Span, shorten
 from tuimon.viewer.widgets.drawn import Drawn
 from tuimon.viewer.widgets.row_list import message
 
@@ -49,7 +49,13 @@ class HistogramView(Drawn, can_focus=True):
         return self._tag, series.version if series else 0
 
     def draw(self, width: int, height: int) -> list[Row]:
-        """The heat map, or what will be in it."""
+        """The heat map, or what will be in it; without a border, its title stands above."""
+        if self.styles.border_top[0] or height < 2:
+            return self._picture(width, height)
+        title = shorten(str(self.border_title), width, self.ascii)
+        return [[Span(title, "title")], *self._picture(width, height - 1)]
+
+    def _picture(self, width: int, height: int) -> list[Row]:
         series = self.store.histograms.get(self._tag) if self.store else None
         if series is None or not len(series):
             return message(self._empty_text(), width, height)
