@@ -177,6 +177,18 @@ async def test_findings_come_with_a_fix(runs_dir: Path, make_run: Any, monkeypat
         assert [(command.lever, command.op, command.value) for command in sent] == [("lr_scale", "set", 0.5)]
 
 
+async def test_findings_of_a_run_that_is_over_offer_nothing(runs_dir: Path, make_run: Any) -> None:
+    """They stand there; the key that would apply their remedy says why it does not."""
+    async with TuimonApp(runs_dir, make_run("r", dead=40)).run_test(size=(120, 36), notifications=True) as pilot:
+        screen = await opened(pilot)
+        await until(pilot, lambda: screen.query_one(FindingsPanel).newest)
+        await until(pilot, lambda: screen.run.status.state == "finished")
+        await until(pilot, lambda: "enter or f" not in text_of(pilot))
+        await seen(pilot, "step 20")
+        await pilot.press("f")
+        await seen(pilot, "r is not training: it is finished")
+
+
 async def test_the_selected_layer_is_shown_everywhere(runs_dir: Path, make_run: Any) -> None:
     """The histogram follows the table's cursor."""
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(160, 45), notifications=True) as pilot:

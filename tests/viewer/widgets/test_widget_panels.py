@@ -297,6 +297,9 @@ async def test_findings_offer_their_remedy(make_run, show):
         assert panel.newest == new
         await shown.press("enter", "end", "enter")
         assert [message.finding for message in shown.posted(FindingsPanel.RemedyAsked)] == [new]
+        panel.offer(False)
+        await shown.press("home", "enter")
+        assert "lr_scale" not in shown.text() and len(shown.posted(FindingsPanel.RemedyAsked)) == 1
 
 
 async def test_the_header_says_what_and_how_far(make_run, show):

@@ -176,7 +176,9 @@ class RunScreen(SteeringScreen):
         for panel in self._in_sight():
             if panel.id in SLOW_PANELS and isinstance(panel, Drawn | ChartGrid):
                 panel.update_from(self.run.store)
-        self.query_one(FindingsPanel).update_from(self.run.diagnosed())
+        findings = self.query_one(FindingsPanel)
+        findings.offer(self.run.status.live)
+        findings.update_from(self.run.diagnosed())
 
     def _show_state(self, header: RunHeader) -> None:
         status = self.run.status

@@ -46,9 +46,7 @@ class SteeringScreen(TuimonScreen):
             return "" if self.run.status.live else self.run.why_not("stop")
         if key.action == "edit_lever":
             return self.run.why_not("undo")
-        if key.action == "fix" and not self._remedy():
-            return "there is no finding that a lever could mend"
-        return ""
+        return self._why_no_fix() if key.action == "fix" else ""
 
     def action_steer(self, key: str) -> None:
         """Sends the command of a key."""
@@ -65,10 +63,11 @@ class SteeringScreen(TuimonScreen):
 
     def action_fix(self) -> None:
         """Does what the latest finding advises."""
-        remedy = self._remedy()
-        if not remedy:
-            self._refuse("there is no finding that a lever could mend")
-        for lever, value in remedy.items():
+        why = self._why_no_fix()
+        if why:
+            self._refuse(why)
+            return
+        for lever, value in self._remedy().items():
             self._ask(Command(lever, "set", value))
 
     @on(FindingsPanel.RemedyAsked)
@@ -141,8 +140,13 @@ class SteeringScreen(TuimonScreen):
         told = "lever=value, lever=*0.5, lever=on, off or default; as with `tuimon set`.\n" + (lever.help if lever else names)
         self.app.push_screen(Prompt("Set a lever", told, _wrong, f"{lever.name}=" if lever else ""), take)
 
+    def _why_no_fix(self) -> str:
+        if not self.run.status.live:
+            return self.run.why_not("undo")
+        return "" if self._remedy() else "there is no finding that a lever could mend"
+
     def _remedy(self) -> dict[str, LeverValue]:
-        newest = self.run.newest_remedy() if self.run.status.live else None
+        newest = self.run.newest_remedy()
         return newest.remedy if newest else {}
 
 

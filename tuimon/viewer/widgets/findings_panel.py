@@ -19,7 +19,7 @@ _MARKS = {"info": "i", "warning": "!", "error": "!!"}
 
 
 class FindingsPanel(RowList):
-    """The findings, newest first, each with its remedy."""
+    """The findings, newest first, each with its remedy while there is a run that it can be applied to."""
 
     has_cursor = True
 
@@ -41,10 +41,17 @@ class FindingsPanel(RowList):
         self._findings: list[Finding] = []
         self._lines: list[tuple[Finding, Row]] = []
         self._lines_width = -1
+        self._offers = True
 
     def on_mount(self) -> None:
         """Names the panel."""
         self.border_title = "findings"
+
+    def offer(self, offers: bool) -> None:
+        """Whether remedies can be applied: those of a run that is over can not."""
+        if offers != self._offers:
+            self._offers, self._lines_width = offers, -1
+            self.redraw()
 
     @property
     def newest(self) -> Finding | None:
@@ -75,24 +82,29 @@ class FindingsPanel(RowList):
     def chosen(self, index: int) -> None:
         """Asks for the remedy of the finding under the cursor."""
         finding = self._lines_at(self.size.width)[index][0]
-        if finding.remedy:
+        if finding.remedy and self._offers:
             self.post_message(self.RemedyAsked(self, finding))
 
     def _lines_at(self, width: int) -> list[tuple[Finding, Row]]:
         if width != self._lines_width:
             room = max(width - 1, 10)
-            self._lines = [(finding, row) for finding in self._findings for row in _rows(finding, room, self.ascii)]
+            self._lines = [(finding, row) for finding in self._findings for row in self._rows_of(finding, room)]
             self._lines_width = width
         return self._lines
 
+    def _rows_of(self, finding: Finding, width: int) -> list[Row]:
+        remedy = _remedy(finding, width, self.ascii) if finding.remedy and self._offers else []
+        return [*_found(finding, width, self.ascii), *remedy]
 
-def _rows(finding: Finding, width: int, ascii: bool) -> list[Row]:
+
+def _found(finding: Finding, width: int, ascii: bool) -> list[Row]:
     mark, style = _MARKS[finding.severity], _STYLES[finding.severity]
     found = finding.text.replace("→", "->") if ascii else finding.text
     text = f"{mark} step {format.count(finding.step)}: {found}"
-    rows: list[Row] = [[Span(line, style)] for line in textwrap.wrap(text, width, subsequent_indent="  ")]
-    if finding.remedy:
-        arrow = "->" if ascii else "→"
-        moves = ", ".join(f"{lever} {arrow} {lever_value(value, ascii=ascii)}" for lever, value in finding.remedy.items())
-        rows += [[Span(line, "key")] for line in textwrap.wrap(f"  enter or f: {moves}", width, subsequent_indent="  ")]
-    return rows
+    return [[Span(line, style)] for line in textwrap.wrap(text, width, subsequent_indent="  ")]
+
+
+def _remedy(finding: Finding, width: int, ascii: bool) -> list[Row]:
+    arrow = "->" if ascii else "→"
+    moves = ", ".join(f"{lever} {arrow} {lever_value(value, ascii=ascii)}" for lever, value in finding.remedy.items())
+    return [[Span(line, "key")] for line in textwrap.wrap(f"  enter or f: {moves}", width, subsequent_indent="  ")]
