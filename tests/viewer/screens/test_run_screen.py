@@ -13,7 +13,7 @@ from tuimon.log.records import Applied, Command, LeverInfo, Refused
 from tuimon.viewer.app import TuimonApp
 from tuimon.viewer.messages import AnswerCame
 from tuimon.viewer.screens.run import RunScreen
-from tuimon.viewer.widgets import Chart, FindingsPanel, HistogramView, LayerTable
+from tuimon.viewer.widgets import Chart, FindingsPanel, HistogramView, LayerTable, LeverPanel
 
 
 async def opened(pilot: Pilot[None], steps: int = 40) -> RunScreen:
@@ -164,6 +164,42 @@ async def test_any_lever_can_be_typed(runs_dir: Path, make_run: Any, monkeypatch
         await seen(pilot, "must be a finite number")
         await pilot.press("backspace", "2", "enter")
         await until(pilot, lambda: [(c.lever, c.op, c.value) for c in sent] == [("weight_decay", "multiply", 2.0)])
+
+
+async def test_what_is_typed_stays_until_the_run_would_take_it(
+    runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opened at a lever, it tells what is allowed; enter on what would be refused says why, and closes nothing."""
+    async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=(160, 45), notifications=True) as pilot:
+        screen = await opened(pilot)
+        await until(pilot, lambda: screen.run.status.live)
+        sent = asked(screen, monkeypatch)
+        screen.query_one(LeverPanel).focus()
+        await pilot.press("e")
+        await seen(pilot, "allowed: a number from 0, *factor")
+        assert "Cannot read" not in text_of(pilot)
+        await pilot.press("enter")
+        await seen(pilot, "lr_scale needs a value")
+        await pilot.press("-", "1", "enter")
+        await seen(pilot, "lr_scale cannot be -1; allowed: a number from 0")
+        assert "lr_scale=-1" in text_of(pilot) and not sent
+        await pilot.press("ctrl+u", *"rl_scale=1", "enter")
+        await seen(pilot, "this run has no lever rl_scale")
+        await pilot.press("ctrl+u", *"lr_scale=0.5", "enter")
+        await until(pilot, lambda: [(c.lever, c.op, c.value) for c in sent] == [("lr_scale", "set", 0.5)])
+
+
+async def test_stop_that_is_typed_asks_as_its_key_does(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However one asks for it, it cannot be taken back."""
+    async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=(120, 36), notifications=True) as pilot:
+        screen = await opened(pilot)
+        await until(pilot, lambda: screen.run.status.live)
+        sent = asked(screen, monkeypatch)
+        await pilot.press("e")
+        await seen(pilot, "lr_scale, weight_decay, regularization, paused")
+        await pilot.press(*"stop", "enter")
+        await seen(pilot, "Stop this run?")
+        assert not sent
 
 
 async def test_findings_come_with_a_fix(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

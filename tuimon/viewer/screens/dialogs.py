@@ -73,13 +73,18 @@ class StopDialog(ModalScreen[bool]):
 
 
 class Prompt(ModalScreen[str]):
-    """One line of text; `check` says what is wrong with it while it is typed, or nothing."""
+    """One line of text; `check` says what is wrong with it while it is typed, or nothing; `hint` how it may go on.
+
+    What is only unfinished, by the hint, is called wrong no sooner than it is to be taken.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "close")]
 
-    def __init__(self, title: str, told: str, check: Callable[[str], str], value: str = "") -> None:
+    def __init__(
+        self, title: str, told: str, check: Callable[[str], str], value: str = "", hint: Callable[[str], str] | None = None
+    ) -> None:
         super().__init__()
-        self._title, self._told, self._check, self._value = title, told, check, value
+        self._title, self._told, self._check, self._value, self._hint = title, told, check, value, hint
 
     def compose(self) -> ComposeResult:
         """The line, what may be typed, and what is wrong with it."""
@@ -89,18 +94,34 @@ class Prompt(ModalScreen[str]):
             yield Input(self._value, compact=True, select_on_focus=False)
             yield Static("", classes="problem", markup=False)
 
+    def on_mount(self) -> None:
+        """Says how one may begin."""
+        self._judge(self._value)
+
     @on(Input.Changed)
     def check(self, event: Input.Changed) -> None:
-        """Says at once what is wrong."""
-        self.query_one(".problem", Static).update(self._check(event.value) if event.value else "")
+        """Says at once how it may go on, or what is wrong."""
+        self._judge(event.value)
 
     @on(Input.Submitted)
     def submit(self, event: Input.Submitted) -> None:
         """Takes the answer if nothing is wrong with it."""
-        if not event.value or self._check(event.value):
+        wrong = self._check(event.value) if event.value else ""
+        if wrong:
+            self._say(wrong)
+        if wrong or not event.value:
             self.app.bell()
             return
         self.dismiss(event.value)
+
+    def _judge(self, text: str) -> None:
+        hint = self._hint(text) if self._hint else ""
+        self._say(hint or (self._check(text) if text else ""), bool(hint))
+
+    def _say(self, text: str, hint: bool = False) -> None:
+        line = self.query_one(".problem", Static)
+        line.set_class(hint, "-hint")
+        line.update(text)
 
     def action_give_up(self) -> None:
         """Leaves everything as it was."""

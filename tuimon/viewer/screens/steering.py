@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import on
 
-from tuimon.errors import TuimonError
 from tuimon.launcher.commands import describe, parse_setting
 from tuimon.log.records import Applied, Command, LeverInfo, LeverValue
+from tuimon.viewer import typed
 from tuimon.viewer.keys import LOOK, Key, Levers, steering
 from tuimon.viewer.screens.base import TuimonScreen
 from tuimon.viewer.screens.dialogs import Prompt
@@ -79,10 +80,7 @@ class SteeringScreen(TuimonScreen):
     @on(LeverPanel.Asked)
     def move_lever(self, event: LeverPanel.Asked) -> None:
         """A lever was moved in its panel."""
-        if event.command.lever == "stop":
-            self.action_stop()
-        else:
-            self._ask(event.command)
+        self._move(event.command)
 
     @on(LeverPanel.EditAsked)
     def edit_chosen(self, event: LeverPanel.EditAsked) -> None:
@@ -114,6 +112,13 @@ class SteeringScreen(TuimonScreen):
         elsewhere.say("")
         here.say(text, style, lasting)
 
+    def _move(self, command: Command) -> None:
+        """Sends a command; one that cannot be taken back is asked about, as by its key."""
+        if command.lever == "stop":
+            self.action_stop()
+        else:
+            self._ask(command)
+
     def _ask(self, command: Command) -> None:
         why = self.run.why_not(command.lever)
         if why:
@@ -134,11 +139,12 @@ class SteeringScreen(TuimonScreen):
 
         def take(text: str | None) -> None:
             if text:
-                self._ask(parse_setting(text))
+                self._move(parse_setting(text))
 
-        names = ", ".join(name for name, info in self.run.store.levers.items() if info.type != "action")
-        told = "lever=value, lever=*0.5, lever=on, off or default; as with `tuimon set`.\n" + (lever.help if lever else names)
-        self.app.push_screen(Prompt("Set a lever", told, _wrong, f"{lever.name}=" if lever else ""), take)
+        told = "lever=value, lever=*0.5, lever=on, off or default; as with `tuimon set`."
+        told += f"\n{lever.help}" if lever and lever.help else ""
+        check, hint = (partial(judge, levers=self.run.store.levers) for judge in (typed.problem, typed.hint))
+        self.app.push_screen(Prompt("Set a lever", told, check, f"{lever.name}=" if lever else "", hint), take)
 
     def _why_no_fix(self) -> str:
         if not self.run.status.live:
@@ -148,14 +154,6 @@ class SteeringScreen(TuimonScreen):
     def _remedy(self) -> dict[str, LeverValue]:
         newest = self.run.newest_remedy()
         return newest.remedy if newest else {}
-
-
-def _wrong(text: str) -> str:
-    try:
-        parse_setting(text)
-    except TuimonError as error:
-        return error.message
-    return ""
 
 
 def _wording(command: Command) -> str:
