@@ -257,7 +257,7 @@ async def test_one_panel_takes_the_window_and_gives_it_back(runs_dir: Path, make
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot)
         await pilot.press("8")
-        await seen(pilot, "Nothing printed yet")
+        await seen(pilot, "writes to its own terminal")
         assert screen.layout_now == "single"
         await pilot.press("escape")
         await seen(pilot, "gradient · fc1")

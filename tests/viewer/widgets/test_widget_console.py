@@ -2,6 +2,7 @@
 
 import pytest
 
+from tuimon.log.records import Launched, Process
 from tuimon.viewer.widgets import ConsoleView
 from tuimon.viewer.widgets.console_view import MAX_LINES, Terminal
 
@@ -117,3 +118,18 @@ async def test_another_run_has_another_console(tmp_path, show):
         console.open(tmp_path / "a")
         console.open(tmp_path / "b")
         assert "this is b" in shown.text() and "this is a" not in shown.text()
+
+
+async def test_a_run_that_tuimon_did_not_start_prints_elsewhere(make_run, show):
+    """Nothing will ever come, and the panel says where it went; of a run that was launched, it will."""
+    run = make_run()
+    async with show(console := ConsoleView(), 60, 6) as shown:
+        console.open(run.folder / "output.log")
+        console.update_from(run.read())
+        assert "Nothing printed yet" in shown.text()
+        run.start()
+        console.update_from(run.read())
+        assert "writes to its own terminal" in shown.text() and "tuimon run" in shown.text()
+        run.writer.event(Launched("run", ("python",), "/", Process("host", "boot", 1, 0.0)))
+        console.update_from(run.read())
+        assert "Nothing printed yet" in shown.text()

@@ -54,6 +54,7 @@ class ConsoleView(RowList):
         self._pending = b""
         self._terminal = Terminal()
         self._problem = ""
+        self._captured = True
 
     def on_mount(self) -> None:
         """Names the panel."""
@@ -81,7 +82,11 @@ class ConsoleView(RowList):
             self.redraw()
 
     def update_from(self, store: Store) -> None:
-        """Reads on; the store itself says nothing about what was printed."""
+        """Reads on; the store only says whether anything will be printed here."""
+        captured = store.launched is not None or store.started is None
+        if captured != self._captured:
+            self._captured = captured
+            self.redraw()
         self.poll()
 
     def watched(self, store: Store) -> Hashable:
@@ -101,9 +106,11 @@ class ConsoleView(RowList):
         return [Span(_cut(text, width), "value")]
 
     def empty_text(self) -> str:
-        """What will appear."""
+        """What will appear, or where it does."""
         if self._problem:
             return f"Cannot read the output: {self._problem}"
+        if not self._captured:
+            return "This run's script writes to its own terminal.\nWhat runs started with `tuimon run` print appears here."
         return "Nothing printed yet.\nWhat the training process writes to stdout and stderr appears here."
 
     def _read(self) -> bytes:
