@@ -23,6 +23,7 @@ class Written(NamedTuple):
 
     wall_time: float
     event: Event
+    step: int = 0
 
 
 def judged(*events: Event, alive: dict[Process, bool | None]) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from tuimon.launcher import glance, summary
 from tuimon.launcher.glance import lifecycle
 from tuimon.launcher.summary import summarize
 from tuimon.log.histogram import BINS, Histogram
-from tuimon.log.records import Applied, Ended, Launched, LeverInfo, RunStarted
+from tuimon.log.records import Applied, Ended, Launched, LeverInfo, Notice, RunStarted
 from tuimon.log.writer import LogWriter
 from tuimon.process import this_process
 
@@ -99,6 +99,47 @@ def test_a_pause_is_seen_however_long_ago_it_was(tmp_path: Path) -> None:
     log.close()
     assert summarize(tmp_path).status.state == "paused"
     assert summarize(tmp_path).loss_train == pytest.approx(1000 / 5_000)
+
+
+def test_a_pause_is_seen_though_its_step_is_written_after_it(tmp_path: Path) -> None:
+    """Wherever the look at the log's end begins."""
+    log = LogWriter(tmp_path, "run")
+    log.event(started())
+    write_steps(log, 5_000)
+    log.event(Applied(5_001, "paused", False, True))
+    log.scalars(5_001, {"loss/train": 0.1, "lr": 0.1, "throughput": 50.0})
+    log.event(Notice("."))
+    after = log.path.stat().st_size + glance._FIRST_BYTES
+    while log.path.stat().st_size < after:
+        log.scalars(5_001, {f"system/gpu{i}/utilization_percent": 0.0 for i in range(8)})
+        log.event(Notice("."))
+    log.close()
+    content = log.path.read_bytes()
+    for size in range(after - 500, after, 20):
+        log.path.write_bytes(content[:size])
+        assert summarize(tmp_path).status.state == "paused"
+
+
+def test_a_pause_is_over_when_training_went_on(tmp_path: Path) -> None:
+    """Wherever the end of a long pause lies: among what is looked at, or not."""
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    whole.mkdir()
+    run.mkdir()
+    log = LogWriter(whole, "run")
+    log.event(started())
+    write_steps(log, 5_000)
+    log.event(Applied(5_000, "paused", False, True))
+    for _ in range(3_000):
+        log.scalars(5_000, {f"system/gpu{i}/utilization_percent": 0.0 for i in range(8)})
+    log.event(Applied(5_000, "paused", True, False))
+    resumed = log.path.stat().st_size
+    for step in range(5_001, 40_000):
+        log.scalars(step, {"loss/train": 0.1, "lr": 0.1, "throughput": 50.0})
+    log.close()
+    content = log.path.read_bytes()
+    for size in range(resumed, len(content), 20_011):
+        (run / log.path.name).write_bytes(content[:size])
+        assert summarize(run).status.state == lifecycle(run).status().state == "running", size
 
 
 def test_records_larger_than_a_look_do_not_hide_the_end(tmp_path: Path) -> None:

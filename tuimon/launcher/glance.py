@@ -1,7 +1,7 @@
 """Looks into a run's log without reading it: its beginning, its end, and a few places between.
 
-So that a list of hundreds of runs of a hundred megabytes each costs little. What lies between the places is not seen, but all
-that follows the last training step is, so that whether a run is paused is known.
+So that a list of hundreds of runs of a hundred megabytes each costs little. What lies between the places is not seen, but the
+last training step and all that follows it is, so that whether a run is paused is known: a pause holds until a step is made.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _FIRST_BYTES = 1 << 16
 _MOST_BYTES = 1 << 23  # how much to read in search of something at either end
 _PLACE_BYTES = 1 << 13
 _ATTEMPTS = 4  # files of this many of a run's last attempts are looked into
+_EACH_STEP = ("throughput", "lr")  # which the monitor itself writes, by its own count of steps
 
 
 def glance(run: Path, places: int = 24) -> Store:
@@ -39,9 +40,17 @@ def glance(run: Path, places: int = 24) -> Store:
 
 def lifecycle(run: Path) -> Lifecycle:
     """What a run's log says of how it stands; costs about a millisecond for each of its files."""
+    return lifecycle_in(glance(run, places=0))
+
+
+def lifecycle_in(store: Store) -> Lifecycle:
+    """What a glance has found of how a run stands."""
     life = Lifecycle()
-    for record in glance(run, places=0).events:
+    for record in store.events:
         life.see(record)
+    for series in (store.series[tag] for tag in _EACH_STEP if tag in store):
+        if len(series):
+            life.see_trained(int(series.steps[-1]), float(series.walls[-1]))
     return life
 
 
@@ -70,18 +79,19 @@ def _head(path: Path, size: int) -> tuple[Batch, int]:
 
 
 def _tail(path: Path, size: int, after: int) -> tuple[Batch, int]:
-    """At least the last training step and all that follows it."""
+    """At least the last two training steps and all that follows: a pause is written before the step's own scalars."""
     wanted = _FIRST_BYTES
     while True:
         start = max(after, size - wanted)
         batch = read_part(path, start, size - start)
-        if start == after or wanted >= _MOST_BYTES or _has_a_step(batch):
+        if start == after or wanted >= _MOST_BYTES or _has_two_steps(batch):
             return batch, start
         wanted *= 8
 
 
-def _has_a_step(batch: Batch) -> bool:
-    return any(not tag.startswith("system/") for tag in batch.scalars)
+def _has_two_steps(batch: Batch) -> bool:
+    own = (points.steps for tag, points in batch.scalars.items() if not tag.startswith("system/"))
+    return any(steps[0] < steps[-1] for steps in own)
 
 
 def _between(path: Path, start: int, end: int, places: int) -> list[Batch]:

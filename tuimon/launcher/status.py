@@ -36,6 +36,10 @@ class Timed(Protocol):
     """An event as a log's reader gives it out."""
 
     @property
+    def step(self) -> int:
+        """The step at which it was written."""
+
+    @property
     def wall_time(self) -> float:
         """When it was written, in seconds since the epoch."""
 
@@ -61,6 +65,7 @@ class Lifecycle:
         self.ended: Ended | None = None
         self.exited: Exited | None = None
         self.paused = False
+        self._paused_at = (0, 0.0)  # after which step, and when
         self._launched_at = self._started_at = 0.0
 
     def see(self, record: Timed) -> None:
@@ -70,13 +75,18 @@ class Lifecycle:
                 self.launched, self.exited, self._launched_at = event, None, record.wall_time
             case RunStarted() as event:
                 self.started, self.ended, self._started_at = event, None, record.wall_time
-                self.paused = _starts_paused(event.levers)
+                self.paused, self._paused_at = _starts_paused(event.levers), (record.step, record.wall_time)
             case Ended() as event:
                 self.ended = event
             case Exited() as event:
                 self.exited = event
             case Applied(lever="paused") as event:
-                self.paused = event.new is True
+                self.paused, self._paused_at = event.new is True, (event.step, record.wall_time)
+
+    def see_trained(self, step: int, wall_time: float) -> None:
+        """Takes in that a step was trained: a pause before it is over, though its end was in a part that is not read."""
+        if step > self._paused_at[0] and wall_time > self._paused_at[1]:
+            self.paused = False
 
     @property
     def training(self) -> RunStarted | None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tuimon.launcher.glance import glance
+from tuimon.launcher.glance import glance, lifecycle_in
 from tuimon.launcher.status import Lifecycle, Status
 from tuimon.log.files import event_files
 from tuimon.log.records import Launched, RunStarted
@@ -72,9 +72,8 @@ def _signature(run: Path) -> tuple[tuple[str, int], ...]:
 
 @functools.lru_cache(maxsize=_CACHED)
 def _look(run: Path, _changes_with: tuple[tuple[str, int], ...]) -> _Look:
-    store, life = glance(run), Lifecycle()
-    for record in store.events:
-        life.see(record)
+    store = glance(run)
+    life = lifecycle_in(store)
     return _Look(life, {**_progress(store), **_losses(store), **_made_of(life)})
 
 
