@@ -271,14 +271,23 @@ class TuimonApp(App[None]):
 
     def ask_stop(self, path: Path) -> None:
         """Asks once whether a run is to be stopped, and has it stopped."""
-        from tuimon.viewer.screens.dialogs import StopDialog
+        from tuimon.viewer.screens.dialogs import StopDialog, what_stopping_does
+
+        what_happens = what_stopping_does(path.name, self._is_own_script(path))
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.notify(f"Asked {path.name} to stop: it finishes its step, validates and saves.", markup=False)
+                self.notify(f"Asked to stop. {what_happens}", markup=False)
                 self._stop(path)
 
-        self.push_screen(StopDialog(path.name), answered)
+        self.push_screen(StopDialog(what_happens), answered)
+
+    def _is_own_script(self, path: Path) -> bool:
+        """Whether a run trains a script of the user's, as against a spec."""
+        from tuimon.spec import SPEC_FILE
+
+        started = self.opened[path].store.started if path in self.opened else None
+        return started.spec is None if started else not (path / SPEC_FILE).is_file()
 
     @work(thread=True, group="stop")
     def _stop(self, path: Path) -> None:

@@ -94,7 +94,7 @@ KEYS: tuple[Key, ...] = (
     _steer("c", "checkpoint", "Save a checkpoint now", Command("checkpoint", "do")),
     _steer("u", "undo", "Undo the last change made to a lever", Command("undo", "do")),
     Key("f", "fix", "apply fix", "Do what the latest finding advises", STEER, _RUN),
-    Key("s", "stop", "stop", "Stop the run: it finishes the step, validates and saves", STEER, ("run", "home")),
+    Key("s", "stop", "stop", "Stop the run after its step; asks first", STEER, ("run", "home")),
     Key("e", "edit_lever", "set lever", "Set any lever to a value, as `tuimon set` does", STEER, _RUN),
     Key("l", "app.launch", "launch", "Launch a new run", GO, ("home", "run", "compare")),
     Key("g", "chart('toggle_log')", "log y", "Logarithmic or linear y axis", LOOK, _CURVES),

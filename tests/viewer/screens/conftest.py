@@ -39,25 +39,33 @@ def runs_dir(tmp_path: Path) -> Path:
 def make_run(runs_dir: Path) -> MakeRun:
     """Writes a run's log. Without `how` the run is live: its process is this one."""
 
-    def make(name: str, how: str = "finished", steps: int = 40, levers: tuple[LeverInfo, ...] = LEVERS, dead: int = 0) -> Path:
+    def make(
+        name: str,
+        how: str = "finished",
+        steps: int = 40,
+        levers: tuple[LeverInfo, ...] = LEVERS,
+        dead: int = 0,
+        own_script: bool = False,
+        reason: str = "",
+    ) -> Path:
         folder = runs_dir / name
         folder.mkdir()
         writer = LogWriter(folder, "run")
-        writer.event(_started(name, levers))
+        writer.event(_started(name, levers, own_script))
         for step in range(1, steps + 1):
             values = {"loss/train": 2.3 * math.exp(-step / 20), "lr": 1e-3, "throughput": 400.0}
             writer.scalars(step, values | ({"loss/val": 0.5} if step % 10 == 0 else {}))
             if step % 20 == 0:
                 _sample(writer, step, dead)
         if how:
-            writer.event(Ended(how, "", steps), steps)  # type: ignore[arg-type]
+            writer.event(Ended(how, reason, steps), steps)  # type: ignore[arg-type]
         writer.close()
         return folder
 
     return make
 
 
-def _started(name: str, levers: tuple[LeverInfo, ...]) -> RunStarted:
+def _started(name: str, levers: tuple[LeverInfo, ...], own_script: bool) -> RunStarted:
     return RunStarted(
         name,
         this_process(),
@@ -68,7 +76,7 @@ def _started(name: str, levers: tuple[LeverInfo, ...]) -> RunStarted:
         levers=levers,
         total_steps=80,
         steps_per_epoch=10,
-        spec={"model": {"name": "mlp", "activation": "relu"}},
+        spec=None if own_script else {"model": {"name": "mlp", "activation": "relu"}},
     )
 
 

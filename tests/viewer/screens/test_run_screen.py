@@ -112,6 +112,18 @@ async def test_a_refusal_says_why(runs_dir: Path, make_run: Any, monkeypatch: py
         await seen(pilot, "must be at most 1")
 
 
+@pytest.mark.parametrize(("own_script", "told"), [(False, "Then it validates, saves"), (True, "stop_requested")])
+async def test_the_question_says_what_stopping_does(runs_dir: Path, make_run: Any, own_script: bool, told: str) -> None:
+    """To a script of one's own, nothing that only a spec's training does."""
+    run = make_run("r", how="", own_script=own_script)
+    async with TuimonApp(runs_dir, run).run_test(size=(120, 36), notifications=True) as pilot:
+        screen = await opened(pilot)
+        await until(pilot, lambda: screen.run.status.live)
+        await pilot.press("s")
+        await seen(pilot, told)
+        assert ("validates" in text_of(pilot)) is not own_script
+
+
 async def test_stop_asks_once(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Escape goes on; the second time it is meant."""
     async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=(120, 36), notifications=True) as pilot:

@@ -41,6 +41,15 @@ class ErrorDialog(ModalScreen[None]):
         self.dismiss()
 
 
+def what_stopping_does(name: str, own_script: bool) -> str:
+    """What becomes of a run that is asked to stop, be it that of a spec or of a script of the user's own."""
+    if own_script:
+        then = "If its script reads `stop_requested`, it ends by itself; else a checkpoint is saved and it is interrupted."
+    else:
+        then = "Then it validates, saves a checkpoint and ends."
+    return f"{name} finishes its step. {then}"
+
+
 class StopDialog(ModalScreen[bool]):
     """Whether a run is to be stopped: the one thing a key cannot take back."""
 
@@ -49,15 +58,15 @@ class StopDialog(ModalScreen[bool]):
         Binding("escape,n,q", "answer(False)", "go on"),
     ]
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, what_happens: str) -> None:
         super().__init__()
-        self._name = name
+        self._what_happens = what_happens
 
     def compose(self) -> ComposeResult:
-        """The question and its two answers."""
+        """The question, what an answer does, and the two answers."""
         with Vertical(classes="dialog") as box:
             box.border_title = "Stop this run?"
-            yield Static(f"{self._name} finishes its step, validates, saves a checkpoint and ends.", markup=False)
+            yield Static(self._what_happens, markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Stop it (s)", variant="warning", compact=True, id="stop")
                 yield Button("Go on (esc)", compact=True, id="go-on")
