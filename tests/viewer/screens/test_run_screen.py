@@ -141,6 +141,24 @@ async def test_stop_asks_once(runs_dir: Path, make_run: Any, monkeypatch: pytest
         await until(pilot, lambda: stopped == [screen.run.path])
 
 
+async def test_the_header_says_once_how_a_run_ended(runs_dir: Path, make_run: Any) -> None:
+    """Where the reason has room beside the state, it is not said again over the name."""
+    run = make_run("digits-mlp-7", how="stopped", reason="interrupted")
+    async with TuimonApp(runs_dir, run).run_test(size=(80, 24), notifications=True) as pilot:
+        await opened(pilot)
+        await seen(pilot, "■ stopped (interrupted)")
+        header = text_of(pilot).splitlines()[0]
+        assert header.count("stopped") == 1 and "digits-mlp-7" in header
+
+
+async def test_a_reason_that_has_no_room_in_the_header_is_said(runs_dir: Path, make_run: Any) -> None:
+    """For a while, with as much of it as fits."""
+    run = make_run("r", how="failed", reason="RuntimeError: " + "very " * 20 + "wrong")
+    async with TuimonApp(runs_dir, run).run_test(size=(80, 24), notifications=True) as pilot:
+        await opened(pilot)
+        await seen(pilot, "failed: ")
+
+
 async def test_a_run_that_is_over_cannot_be_steered(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The keys say so, and send nothing."""
     async with TuimonApp(runs_dir, make_run("r", how="stopped")).run_test(size=(120, 36), notifications=True) as pilot:

@@ -184,8 +184,9 @@ class RunScreen(SteeringScreen):
         status = self.run.status
         width = self.size.width
         room = width - (ONE_LINE if width >= ONE_LINE else _TWO_LINES)
-        header.set_state(status.state, shorten(status.detail, room, self.tuimon.ascii_only) if room > 10 else "")
-        if not status.live and status.detail and status not in (self._told, UNREAD):
+        shown = shorten(status.detail, room, self.tuimon.ascii_only) if room > 10 else ""
+        header.set_state(status.state, shown)
+        if not status.live and shown != status.detail and status not in (self._told, UNREAD):
             self.say(f"{status.state}: {status.detail}", "warn")
         self._told = status
 
