@@ -99,7 +99,7 @@ KEYS: tuple[Key, ...] = (
     Key("l", "app.launch", "launch", "Launch a new run", GO, ("home", "run", "compare")),
     Key("g", "chart('toggle_log')", "log y", "Logarithmic or linear y axis", LOOK, _CURVES),
     Key("m", "chart('next_smoothing')", "smooth", "Next strength of smoothing", LOOK, _CURVES),
-    Key("x", "chart('next_axis')", "x axis", "Steps or time along the x axis", LOOK, _CURVES),
+    Key("x", "chart('next_axis')", "x axis", "Steps, time or epochs along the x axis", LOOK, _CURVES),
     Key(
         "plus,equals_sign", "chart('zoom_in')", "", "Zoom in around the cursor, or the newest values", LOOK, _CURVES, shown="+"
     ),
@@ -108,6 +108,7 @@ KEYS: tuple[Key, ...] = (
     Key("right", "chart('cursor_right')", "", "Move the cursor to the right", LOOK, _CURVES, shown="→"),
     Key("shift+left", "chart('pan', -1)", "", "Pan to the left", LOOK, _CURVES, shown="shift+←"),
     Key("shift+right", "chart('pan', 1)", "", "Pan to the right", LOOK, _CURVES, shown="shift+→"),
+    Key("end", "chart('follow')", "", "Follow the newest values again, at the same zoom", LOOK, _CURVES),
     Key("0", "chart('reset')", "", "The whole run again, without a cursor", LOOK, _CURVES),
     Key("k", "distribution", "", "Gradients or activations in the histogram through time", LOOK, _RUN),
     Key("z", "zoom_panel", "big", "One panel in the whole window, or all of them again", LOOK, _RUN),

@@ -56,6 +56,12 @@ def test_the_help_tells_every_key(where: Place) -> None:
         assert key.name in text
 
 
+@pytest.mark.parametrize("where", ["run", "compare"])
+def test_the_help_tells_all_that_keys_do_to_a_chart(where: Place) -> None:
+    """X goes through three axes, and end follows again after panning away."""
+    assert "Steps, time or epochs" in help_text(where) and "Follow the newest values again" in help_text(where)
+
+
 def test_the_ascii_help_is_ascii() -> None:
     """Where the terminal shows no arrows, they are words."""
     assert help_text("run", ascii=True).isascii()
