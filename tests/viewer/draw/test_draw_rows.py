@@ -1,6 +1,6 @@
 """Rows of spans: cut, padded, written over, shortened."""
 
-from tuimon.viewer.draw.rows import Span, fit, overlay, runs, shorten, text_of
+from tuimon.viewer.draw.rows import Span, clip, fit, overlay, runs, shorten, text_of
 
 ROW = [Span("abc", "x"), Span("def", "y")]
 
@@ -10,6 +10,15 @@ def test_a_row_is_cut_or_padded_to_its_width():
     assert fit(ROW, 4) == [Span("abc", "x"), Span("d", "y")]
     assert text_of(fit(ROW, 8)) == "abcdef  "
     assert fit(ROW, 0) == []
+
+
+def test_a_row_that_loses_words_says_so():
+    """In its last cell; spaces are no loss."""
+    assert clip(ROW, 5) == [Span("abc", "x"), Span("d", "y"), Span("…", "y")]
+    assert text_of(clip(ROW, 5, ascii=True)) == "abcd~"
+    assert clip([*ROW, Span("  ")], 6) == ROW
+    assert text_of(clip(ROW, 8)) == "abcdef  "
+    assert clip(ROW, 0) == [] and text_of(clip(ROW, 1)) == "…"
 
 
 def test_text_is_written_over_a_row():

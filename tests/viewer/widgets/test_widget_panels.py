@@ -213,6 +213,17 @@ async def test_events_are_followed(make_run, show):
         assert "! late" in shown.lines()[-1]
 
 
+async def test_an_event_that_is_too_long_says_that_it_goes_on(make_run, show):
+    """A word cut in two would read as another."""
+    run = make_run()
+    run.writer.event(CheckpointSaved(100, "checkpoints/best.pt", "best"), 100)
+    for ascii, mark in ((False, "…"), (True, "~")):
+        async with show(events := EventList(), 40, 3, ascii=ascii) as shown:
+            events.update_from(run.read())
+            assert shown.lines()[0].endswith(f"saved best.pt, best {mark}")
+            assert len(shown.lines()[0]) == 40
+
+
 async def test_events_stand_in_the_order_of_the_clock(make_run, show):
     """Whichever of a run's files is read first."""
     run = make_run()

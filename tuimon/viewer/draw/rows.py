@@ -45,6 +45,14 @@ def fit(row: Iterable[Span], width: int) -> Row:
     return kept
 
 
+def clip(row: Sequence[Span], width: int, ascii: bool = False) -> Row:
+    """As `fit`, but a row that loses more than spaces says so in its last cell."""
+    kept = fit(row, width)
+    if len(text_of(row).rstrip()) <= width or not kept:
+        return kept
+    return overlay(kept, width - 1, "~" if ascii else "…", kept[-1].style)
+
+
 def blank(width: int, height: int) -> list[Row]:
     """Empty rows."""
     return [fit([], width) for _ in range(max(height, 0))]

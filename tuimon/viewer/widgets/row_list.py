@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 
-from tuimon.viewer.draw.rows import Row, Span, fit
+from tuimon.viewer.draw.rows import Row, Span, clip, fit
 from tuimon.viewer.widgets.drawn import Drawn, selected
 
 
@@ -149,7 +149,7 @@ class RowList(Drawn, can_focus=True):
         self.top = last if self.following else min(max(self.top, 0), last)
 
     def _body_row(self, index: int, width: int) -> Row:
-        row = fit(self.row(index, width), width)
+        row = clip(self.row(index, width), width, self.ascii)
         if not (self.has_cursor and index == self.cursor):
             return row
         return selected(row, width)
