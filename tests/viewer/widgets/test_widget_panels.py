@@ -19,7 +19,7 @@ from tuimon.log.records import (
 )
 from tuimon.log.writer import LogWriter
 from tuimon.viewer.widgets import EventList, FindingsPanel, GpuMeters, HostMeters, LeverPanel, RunHeader
-from tuimon.viewer.widgets.wording import describe
+from tuimon.viewer.widgets.wording import answer_text, describe
 
 GIB = 2.0**30
 
@@ -291,6 +291,23 @@ def test_every_event_has_words(event, words):
     """What is wrong says so in words, in ASCII too."""
     assert describe(event)[0] == words
     assert describe(event, ascii=True)[0].isascii()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (
+            Applied(23437, "lr_scale", 1.0, 0.5, by="ada", note="lr 1 → 0.5"),
+            "applied at step 23 437: lr_scale 1 → 0.5 (lr 1 → 0.5)",
+        ),
+        (Applied(3, "checkpoint", note="step-3.pt"), "applied at step 3: checkpoint done (step-3.pt)"),
+        (Refused(23437, "lr_scale", -1.0, "above 0"), "refused at step 23 437: lr_scale -1: above 0"),
+    ],
+)
+def test_an_answer_is_told_as_the_events_tell_it(answer, words):
+    """With the step as it stands everywhere else, and in ASCII where nothing else can be shown."""
+    assert answer_text(answer) == words
+    assert answer_text(answer, ascii=True) == words.replace("→", "->")
 
 
 async def test_findings_offer_their_remedy(make_run, show):

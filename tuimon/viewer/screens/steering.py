@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual import on
 
-from tuimon.launcher.commands import describe, parse_setting
+from tuimon.launcher.commands import parse_setting
 from tuimon.log.records import Applied, Command, LeverInfo, LeverValue
 from tuimon.viewer import typed
 from tuimon.viewer.keys import LOOK, Key, Levers, steering
@@ -17,6 +17,7 @@ from tuimon.viewer.screens.dialogs import Prompt
 from tuimon.viewer.screens.key_bar import Hint
 from tuimon.viewer.screens.page_tabs import PageTabs
 from tuimon.viewer.widgets import FindingsPanel, LeverPanel, RunHeader
+from tuimon.viewer.widgets.wording import answer_text
 
 if TYPE_CHECKING:
     from tuimon.viewer.opened import Answer, OpenRun
@@ -97,7 +98,7 @@ class SteeringScreen(TuimonScreen):
         """Says what became of a command."""
         if path != self.run.path:
             return
-        text = describe(answer)
+        text = answer_text(answer, self.tuimon.ascii_only)
         if isinstance(answer, Applied):
             self.say(text, "good")
             return

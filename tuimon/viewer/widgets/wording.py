@@ -36,10 +36,9 @@ def describe(event: Event, ascii: bool = False) -> tuple[str, str]:
         case RunStarted():
             return _started(event), "good"
         case Applied():
-            return _applied(event, ascii), "value"
+            return _applied(event, ascii) + _by(event.by), "value"
         case Refused():
-            value = "" if event.value is None else f" {lever_value(event.value, ascii=ascii)}"
-            return f"refused {event.lever}{value}: {event.reason}{_by(event.by)}", "warn"
+            return f"refused {_refused(event, ascii)}{_by(event.by)}", "warn"
         case CheckpointSaved():
             return f"saved {PurePath(event.path).name}, {_REASONS[event.reason]}", "value"
         case Notice():
@@ -52,6 +51,14 @@ def describe(event: Event, ascii: bool = False) -> tuple[str, str]:
             return _exited(event)
         case Finding():
             return f"! {event.text}", _LEVELS[event.severity]
+
+
+def answer_text(answer: Applied | Refused, ascii: bool = False) -> str:
+    """What came of a command, for whoever sent it: `applied at step 1 204: lr_scale 1 → 0.5`."""
+    step = format.count(answer.step)
+    if isinstance(answer, Refused):
+        return f"refused at step {step}: {_refused(answer, ascii)}"
+    return f"applied at step {step}: {_applied(answer, ascii)}"
 
 
 def lever_value(value: LeverValue, enabled: bool = True, ascii: bool = False) -> str:
@@ -102,7 +109,12 @@ def _applied(event: Applied, ascii: bool) -> str:
         old = lever_value(event.old, event.old_enabled, ascii)
         text = f"{event.lever} {old} {arrow} {lever_value(event.new, event.new_enabled, ascii)}"
     note = event.note.replace("→", "->") if ascii else event.note
-    return text + (f" ({note})" if note else "") + _by(event.by)
+    return text + (f" ({note})" if note else "")
+
+
+def _refused(event: Refused, ascii: bool) -> str:
+    value = "" if event.value is None else f" {lever_value(event.value, ascii=ascii)}"
+    return f"{event.lever}{value}: {event.reason}"
 
 
 def _by(who: str) -> str:
