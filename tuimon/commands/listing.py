@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tuimon import format
-from tuimon.launcher.runs import find_run, list_runs, runs_dir
+from tuimon.launcher.runs import check_runs_dir, find_run, list_runs, runs_dir
 
 if TYPE_CHECKING:
     from tuimon.launcher.summary import RunSummary
@@ -24,6 +24,7 @@ _RUN_COLUMNS = ("RUN", "STATE", "STEP", "LOSS", "VAL", "SPEED", "DEVICE", "LAST 
 def ls(options: argparse.Namespace) -> int:
     """Lists runs, the newest first."""
     directory = runs_dir(options.runs_dir)
+    check_runs_dir(directory)
     runs = list_runs(directory)
     if options.names:
         return _print_names(run.name for run in runs)
@@ -96,8 +97,8 @@ def _row(run: RunSummary) -> Sequence[str]:
     )
 
 
-def _metric(value: float) -> str:
-    return "" if value != value else format.number(value)
+def _metric(value: float | None) -> str:
+    return "" if value is None else format.number(value)
 
 
 def _ago(wall: float) -> str:

@@ -21,6 +21,12 @@ def runs_dir(option: str | Path | None = None) -> Path:
     return Path(option or os.environ.get("TUIMON_RUNS") or "runs").expanduser().absolute()
 
 
+def check_runs_dir(directory: Path) -> None:
+    """Raises TuimonError when something else than a folder is there."""
+    if directory.exists() and not directory.is_dir():
+        raise TuimonError(f"{directory} is not a folder.", "Runs are in a folder: name one with --runs-dir or $TUIMON_RUNS.")
+
+
 def list_runs(directory: Path) -> list[Path]:
     """All runs of a directory, the one begun last first; empty when there is no such directory."""
     return [path for _, path in sorted(_runs(directory), reverse=True)]

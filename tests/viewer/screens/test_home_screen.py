@@ -28,6 +28,14 @@ async def test_an_empty_folder_tells_what_to_do(runs_dir: Path) -> None:
         assert "tuimon.watch(model, optimizer)" in shown
 
 
+async def test_a_folder_that_is_a_file_is_said_to_be_one(tmp_path: Path) -> None:
+    """No run can be launched there."""
+    (tmp_path / "file").write_text("")
+    async with TuimonApp(tmp_path / "file").run_test(size=(120, 24), notifications=True) as pilot:
+        await seen(pilot, "is not a folder")
+        assert "No runs" not in text_of(pilot)
+
+
 async def test_live_runs_come_first_whatever_the_order(runs_dir: Path, make_run: Any) -> None:
     """Then the newest; every row says its state in words."""
     make_run("live", how="")
@@ -77,6 +85,7 @@ async def test_the_filter_keeps_what_matches_as_it_is_typed(runs_dir: Path, make
         runs = pilot.app.screen.query_one(RunList)
         await pilot.press("slash", *"fail")
         await until(pilot, lambda: [run.name for run in runs.runs] == ["deep"])
+        await seen(pilot, "runs  1 of 2")
         await pilot.press(*"xyz")
         await seen(pilot, "No run has this text")
         await pilot.press("escape")
@@ -96,7 +105,7 @@ async def test_marked_runs_are_overlaid(runs_dir: Path, make_run: Any) -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
         await until(pilot, lambda: all(run.store.step for run in pilot.app.screen.runs))
         await seen(pilot, "latest values")
-        await seen(pilot, "*0.311")  # the lower training loss is marked
+        await seen(pilot, "*0.394")  # the lower training loss is marked
         assert "two" in text_of(pilot)
 
 

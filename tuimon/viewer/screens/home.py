@@ -33,7 +33,7 @@ Or start one from a shell:
 
     tuimon run {preset}
 
-Or add three lines to a training script of your own:
+Or add two lines, and an import, to a training script of your own:
 
     import tuimon
     monitor = tuimon.watch(model, optimizer)
@@ -161,16 +161,22 @@ class HomeScreen(TuimonScreen):
 
         if self.runs:
             return "No run has this text. Press esc for all of them."
+        if self.runs_dir.exists() and not self.runs_dir.is_dir():
+            return f"{_shown(self.runs_dir)} is not a folder, so no runs can be in it. Name another with --runs-dir."
         return EMPTY.format(folder=_shown(self.runs_dir), preset=DEFAULT_PRESET)
 
     def _title(self) -> str:
         live = sum(run.status.live for run in self.runs)
         parts = ["runs"]
         if self.runs:
-            parts += [f"{len(self.runs)} in all", f"{live} live", f"by {self.sort}"]
+            parts += [self._counted(), f"{live} live", f"by {self.sort}"]
         if self._marked():
             parts.append(f"{len(self._marked())} marked")
         return " tuimon  " + "  ".join([*parts, f"in {_shown(self.runs_dir)}"])
+
+    def _counted(self) -> str:
+        shown = len(self._list.runs) if self._list else len(self.runs)
+        return f"{len(self.runs)} in all" if shown == len(self.runs) else f"{shown} of {len(self.runs)}"
 
     def _show_detail(self) -> None:
         from tuimon.viewer.screens.run_table import detail
