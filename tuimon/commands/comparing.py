@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from tuimon.errors import TuimonError
 from tuimon.launcher.runs import find_run, runs_dir
 from tuimon.launcher.start import start
 from tuimon.launcher.status import Status
-from tuimon.launcher.summary import summarize
+from tuimon.launcher.summary import latest, summarize
 from tuimon.log.reader import read_run
 from tuimon.log.store import Store
 from tuimon.spec import Spec, load_spec, presets
@@ -76,16 +75,16 @@ def _wait(runs: Sequence[Path]) -> list[Status]:
 
 
 class Result(NamedTuple):
-    """What the table says of one run; NaN where its log does not."""
+    """What the table says of one run; None where its log does not."""
 
     run: str
     state: str
     step: int
-    loss: float
-    val_loss: float
-    best_val_loss: float
-    val_accuracy: float
-    dead_fraction: float  # of the layer that has most
+    loss: float | None
+    val_loss: float | None
+    best_val_loss: float | None
+    val_accuracy: float | None
+    dead_fraction: float | None  # of the layer that has most
     seconds: float
 
 
@@ -95,8 +94,8 @@ def result(name: str, status: Status, store: Store) -> Result:
     finite = val[np.isfinite(val)]
     dead = [store.last(tag) for tag in store if tag.startswith("dead_fraction/")]
     return Result(
-        name, status.state, store.step, store.last("loss/train"), store.last("loss/val"),
-        float(finite.min()) if len(finite) else math.nan, store.last("accuracy/val"), max(dead, default=math.nan),
+        name, status.state, store.step, latest(store, "loss/train"), latest(store, "loss/val"),
+        float(finite.min()) if len(finite) else None, latest(store, "accuracy/val"), max(dead, default=None),
         store.last_wall - store.first_wall,
     )  # fmt: skip
 

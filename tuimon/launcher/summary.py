@@ -23,7 +23,7 @@ _CACHED = 1024
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a list shows of a run. NaN, None and "" mean: the log does not say."""
+    """What a list shows of a run. None, "", and NaN but in a loss mean: the log does not say."""
 
     name: str
     path: Path
@@ -31,8 +31,8 @@ class RunSummary:
     step: int = 0
     total_steps: int | None = None
     steps_per_epoch: int | None = None
-    loss_train: float = math.nan
-    loss_val: float = math.nan
+    loss_train: float | None = None  # a mean over the latest steps
+    loss_val: float | None = None
     losses: tuple[float, ...] = ()  # at most 60, evenly spaced over the run; for a sparkline
     steps_per_second: float = math.nan
     device: str = ""
@@ -93,10 +93,27 @@ def _losses(store: Store) -> dict[str, Any]:
     tag = loss_tag(store)
     train = store.series.get(tag) if tag else None
     return {
-        "loss_train": train.last if train else math.nan,
-        "loss_val": store.last("loss/val"),
+        "loss_train": latest(store, tag),
+        "loss_val": latest(store, "loss/val"),
         "losses": _thinned(train) if train else (),
     }
+
+
+def latest(store: Store, tag: str) -> float | None:
+    """A metric's latest value; of the training loss, which differs from batch to batch, a mean. None where there is none."""
+    series = store.series.get(tag)
+    if not series:
+        return None
+    return _recent_mean(series) if tag == loss_tag(store) else series.last
+
+
+def _recent_mean(series: Series) -> float:
+    """Over the last hundredth of its steps, at least 10 and at most 100; the last value itself where that is not finite."""
+    if not math.isfinite(series.last):
+        return series.last
+    steps = series.steps
+    recent = series.values[steps > steps[-1] - np.clip(steps[-1] // 100, 10, 100)]
+    return float(recent[np.isfinite(recent)].mean(dtype=float))
 
 
 def loss_tag(store: Store) -> str:

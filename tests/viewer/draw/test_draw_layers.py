@@ -62,6 +62,15 @@ def test_alarm_is_a_sign_and_a_style():
     assert width_of(layer_row(LAYERS[1], columns, 120, (-8, -4))) == 120
 
 
+def test_nan_is_told_from_what_was_not_measured():
+    """A gradient that was measured has a histogram; the alarm is a sign and a style."""
+    broken = Layer("fc1", gradient=GRADIENT, update_ratio=math.nan)
+    columns = layer_columns([broken], 60)
+    row = layer_row(broken, columns, 60, (-8, -4))
+    assert [(span.text.strip(), span.style) for span in row if "nan" in span.text] == [("nan !", "bad")] * 2
+    assert "nan" not in text_of(layer_row(Layer("fc1"), columns, 60, (-8, -4)))
+
+
 def test_sorting_puts_what_was_not_measured_last():
     """Ascending: by value, then the unknown."""
     ordered = sorted(LAYERS, key=lambda layer: sorting_key(layer, "dead"))

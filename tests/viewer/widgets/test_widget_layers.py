@@ -95,3 +95,14 @@ async def test_details_survive_foreign_texts(run, show):
             detail.update_from(run.read())
             detail.show_layer("fc2")
             assert "41 of 256 units" in shown.text()
+
+
+async def test_details_of_a_layer_that_is_nan(run, show):
+    """What is no number is said so; a range of nothing is a dash."""
+    inf, nan = float("inf"), float("nan")
+    run.writer.sample(20, {"grad_norm/fc2": nan, "activation_min/fc2": inf, "activation_max/fc2": -inf}, {})
+    async with show(detail := LayerDetail(), 60, 20) as shown:
+        detail.update_from(run.read())
+        detail.show_layer("fc2")
+        lines = {line.split()[0]: line.split()[-2:] for line in shown.lines() if line.strip()}
+        assert lines["grad"] == ["nan", "!"] and lines["activations"] == ["activations", "–"]

@@ -42,6 +42,11 @@ class Layer:
         """Share of units that are dead; NaN where the notion does not apply."""
         return self.dead_units / self.units if self.units else math.nan
 
+    @property
+    def gradient_is_nan(self) -> bool:
+        """Whether the gradient was measured, as every measured one has a histogram, and is NaN; its update is NaN, too."""
+        return self.gradient is not None and math.isnan(self.grad_norm)
+
 
 class Column(NamedTuple):
     """Where a column of the table stands."""
@@ -155,16 +160,17 @@ def _cell(layer: Layer, column: Column, exponents: Exponents, ascii: bool) -> tu
         case "saturated":
             return _share(layer.saturated, ascii)
         case "grad_norm":
-            return ("frozen", "dim") if not layer.trainable else _size(layer.grad_norm, ascii)
+            return ("frozen", "dim") if not layer.trainable else _size(layer.grad_norm, layer.gradient is not None, ascii)
         case "update_ratio":
-            return _size(layer.update_ratio, ascii)
+            return _size(layer.update_ratio, layer.gradient_is_nan, ascii)
 
 
-def _size(value: float, ascii: bool) -> tuple[str, str]:
-    if math.isnan(value):
+def _size(value: float, measured: bool, ascii: bool) -> tuple[str, str]:
+    """A number; NaN is one only where it was `measured`."""
+    if math.isnan(value) and not measured:
         return format.missing(ascii), "dim"
     text = format.scientific(value)
-    return (f"{text} !", "bad") if math.isinf(value) else (text, "value")
+    return (text, "value") if math.isfinite(value) else (f"{text} !", "bad")
 
 
 def _dead(layer: Layer, ascii: bool) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from textual.binding import BindingType
 from textual.widgets import Static
 
 from tuimon import format
+from tuimon.launcher.summary import latest
 from tuimon.log.store import Store
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten
 from tuimon.viewer.keys import bindings
@@ -63,9 +64,11 @@ class FinalValues(RowList):
         return [*row, Span(format.count(store.step).rjust(9)), *(self._cell(store, tag) for tag in tags)]
 
     def _cell(self, store: Store, tag: str) -> Span:
-        value = store.last(tag)
-        if math.isnan(value):
+        value = latest(store, tag)
+        if value is None:
             return Span(format.missing(self.ascii).rjust(_NUMBER), "dim")
+        if not math.isfinite(value):
+            return Span(format.number(value).rjust(_NUMBER), "bad")
         best = len(self._stores) > 1 and value == best_of(tag, self._stores.values())
         return Span(f"{'*' if best else ''}{format.number(value)}".rjust(_NUMBER), "good" if best else "")
 
@@ -132,6 +135,6 @@ class CompareScreen(TuimonScreen):
 
 
 def best_of(tag: str, stores: Iterable[Store]) -> float:
-    """The lowest latest value of a loss, the highest of anything else; NaN when no run has it."""
-    values = [value for store in stores if not math.isnan(value := store.last(tag))]
+    """The lowest latest value of a loss, the highest of anything else; NaN when no run has a finite one."""
+    values = [value for store in stores if (value := latest(store, tag)) is not None and math.isfinite(value)]
     return (min if "loss" in tag else max)(values, default=math.nan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -95,14 +96,20 @@ def _searched(run: RunSummary) -> str:
     return " ".join((run.name, run.status.state, run.model, run.optimizer, run.activation, run.device)).lower()
 
 
-def _order(run: RunSummary, sort: str) -> tuple[float, str]:
+def _order(run: RunSummary, sort: str) -> tuple[float, list[str | int]]:
     keys = {"newest": -run.first_wall, "loss": _loss(run), "speed": -run.steps_per_second, "name": 0.0}
     key = keys.get(sort, 0.0)
-    return (math.inf if math.isnan(key) else key), run.name
+    return (math.inf if math.isnan(key) else key), _natural(run.name)
+
+
+def _natural(name: str) -> list[str | int]:
+    """A name's words and numbers in turn: run-2 comes before run-10."""
+    return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", name)]
 
 
 def _loss(run: RunSummary) -> float:
-    return run.loss_train if math.isnan(run.loss_val) else run.loss_val
+    loss = run.loss_train if run.loss_val is None else run.loss_val
+    return math.nan if loss is None else loss
 
 
 def _needed(columns: Sequence[Column]) -> int:
@@ -143,8 +150,10 @@ def _curve(run: RunSummary, width: int, look: Look) -> list[Span]:
     return [Span(sparkline(run.losses, width, look.ascii, log=True), "train")]
 
 
-def _number(value: float, ascii: bool) -> list[Span]:
-    return [Span(format.missing(ascii), "dim") if math.isnan(value) else Span(format.number(value))]
+def _number(value: float | None, ascii: bool) -> list[Span]:
+    if value is None:
+        return [Span(format.missing(ascii), "dim")]
+    return [Span(format.number(value), "" if math.isfinite(value) else "bad")]
 
 
 def _train(run: RunSummary, width: int, look: Look) -> list[Span]:

@@ -82,7 +82,8 @@ def _lines(store: Store, name: str, width: int, ascii: bool) -> Iterable[Row]:
         yield from _course(store, label, f"{tag}/{name}", width, ascii)
     low, high = store.last(f"activation_min/{name}"), store.last(f"activation_max/{name}")
     if not math.isnan(high):
-        yield _line("activations", f"{format.number(low)} {'to' if ascii else '…'} {format.number(high)}")
+        text = f"{format.number(low)} {'to' if ascii else '…'} {format.number(high)}"
+        yield _line("activations", text if low <= high else format.missing(ascii))  # all NaN, they have no range
     saturated = store.last(f"saturated_fraction/{name}")
     if not math.isnan(saturated):
         yield _fraction("saturated", saturated, format.percent(saturated), width, ascii)
@@ -101,10 +102,11 @@ def _course(store: Store, label: str, tag: str, width: int, ascii: bool) -> Iter
     series = store.series.get(tag)
     if series is None or not len(series):
         return
-    value = format.number(series.last)
+    style = "value" if math.isfinite(series.last) else "bad"
+    value = format.number(series.last) + ("" if style == "value" else " !")
     room = min(width - _LABEL - 10, 40)
     course = sparkline(series.values[-4 * max(room, 0) :], room, ascii, log=True) if room >= 4 else ""
-    yield [*_line(label, f"{value:<9} "), Span(course, "histogram")]
+    yield [*_line(label, f"{value:<9} ", style), Span(course, "histogram")]
 
 
 def _dead(store: Store, name: str, info: LayerInfo | None, width: int, ascii: bool) -> Iterable[Row]:
@@ -134,5 +136,5 @@ def _fraction(label: str, fraction: float, text: str, width: int, ascii: bool) -
     return [Span(f"{label:<{_LABEL}}", "dim"), Span(drawn, style), Span(f"{text}{mark}", style)]
 
 
-def _line(label: str, text: str) -> Row:
-    return [Span(f"{label:<{_LABEL}}", "dim"), Span(text, "value")]
+def _line(label: str, text: str, style: str = "value") -> Row:
+    return [Span(f"{label:<{_LABEL}}", "dim"), Span(text, style)]

@@ -1,0 +1,23 @@
+"""The list of runs as rows of text."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from tuimon.launcher.status import Status
+from tuimon.launcher.summary import RunSummary
+from tuimon.viewer.screens.run_table import Look, columns_for, ordered, run_row
+
+
+def test_a_diverged_run_does_not_look_like_one_without_a_validation() -> None:
+    """NaN is a number gone wrong; a dash is none at all."""
+    run = RunSummary("a", Path("a"), Status("finished"), loss_train=math.nan)
+    cells = {span.text.strip(): span.style for span in run_row(run, columns_for(120, [run]), Look(0.0))}
+    assert cells["nan"] == "bad" and cells["–"] == "dim"
+
+
+def test_names_are_ordered_as_people_count() -> None:
+    """The second run before the tenth."""
+    runs = [RunSummary(name, Path(name), Status("finished")) for name in ("run-10", "run-2", "Run-1", "other")]
+    assert [run.name for run in ordered(runs, "name")] == ["other", "Run-1", "run-2", "run-10"]
