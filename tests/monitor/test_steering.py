@@ -208,7 +208,7 @@ def test_undo_takes_back_one_change_after_the_other(start: Start) -> None:
         ("lr_scale", "set", float("nan"), "allowed: a number"),
         ("lr_scale", "set", True, "allowed: a number"),
         ("lr_scale", "set", "fast", "allowed: a number"),
-        ("lr_scale", "do", None, "is a number"),
+        ("lr_scale", "do", None, "needs a value; allowed: a number"),
         ("dropout", "multiply", 10.0, "allowed: a number from 0 to 1"),
         ("dropout", "multiply", "x", "multiplied by a number"),
         ("paused", "set", 3.0, "allowed: on, off"),
@@ -263,7 +263,9 @@ def test_a_levers_own_error_is_a_refusal_and_the_lever_stays(start: Start) -> No
     training.monitor.add_lever("temperature", lambda: place["k"], put, low=0.0, high=10.0)
     assert ask(training, "temperature", "set", 2.0).note == "temperature 1 → 2"
     assert ask(training, "temperature", "set", 6.0).reason == "temperature failed: ValueError: too warm"
-    assert ask(training, "temperature", "off").reason.startswith("temperature is a number: it cannot 'off'")
+    assert ask(training, "temperature", "off").reason.startswith(
+        "temperature cannot be off; allowed: a number from 0 to 10, *factor, default"
+    )
     assert place["k"] == 2.0
     ask(training, "undo", "do")
     assert place["k"] == 1.0

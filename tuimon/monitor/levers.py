@@ -8,7 +8,6 @@ own matter.
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,14 +15,10 @@ from typing import Any
 import msgspec
 
 from tuimon.log.records import Applied, Command, LeverInfo, LeverValue, Refused
+from tuimon.settings import RefusedError, Setting, check_action, wanted
 
-Setting = tuple[LeverValue, bool]
 _ALIASES = {"pause": ("paused", "on"), "resume": ("paused", "off")}
 _HISTORY = 1000
-
-
-class RefusedError(Exception):
-    """A command cannot be carried out; the text says why and what is allowed."""
 
 
 def _nothing(_: Any) -> None:
@@ -200,15 +195,14 @@ class Levers:
         return [lever for lever in self._table.values() if lever.info.regularizer]
 
     def _act(self, lever: Lever, command: Command, step: int) -> Change:
-        if command.op not in ("do", "set") or command.value is not None:
-            raise RefusedError(f"{lever.info.name} is an action and takes no value")
+        check_action(lever.info, command)
         assert lever.act is not None
         applied = Applied(step=step, lever=lever.info.name, by=command.by, id=command.id)
         return Change(applied, lever, {}, lever.act())
 
     def _set(self, lever: Lever, command: Command, step: int) -> Change:
         old = lever.setting
-        new = wanted(lever, command)
+        new = wanted(lever.info, old, command, lever.can_be_off)
         change = self._move(lever, new, command, step)
         if lever.undoable and new != old:
             self._history = [*self._history[-_HISTORY + 1 :], (lever.info.name, old)]
@@ -248,57 +242,3 @@ class Levers:
     def _place(self, lever: Lever, setting: Setting) -> None:
         lever.value, lever.enabled = setting
         lever.put(self.in_force(lever))
-
-
-def wanted(lever: Lever, command: Command) -> Setting:
-    """The setting that a command asks for, checked against the lever's type and bounds.
-
-    Raises:
-        RefusedError: the operation, the value's type or the value is not allowed.
-    """
-    value, enabled = lever.setting
-    match command.op:
-        case "set":
-            return _checked(lever.info, command.value), True
-        case "default":
-            return lever.info.value, lever.info.enabled
-        case "multiply" if lever.info.type == "number":
-            return _multiplied(lever.info, value, command.value), enabled
-        case "on" | "off" | "toggle" as op if lever.info.type == "switch":
-            return (not value if op == "toggle" else op == "on"), True
-        case "on" | "off" | "toggle" as op if lever.info.type == "number" and lever.can_be_off:
-            return value, (not enabled if op == "toggle" else op == "on")
-    raise RefusedError(f"{lever.info.name} is a {lever.info.type}: it cannot {command.op!r}; {_allowed(lever.info)}")
-
-
-def _multiplied(info: LeverInfo, value: LeverValue, factor: LeverValue) -> float:
-    if not _is_number(factor) or not _is_number(value):
-        raise RefusedError(f"{info.name} can only be multiplied by a number, not by {factor!r}")
-    return float(_checked(info, float(value) * float(factor)))  # type: ignore[arg-type]
-
-
-def _checked(info: LeverInfo, value: LeverValue) -> LeverValue:
-    if info.type == "switch" and isinstance(value, bool):
-        return value
-    if info.type == "choice" and value in info.choices:
-        return value
-    if info.type == "number" and _is_number(value):
-        low = -math.inf if info.low is None else info.low
-        high = math.inf if info.high is None else info.high
-        if low <= float(value) <= high:  # type: ignore[arg-type]
-            return float(value)  # type: ignore[arg-type]
-    raise RefusedError(f"{info.name} cannot be {value!r}; {_allowed(info)}")
-
-
-def _is_number(value: LeverValue) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _allowed(info: LeverInfo) -> str:
-    if info.type == "switch":
-        return "allowed: on, off"
-    if info.type == "choice":
-        return f"allowed: {', '.join(info.choices)}"
-    low = "" if info.low is None else f" from {info.low:g}"
-    high = "" if info.high is None else f" to {info.high:g}"
-    return f"allowed: a number{low}{high}"

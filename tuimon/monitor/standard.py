@@ -12,8 +12,9 @@ from torch.optim import Optimizer
 
 from tuimon.errors import TuimonError
 from tuimon.log.records import LeverInfo, LeverValue
-from tuimon.monitor.levers import Lever, Levers, RefusedError
+from tuimon.monitor.levers import Lever, Levers
 from tuimon.monitor.scope import StepScope
+from tuimon.settings import RefusedError
 
 _CLIPS = {
     "clip_norm": "Largest norm of all gradients together, after penalties and clip_value.",

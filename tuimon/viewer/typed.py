@@ -5,16 +5,12 @@ The run itself has the last word: a lever of a script's own may refuse more than
 
 from __future__ import annotations
 
-import math
-
 from tuimon.errors import TuimonError
 from tuimon.launcher.commands import parse_setting
-from tuimon.log.records import Command, LeverInfo, LeverValue
+from tuimon.log.records import Command, LeverInfo
+from tuimon.settings import RefusedError, allowed, check_action, wanted
 from tuimon.viewer.keys import Levers
 from tuimon.viewer.opened import why_no_lever
-from tuimon.viewer.widgets.wording import lever_value
-
-_DONE = {"multiply": "multiplied", "toggle": "toggled"}
 
 
 def hint(text: str, levers: Levers) -> str:
@@ -39,45 +35,12 @@ def problem(text: str, levers: Levers) -> str:
     return why_no_lever(dict(levers), command.lever) or _refusal(levers[command.lever], command)
 
 
-def allowed(lever: LeverInfo) -> str:
-    """What a lever can be set to, in words."""
-    if lever.type == "action":
-        return "allowed: nothing, it is an action"
-    if lever.type == "switch":
-        return "allowed: on, off, toggle, default"
-    if lever.type == "choice":
-        return f"allowed: {', '.join(lever.choices)}, default"
-    low = "" if lever.low is None else f" from {lever.low:g}"
-    high = "" if lever.high is None else f" to {lever.high:g}"
-    return f"allowed: a number{low}{high}, *factor, on, off, default"
-
-
 def _refusal(lever: LeverInfo, command: Command) -> str:
-    if lever.type == "action":
-        return "" if command.op == "do" else f"{lever.name} is an action and takes no value"
-    match command.op:
-        case "default":
-            return ""
-        case "on" | "off" | "toggle" if lever.type != "choice":
-            return ""
-        case "multiply" if lever.type == "number":
-            value = _product(lever.value, command.value)
-        case "set":
-            value = command.value
-        case _:
-            return f"{lever.name} cannot be {_DONE.get(command.op, command.op)}; {allowed(lever)}"
-    return "" if _fits(lever, value) else f"{lever.name} cannot be {lever_value(value)}; {allowed(lever)}"
-
-
-def _product(value: LeverValue, factor: LeverValue) -> LeverValue:
-    return float(value) * float(factor) if isinstance(value, int | float) and isinstance(factor, int | float) else None
-
-
-def _fits(lever: LeverInfo, value: LeverValue) -> bool:
-    if lever.type == "switch":
-        return isinstance(value, bool)
-    if lever.type == "choice":
-        return value in lever.choices
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return False
-    return (-math.inf if lever.low is None else lever.low) <= value <= (math.inf if lever.high is None else lever.high)
+    try:
+        if lever.type == "action":
+            check_action(lever, command)
+        else:
+            wanted(lever, (lever.value, lever.enabled), command)
+    except RefusedError as error:
+        return str(error)
+    return ""
