@@ -61,6 +61,22 @@ def test_ls_of_nothing_is_no_error(tmp_path: Path) -> None:
     assert json.loads(tuimon("ls", "--json", "--runs-dir", str(tmp_path)).stdout) == []
 
 
+def test_ls_of_a_file_is_an_error(tmp_path: Path) -> None:
+    """No runs can ever be there."""
+    (tmp_path / "file").write_text("")
+    done = tuimon("ls", "--runs-dir", str(tmp_path / "file"))
+    assert (done.returncode, done.stdout) == (1, "") and "file is not a folder" in done.stderr
+
+
+def test_ls_tells_nan_from_nothing(tmp_path: Path) -> None:
+    """A run that diverged does not look like one that has no validation."""
+    log = LogWriter(tmp_path / "a", "run")
+    log.scalars(1, {"loss/train": float("nan")})
+    log.close()
+    table = tuimon("ls", "--runs-dir", str(tmp_path)).stdout.splitlines()
+    assert table[1][table[0].index("LOSS") :].startswith("nan") and table[1].count("nan") == 1
+
+
 def test_ls_imports_neither_torch_nor_the_screen(tmp_path: Path) -> None:
     """It is quick because it does not."""
     code = "import sys; from tuimon.cli import main; main(['ls']); assert not {'torch', 'textual', 'pynvml'} & set(sys.modules)"

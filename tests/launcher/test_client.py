@@ -54,8 +54,21 @@ def test_a_run_that_has_ended_says_so(runs: Runs) -> None:
     run = runs.start("a", "--steps", "1")
     wait_until(lambda: lifecycle(run).exited)
     for attempt in (lambda: send(run, parse_setting("lr_scale=1")), lambda: stop(run)):
-        with pytest.raises(TuimonError, match="a is not running: finished"):
+        with pytest.raises(TuimonError, match="a is not running: finished") as raised:
             attempt()
+        assert raised.value.hint == ""
+
+
+def test_only_a_run_that_can_go_on_is_said_to(runs: Runs) -> None:
+    """One that tuimon started, and that has saved."""
+    run = runs.start("a", "--steps", "1")
+    wait_until(lambda: lifecycle(run).exited)
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints" / "last.pt").write_text("")
+    (run / "spec.toml").write_text("")
+    with pytest.raises(TuimonError) as raised:
+        stop(run)
+    assert raised.value.hint == "`tuimon resume a` goes on with it."
 
 
 def test_a_run_that_has_not_begun_says_so(runs: Runs) -> None:

@@ -18,6 +18,7 @@ import msgspec
 
 from tuimon.errors import TuimonError
 from tuimon.launcher.glance import lifecycle
+from tuimon.launcher.runs import is_resumable
 from tuimon.launcher.status import Lifecycle
 from tuimon.launcher.stopping import stop_by_signal
 from tuimon.launcher.tail import SocketTail, open_tail
@@ -132,7 +133,7 @@ def send(run: Path, command: Command, timeout_s: float = _ANSWER_TIMEOUT_S) -> A
         NoAnswer: none came in time.
         TuimonError: the run cannot be steered: it has ended, has not begun, or has no socket.
     """
-    client = Client(steerable_socket(run.name, lifecycle(run)))
+    client = Client(steerable_socket(run, lifecycle(run)))
     try:
         return client.send(command, timeout_s)
     finally:
@@ -149,7 +150,7 @@ def stop(run: Path, now: bool = False, timeout_s: float = _ANSWER_TIMEOUT_S) -> 
         TuimonError: it does not run, or cannot be stopped from here.
     """
     life = lifecycle(run)
-    _check_live(run.name, life)
+    _check_live(run, life)
     if now or not life.training or not life.training.socket:
         return stop_by_signal(life, now)
     from tuimon.launcher.commands import describe, parse_setting
@@ -162,28 +163,29 @@ def stop(run: Path, now: bool = False, timeout_s: float = _ANSWER_TIMEOUT_S) -> 
         return stop_by_signal(life, now)
 
 
-def steerable_socket(name: str, life: Lifecycle) -> str:
+def steerable_socket(run: Path, life: Lifecycle) -> str:
     """The socket that a live run is steered by.
 
     Raises:
         TuimonError: there is none, and why.
     """
-    _check_live(name, life)
+    _check_live(run, life)
     if not life.training:
-        raise TuimonError(f"{name} has not begun to train yet.", "Try again in a moment.")
+        raise TuimonError(f"{run.name} has not begun to train yet.", "Try again in a moment.")
     if not life.training.socket:
-        raise TuimonError(f"{name} cannot be steered: {life.training.socket_error or 'it has no socket'}.")
+        raise TuimonError(f"{run.name} cannot be steered: {life.training.socket_error or 'it has no socket'}.")
     return life.training.socket
 
 
-def _check_live(name: str, life: Lifecycle) -> None:
+def _check_live(run: Path, life: Lifecycle) -> None:
     status = life.status()
     if status.live:
         return
     detail = f" ({status.detail})" if status.detail else ""
     if status.state == "unknown":
-        raise TuimonError(f"{name} cannot be steered from here{detail}.")
-    raise TuimonError(f"{name} is not running: {status.state}{detail}.", f"`tuimon resume {name}` goes on with it.")
+        raise TuimonError(f"{run.name} cannot be steered from here{detail}.")
+    hint = f"`tuimon resume {run.name}` goes on with it." if is_resumable(run) else ""
+    raise TuimonError(f"{run.name} is not running: {status.state}{detail}.", hint)
 
 
 def _connect(path: str) -> socket.socket:

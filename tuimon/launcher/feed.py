@@ -144,7 +144,7 @@ class Feed:
 
     def _connected(self) -> Client:
         if self._client is None or self._client.closed:
-            self._client = Client(steerable_socket(self.run.name, self._life))
+            self._client = Client(steerable_socket(self.run, self._life))
         return self._client
 
     def _answer(self, command: Command, answer: Answer | TuimonError) -> None:

@@ -21,6 +21,11 @@ def runs_dir(option: str | Path | None = None) -> Path:
     return Path(option or os.environ.get("TUIMON_RUNS") or "runs").expanduser().absolute()
 
 
+def is_resumable(run: Path) -> bool:
+    """Whether a run that has ended can go on: tuimon started it, and it saved a checkpoint."""
+    return (run / "spec.toml").is_file() and (run / "checkpoints" / "last.pt").is_file()
+
+
 def check_runs_dir(directory: Path) -> None:
     """Raises TuimonError when something else than a folder is there."""
     if directory.exists() and not directory.is_dir():
