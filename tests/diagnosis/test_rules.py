@@ -81,3 +81,27 @@ def test_the_gravest_comes_first(tmp_path: Path) -> None:
     """An error before a warning."""
     found = findings_of(tmp_path, lambda s: {"loss/train": math.nan, "dead_fraction/fc1": 1.0})
     assert [finding.severity for finding in found] == ["error", "warning"]
+
+
+def test_a_gradient_that_has_vanished_altogether_is_found(tmp_path: Path) -> None:
+    """Underflow is the worst case; the finding is of the step of its sample, not of the latest step."""
+    gone = {"grad_norm/fc1": 0.0, "grad_norm/fc2": 1e-12}
+    writer = LogWriter(tmp_path, "run")
+    writer.event(RunStarted(name="r", process=this_process(), layers=LAYERS, levers=LEVERS))
+    for step in range(1, 31):
+        writer.scalars(step, healthy(step) | gone)
+    writer.scalars(35, {"loss/train": 0.01})
+    writer.close()
+    (finding,) = diagnose(read_run(tmp_path))
+    assert (finding.rule, finding.layer, finding.step) == ("vanishing-gradient", "fc1", 30)
+
+
+def test_a_layer_without_a_gradient_before_healthy_ones_is_no_finding(tmp_path: Path) -> None:
+    """An embedding of which a batch used nothing."""
+    assert findings_of(tmp_path, lambda step: {"grad_norm/fc1": 0.0}) == []
+
+
+def test_the_step_is_told_once(tmp_path: Path) -> None:
+    """What lists findings writes their step before the text."""
+    (finding,) = findings_of(tmp_path, lambda s: {"loss/val": 0.5 + 0.1 * abs(s - 10)})
+    assert finding.step == 10 and "step" not in finding.text

@@ -64,15 +64,19 @@ def saturated_units(store: Store) -> Iterator[Finding]:
 
 
 def vanishing_gradients(store: Store) -> Iterator[Finding]:
-    """The first layer's gradient is orders of magnitude below the last layer's."""
+    """The first layer's gradient is orders of magnitude below the last layer's.
+
+    It may have come down to zero itself, where the layer after it gets next to none either: an embedding whose words do not
+    occur in a batch gets none, and nothing is wrong with it.
+    """
     norms = _latest(store, "grad_norm/")
     if len(norms) < 3:
         return
-    (first, small), (last, large) = norms[0], norms[-1]
-    if not 0 < small < large * VANISHED_RATIO:
+    (first, small), (_, second), (last, large) = norms[0], norms[1], norms[-1]
+    if not small < large * VANISHED_RATIO or (small == 0 and not second < large * VANISHED_RATIO):
         return
     text = f"gradient vanishes on its way back: {first} gets {small:.1e}, {last} has {large:.1e}"
-    yield Finding(store.step, "vanishing-gradient", text, first)
+    yield Finding(_last_step(store, f"grad_norm/{first}"), "vanishing-gradient", text, first)
 
 
 def exploding_gradients(store: Store) -> Iterator[Finding]:
@@ -86,7 +90,7 @@ def exploding_gradients(store: Store) -> Iterator[Finding]:
             continue
         text = f"{layer}: gradient norm {norm:.1e} is {norm / usual:.0f} times its median; clipping bounds it"
         remedy: dict[str, LeverValue] = {"clip_norm": round(5 * usual, 6)} if "clip_norm" in store.levers else {}
-        yield Finding(store.step, "exploding-gradient", text, layer, remedy=remedy)
+        yield Finding(_last_step(store, f"grad_norm/{layer}"), "exploding-gradient", text, layer, remedy=remedy)
 
 
 def over_fitting(store: Store) -> Iterator[Finding]:
@@ -99,7 +103,7 @@ def over_fitting(store: Store) -> Iterator[Finding]:
     if not val.last > OVERFIT_RISE * val.values[best] or not train.last < np.mean(train.values[max(0, then - 10) : then + 1]):
         return
     step = int(val.steps[best])
-    text = f"over-fits since step {step}: validation loss {val.values[best]:.3g} → {val.last:.3g} while training loss falls"
+    text = f"over-fits: validation loss {val.values[best]:.3g} → {val.last:.3g} while training loss falls"
     yield Finding(step, "over-fitting", text, remedy=_more_decay(store))
 
 
@@ -117,6 +121,11 @@ def _latest(store: Store, prefix: str) -> list[tuple[str, float]]:
     """Layers and latest values of a per-layer tag, in the model's order."""
     layers = [layer.name for layer in store.started.layers] if store.started else []
     return [(layer, store.last(prefix + layer)) for layer in layers if prefix + layer in store]
+
+
+def _last_step(store: Store, tag: str) -> int:
+    """The step of a tag's latest sample."""
+    return int(store[tag].steps[-1])
 
 
 def _since(store: Store, tag: str, threshold: float) -> int:
