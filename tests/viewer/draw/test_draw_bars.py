@@ -31,6 +31,13 @@ def test_a_sparkline_leaves_out_what_is_not_finite():
     assert sparkline(np.full(9, 2.0), 3) == "▁▁▁"
 
 
+def test_a_sparkline_over_decades_is_averaged_by_its_logarithms():
+    """One large value does not lift a cell of tiny ones; zeros lie at the bottom, and what is not finite stays a blank."""
+    assert sparkline([1, 1e-8, 1e-8, 1e-8, 1e-8, 1e-16], 3, log=True) == "█▅▁"
+    assert sparkline([1, 1e-4, 1e-4, 1e-4, 0, 0], 3, log=True) == "█▁▁"
+    assert sparkline([1, math.nan, 1e-4, math.inf], 4, log=True) == "█ ▁ "
+
+
 @pytest.mark.parametrize(
     ("fraction", "drawn"),
     [(0, "    "), (0.5, "██  "), (0.53125, "██▏ "), (1, "████"), (7, "████"), (-1, "    "), (math.nan, "    ")],

@@ -19,12 +19,11 @@ def sparkline(values: Sequence[float] | NDArray[np.floating], width: int, ascii:
     """The course of a series in exactly `width` cells; what is not finite is a space.
 
     More values than cells are averaged cell by cell; fewer stand at the left, one a cell. A constant series is drawn
-    at the bottom. With `log`, positive values that span more than a decade are drawn by their logarithms: a loss that
-    has fallen far still shows that it falls.
+    at the bottom. With `log`, positive values that span more than a decade are drawn, and averaged, by their logarithms:
+    a loss that has fallen far still shows that it falls.
     """
-    cells = _resample(np.asarray(values, dtype=float), max(width, 0))
-    if log and _spans_decades(cells):
-        cells = np.log(cells)
+    numbers = np.asarray(values, dtype=float)
+    cells = _resample(_logarithms(numbers) if log else numbers, max(width, 0))
     blocks = ASCII_BLOCKS if ascii else BLOCKS
     finite = cells[np.isfinite(cells)]
     if not len(finite):
@@ -34,9 +33,14 @@ def sparkline(values: Sequence[float] | NDArray[np.floating], width: int, ascii:
     return "".join(drawn).ljust(max(width, 0))
 
 
-def _spans_decades(cells: NDArray[np.float64]) -> bool:
-    finite = cells[np.isfinite(cells)]
-    return bool(len(finite) and finite.min() > 0 and finite.max() > _DECADES * finite.min())
+def _logarithms(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The values' logarithms where they span decades, else the values; zeros count as the smallest of the others."""
+    finite = values[np.isfinite(values)]
+    positive = finite[finite > 0]
+    if not len(positive) or finite.min() < 0 or positive.max() <= _DECADES * positive.min():
+        return values
+    logarithms: NDArray[np.float64] = np.log(np.maximum(values, positive.min()))
+    return logarithms
 
 
 def _block(value: float, low: float, span: float, blocks: str) -> str:
