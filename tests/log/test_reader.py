@@ -235,3 +235,17 @@ def test_the_order_of_files_of_one_second_does_not_matter(tmp_path: Path) -> Non
     training.event(Ended(how="finished"))
     training.path.rename(tmp_path / "events.out.tfevents.0.run")
     assert read_run(tmp_path).ended == Ended(how="finished")
+
+
+def test_a_resumed_run_that_tells_of_itself_again_loses_nothing(tmp_path: Path) -> None:
+    """It does whenever its model or its levers change, an activation exchanged for one."""
+    writer = LogWriter(tmp_path, "run")
+    started = RunStarted(name="r", process=NOBODY, first_step=6)
+    for event in (RunStarted(name="r", process=NOBODY), started):
+        writer.event(event)
+    for step in range(7, 10):
+        writer.scalars(step, {"x": step})
+    writer.event(started, 9)
+    writer.close()
+    store = read_run(tmp_path)
+    assert store["x"].steps.tolist() == [7, 8, 9] and store.step == 9

@@ -227,9 +227,10 @@ class Store:
             self.ended = None
 
     def _restart(self, started: RunStarted) -> None:
-        self.started, self.ended = started, None
+        known, self.started, self.ended = self.started, started, None
         self.levers = {lever.name: lever for lever in started.levers}
-        if not started.first_step:
+        again = known is not None and (known.process, known.first_step) == (started.process, started.first_step)
+        if not started.first_step or again:  # a run tells of itself anew whenever its model or its levers change
             return
         for table in (*self.series.values(), *self.histograms.values()):
             table.cut(started.first_step)
