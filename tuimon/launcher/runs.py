@@ -11,6 +11,8 @@ from pathlib import Path
 from tuimon.errors import TuimonError
 from tuimon.log.files import event_files
 
+LAST_CHECKPOINT = Path("checkpoints", "last.pt")
+
 _EVENTS = "events.out.tfevents."
 _LATEST = "latest"
 _LISTED = 100  # files to look at, in search of something to suggest
@@ -23,7 +25,9 @@ def runs_dir(option: str | Path | None = None) -> Path:
 
 def is_resumable(run: Path) -> bool:
     """Whether a run that has ended can go on: tuimon started it, and it saved a checkpoint."""
-    return (run / "spec.toml").is_file() and (run / "checkpoints" / "last.pt").is_file()
+    from tuimon.spec import SPEC_FILE  # only here: what lists runs is to start soon
+
+    return (run / SPEC_FILE).is_file() and (run / LAST_CHECKPOINT).is_file()
 
 
 def check_runs_dir(directory: Path) -> None:

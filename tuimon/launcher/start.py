@@ -20,13 +20,12 @@ import msgspec
 from tuimon.errors import TuimonError
 from tuimon.launcher.devices import Device, choose_device
 from tuimon.launcher.glance import lifecycle
+from tuimon.launcher.runs import LAST_CHECKPOINT
 from tuimon.launcher.spawn import PYTHON, supervise
 from tuimon.run_name import check_name
-from tuimon.spec import Spec, load_spec
+from tuimon.spec import SPEC_FILE, Spec, load_spec
 
-SPEC = "spec.toml"
 MODEL_COPY = "model.py"  # the user's own model file as it was when the run started; the run itself uses the file where it lies
-_LAST_CHECKPOINT = Path("checkpoints", "last.pt")
 
 
 def start(
@@ -65,11 +64,13 @@ def resume_run(run: Path, device: str | None = None) -> Path:
     Raises:
         TuimonError: it still runs, or there is nothing to go on from.
     """
-    if not (run / SPEC).is_file():
-        raise TuimonError(f"Cannot resume {run.name}: no {run / SPEC}.", "Only runs that tuimon started can be resumed.")
-    if not (run / _LAST_CHECKPOINT).is_file():
-        raise TuimonError(f"Cannot resume {run.name}: it saved no {_LAST_CHECKPOINT}.", f"Start again: tuimon run {run / SPEC}")
-    spec = load_spec(run / SPEC)
+    if not (run / SPEC_FILE).is_file():
+        raise TuimonError(f"Cannot resume {run.name}: no {run / SPEC_FILE}.", "Only runs that tuimon started can be resumed.")
+    if not (run / LAST_CHECKPOINT).is_file():
+        raise TuimonError(
+            f"Cannot resume {run.name}: it saved no {LAST_CHECKPOINT}.", f"Start again: tuimon run {run / SPEC_FILE}"
+        )
+    spec = load_spec(run / SPEC_FILE)
     choice = choose_device(device or spec.training.device)
     require_torch()
     with _only_one(run):
@@ -95,7 +96,15 @@ def _launch(run: Path, spec: Spec, choice: Device, *, new: bool) -> Path:
     if new:
         _write_spec(run, spec)
     elsewhere = [] if new else [f"device={spec.training.device}"]  # the run's own description stays as it is
-    command = [*PYTHON, "tuimon.training", str(run / SPEC), *elsewhere, "--run-dir", str(run), *([] if new else ["--resume"])]
+    command = [
+        *PYTHON,
+        "tuimon.training",
+        str(run / SPEC_FILE),
+        *elsewhere,
+        "--run-dir",
+        str(run),
+        *([] if new else ["--resume"]),
+    ]
     details = {"name": run.name, "device": choice.label, "spec": spec.to_dict()}
     cwd = None if new else _cwd_of(run)
     supervise(run, command, details=details, environment=choice.environment, cwd=cwd)
@@ -142,7 +151,7 @@ def _make_numbered(runs_dir: Path, stem: str) -> Path:
 
 def _write_spec(run: Path, spec: Spec) -> None:
     try:
-        (run / SPEC).write_text(spec.to_toml(), encoding="utf-8")
+        (run / SPEC_FILE).write_text(spec.to_toml(), encoding="utf-8")
         if spec.model.name.endswith(".py"):
             shutil.copyfile(spec.model.name, run / MODEL_COPY)
     except OSError as error:
