@@ -34,6 +34,11 @@ def watch_over(monitor: Closable) -> None:
     _open.add(monitor)
 
 
+def still_open() -> list[Closable]:
+    """The monitors of this process that are not closed."""
+    return list(_open)
+
+
 def leave(monitor: Closable) -> None:
     """Forgets a monitor that is closed."""
     _open.discard(monitor)

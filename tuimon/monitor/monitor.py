@@ -8,7 +8,6 @@ call of `log` and each beginning of the optimizer's step. Whatever fails in here
 from __future__ import annotations
 
 import functools
-import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -85,9 +84,10 @@ def watch(
     """
     _check_arguments(model, optimizer, config, settings or {})
     folder = Path(run_dir) if run_dir is not None else new_run_folder(runs_dir, name)
-    if (before := _watching.get(optimizer)) is not None:  # a notebook's cell run again
-        before.close("stopped", f"watched anew as {folder.name}")
-    _watching[optimizer] = monitor = Monitor(model, optimizer, folder, settings or {}, budget)
+    for other in ending.still_open():
+        if isinstance(other, Monitor) and other._optimizer is optimizer:  # a notebook's cell run again
+            other.close("stopped", f"watched anew as {folder.name}")
+    monitor = Monitor(model, optimizer, folder, settings or {}, budget)
     device = str(device or describe.device_of(model))
     monitor._start(
         RunStarted(
@@ -238,7 +238,6 @@ class Monitor:
         if self._steps.quiet:
             return
         ending.leave(self)
-        _watching.pop(self._optimizer, None)
         if how != "failed" and self._stop_requested:
             how, reason = "stopped", "asked to stop"
         self._attempt(self._steps.close)
@@ -340,9 +339,6 @@ class Monitor:
             part()
         except Exception as error:
             self._guard.report("start or end", error)
-
-
-_watching: weakref.WeakKeyDictionary[Optimizer, Monitor] = weakref.WeakKeyDictionary()
 
 
 def _check_arguments(model: object, optimizer: object, config: object, settings: Mapping[str, float]) -> None:
