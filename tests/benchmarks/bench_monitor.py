@@ -1,22 +1,25 @@
 """What watching costs a training step, beside TensorBoard's SummaryWriter and wandb offline, in one run.
 
-The worst case: a 64-256-256-10 MLP at batch 64 on one thread, a step of about half a millisecond. The variants take turns in
-short blocks of steps, so that whatever else the machine does touches all alike; each block is compared with the bare block
-beside it, and the mean of the middle eight tenths of the rounds is printed. wandb is left out, and said to be, where it is not
-installed. On a shared machine such a difference scatters by several hundredths, so the monitor's own parts are timed in place,
-too: between the parts of real steps, whose arrays have pushed it out of the caches.
+The worst case: a 64-256-256-10 MLP at batch 64 on one thread, a step of about half a millisecond. Each step of a variant is
+compared with a bare one right beside it, for a shared machine is faster or slower by a third from one moment to the next; the
+mean of the differences is printed with its standard error, and bare steps are compared with bare ones, to show what the figures
+are worth. What a thread of a variant's does later may fall on a bare step, so ours is told of by itself. The monitor's own
+parts are timed in place, too: between the parts of real steps, whose arrays have pushed it out of the caches. wandb is left out,
+and said to be, where it is not installed.
 """
 
 from __future__ import annotations
 
 import argparse
+import inspect
+import math
 import os
 import statistics
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,8 @@ from torch import nn
 import tuimon
 
 Step = Callable[[int], None]
+DEFAULT_BUDGET: float = inspect.signature(tuimon.watch).parameters["budget"].default
+WARM_UP = 1000  # pairs: a young run is sampled more often
 TARGETS = {"tuimon, scalars": 1 + 10 / 450, "tuimon, all layers": 1.03}  # 10 µs, where the bare step takes 450
 
 
@@ -65,6 +70,13 @@ def bare(task: Task, _: Path) -> Iterator[Step]:
 
 
 @contextmanager
+def bare_again(task: Task, _: Path) -> Iterator[Step]:
+    """Nothing watches, once more: what this differs by from the bare steps is how far a figure of this run can be trusted."""
+    optimizer = task.optimizer()
+    yield lambda i: task.step(optimizer)
+
+
+@contextmanager
 def tuimon_scalars(task: Task, folder: Path) -> Iterator[Step]:
     """Loss, learning rate and throughput of each step, no layer statistics."""
     optimizer = task.optimizer()
@@ -74,9 +86,9 @@ def tuimon_scalars(task: Task, folder: Path) -> Iterator[Step]:
 
 @contextmanager
 def tuimon_full(task: Task, folder: Path) -> Iterator[Step]:
-    """All layer statistics at the default budget."""
+    """All layer statistics at the default budget, which is a share of the time: half of that is the bare steps'."""
     optimizer = task.optimizer()
-    with tuimon.watch(task.model, optimizer, run_dir=folder / "full") as monitor:
+    with tuimon.watch(task.model, optimizer, run_dir=folder / "full", budget=DEFAULT_BUDGET / 2) as monitor:
         yield lambda i: monitor.log(loss=task.step(optimizer))
 
 
@@ -111,44 +123,61 @@ def wandb_offline(_: Task, folder: Path) -> Iterator[Step]:
     run.finish()
 
 
-def seconds(step: Step, first: int, steps: int) -> float:
-    """Runs a block of steps and returns how long one took."""
+def seconds(step: Step, i: int) -> float:
+    """How long one step took."""
     start = time.perf_counter()
-    for i in range(first, first + steps):
-        step(i)
-    return (time.perf_counter() - start) / steps
+    step(i)
+    return time.perf_counter() - start
 
 
-def measure(variants: dict[str, Step], rounds: int, block: int) -> dict[str, list[tuple[float, float]]]:
-    """Pairs of (bare, variant) seconds a step for each round; a variant and a bare block beside it take turns to be first."""
-    pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in variants if name != "bare"}
-    for step in variants.values():
-        seconds(step, 0, 1000)
-    for number in range(1, rounds + 1):
-        for name, found in pairs.items():
-            order = ("bare", name) if number % 2 else (name, "bare")
-            took = {which: seconds(variants[which], number * block, block) for which in order}
-            found.append((took["bare"], took[name]))
-    return pairs
+def measure(variants: dict[str, Step], steps: int) -> dict[str, list[tuple[float, float]]]:
+    """Seconds of a bare step and of one of the variant's beside it, `steps` times; they take turns to be first."""
+    bare, found = variants["bare"], {}
+    for name, step in variants.items():
+        if name == "bare":
+            continue
+        pairs = []
+        for i in range(WARM_UP + steps):
+            if i % 2:
+                watched, plain = seconds(step, i), seconds(bare, i)
+            else:
+                plain, watched = seconds(bare, i), seconds(step, i)
+            pairs.append((plain, watched))
+        found[name] = pairs[WARM_UP:]
+    return found
+
+
+def undisturbed(pairs: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The pairs without those of which one step took ten times as long as a bare one: something else had the processor."""
+    longest = 10 * statistics.median(plain for plain, _ in pairs)
+    return [pair for pair in pairs if max(pair) < longest]
 
 
 def in_place(task: Task, folder: Path, steps: int) -> dict[str, float]:
     """Seconds that each part of the monitor takes in a step, and a bare step beside them: medians, but the thread's mean.
 
-    No layer statistics. What the parts slow down around them is not in it; that is what the comparison with bare steps is for.
+    No layer statistics. What it takes to time a function that does nothing, in the same place, is taken off. What the parts
+    slow down around them is not in it; that is what the comparison with bare steps is for.
     """
-    times: dict[str, list[float]] = {"hook before": [], "hook after": [], "log": []}
+    times: dict[str, list[float]] = {}
 
     def timed(part: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        took = times[part] = []
+
         def run(*args: Any, **kwargs: Any) -> Any:
             began = time.perf_counter()
             result = call(*args, **kwargs)
-            times[part].append(time.perf_counter() - began)
+            took.append(time.perf_counter() - began)
             return result
 
         return run
 
-    optimizer, unwatched = task.optimizer(), task.optimizer()
+    def nothing(*_: Any, **__: Any) -> None: ...
+
+    optimizer, unwatched, empty = task.optimizer(), task.optimizer(), task.optimizer()
+    empty.register_step_pre_hook(timed("no hook before", nothing))
+    empty.register_step_post_hook(timed("no hook after", nothing))
+    log_nothing = timed("no log", nothing)
     before, after = optimizer.register_step_pre_hook, optimizer.register_step_post_hook
     optimizer.register_step_pre_hook = lambda hook: before(timed("hook before", hook))  # type: ignore[method-assign]
     optimizer.register_step_post_hook = lambda hook: after(timed("hook after", hook))  # type: ignore[method-assign]
@@ -158,24 +187,32 @@ def in_place(task: Task, folder: Path, steps: int) -> dict[str, float]:
         for i in range(steps):
             log(loss=task.step(optimizer))
             if i % 100 == 99:
-                bare_steps += [seconds(lambda _: task.step(unwatched), 0, 1) for _ in range(100)]
+                bare_steps += [seconds(lambda _: task.step(unwatched), 0) for _ in range(100)]
+                for _ in range(100):
+                    log_nothing(loss=task.step(empty))
         writing = next(thread.ident for thread in threading.enumerate() if thread.name == "tuimon-log")
         assert writing is not None
         thread_s = time.clock_gettime(time.pthread_getcpuclockid(writing)) / steps
-    parts = {part: statistics.median(took) for part, took in times.items()}
+    medians = {part: statistics.median(took) for part, took in times.items()}
+    parts = {part: medians[part] - medians[f"no {part}"] for part in ("hook before", "hook after", "log")}
     return parts | {"the log's thread": thread_s, "bare step": statistics.median(bare_steps)}
 
 
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--block", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=15_000, help="pairs of a bare and a watched step, for each variant")
     parser.add_argument("--only", nargs="*", default=[], help="names of the variants to measure")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # a loss that nears zero would make steps three times as slow, and variants incomparable
-    makers = {"bare": bare, "tuimon, scalars": tuimon_scalars, "tuimon, all layers": tuimon_full, "TensorBoard": tensorboard}
+    makers: dict[str, Callable[[Task, Path], AbstractContextManager[Step]]] = {
+        "bare": bare,
+        "bare, again": bare_again,
+        "tuimon, scalars": tuimon_scalars,
+        "tuimon, all layers": tuimon_full,
+        "TensorBoard": tensorboard,
+    }
     task = Task()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         try:
@@ -186,27 +223,22 @@ def main() -> None:
             print("wandb is not installed: left out")
         makers = {label: make for label, make in makers.items() if not options.only or label in ("bare", *options.only)}
         variants = {label: stack.enter_context(make(task, Path(name))) for label, make in makers.items()}
-        pairs = measure(variants, options.rounds, options.block)
-        parts = in_place(Task(), Path(name), options.rounds * options.block)
-    print(f"{'':20} {'bare step':>10} {'added':>10} {'slowdown':>9}   {options.rounds} x {options.block} steps each")
-    for label, found in pairs.items():
-        kept = middle(found)
-        base, with_it = (statistics.fmean(pair[i] for pair in kept) for i in (0, 1))
+        found = measure(variants, options.steps)
+        parts = in_place(Task(), Path(name), options.steps)
+    print(f"{'':20} {'bare step':>10} {'added':>9}  {'error':>8} {'slowdown':>9}   {options.steps} pairs of steps each")
+    for label, pairs in found.items():
+        kept = undisturbed(pairs)
+        base, added = statistics.fmean(plain for plain, _ in kept), [watched - plain for plain, watched in kept]
+        mean, error = statistics.fmean(added), statistics.stdev(added) / math.sqrt(len(added))
         target = f"   target {TARGETS[label]:.3f}x" if label in TARGETS else ""
-        print(f"{label:20} {base * 1e6:7.0f} µs {(with_it - base) * 1e6:7.1f} µs {with_it / base:8.3f}x{target}")
+        print(f"{label:20} {base * 1e6:7.0f} µs {mean * 1e6:6.1f} µs", end="")
+        print(f" {f'± {error * 1e6:.1f}':>6} µs {1 + mean / base:8.3f}x{target}")
     step, beside = parts.pop("bare step"), parts.pop("the log's thread")
     told, inside = ", ".join(f"{part} {took * 1e6:.1f}" for part, took in parts.items()), sum(parts.values())
     share, target = inside / step, TARGETS["tuimon, scalars"] - 1
     print(f"scalars, in place: {told}: {inside * 1e6:.1f} µs, {share:.1%} of a bare step of {step * 1e6:.0f} µs", end="")
     print(f"   target {target:.1%}")
-    print(f"beside the loop, on the log's own thread: {beside * 1e6:.1f} µs of processor")
-
-
-def middle(pairs: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The pairs without the tenth at each end of their difference. No median: most blocks hold no sample of the layers."""
-    ranked = sorted(pairs, key=lambda pair: pair[1] - pair[0])
-    tenth = len(ranked) // 10
-    return ranked[tenth : len(ranked) - tenth]
+    print(f"beside the loop, on the log's own thread: {beside * 1e6:.1f} µs of processor a step, {beside / step:.1%}")
 
 
 if __name__ == "__main__":

@@ -55,16 +55,19 @@ class Terminal:
 
     def __init__(self, *command: str) -> None:
         self.began = time.perf_counter()
-        pid, self._fd = pty.fork()
-        if pid == 0:
-            os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
-            os.execv(command[0], command)
-        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-        self.process = psutil.Process(pid)
+        self._fd, terminal = pty.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        known = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        self._child = subprocess.Popen(
+            command, stdin=terminal, stdout=terminal, stderr=terminal, env=known, start_new_session=True
+        )
+        os.close(terminal)
+        self.process = psutil.Process(self._child.pid)
         self.bytes = 0
         self._screen = pyte.Screen(COLUMNS, ROWS)
         self._stream = pyte.ByteStream(self._screen)
         self._raw: list[bytes] = []
+        self._shown = ""
         self._lock = threading.Lock()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -76,11 +79,13 @@ class Terminal:
                     self._raw.append(data)
 
     def text(self) -> str:
-        """What the screen shows."""
+        """What the screen shows. Costs nothing while nothing comes: the emulator must not take the processor from its guest."""
         with self._lock:
             raw, self._raw = b"".join(self._raw), []
-        self._stream.feed(raw)
-        return "\n".join(self._screen.display)
+        if raw:
+            self._stream.feed(raw)
+            self._shown = "\n".join(self._screen.display)
+        return self._shown
 
     def wait_for(self, condition: Callable[[str], bool], timeout: float = 30.0) -> float:
         """Seconds from now until the screen fulfils a condition."""
@@ -104,10 +109,8 @@ class Terminal:
 
     def close(self) -> None:
         """Ends the command."""
-        with suppress(psutil.NoSuchProcess):
-            self.process.kill()
-        with suppress(ChildProcessError):
-            os.waitpid(self.process.pid, 0)
+        self._child.kill()
+        self._child.wait()
         os.close(self._fd)
 
 

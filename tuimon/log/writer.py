@@ -150,12 +150,16 @@ class LogWriter:
         self._wake.set()
 
     def _flush_when_roused(self) -> None:
+        """Writes again and again, as long as something comes: to be woken costs more than to write."""
         while self._fd >= 0:
-            self._wake.wait()
-            self._wake.clear()
             time.sleep(self._hold_s)
+            if self._held:
+                self.flush()
+                continue
             self._roused = False
-            self.flush()
+            if not self._held:  # else it came before the word that nobody writes
+                self._wake.wait()
+                self._wake.clear()
 
     def _write_summary(self, step: int, summary: bytes, wall_time: float | None) -> None:
         record = wire.frame(wire.event(time.time() if wall_time is None else wall_time, step, summary))
