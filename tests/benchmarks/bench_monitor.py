@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,61 +35,53 @@ TARGETS = {"tuimon, scalars": 1 + 10 / 450, "tuimon, all layers": 1.03}  # 10 µ
 
 
 class Task:
-    """One model and a fixed batch, trained by any number of optimizers with one state.
+    """A model, an optimizer and a fixed batch.
 
-    All variants train the same arrays: two models of one shape can differ in speed by a tenth, by where their memory lies.
+    Args:
+        twin: whose parameters and optimizer state to train: two sets of arrays can differ in speed by a tenth, by where their
+            memory lies. Modules and optimizer are a task's own, so that no other task runs their hooks.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, twin: Task | None = None) -> None:
         torch.manual_seed(0)
         self.model = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10))
-        self._state = torch.optim.Adam(self.model.parameters(), lr=1e-3).state
         self._x = torch.randn(64, 64)
         self._y = torch.randint(10, (64,))
+        if twin:
+            for module, other in zip(self.model, twin.model, strict=True):
+                module._parameters = other._parameters
+            self._x, self._y = twin._x, twin._y
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
+        if twin:
+            self.optimizer.state = twin.optimizer.state
 
-    def optimizer(self) -> torch.optim.Optimizer:
-        """An optimizer of the variant's own, for hooks that no other variant runs."""
-        optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
-        optimizer.state = self._state
-        return optimizer
-
-    def step(self, optimizer: torch.optim.Optimizer) -> float:
+    def step(self) -> float:
         """One step; returns the loss, which every script reads."""
-        optimizer.zero_grad()
+        self.optimizer.zero_grad()
         loss = nn.functional.cross_entropy(self.model(self._x), self._y)
         loss.backward()
-        optimizer.step()
+        self.optimizer.step()
         return loss.item()
 
 
 @contextmanager
 def bare(task: Task, _: Path) -> Iterator[Step]:
-    """Nothing watches."""
-    optimizer = task.optimizer()
-    yield lambda i: task.step(optimizer)
-
-
-@contextmanager
-def bare_again(task: Task, _: Path) -> Iterator[Step]:
-    """Nothing watches, once more: what this differs by from the bare steps is how far a figure of this run can be trusted."""
-    optimizer = task.optimizer()
-    yield lambda i: task.step(optimizer)
+    """Nothing watches: what this differs by from bare steps is how far the figures can be trusted."""
+    yield lambda i: task.step()
 
 
 @contextmanager
 def tuimon_scalars(task: Task, folder: Path) -> Iterator[Step]:
     """Loss, learning rate and throughput of each step, no layer statistics."""
-    optimizer = task.optimizer()
-    with tuimon.watch(task.model, optimizer, run_dir=folder / "scalars", budget=0.0) as monitor:
-        yield lambda i: monitor.log(loss=task.step(optimizer))
+    with tuimon.watch(task.model, task.optimizer, run_dir=folder / "scalars", budget=0.0) as monitor:
+        yield lambda i: monitor.log(loss=task.step())
 
 
 @contextmanager
 def tuimon_full(task: Task, folder: Path) -> Iterator[Step]:
     """All layer statistics at the default budget, which is a share of the time: half of that is the bare steps'."""
-    optimizer = task.optimizer()
-    with tuimon.watch(task.model, optimizer, run_dir=folder / "full", budget=DEFAULT_BUDGET / 2) as monitor:
-        yield lambda i: monitor.log(loss=task.step(optimizer))
+    with tuimon.watch(task.model, task.optimizer, run_dir=folder / "full", budget=DEFAULT_BUDGET / 2) as monitor:
+        yield lambda i: monitor.log(loss=task.step())
 
 
 @contextmanager
@@ -97,11 +89,10 @@ def tensorboard(task: Task, folder: Path) -> Iterator[Step]:
     """add_scalar of the loss each step, add_histogram of each gradient every 100 steps."""
     from torch.utils.tensorboard import SummaryWriter
 
-    optimizer = task.optimizer()
     with SummaryWriter(str(folder / "tensorboard")) as writer:
 
         def step(i: int) -> None:
-            writer.add_scalar("loss/train", task.step(optimizer), i)
+            writer.add_scalar("loss/train", task.step(), i)
             if i % 100 == 0:
                 for name, parameter in task.model.named_parameters():
                     writer.add_histogram(f"gradient/{name}", parameter.grad, i)
@@ -111,15 +102,14 @@ def tensorboard(task: Task, folder: Path) -> Iterator[Step]:
 
 @contextmanager
 def wandb_offline(_: Task, folder: Path) -> Iterator[Step]:
-    """log() each step, watch() of gradients every 100 steps, nothing sent. On a model of its own: its hooks stay on."""
+    """log() each step, watch() of gradients every 100 steps, nothing sent. Its hooks are on the parameters: on its own ones."""
     os.environ |= {"WANDB_MODE": "offline", "WANDB_SILENT": "true"}
     import wandb
 
     own = Task()
-    optimizer = own.optimizer()
     run = wandb.init(project="bench", dir=str(folder))
     run.watch(own.model, log="gradients", log_freq=100)
-    yield lambda i: run.log({"loss": own.step(optimizer)})
+    yield lambda i: run.log({"loss": own.step()})
     run.finish()
 
 
@@ -130,21 +120,16 @@ def seconds(step: Step, i: int) -> float:
     return time.perf_counter() - start
 
 
-def measure(variants: dict[str, Step], steps: int) -> dict[str, list[tuple[float, float]]]:
+def measure(bare: Step, variant: Step, steps: int) -> list[tuple[float, float]]:
     """Seconds of a bare step and of one of the variant's beside it, `steps` times; they take turns to be first."""
-    bare, found = variants["bare"], {}
-    for name, step in variants.items():
-        if name == "bare":
-            continue
-        pairs = []
-        for i in range(WARM_UP + steps):
-            if i % 2:
-                watched, plain = seconds(step, i), seconds(bare, i)
-            else:
-                plain, watched = seconds(bare, i), seconds(step, i)
-            pairs.append((plain, watched))
-        found[name] = pairs[WARM_UP:]
-    return found
+    pairs = []
+    for i in range(WARM_UP + steps):
+        if i % 2:
+            watched, plain = seconds(variant, i), seconds(bare, i)
+        else:
+            plain, watched = seconds(bare, i), seconds(variant, i)
+        pairs.append((plain, watched))
+    return pairs[WARM_UP:]
 
 
 def undisturbed(pairs: list[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -174,10 +159,11 @@ def in_place(task: Task, folder: Path, steps: int) -> dict[str, float]:
 
     def nothing(*_: Any, **__: Any) -> None: ...
 
-    optimizer, unwatched, empty = task.optimizer(), task.optimizer(), task.optimizer()
-    empty.register_step_pre_hook(timed("no hook before", nothing))
-    empty.register_step_post_hook(timed("no hook after", nothing))
+    unwatched, empty = Task(task), Task(task)
+    empty.optimizer.register_step_pre_hook(timed("no hook before", nothing))
+    empty.optimizer.register_step_post_hook(timed("no hook after", nothing))
     log_nothing = timed("no log", nothing)
+    optimizer = task.optimizer
     before, after = optimizer.register_step_pre_hook, optimizer.register_step_post_hook
     optimizer.register_step_pre_hook = lambda hook: before(timed("hook before", hook))  # type: ignore[method-assign]
     optimizer.register_step_post_hook = lambda hook: after(timed("hook after", hook))  # type: ignore[method-assign]
@@ -185,11 +171,11 @@ def in_place(task: Task, folder: Path, steps: int) -> dict[str, float]:
     with tuimon.watch(task.model, optimizer, run_dir=folder / "in place", budget=0.0) as monitor:
         log = timed("log", monitor.log)
         for i in range(steps):
-            log(loss=task.step(optimizer))
+            log(loss=task.step())
             if i % 100 == 99:
-                bare_steps += [seconds(lambda _: task.step(unwatched), 0) for _ in range(100)]
+                bare_steps += [seconds(lambda _: unwatched.step(), 0) for _ in range(100)]
                 for _ in range(100):
-                    log_nothing(loss=task.step(empty))
+                    log_nothing(loss=empty.step())
         writing = next(thread.ident for thread in threading.enumerate() if thread.name == "tuimon-log")
         assert writing is not None
         thread_s = time.clock_gettime(time.pthread_getcpuclockid(writing)) / steps
@@ -206,39 +192,42 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # a loss that nears zero would make steps three times as slow, and variants incomparable
-    makers: dict[str, Callable[[Task, Path], AbstractContextManager[Step]]] = {
-        "bare": bare,
-        "bare, again": bare_again,
+    variants: dict[str, Callable[[Task, Path], AbstractContextManager[Step]]] = {
+        "bare, again": bare,
         "tuimon, scalars": tuimon_scalars,
         "tuimon, all layers": tuimon_full,
         "TensorBoard": tensorboard,
     }
-    task = Task()
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        try:
-            import wandb  # noqa: F401
+    try:
+        import wandb  # noqa: F401
 
-            makers["wandb offline"] = wandb_offline
-        except ImportError:
-            print("wandb is not installed: left out")
-        makers = {label: make for label, make in makers.items() if not options.only or label in ("bare", *options.only)}
-        variants = {label: stack.enter_context(make(task, Path(name))) for label, make in makers.items()}
-        found = measure(variants, options.steps)
-        parts = in_place(Task(), Path(name), options.steps)
+        variants["wandb offline"] = wandb_offline
+    except ImportError:
+        print("wandb is not installed: left out")
     print(f"{'':20} {'bare step':>10} {'added':>9}  {'error':>8} {'slowdown':>9}   {options.steps} pairs of steps each")
-    for label, pairs in found.items():
-        kept = undisturbed(pairs)
-        base, added = statistics.fmean(plain for plain, _ in kept), [watched - plain for plain, watched in kept]
-        mean, error = statistics.fmean(added), statistics.stdev(added) / math.sqrt(len(added))
-        target = f"   target {TARGETS[label]:.3f}x" if label in TARGETS else ""
-        print(f"{label:20} {base * 1e6:7.0f} µs {mean * 1e6:6.1f} µs", end="")
-        print(f" {f'± {error * 1e6:.1f}':>6} µs {1 + mean / base:8.3f}x{target}")
+    task = Task()
+    with tempfile.TemporaryDirectory() as name:
+        for label, open_variant in variants.items():
+            if not options.only or label in options.only:
+                with open_variant(Task(task), Path(name)) as variant:
+                    tell(label, measure(lambda _: task.step(), variant, options.steps))
+        parts = in_place(task, Path(name), options.steps)
     step, beside = parts.pop("bare step"), parts.pop("the log's thread")
     told, inside = ", ".join(f"{part} {took * 1e6:.1f}" for part, took in parts.items()), sum(parts.values())
     share, target = inside / step, TARGETS["tuimon, scalars"] - 1
     print(f"scalars, in place: {told}: {inside * 1e6:.1f} µs, {share:.1%} of a bare step of {step * 1e6:.0f} µs", end="")
     print(f"   target {target:.1%}")
     print(f"beside the loop, on the log's own thread: {beside * 1e6:.1f} µs of processor a step, {beside / step:.1%}")
+
+
+def tell(label: str, pairs: list[tuple[float, float]]) -> None:
+    """Prints what a variant's steps took longer than the bare ones beside them: the mean, and its standard error."""
+    kept = undisturbed(pairs)
+    base, added = statistics.fmean(plain for plain, _ in kept), [watched - plain for plain, watched in kept]
+    mean, error = statistics.fmean(added), statistics.stdev(added) / math.sqrt(len(added))
+    target = f"   target {TARGETS[label]:.3f}x" if label in TARGETS else ""
+    print(f"{label:20} {base * 1e6:7.0f} µs {mean * 1e6:6.1f} µs", end="")
+    print(f" {f'± {error * 1e6:.1f}':>6} µs {1 + mean / base:8.3f}x{target}", flush=True)
 
 
 if __name__ == "__main__":

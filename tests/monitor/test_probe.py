@@ -19,6 +19,7 @@ from torch.nn.utils import parametrizations
 import tuimon
 from tuimon.log import histogram
 from tuimon.log.records import Notice, Refused
+from tuimon.monitor.activations import MOST_FORWARDS
 from tuimon.monitor.probe import DEAD_UNITS_TAG, WINDOW, Probe
 from tuimon.monitor.schedule import Schedule
 
@@ -208,6 +209,19 @@ def test_several_forwards_of_a_step_add_up(start: Start) -> None:
         model(torch.randn(16, 8)).square().mean().backward()
         training.step()
     assert training.store.histograms["activation/0"].counts.sum(1).tolist() == [2 * 16 * 6, 2 * 16 * 6]
+
+
+def test_a_sample_looks_at_a_bounded_number_of_forwards(start: Start) -> None:
+    """Where an optimizer's step is long in coming, the forwards before it are not slowed down for ever."""
+    model = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 2))
+    training = start(model, budget=1.0)
+    for _ in range(2):
+        for _ in range(MOST_FORWARDS + 9):
+            model(torch.randn(16, 8))
+        training.step()
+    counts = training.store.histograms["activation/0"].counts.sum(1)
+    assert counts.tolist() == [MOST_FORWARDS * 16 * 6] * 2
+    assert training.store.histograms["activation/2"].counts.sum(1).tolist() == [MOST_FORWARDS * 16 * 2] * 2
 
 
 class Tied(nn.Module):

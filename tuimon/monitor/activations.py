@@ -8,6 +8,7 @@ in evaluation mode and forwards without gradient (validation, a frozen teacher) 
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from torch.utils.hooks import RemovableHandle
 
 from tuimon.monitor import statistics, units
 from tuimon.monitor.layers import Layer, is_activation
+
+MOST_FORWARDS = 64  # of one layer that a sample looks at: nobody knows how many more come before the optimizer's step
 
 
 @dataclass
@@ -74,6 +77,7 @@ class ActivationWatch:
         self._edge = edge
         self._handles: list[RemovableHandle] = []
         self._chain: list[Layer] = []
+        self._forwards: Counter[str] = Counter()  # of each layer, since the sample began
         self._followed: set[str] = set()  # layers whose own output need not be measured: their activation's is
         self._own: dict[str, Seen] = {}
         self._after: dict[str, Seen] = {}
@@ -82,6 +86,7 @@ class ActivationWatch:
         """Puts the hooks on."""
         self.stop()
         self._own, self._after, self._chain = {}, {}, []
+        self._forwards.clear()
         watched = [m for m in self._model.modules() if m in self._layers or is_activation(m)]  # they may be exchanged
         self._handles = [module.register_forward_hook(_Hook(self._ran)) for module in watched]
 
@@ -101,10 +106,23 @@ class ActivationWatch:
     def _ran(self, module: nn.Module, output: Any) -> None:
         if not module.training or not torch.is_grad_enabled() or _traced():
             return
+        if self._is_passed_over(module):
+            return
         if isinstance(output, tuple) and output:
             output = output[0]  # recurrent layers: the outputs, then the state
         if isinstance(output, Tensor) and output.is_floating_point() and output.numel():
             self._edge(lambda: self._look(module, statistics.local(output.detach())))
+
+    def _is_passed_over(self, module: nn.Module) -> bool:
+        """Whether a layer was looked at often enough, or an activation follows nothing that is looked at."""
+        layer = self._layers.get(module)
+        if layer is None:
+            return not self._chain
+        self._forwards[layer.name] += 1
+        if self._forwards[layer.name] > MOST_FORWARDS:
+            self._chain = []
+            return True
+        return False
 
     @torch.no_grad()
     def _look(self, module: nn.Module, output: Tensor) -> None:
@@ -118,8 +136,6 @@ class ActivationWatch:
 
     def _look_at_activation(self, module: nn.Module, output: Tensor) -> None:
         chain, self._chain = self._chain, []
-        if not chain:
-            return
         summary, limits = statistics.summarize([output]), units.asymptotes(module)
         for layer in chain:
             self._keep(self._after, layer, _seen(layer, summary, output, limits))
