@@ -4,8 +4,8 @@ The worst case: a 64-256-256-10 MLP at batch 64 on one thread, a step of about h
 compared with a bare one right beside it, for a shared machine is faster or slower by a third from one moment to the next; the
 mean of the differences is printed with its standard error, and bare steps are compared with bare ones, to show what the figures
 are worth. What a thread of a variant's does later may fall on a bare step, so ours is told of by itself. The monitor's own
-parts are timed in place, too: between the parts of real steps, whose arrays have pushed it out of the caches. wandb is left out,
-and said to be, where it is not installed.
+parts are timed in place, too: between the parts of real steps, whose arrays have pushed it out of the caches. wandb is left
+out, and said to be, where it is not installed.
 """
 
 from __future__ import annotations
