@@ -46,30 +46,31 @@ def scientific(value: float | None, ascii: bool = False) -> str:
 
 
 def tick(value: float, step: float) -> str:
-    """An axis label for a multiple of `step`, with as many decimals as the step needs."""
+    """An axis label for a multiple of `step`, with as many digits as tell it from the next."""
     if value == 0:
         return "0"
+    digits = max(3, math.floor(math.log10(abs(value)) + 1e-9) - math.floor(math.log10(step) + 1e-9) + 1)
     if abs(value) >= 1e5:
-        return si(value)
+        return si(value, digits=digits)
     if step < 1e-4:
-        return f"{value:.3g}".replace("e-0", "e-")
+        return f"{value:.{digits}g}".replace("e-0", "e-")
     return f"{value:.{max(0, -math.floor(math.log10(step) + 1e-9))}f}"
 
 
-def si(value: float | None, ascii: bool = False) -> str:
-    """A number with an SI prefix and at most three digits: `950`, `1.2k`, `3.1M`, `5m`; beyond the prefixes, `1e32`."""
+def si(value: float | None, ascii: bool = False, digits: int = 3) -> str:
+    """A number with an SI prefix and at most so many digits: `950`, `1.2k`, `3.1M`, `5m`; beyond the prefixes, `1e32`."""
     if value is None:
         return missing(ascii)
     if not math.isfinite(value):
         return _not_finite(value)
     size = abs(value)
     if size == 0 or 1 <= size < 999.5:
-        return f"{value:.3g}"
+        return f"{value:.{digits}g}"
     thousands = math.floor(math.log10(size * 1.0005) / 3)
     if not -len(_SMALL) <= thousands <= len(_BIG):
-        return f"{value:.3g}".replace("e+", "e")
+        return f"{value:.{digits}g}".replace("e+", "e")
     prefix = _BIG[thousands - 1] if thousands > 0 else _SMALL[-thousands - 1] if thousands < 0 else ""
-    return f"{value / 1000.0**thousands:.3g}{prefix}"
+    return f"{value / 1000.0**thousands:.{digits}g}{prefix}"
 
 
 def count(value: float | None, ascii: bool = False) -> str:
@@ -109,11 +110,17 @@ def duration(seconds: float | None, ascii: bool = False) -> str:
         return missing(ascii)
     if not math.isfinite(seconds):
         return _not_finite(seconds)
+    hours = round(abs(seconds)) // 3600
+    if hours >= 48:
+        return f"{'-' if seconds < 0 else ''}{hours // 24}d {hours % 24:02d}h"
+    return clock(seconds)
+
+
+def clock(seconds: float) -> str:
+    """A span of time to the second, however long it is: `0:07`, `2:05:09`, `75:05:09`."""
     sign = "-" if seconds <= -0.5 else ""
     minutes, second = divmod(round(abs(seconds)), 60)
     hours, minute = divmod(minutes, 60)
-    if hours >= 48:
-        return f"{sign}{hours // 24}d {hours % 24:02d}h"
     return f"{sign}{hours}:{minute:02d}:{second:02d}" if hours else f"{sign}{minute}:{second:02d}"
 
 

@@ -41,6 +41,23 @@ def test_clock_ticks_are_those_of_a_clock():
     assert [t.label for t in ticks.clock(0, 0.4, 2)] == ["0s", "0.2s", "0.4s"]
 
 
+@pytest.mark.parametrize(
+    ("found", "labels"),
+    [
+        (ticks.linear(0.1, 0.10004, 2), ["0.1", "0.10002", "0.10004"]),
+        (ticks.linear(1_000_000, 1_000_050, 1), ["1M", "1.00005M"]),
+        (ticks.decades(3, 3.004, 2), ["1000", "1005", "1009"]),
+        (ticks.decades(0, 4, 4), ["1", "10", "100", "1000", "10000"]),
+        (ticks.steps(1_000_000, 1_000_020, 2), ["1 000 000", "1 000 010", "1 000 020"]),
+        (ticks.clock(270_000, 270_120, 2), ["75:00:00", "75:01:00", "75:02:00"]),
+        (ticks.clock(100_000, 100_001, 2), ["100ks", "100.0005ks", "100.001ks"]),
+    ],
+)
+def test_no_two_ticks_say_the_same(found, labels):
+    """However little they differ from each other, compared with what they are."""
+    assert [tick.label for tick in found] == labels
+
+
 def test_epoch_ticks_stand_at_their_steps():
     """The axis is in steps, its labels in epochs."""
     assert ticks.epochs(0, 1000, 2, 250.0) == [(0, "0"), (500, "2"), (1000, "4")]

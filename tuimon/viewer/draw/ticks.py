@@ -50,13 +50,13 @@ def decades(low: float, high: float, parts: int) -> list[Tick]:
     whole = range(math.floor(low), math.ceil(high) + 1)
     values = [math.log10(m) + d for d in whole for m in (1, 2, 5)]
     ticks = [Tick(v, _power(10.0**v)) for v in values if low - 1e-9 <= v <= high + 1e-9]
-    return ticks if len(ticks) >= 2 else [Tick(t.value, _power(10.0**t.value)) for t in _within(low, high, parts)]
+    return ticks if len(ticks) >= 2 else _within(low, high, parts)
 
 
 def steps(low: float, high: float, parts: int) -> list[Tick]:
-    """Ticks of an axis of steps: whole numbers, thousands set apart, with SI prefixes from 100 000 on."""
+    """Ticks of an axis of steps: whole, thousands set apart; from 100 000 on SI prefixes, where those tell them apart."""
     step = max(1.0, nice_step(high - low, parts))
-    label = format.si if high >= 1e5 else format.count
+    label = format.si if high >= 1e5 and step >= 10 ** (math.floor(math.log10(high)) - 2) else format.count
     return [Tick(value, label(value)) for value in _multiples(low, high, step)]
 
 
@@ -69,8 +69,7 @@ def epochs(low: float, high: float, parts: int, steps_per_epoch: float) -> list[
 def clock(low: float, high: float, parts: int) -> list[Tick]:
     """Ticks of an axis of elapsed seconds."""
     step = clock_step(high - low, parts)
-    label = format.duration if step >= 1 else lambda s: f"{format.tick(s, step)}s"
-    return [Tick(value, label(value)) for value in _multiples(low, high, step)]
+    return [Tick(value, _time(value, step)) for value in _multiples(low, high, step)]
 
 
 def snap(low: float, high: float, parts: int) -> tuple[float, float]:
@@ -80,8 +79,17 @@ def snap(low: float, high: float, parts: int) -> tuple[float, float]:
 
 
 def _within(low: float, high: float, parts: int) -> list[Tick]:
+    """Ticks within a part of a decade, where neither 1, 2 nor 5 lie: their values are not round, but differ."""
     step = nice_step(high - low, parts)
-    return [Tick(value, "") for value in _multiples(low, high, step)]
+    values = [(at, 10.0**at) for at in _multiples(low, high, step)]
+    return [Tick(at, format.tick(value, value * (10.0**step - 1))) for at, value in values]
+
+
+def _time(value: float, step: float) -> str:
+    """A tick of a clock; days and hours only where all ticks are hours apart."""
+    if step < 1:
+        return f"{format.tick(value, step)}s"
+    return format.clock(value) if step < 3600 else format.duration(value)
 
 
 def _multiples(low: float, high: float, step: float) -> list[float]:
@@ -90,4 +98,4 @@ def _multiples(low: float, high: float, step: float) -> list[float]:
 
 
 def _power(value: float) -> str:
-    return f"{value:.3g}" if 1e-3 <= value < 1e5 else format.scientific(value).replace(".0e", "e")
+    return f"{value:.5g}" if 1e-3 <= value < 1e5 else format.scientific(value).replace(".0e", "e")
