@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
+    _open_closed_streams()
     _never_fail_to_print()
     options = parse(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -43,10 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return STOPPED
     except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.EIO):
-            raise
-        _silence_stdout()  # whoever read our output has gone; at exit Python would try once more
-        return _PIPE_BROKEN
+        _silence_stdout()  # at exit Python would try once more
+        if error.errno in (errno.EPIPE, errno.EIO):  # whoever read our output has gone
+            return _PIPE_BROKEN
+        print(f"tuimon: {error.filename or 'Cannot write the output'}: {error.strerror or error}", file=sys.stderr)
+        return 1
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -193,6 +195,13 @@ def _verb(name: str) -> Verb:
     module = importlib.import_module(f"tuimon.commands.{_HOMES[name]}")
     found: Verb = getattr(module, "set_levers" if name == "set" else name)
     return found
+
+
+def _open_closed_streams() -> None:
+    """Puts /dev/null in the place of a closed standard stream: the next file opened would take its number, and its text."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
 
 
 def _never_fail_to_print() -> None:

@@ -219,6 +219,28 @@ def test_an_error_in_a_real_process_has_no_traceback(tmp_path: Path) -> None:
     assert first.startswith("tuimon: Cannot make") and "--runs-dir" in second
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_as_good_as_none(log: Path, closed: str) -> None:
+    """As a daemon or a careful script starts it."""
+    script = f'"{sys.executable}" -m tuimon attach one --runs-dir "$1" --json {closed}'
+    done = subprocess.run(["sh", "-c", script, "-", str(log)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "Traceback" not in done.stderr
+    assert all(json.loads(line) for line in done.stdout.splitlines())
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("verb", [("ls",), ("dump", "one"), ("attach", "one"), ("attach", "one", "--json"), ("presets",)])
+def test_a_full_disk_is_told_in_a_line(log: Path, verb: tuple[str, ...]) -> None:
+    """Where the output is redirected to."""
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "tuimon", *verb]
+        environment = os.environ | {"TUIMON_RUNS": str(log)}
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, env=environment)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "tuimon: Cannot write the output: No space left on device"
+    assert "Traceback" not in done.stderr and "ignored" not in done.stderr
+
+
 def test_detach_prints_the_name_and_returns(runs: Runs) -> None:
     """The run goes on without whoever started it."""
     done = tuimon("run", "digits-softmax", "epochs=100000", "--detach", "--name", "alone", "--runs-dir", str(runs.folder))
