@@ -237,13 +237,15 @@ async def test_events_stand_in_the_order_of_the_clock(make_run, show):
 
 
 async def test_a_run_that_says_anew_what_it_is_started_once(make_run, show):
-    """As when a lever is added: the same process."""
+    """As when a lever is added, or an activation changed: the same process. It stands where it started."""
     run = make_run()
     async with show(events := EventList(), 60, 5) as shown:
         run.start()
         run.start()
+        run.writer.event(Applied(10, "activation", "relu", "tanh"), 10)
+        run.start()
         events.update_from(run.read())
-        assert events.count() == 1 and "training started" in shown.text()
+        assert events.count() == 2 and "training started" in shown.lines()[0]
 
 
 async def test_routine_checkpoints_share_a_line(make_run, show):

@@ -77,10 +77,11 @@ class EventList(RowList):
 def fold(lines: list[Line], record: EventRecord) -> None:
     """Adds an event. Checkpoints that a run saves by itself, one after the other, share a line for each reason.
 
-    A run that says anew what it is, as one does when a lever is added, has not started again.
+    A run that says anew what it is, as one does when a lever is added or an activation changed, has not started again.
     """
-    if lines and _same_start(lines[-1].record.event, record.event):
-        lines[-1] = Line(record)
+    start = next((i for i, line in enumerate(lines) if _same_start(line.record.event, record.event)), None)
+    if start is not None:
+        lines[start] = Line(lines[start].record._replace(event=record.event))
         return
     if not _is_routine(record):
         lines.append(Line(record))
