@@ -351,6 +351,18 @@ async def test_the_header_says_what_and_how_far(make_run, show):
         assert "digits-mlp" in shown.lines()[0] and "running" in shown.lines()[0] and "step 120/400" in shown.lines()[1]
 
 
+async def test_the_speed_is_that_of_many_steps(make_run, show):
+    """One step in fifty that waits for validation halves it; what is left takes as long as that."""
+    run = make_run()
+    run.start()
+    for step in range(1, 201):
+        run.writer.scalars(step, {"throughput": 2.0 if step % 50 == 0 else 100.0})
+    async with show(header := RunHeader(), 140, 5) as shown:
+        header.set_state("running")
+        header.update_from(run.read())
+        assert "50.5 it/s  ETA 0:04" in shown.text()
+
+
 @pytest.mark.parametrize(
     ("moves", "shown_as"),
     [
