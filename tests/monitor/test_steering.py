@@ -147,6 +147,34 @@ def test_a_closure_computes_gradients_that_are_then_clipped(start: Start) -> Non
     assert training.store["grad_norm/Linear"].values[0] > 1e-3  # as the loss gave it, before clipping
 
 
+def test_logging_inside_of_a_step_is_no_boundary(start: Start) -> None:
+    """A closure that trains and logs, as Lightning's does: what is asked meanwhile acts on the next step, and on all of it."""
+    model = nn.Linear(8, 4)
+    training = start(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    answers: list[Any] = []
+
+    def rate_of_a_step(*commands: Command) -> float:
+        def closure() -> torch.Tensor:
+            training.optimizer.zero_grad()
+            loss = model(training.inputs).square().mean()
+            loss.backward()
+            for command in commands:
+                training.monitor.send(command, answers.append)
+            training.monitor.log(loss=loss)
+            return loss
+
+        before = model.bias.detach().clone()
+        training.optimizer.step(closure)
+        moved: torch.Tensor = (before - model.bias.detach()) / model.bias.grad
+        return moved.median().item()
+
+    commands = [Command("lr_scale", "set", 0.5), Command("lr_scale", "set", 0.1), Command("checkpoint", "do")]
+    rates = [rate_of_a_step(command) for command in commands] + [rate_of_a_step()]
+    assert rates == pytest.approx([0.1, 0.05, 0.01, 0.01], rel=1e-3)
+    assert [(a.step, a.note) for a in answers[:2]] == [(1, "lr 0.1 → 0.05"), (2, "lr 0.05 → 0.01")]
+    assert answers[2].step == 3
+
+
 def test_weight_decay_keeps_the_groups_proportions_and_comes_back_exactly(start: Start) -> None:
     """Off is zero in every group, a new value scales all, and the groups hold their own again after each step."""
     model = small = nn.Sequential(nn.Linear(8, 4), nn.Linear(4, 4))

@@ -2,7 +2,8 @@
 
 A `Monitor` lives in the training process. The optimizer's step hooks tell it where one step ends and the next begins; it writes
 the run's log, serves it on a socket, samples the layers and moves the levers. A boundary, where commands take effect, is each
-call of `log` and each beginning of the optimizer's step. Whatever fails in here is told once, and training goes on.
+call of `log` between two steps and each beginning of the optimizer's step. Whatever fails in here is told once, and training
+goes on.
 """
 
 from __future__ import annotations

@@ -57,6 +57,7 @@ class Steps:
         self._schedule, self._scalars, self._transfers, self._guard = probe.schedule, scalars, transfers, guard
         self._owner = threading.get_ident()
         self._nobody_steers = desk.is_empty
+        self._inside = False  # the optimizer's step, where a closure that trains (as Lightning's does) may log
         self._attend = False  # there is more to do around this step than to write its scalars
         self._pending: dict[str, float] | None = None  # the last step's own scalars, until they are written
         self._on_cuda = any(p.is_cuda for group in optimizer.param_groups for p in group["params"])
@@ -80,7 +81,7 @@ class Steps:
         self._attend = self._scope.active or self._probe.armed or self._desk.waiting
 
     def log(self, step: int | None, values: Mapping[str, Any]) -> None:
-        """Writes values of a step, with the step's own scalars if they are not written yet. A boundary."""
+        """Writes values of a step, with the step's own scalars if they are not written yet. A boundary, but inside a step."""
         try:
             if step is not None:
                 step = self._scalars.step(step, self.done)
@@ -89,7 +90,7 @@ class Steps:
             else:
                 ready, self._pending = self._pending, None
                 self._scalars.write(self.done, {**self._take_tensors(), **values} if self._pending_tensors else values, ready)
-            if not self._nobody_steers() and threading.get_ident() == self._owner:
+            if not self._nobody_steers() and not self._inside and threading.get_ident() == self._owner:
                 self._serve()
         except Exception as error:
             self._guard.report("log", error)
@@ -115,6 +116,7 @@ class Steps:
                 self._serve()
             if self._pending is not None:
                 self._write_pending()
+            self._inside = True
             if self._attend:
                 return self._prepare(args, kwargs)
         except Exception as error:
@@ -125,6 +127,7 @@ class Steps:
         if self.quiet or (self._on_cuda and self._captured()):
             return
         try:
+            self._inside = False
             self.done += 1
             groups = optimizer.param_groups
             rate = groups[0].get("lr")
