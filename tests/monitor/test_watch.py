@@ -381,6 +381,7 @@ def test_any_config_is_kept(start: Start) -> None:
     ("arguments", "options", "reason"),
     [
         ((nn.Linear(1, 1), ["a", "b"]), {}, "Cannot watch a list: no optimizer of torch"),
+        ((nn.Linear(1, 1), argparse.Namespace(param_groups=[])), {}, "Cannot watch a Namespace: no optimizer of torch"),
         (("model", None), {}, "Cannot watch a str: no torch.nn.Module"),
         ((), {"config": 3}, "Cannot keep a int as the run's config"),
         ((), {"settings": {"clip_nrm": 1.0}}, "Cannot start with clip_nrm"),
@@ -398,6 +399,27 @@ def test_wrong_arguments_are_told_before_anything_is_made(
     with pytest.raises(TuimonError, match=reason):
         tuimon.watch(*(arguments or (model, torch.optim.SGD(model.parameters()))), runs_dir=tmp_path / "runs", **options)
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
+
+
+def test_an_optimizer_is_found_inside_of_its_wrapper(start: Start) -> None:
+    """As accelerate's, which is an optimizer to `isinstance` and was never set up as one."""
+
+    class Wrapper(torch.optim.Optimizer):
+        def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+            self.optimizer = optimizer
+
+        param_groups = property(lambda self: self.optimizer.param_groups)
+
+        def step(self, closure: Any = None) -> None:
+            self.optimizer.step(closure)
+
+    model = nn.Linear(8, 4)
+    training = start(model, Wrapper(torch.optim.SGD(model.parameters(), lr=0.5)))
+    training.model(training.inputs).sum().backward()
+    training.optimizer.step()
+    training.monitor.log(loss=1.0)
+    assert training.store["lr"].last == 0.5 and training.monitor.step == 1
+    assert training.events(RunStarted)[-1].optimizer == "SGD"
 
 
 def test_a_handler_may_return_a_path_or_nothing(start: Start) -> None:

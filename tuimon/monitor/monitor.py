@@ -37,6 +37,7 @@ from tuimon.monitor.steps import Steps
 from tuimon.monitor.transfers import Transfers
 from tuimon.process import this_process
 
+_HOOKS = "_optimizer_step_pre_hooks"  # what an optimizer of torch's has, and no wrapper that only looks like one
 HOLD_S = 0.05  # longest time that a step's scalars wait to be written together with the next steps'
 
 
@@ -62,7 +63,7 @@ def watch(
 
     Args:
         model: the model, on its device.
-        optimizer: what trains it; its steps are the run's steps.
+        optimizer: what trains it; its steps are the run's steps. Of one that accelerate has wrapped, the one inside.
         name: the run's name; the script's name and the time when left out.
         runs_dir: where runs live; `$TUIMON_RUNS`, else `./runs`, when left out.
         run_dir: the run's own folder, where it is known already; `name` and `runs_dir` do not matter then.
@@ -83,6 +84,7 @@ def watch(
 
     An optimizer is watched by one monitor: a second `watch` closes the first.
     """
+    optimizer = _innermost(optimizer)
     _check_arguments(model, optimizer, config, settings or {})
     folder = Path(run_dir) if run_dir is not None else new_run_folder(runs_dir, name)
     for other in ending.still_open():
@@ -342,12 +344,19 @@ class Monitor:
             self._guard.report("start or end", error)
 
 
+def _innermost(optimizer: Any) -> Any:
+    """The optimizer that makes the steps: accelerate's, which transformers' trainer hands out, is a wrapper without hooks."""
+    while not hasattr(optimizer, _HOOKS) and hasattr(optimizer, "optimizer"):
+        optimizer = optimizer.optimizer
+    return optimizer
+
+
 def _check_arguments(model: object, optimizer: object, config: object, settings: Mapping[str, float]) -> None:
     if not isinstance(model, nn.Module):
         raise TuimonError(
             f"Cannot watch a {type(model).__name__}: no torch.nn.Module.", "It is tuimon.watch(model, optimizer)."
         )
-    if not hasattr(optimizer, "param_groups"):
+    if not hasattr(optimizer, _HOOKS):
         hint = "It is tuimon.watch(model, optimizer); each of several optimizers is watched by a call of its own."
         raise TuimonError(f"Cannot watch a {type(optimizer).__name__}: no optimizer of torch.", hint)
     if config is not None and not isinstance(config, Mapping) and not hasattr(config, "__dict__"):
