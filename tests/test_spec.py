@@ -28,6 +28,7 @@ from tuimon.spec import (
 
 SECTION = [name.removeprefix("regularization.") for name in (f.key for f in fields()) if name.startswith("regularization.")]
 NAMED = [field.key for field in fields() if field.key.endswith(".name")]
+TABLE = "a table of texts, finite numbers, true and false, and lists and tables of these"
 
 
 def refusal(*overrides: str) -> str:
@@ -100,7 +101,12 @@ def test_short_names_and_ends_of_keys_are_found(name: str, key: str):
         ("hidden=64,a", "model.hidden = [64, 'a']: must be a list of whole numbers of at least 1 and at most 65536"),
         ("hidden=0", "model.hidden = [0]: must be a list of whole numbers of at least 1 and at most 65536"),
         ("betas=0.9", "optimizer.betas = [0.9]: must be a list of 2 numbers of at least 0 and below 1"),
-        ("model.options=3", "model.options = 3: must be a table"),
+        ("model.options=3", f"model.options = 3: must be {TABLE}"),
+        ("model.options.rate=nan", f"model.options = {{'rate': nan}}: must be {TABLE}"),
+        ("model.options.sizes=[1, {a = 1e400}]", f"model.options = {{'sizes': [1, {{'a': inf}}]}}: must be {TABLE}"),
+        ("model.options.size=9223372036854775808", f"model.options = {{'size': {2**63}}}: must be {TABLE}"),
+        (f"epochs={10**400}", f"training.epochs = {10**400}: must be a whole number of at least 1 and at most 1000000"),
+        (f"lr={10**400}", f"optimizer.lr = {10**400}: must be a number above 0 and at most 1000"),
         (
             "optimizer=adem",
             f"optimizer.name = 'adem': must be one of {', '.join(OPTIMIZERS)}; did you mean adam?",
@@ -152,6 +158,10 @@ def test_a_model_file_named_in_a_file_is_relative_to_that_file(tmp_path: Path):
         ("[training]\nepochs = true\n", ": training.epochs = True: must be a whole number"),
         ("title = 3\n", ": title = 3: must be text"),
         ("text = 'one'\n", ": text = 'one': must be a list of texts"),
+        ("[model.options]\nday = 2026-01-01\n", ": model.options = {'day': datetime.date(2026, 1, 1)}: must be a table"),
+        (f"[training]\nepochs = {10**400}\n", f": training.epochs = {10**400}: must be a whole number"),
+        ("seed = " + 5000 * "9", ": not valid TOML: Exceeds the limit"),
+        ("a = " + 2000 * "[" + 2000 * "]", ": not valid TOML: "),
     ],
 )
 def test_a_wrong_file_is_one_line_with_its_name(tmp_path: Path, toml: str, message: str):
@@ -162,6 +172,12 @@ def test_a_wrong_file_is_one_line_with_its_name(tmp_path: Path, toml: str, messa
         load_spec(path)
     assert str(raised.value).startswith(f"{path}{message}")
     assert "\n" not in str(raised.value)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path):
+    """As some editors write one."""
+    (tmp_path / "mine.toml").write_text('preset = "digits-cnn"\r\n', encoding="utf-8-sig")
+    assert load_spec(tmp_path / "mine.toml") == load_spec("digits-cnn")
 
 
 def test_what_is_neither_preset_nor_file_names_the_nearest_preset():

@@ -21,7 +21,8 @@ FieldType = Literal["int", "float", "bool", "text", "ints", "floats", "texts", "
 
 _SCALARS: dict[type, FieldType] = {int: "int", float: "float", bool: "bool", str: "text"}
 _LISTS: dict[type, FieldType] = {int: "ints", float: "floats", str: "texts"}
-_NAMES = {"int": "a whole number", "float": "a number", "bool": "true or false", "text": "text", "table": "a table"}
+_TABLE = "a table of texts, finite numbers, true and false, and lists and tables of these"
+_NAMES = {"int": "a whole number", "float": "a number", "bool": "true or false", "text": "text", "table": _TABLE}
 _PLURALS = {"ints": "whole numbers", "floats": "numbers", "texts": "texts"}
 _WORDS = {"true": True, "false": False}
 
@@ -82,7 +83,7 @@ def check(field: FieldInfo, value: Any) -> Any:
         TuimonError: one line that names the key, the value and what is allowed.
     """
     if field.type == "table":
-        return _require(isinstance(value, dict), field, value, value)
+        return _require(isinstance(value, dict) and _is_plain(value), field, value, value)
     if field.type in _PLURALS:
         _require(isinstance(value, list | tuple) and field.length in (None, len(value)), field, value)
         return tuple(_check_item(field, item, value) for item in value)
@@ -107,7 +108,7 @@ def guess(text: str) -> Any:
     """A value of no known type: what TOML would read, else the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return _unquoted(text)
 
 
@@ -169,8 +170,8 @@ def _check_item(field: FieldInfo, item: Any, value: Any) -> Any:
     if field.type in ("int", "ints"):
         return _in_range(field, _whole(field, item, value), value)
     if field.type in ("float", "floats"):
-        _require(isinstance(item, int | float) and not isinstance(item, bool) and math.isfinite(item), field, value)
-        return _in_range(field, float(item), value)
+        _require(isinstance(item, int | float) and not isinstance(item, bool) and abs(item) < math.inf, field, value)
+        return float(_in_range(field, item, value))  # in this order: a whole number may be too large for a float
     if field.type == "bool":
         return _require(isinstance(item, bool), field, value, item)
     _require(isinstance(item, str), field, value)
@@ -178,8 +179,22 @@ def _check_item(field: FieldInfo, item: Any, value: Any) -> Any:
 
 
 def _whole(field: FieldInfo, item: Any, value: Any) -> int:
-    is_whole = isinstance(item, int | float) and not isinstance(item, bool) and float(item).is_integer()
+    is_whole = isinstance(item, int | float) and not isinstance(item, bool) and item % 1 == 0
     return int(_require(is_whole, field, value, item))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value of a table can stand in a spec and in a log alike: TOML has dates, JSON has no NaN."""
+    match value:
+        case dict():
+            return all(map(_is_plain, value.values()))
+        case list() | tuple():
+            return all(map(_is_plain, value))
+        case bool() | str():
+            return True
+        case int():
+            return -(2**63) <= value < 2**63
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _in_range(field: FieldInfo, number: Any, value: Any) -> Any:

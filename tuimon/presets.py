@@ -64,13 +64,13 @@ def read_toml(path: Path) -> dict[str, Any]:
         TuimonError: it cannot be read, or is not TOML; names the file and the line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         return tomllib.loads(text)
     except OSError as error:
         raise TuimonError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise TuimonError(f"{path}: not a text file in UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of a number too long for Python, or of tables nested too deep
         raise TuimonError(_syntax_error(path, text, str(error))) from error
 
 
@@ -87,6 +87,7 @@ def _info(name: str, path: Path) -> PresetInfo:
 
 def _syntax_error(path: Path, text: str, message: str) -> str:
     place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
-    line = place[1] if place and place[1] else str(text.count("\n") + 1)
-    what = message[: place.start()] if place else message
-    return f"{path}, line {line}: not valid TOML: {what}"
+    if place is None:
+        return f"{path}: not valid TOML: {message}"
+    line = place[1] or str(text.count("\n") + 1)
+    return f"{path}, line {line}: not valid TOML: {message[: place.start()]}"
