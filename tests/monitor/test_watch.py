@@ -384,6 +384,7 @@ def test_any_config_is_kept(start: Start) -> None:
         ((nn.Linear(1, 1), argparse.Namespace(param_groups=[])), {}, "Cannot watch a Namespace: no optimizer of torch"),
         (("model", None), {}, "Cannot watch a str: no torch.nn.Module"),
         ((), {"config": 3}, "Cannot keep a int as the run's config"),
+        ((), {"total_steps": "100"}, "Cannot take total_steps = '100'"),
         ((), {"settings": {"clip_nrm": 1.0}}, "Cannot start with clip_nrm"),
         ((), {"settings": {"l2": -1.0}}, "Cannot start with l2 = -1.0"),
         ((), {"name": "latest"}, "latest means the newest run"),
@@ -399,6 +400,13 @@ def test_wrong_arguments_are_told_before_anything_is_made(
     with pytest.raises(TuimonError, match=reason):
         tuimon.watch(*(arguments or (model, torch.optim.SGD(model.parameters()))), runs_dir=tmp_path / "runs", **options)
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
+
+
+def test_numbers_that_are_not_whole_lose_no_description(start: Start) -> None:
+    """Reckoned with a division, a float's way of writing, or without an end."""
+    for given, kept in ((1e4, 10_000), (46.875, 47), (math.inf, None), (np.float64(3), 3)):
+        started = start(total_steps=given, steps_per_epoch=given, seed=given).events(RunStarted)[-1]
+        assert (started.total_steps, started.steps_per_epoch, started.seed) == (kept, kept, kept)
 
 
 def test_an_optimizer_is_found_inside_of_its_wrapper(start: Start) -> None:

@@ -9,6 +9,7 @@ goes on.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -86,6 +87,8 @@ def watch(
     """
     optimizer = _innermost(optimizer)
     _check_arguments(model, optimizer, config, settings or {})
+    total_steps, steps_per_epoch = _whole("total_steps", total_steps), _whole("steps_per_epoch", steps_per_epoch)
+    seed = _whole("seed", seed)
     folder = Path(run_dir) if run_dir is not None else new_run_folder(runs_dir, name)
     for other in ending.still_open():
         if isinstance(other, Monitor) and other._optimizer is optimizer:  # a notebook's cell run again
@@ -365,6 +368,14 @@ def _check_arguments(model: object, optimizer: object, config: object, settings:
     for name, value in settings.items():
         if name not in known or not value >= 0:
             raise TuimonError(f"Cannot start with {name} = {value!r}.", f"Settings are {', '.join(sorted(known))}, from 0.")
+
+
+def _whole(name: str, number: Any) -> int | None:
+    """A whole number as a script may reckon it: 1e4, or the samples by the batch, whose last part is a step, too."""
+    try:
+        return None if number is None or not math.isfinite(number) else math.ceil(number)
+    except TypeError as error:
+        raise TuimonError(f"Cannot take {name} = {number!r}.", "Give a number.") from error
 
 
 def _named(config: object) -> dict[str, Any]:
