@@ -49,7 +49,8 @@ def test_a_run_is_found_by_path(folder: Path, tmp_path: Path, monkeypatch: pytes
         ("mlp", "several runs: mlp-02, mlp-01"),
         ("mpl-02", "The nearest: mlp-02"),
         ("zzz", "The newest: mlp-02, cnn-01"),
-        ("", "several"),
+        ("", "name is empty"),
+        ("~nobody-is-called-so", "No run called"),
     ],
 )
 def test_a_name_that_means_no_run_names_the_nearest(folder: Path, text: str, reason: str) -> None:
@@ -57,6 +58,34 @@ def test_a_name_that_means_no_run_names_the_nearest(folder: Path, text: str, rea
     with pytest.raises(TuimonError) as error:
         find_run(text, folder)
     assert reason in str(error.value)
+
+
+def test_an_empty_name_never_means_the_only_run(tmp_path: Path) -> None:
+    """`tuimon stop "$RUN"`, where that was never set."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "events.out.tfevents.1.host.1.0.run").touch()
+    with pytest.raises(TuimonError, match="name is empty"):
+        find_run("", tmp_path)
+
+
+def test_a_folder_of_data_does_not_hide_a_run(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That lies where the user is, and is called as runs begin; one within the folder of runs counts."""
+    here = tmp_path / "here"
+    (here / "cnn").mkdir(parents=True)
+    monkeypatch.chdir(here)
+    assert find_run("cnn", folder) == folder / "cnn-01"
+    (folder / "cnn").mkdir()
+    with pytest.raises(TuimonError, match="holds no log of its own"):
+        find_run("cnn", folder)
+
+
+def test_a_current_folder_that_is_gone_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another terminal removed it."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(TuimonError, match="current folder is no longer there"):
+        runs_dir()
 
 
 def test_a_folder_with_logs_deeper_in_it_names_them(folder: Path) -> None:

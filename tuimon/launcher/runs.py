@@ -20,7 +20,15 @@ _LISTED = 100  # files to look at, in search of something to suggest
 
 def runs_dir(option: str | Path | None = None) -> Path:
     """Where runs live: `option`, else $TUIMON_RUNS, else ./runs (TensorBoard's own default). Absolute; need not exist."""
-    return Path(option or os.environ.get("TUIMON_RUNS") or "runs").expanduser().absolute()
+    return _absolute(option or os.environ.get("TUIMON_RUNS") or "runs")
+
+
+def _absolute(path: str | Path) -> Path:
+    """`~` of a user that there is not stays as it is."""
+    try:
+        return Path(os.path.expanduser(path)).absolute()
+    except FileNotFoundError:
+        raise TuimonError("The current folder is no longer there.", "Change to another one with `cd`.") from None
 
 
 def is_resumable(run: Path) -> bool:
@@ -47,21 +55,26 @@ def find_run(text: str, directory: Path) -> Path:
     Raises:
         TuimonError: none or several; the text names the nearest ones.
     """
+    if not text:  # as of a shell's variable that is not set: not the only run that there is
+        raise TuimonError("Which run is meant? Its name is empty.", "`tuimon ls` lists them.")
     runs = list_runs(directory)
     if text == _LATEST and runs:
         return runs[0]
-    for candidate in (directory / text, Path(text).expanduser().absolute()):
-        if text and event_files(candidate):
+    named, path = directory / text, _absolute(text)
+    for candidate in (named, path):
+        if event_files(candidate):
             return candidate
-        if text and candidate.is_dir():
+    begin_so = any(run.name.startswith(text) for run in runs)  # beside a folder of data called `digits`, say
+    for candidate in (named,) if begin_so else (named, path):
+        if candidate.is_dir():
             raise _without_log(candidate)
     return _by_prefix(text, runs, directory)
 
 
 def _without_log(folder: Path) -> TuimonError:
     """Other frameworks put logs in folders within a run's: train, validation."""
-    within = itertools.islice((str(file.parent.relative_to(folder)) for file in folder.rglob(f"*{_EVENTS}*")), _LISTED)
-    names = sorted({name for name in within if name != "."})
+    files = itertools.chain(folder.glob(f"*/*{_EVENTS}*"), folder.glob(f"*/*/*{_EVENTS}*"))  # no deeper: it may be a home
+    names = sorted({str(file.parent.relative_to(folder)) for file in itertools.islice(files, _LISTED)})
     hint = f"There are some within it: {', '.join(names[:5])}." if names else "A log's file is named events.out.tfevents.…"
     return TuimonError(f"{folder} holds no log of its own.", hint)
 
