@@ -17,7 +17,7 @@ from tuimon.launcher.commands import describe
 from tuimon.launcher.status import Status
 from tuimon.launcher.summary import loss_tag
 from tuimon.log.batch import EventRecord
-from tuimon.log.records import Applied, CheckpointSaved, Finding, Gap, Launched, Notice, Refused, RunStarted
+from tuimon.log.records import Applied, CheckpointSaved, Finding, Gap, Launched, Notice, Process, Refused, RunStarted
 from tuimon.log.store import Store
 
 _REWRITE_S = 0.2
@@ -41,6 +41,7 @@ class Printer:
         self._drawn = False
         self._next = 0.0
         self._told: tuple[int, int] = (-1, -1)  # step and epoch of the last line
+        self._trains: tuple[Process, str] | None = None  # who trains what, as was told last
 
     def line(self, text: str) -> None:
         """Writes a line of its own, with the time; never over the line that rewrites itself."""
@@ -49,7 +50,7 @@ class Printer:
     def event(self, record: EventRecord) -> None:
         """Writes what happened, if it is something to tell."""
         text = event_text(record)
-        if text:
+        if text and not self._is_told_again(record, text):
             self.line(text)
 
     def progress(self, store: Store, status: Status, last: bool = False) -> None:
@@ -66,6 +67,13 @@ class Printer:
     def close(self) -> None:
         """Leaves the cursor at the start of a fresh line."""
         self._write(self._erase())
+
+    def _is_told_again(self, record: EventRecord, text: str) -> bool:
+        """Whether a training process describes itself anew and says the same in a line: its levers have changed, say."""
+        if not isinstance(record.event, RunStarted):
+            return False
+        before, self._trains = self._trains, (record.event.process, text)
+        return before == self._trains
 
     def _tell_plainly(self, store: Store, status: Status, now: float, last: bool) -> None:
         told = store.step, epoch(store) or 0

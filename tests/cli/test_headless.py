@@ -15,6 +15,7 @@ import termios
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from conftest import wait_until
@@ -249,3 +250,22 @@ def test_a_finding_is_told_once_in_lines_and_as_json(runs: Runs) -> None:
     (finding,) = [line for line in map(json.loads, out.splitlines()) if line["kind"] == "finding"]
     assert finding["finding"]["rule"] == "non-finite-loss" and finding["step"] == 5
     assert err.count("error: loss is nan since step 5") == 1
+
+
+def test_what_trains_is_told_once_by_each_attempt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A trainer describes itself again when it has levers of its own, and when one of them changed the model."""
+    from tuimon.headless import follow
+    from tuimon.log.records import Ended, LeverInfo, RunStarted
+    from tuimon.log.writer import LogWriter
+    from tuimon.process import this_process
+
+    started = RunStarted(name="a", process=this_process(), model="mlp", optimizer="adam")
+    log = LogWriter(tmp_path / "a", "run")
+    log.event(started)
+    log.event(msgspec.structs.replace(started, levers=(LeverInfo("sparsity", "number", 0.0),)))
+    log.event(msgspec.structs.replace(started, first_step=40))
+    log.event(Ended(how="finished", step=40))
+    log.close()
+    assert follow(tmp_path / "a") == 0
+    told = [line.partition("training ")[2] for line in capsys.readouterr().out.splitlines() if "training " in line]
+    assert told == ["mlp · adam", "mlp · adam, from step 40"]
