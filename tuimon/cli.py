@@ -106,7 +106,7 @@ def _add_run(verbs: _Verbs) -> None:
     parser.add_argument("settings", metavar="key=value", nargs="*", help="lr=0.01, epochs=5, model.hidden=[64,64], …")
     _runs_dir(parser)
     parser.add_argument("--name", help="what to call the run (default: the preset's name and a number)")
-    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda or cuda:N (default: what the spec says)")
+    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default: what the spec says)")
     parser.add_argument("--detach", action="store_true", help="start it, print its name, and return")
     _output(parser)
 
@@ -125,7 +125,7 @@ def _add_compare(verbs: _Verbs) -> None:
     text = "presets or .toml files, which are started, and runs, which are opened; key=value changes all that are started"
     _complete(parser.add_argument("sources", metavar="PRESET|SPEC.toml|RUN|key=value", nargs="+", help=text), "runs")
     _runs_dir(parser)
-    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda or cuda:N (default: what each spec says)")
+    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default: what each spec says)")
     _output(parser)
 
 
@@ -133,7 +133,7 @@ def _add_resume(verbs: _Verbs) -> None:
     parser = _add(verbs, "resume", "Go on with a run that has ended, from its last checkpoint, and watch it.")
     _complete(parser.add_argument("run", metavar="RUN", help=_RUN_HELP), "runs")
     _runs_dir(parser)
-    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda or cuda:N (default: as before)")
+    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default: as before)")
     parser.add_argument("--detach", action="store_true", help="start it, print its name, and return")
     _output(parser)
 

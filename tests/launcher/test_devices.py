@@ -25,6 +25,7 @@ def cuda_build(monkeypatch: pytest.MonkeyPatch) -> None:
         ("cuda", "cuda", "cuda:1", "1"),
         ("cuda:0", "cuda", "cuda:0", "0"),
         ("cpu", "cpu", "cpu", None),
+        ("mps", "mps", "mps", None),
     ],
 )
 def test_the_choice_among_two_gpus(text: str, device: str, label: str, visible: str | None) -> None:

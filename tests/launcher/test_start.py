@@ -15,6 +15,8 @@ from conftest import wait_until
 from launching import Runs
 from tuimon.errors import TuimonError
 from tuimon.launcher import start as start_module
+from tuimon.launcher.client import send
+from tuimon.launcher.commands import parse_setting
 from tuimon.launcher.devices import Device
 from tuimon.launcher.glance import lifecycle
 from tuimon.launcher.spawn import supervise
@@ -137,6 +139,10 @@ def test_what_cannot_be_resumed_is_refused(tmp_path: Path, runs: Runs) -> None:
     (run / "checkpoints" / "last.pt").touch()
     with pytest.raises(TuimonError, match="it is running"):
         resume_run(run)
+    send(run, parse_setting("pause"))
+    with pytest.raises(TuimonError, match="it is paused") as error:
+        resume_run(run)
+    assert "tuimon set live resume" in error.value.hint
 
 
 def test_a_run_that_has_ended_is_resumed_where_it_was_started(

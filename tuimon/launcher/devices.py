@@ -16,7 +16,7 @@ from typing import Any
 
 from tuimon.errors import TuimonError
 
-_HINT = "A device is auto, cpu, cuda or cuda:N; `tuimon doctor` lists what this machine has."
+_HINT = "A device is auto, cpu, cuda, cuda:N or mps; `tuimon doctor` lists what this machine has."
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,15 @@ def choose_device(text: str = "auto", available: Sequence[Gpu] | None = None) ->
     """Chooses what `text` asks for.
 
     Args:
-        text: `auto` (the GPU with the most free memory, else the CPU), `cpu`, `cuda` (the same, but there must be one), or
-            `cuda:N`.
+        text: `auto` (the GPU with the most free memory, else the CPU), `cpu`, `cuda` (the same, but there must be one),
+            `cuda:N`, or `mps`, of which torch alone knows whether there is one.
         available: the graphics processors to choose from; looked up when None.
 
     Raises:
         TuimonError: no such device, or a torch that cannot use it.
     """
-    if text == "cpu":
-        return Device("cpu", {}, "cpu")
+    if text in ("cpu", "mps"):
+        return Device(text, {}, text)
     if not re.fullmatch(r"auto|cuda(:\d+)?", text):
         raise TuimonError(f"Unknown device {text!r}.", _HINT)
     seen = gpus() if available is None else list(available)

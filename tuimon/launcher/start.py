@@ -37,7 +37,7 @@ def start(
         spec: what to train; not looked at when resuming.
         runs_dir: where the run's folder is made.
         name: the folder's name; None: made from the spec's name and a number.
-        device: auto, cpu, cuda, cuda:N; None: what the spec says.
+        device: auto, cpu, cuda, cuda:N, mps; None: what the spec says.
         resume: go on with the existing run `name`, from its own spec and last checkpoint.
 
     Returns:
@@ -167,7 +167,8 @@ def _only_one(run: Path) -> Iterator[None]:
         fcntl.flock(folder, fcntl.LOCK_EX)
         status = lifecycle(run).status()
         if status.live or status.state == "unknown":
-            raise TuimonError(f"Cannot resume {run.name}: it is {status.state} {status.detail}".rstrip() + ".")
+            hint = f"`tuimon set {run.name} resume` ends the pause." if status.state == "paused" else ""
+            raise TuimonError(f"Cannot resume {run.name}: it is {status.state} {status.detail}".rstrip() + ".", hint)
         yield
     finally:
         os.close(folder)
