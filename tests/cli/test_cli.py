@@ -114,6 +114,13 @@ def test_set_without_a_setting_names_the_levers(runs: Runs) -> None:
     assert "lr_scale (1 at the start), paused (off at the start), stop" in done.stderr
 
 
+def test_set_without_a_setting_says_that_a_run_has_not_begun(runs: Runs) -> None:
+    """Rather than that it has no levers."""
+    runs.script("a", "import time; time.sleep(60)")
+    done = tuimon("set", "a", "--runs-dir", str(runs.folder))
+    assert done.returncode == 1 and "Levers of a: none yet: it has not begun to train." in done.stderr
+
+
 def test_stop_stops(runs: Runs) -> None:
     """Gracefully, and says so; a second time there is nothing to stop."""
     run = runs.start("a")

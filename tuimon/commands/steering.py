@@ -19,7 +19,8 @@ def set_levers(options: argparse.Namespace) -> int:
     commands = [parse_setting(setting) for setting in options.settings]
     run = find_run(options.run, runs_dir(options.runs_dir))
     if not commands:
-        raise TuimonError("Which lever is to be set?", f"Levers of {run.name}: {_levers(run)}.")
+        levers = _levers(run) or "none yet: it has not begun to train"
+        raise TuimonError("Which lever is to be set?", f"Levers of {run.name}: {levers}.")
     code = 0
     for command in commands:
         answer = client.send(run, command)
