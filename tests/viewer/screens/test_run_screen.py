@@ -294,6 +294,17 @@ async def test_one_panel_takes_the_window_and_gives_it_back(runs_dir: Path, make
         assert pilot.app.screen is screen
 
 
+async def test_a_window_that_grows_shows_all_panels(runs_dir: Path, make_run: Any) -> None:
+    """Whatever was looked at while there was room for one; z, which could do nothing then, said so."""
+    async with TuimonApp(runs_dir, make_run("r")).run_test(size=(80, 24), notifications=True) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("tab", "4", "z")
+        await seen(pilot, "A window of this size")
+        await pilot.resize_terminal(120, 36)
+        await seen(pilot, "gradient · fc1")
+        assert screen.layout_now == "medium"
+
+
 async def test_a_click_on_a_footer_key_presses_it(runs_dir: Path, make_run: Any) -> None:
     """As does a click on a page's title."""
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(80, 24), notifications=True) as pilot:

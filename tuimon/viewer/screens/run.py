@@ -14,7 +14,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from tuimon.viewer.draw.rows import shorten
-from tuimon.viewer.keys import bindings
+from tuimon.viewer.keys import Key, bindings
 from tuimon.viewer.opened import UNREAD
 from tuimon.viewer.screens.key_bar import KeyBar
 from tuimon.viewer.screens.page_tabs import PageTabs
@@ -56,6 +56,7 @@ _TWO_LINES = 48  # cells that the header needs for everything but how a run ende
 SLOW_PANELS = ("layers", "detail", "histogram", "findings", "metrics")
 _SLOW_EVERY_S = 1.0
 _LEAST_HEIGHT = 12  # below, the panels alone
+_NO_ROOM = "A window of this size shows one panel at a time."
 _LOSSES = ("loss/train", "loss/val")
 
 
@@ -114,6 +115,12 @@ class RunScreen(SteeringScreen):
     def on_screen_resume(self) -> None:
         """Catches up with what came while another screen was in front."""
         self._update(all_at_once=True)
+
+    def why_not(self, key: Key) -> str:
+        """Also that there is only one panel anyway."""
+        if key.action == "zoom_panel" and self.room == "single":
+            return _NO_ROOM
+        return super().why_not(key)
 
     def runs_changed(self, paths: set[Path]) -> None:
         """New records, or another state."""
@@ -196,7 +203,7 @@ class RunScreen(SteeringScreen):
 
     def _go_to(self, page: int) -> None:
         self.page = page
-        if not in_overview(page, self.layout_now):
+        if self.room != "single" and not in_overview(page, self.room):
             self.single = True
         self._arrange(self.size.width, self.size.height)
         self._focus_page(page)
@@ -236,6 +243,9 @@ class RunScreen(SteeringScreen):
 
     def action_zoom_panel(self) -> None:
         """One page in the whole window, or all of them again."""
+        if self.room == "single":
+            self.notify(_NO_ROOM, timeout=3)
+            return
         self.single = not self.single
         self._arrange(self.size.width, self.size.height)
 
