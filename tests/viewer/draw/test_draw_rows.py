@@ -1,6 +1,6 @@
 """Rows of spans: cut, padded, written over, shortened."""
 
-from tuimon.viewer.draw.rows import Span, clip, fit, overlay, runs, shorten, text_of
+from tuimon.viewer.draw.rows import Span, cells, clip, fit, overlay, runs, shorten, text_of, width_of
 
 ROW = [Span("abc", "x"), Span("def", "y")]
 
@@ -40,3 +40,14 @@ def test_names_are_shortened_in_the_middle():
     assert shorten("encoder.layer.11.output", 11, ascii=True) == "encod~utput"
     assert shorten("fc1", 3) == "fc1"
     assert [len(shorten("encoder", width)) for width in range(8)] == list(range(8))
+
+
+def test_wide_characters_take_two_cells():
+    """A name in Chinese leaves the columns after it where they are; a half of a character is a space."""
+    name = "层-模型🎉"
+    assert [cells(text) for text in (name, "größe", "e\u0301", "⠒█…→")] == [9, 5, 1, 4]
+    row = [Span(name), Span("ab")]
+    assert [text_of(fit(row, width)) for width in (3, 4, 10, 12)] == ["层-", "层- ", "层-模型🎉a", "层-模型🎉ab "]
+    assert all(cells(shorten(name, width)) <= width for width in range(10)) and shorten(name, 6) == "层…🎉"
+    assert text_of(overlay(row, 9, "X", "m")) == "层-模型🎉Xb"
+    assert width_of(clip([Span(name)], 5)) == 5

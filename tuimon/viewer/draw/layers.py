@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tuimon import format
 from tuimon.viewer.draw.histogram import Exponents, histogram_line
-from tuimon.viewer.draw.rows import Row, Span, fit, shorten
+from tuimon.viewer.draw.rows import Row, Span, cells, fit, shorten, width_of
 
 Key = Literal["name", "type", "grad_norm", "gradient", "dead", "saturated", "update_ratio"]
 
@@ -83,7 +83,7 @@ def layer_columns(layers: Sequence[Layer], width: int) -> list[Column]:
     widths = {spec.key: spec.least for spec in kept}
     spare = width - sum(widths.values()) - _GAP * (len(kept) - 1)
     wishes = {
-        "name": min(max((len(layer.name) for layer in layers), default=0), 40),
+        "name": min(max((cells(layer.name) for layer in layers), default=0), 40),
         "type": min(max((len(layer.type) for layer in layers), default=0), 14),
         "dead": 11,
         "gradient": 25,
@@ -196,9 +196,10 @@ def _alarm(fraction: float) -> tuple[str, str]:
 
 def _aligned(key: Key, text: str, width: int, ascii: bool) -> str:
     text = shorten(text, width, ascii)
-    return text.ljust(width) if key in ("name", "type", "gradient") else text.rjust(width)
+    pad = " " * (width - cells(text))
+    return text + pad if key in ("name", "type", "gradient") else pad + text
 
 
 def _pad(row: Row, start: int) -> Row:
-    used = sum(len(span.text) for span in row)
+    used = width_of(row)
     return [Span(" " * (start - used))] if start > used else []

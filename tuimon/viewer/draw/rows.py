@@ -6,13 +6,18 @@ colours. Knows nothing of terminals, widgets or themes. Pure functions, any thre
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from functools import lru_cache
+from itertools import accumulate, groupby
 from typing import NamedTuple
+
+_PLAIN = re.compile(r"[ -\u02ff\u2010-\u2027\u2190-\u2199\u2500-\u25fc\u2800-\u28ff]*")  # a cell each: all that is drawn
 
 
 class Span(NamedTuple):
-    """A stretch of text of one meaning. Every character is one cell wide."""
+    """A stretch of text of one meaning. What is drawn has characters of one cell; names may have wider ones, see `cells`."""
 
     text: str
     style: str = ""
@@ -26,9 +31,14 @@ def text_of(row: Iterable[Span]) -> str:
     return "".join(span.text for span in row)
 
 
+def cells(text: str) -> int:
+    """How many cells the text takes: two for most East Asian characters and emoji, none for accents that combine."""
+    return len(text) if _PLAIN.fullmatch(text) else sum(map(_cells, text))
+
+
 def width_of(row: Iterable[Span]) -> int:
     """How many cells the row takes."""
-    return sum(len(span.text) for span in row)
+    return sum(cells(span.text) for span in row)
 
 
 def fit(row: Iterable[Span], width: int) -> Row:
@@ -38,8 +48,11 @@ def fit(row: Iterable[Span], width: int) -> Row:
     for text, style in row:
         if left <= 0:
             break
-        kept.append(Span(text[:left], style))
-        left -= len(text)
+        part = _head(text, left)
+        kept.append(Span(part, style))
+        left -= cells(part)
+        if part != text:
+            break
     if left > 0:
         kept.append(Span(" " * left))
     return kept
@@ -48,7 +61,7 @@ def fit(row: Iterable[Span], width: int) -> Row:
 def clip(row: Sequence[Span], width: int, ascii: bool = False) -> Row:
     """As `fit`, but a row that loses more than spaces says so in its last cell."""
     kept = fit(row, width)
-    if len(text_of(row).rstrip()) <= width or not kept:
+    if cells(text_of(row).rstrip()) <= width or not kept:
         return kept
     return overlay(kept, width - 1, "~" if ascii else "…", kept[-1].style)
 
@@ -77,24 +90,38 @@ def overlay(row: Row, column: int, text: str, style: str) -> Row:
     if not text:
         return row
     before = fit(row, column) if column else []
-    return [*before, Span(text, style), *_skip(row, column + len(text))]
+    return [*before, Span(text, style), *_skip(row, column + cells(text))]
 
 
 def _skip(row: Row, count: int) -> Row:
     kept: Row = []
     for text, style in row:
-        if len(text) > count:
-            kept.append(Span(text[max(count, 0) :], style))
-        count -= len(text)
+        if cells(text) > count:
+            kept.append(Span(text[len(_head(text, max(count, 0))) :], style))
+        count -= cells(text)
     return kept
 
 
 def shorten(text: str, width: int, ascii: bool = False) -> str:
     """The text in at most `width` cells, cut in the middle: the ends of a layer's name tell it apart."""
-    if len(text) <= width:
+    if cells(text) <= width:
         return text
     mark = "~" if ascii else "…"
     if width <= 1:
         return mark[: max(width, 0)]
     head = (width - 1) // 2
-    return text[:head] + mark + text[len(text) - (width - 1 - head) :]
+    return _head(text, head) + mark + _head(text[::-1], width - 1 - head)[::-1]
+
+
+def _head(text: str, width: int) -> str:
+    """As many characters from the text's beginning as fit."""
+    if _PLAIN.fullmatch(text):
+        return text[: max(width, 0)]
+    return text[: sum(taken <= width for taken in accumulate(map(_cells, text)))]
+
+
+@lru_cache(1024)
+def _cells(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

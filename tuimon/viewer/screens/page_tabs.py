@@ -8,7 +8,7 @@ from typing import NamedTuple
 from textual import events
 from textual.message import Message
 
-from tuimon.viewer.draw.rows import Row, Span, fit, overlay, shorten
+from tuimon.viewer.draw.rows import Row, Span, cells, fit, overlay, shorten
 from tuimon.viewer.widgets.saying import Saying
 
 _LEAST_SAID = 28  # cells that are worth saying something in
@@ -81,7 +81,7 @@ class PageTabs(Saying):
             row.append(Span(" " * (tab.start - at)))
             row += self._tab(tab)
         text = shorten(self.said.text, self.room, self.ascii)
-        return [overlay(fit(row, width), width - len(text) - 1, text, self.said.style) if text else fit(row, width)]
+        return [overlay(fit(row, width), width - cells(text) - 1, text, self.said.style) if text else fit(row, width)]
 
     def on_click(self, event: events.Click) -> None:
         """Goes to the page."""

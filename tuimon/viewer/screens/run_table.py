@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tuimon import format
 from tuimon.viewer.draw.meter import bar, state_glyph
-from tuimon.viewer.draw.rows import Row, Span, fit, shorten
+from tuimon.viewer.draw.rows import Row, Span, cells, fit, shorten
 from tuimon.viewer.draw.sparkline import sparkline
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def columns_for(width: int, runs: Sequence[RunSummary] = ()) -> list[Column]:
     columns = list(_COLUMNS)
     while _needed(columns) > width and any(column.goes for column in columns):
         columns.remove(max(columns, key=lambda column: column.goes))
-    return _widened(columns, width - _needed(columns), max((len(run.name) for run in runs), default=0))
+    return _widened(columns, width - _needed(columns), max((cells(run.name) for run in runs), default=0))
 
 
 def header(columns: Sequence[Column], sort: str) -> Row:

@@ -16,7 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tuimon.log.store import Store
-from tuimon.viewer.draw.rows import Row, Span, fit, width_of
+from tuimon.viewer.draw.rows import Row, Span, cells, fit, width_of
 from tuimon.viewer.widgets.palette import style_of
 
 
@@ -123,13 +123,14 @@ def _common(old: Row, new: Row) -> int:
     for a, b in zip(old, new, strict=False):
         if a != b:
             return length + (_alike(a.text, b.text) if a.style == b.style else 0)
-        length += len(a.text)
+        length += cells(a.text)
     return length
 
 
 def _alike(old: str, new: str) -> int:
     pairs = enumerate(zip(old, new, strict=False))
-    return next((index for index, (a, b) in pairs if a != b), min(len(old), len(new)))
+    alike = next((index for index, (a, b) in pairs if a != b), min(len(old), len(new)))
+    return cells(old[:alike])
 
 
 def _mirrored(row: Row) -> Row:

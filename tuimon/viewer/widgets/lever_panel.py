@@ -14,7 +14,7 @@ from tuimon import format
 from tuimon.log.batch import EventRecord
 from tuimon.log.records import Applied, Command, LeverInfo, Refused
 from tuimon.log.store import Store
-from tuimon.viewer.draw.rows import Row, Span
+from tuimon.viewer.draw.rows import Row, Span, cells, width_of
 from tuimon.viewer.widgets.row_list import RowList
 from tuimon.viewer.widgets.wording import lever_value
 
@@ -125,15 +125,15 @@ class LeverPanel(RowList):
         lever = self._levers[index]
         value, style = self._value(lever)
         outcome = self._outcomes.get(lever.name)
-        name = Span(f"{lever.name:<{self._name_width}} ", "name" if lever.type != "action" else "key")
-        room = width - len(name.text) - max(_VALUE, len(value)) - 1
+        name = Span(lever.name + " " * (self._name_width - cells(lever.name) + 1), "name" if lever.type != "action" else "key")
+        room = width - cells(name.text) - max(_VALUE, len(value)) - 1
         padded = Span(f"{value:<{_VALUE}} ", style)
         if outcome is None:
             return [name, padded, Span(_cut(lever.help, room, self.ascii) if room >= _LEAST_HELP else "", "dim")]
         if len(outcome.text) <= room:
             return [name, padded, Span(outcome.text, outcome.style)]
         known = [] if lever.type == "action" else [Span(f"{value} ", style)]
-        left = width - len(name.text) - sum(len(span.text) for span in known)
+        left = width - width_of([name, *known])
         return [name, *known, Span(_cut(outcome.short or outcome.text, left, self.ascii), outcome.style)]
 
     def draw(self, width: int, height: int) -> list[Row]:
@@ -192,7 +192,7 @@ class LeverPanel(RowList):
 
     @property
     def _name_width(self) -> int:
-        return max((len(lever.name) for lever in self._levers), default=0)
+        return max((cells(lever.name) for lever in self._levers), default=0)
 
     def _ask(self, command: Command) -> None:
         self.post_message(self.Asked(self, command))
