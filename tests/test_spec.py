@@ -11,6 +11,7 @@ import pytest
 
 from tuimon.errors import TuimonError
 from tuimon.spec import (
+    ACTIVATIONS,
     DEFAULT_PRESET,
     OPTIMIZERS,
     SHORT_NAMES,
@@ -83,6 +84,9 @@ def test_short_names_and_ends_of_keys_are_found(name: str, key: str):
         ("training.epoch=3", "training.epoch: no such key; did you mean epochs?"),
         ("regularization.zzz=3", "regularization.zzz: no such key; [regularization] has " + ", ".join(SECTION)),
         ("qqqqq=1", "qqqqq: no such key"),
+        ("learning_rate=1", "learning_rate: no such key; did you mean optimizer.lr?"),
+        ("batch=1", "batch: no such key; did you mean batch_size?"),
+        ("schedule=cosine", "schedule: no such key; did you mean schedule.name?"),
         ("model.options.=1", "model.options.: no such key; did you mean options?"),
         ("name=3", "name: could be " + " or ".join(NAMED) + "; write the whole key"),
         ("lr", "'lr': must be key=value, such as lr=0.01"),
@@ -107,6 +111,10 @@ def test_short_names_and_ends_of_keys_are_found(name: str, key: str):
         ("model.options.size=9223372036854775808", f"model.options = {{'size': {2**63}}}: must be {TABLE}"),
         (f"epochs={10**400}", f"training.epochs = {10**400}: must be a whole number of at least 1 and at most 1000000"),
         (f"lr={10**400}", f"optimizer.lr = {10**400}: must be a number above 0 and at most 1000"),
+        (
+            "activation=Relu",
+            f"model.activation = 'Relu': must be one of {', '.join(ACTIVATIONS)}; did you mean relu?",
+        ),
         (
             "optimizer=adem",
             f"optimizer.name = 'adem': must be one of {', '.join(OPTIMIZERS)}; did you mean adam?",
@@ -151,8 +159,13 @@ def test_a_model_file_named_in_a_file_is_relative_to_that_file(tmp_path: Path):
         ("[optimizer]\nlr = \n", ", line 2: not valid TOML: Invalid value"),
         ("[optimizer\n", ", line 1: not valid TOML: Expected ']' at the end of a table declaration"),
         ("title = 'a", ', line 1: not valid TOML: Expected "\'"'),
-        ("[optimizr]\nlr = 1\n", ": optimizr: no such key; did you mean optimizer?"),
-        ("[optimizer]\nlearning_rate = 1\n", ": optimizer.learning_rate: no such key"),
+        ("[optimizr]\nlr = 1\n", ": optimizr: no such section; did you mean optimizer?"),
+        ("[modle]\nname = 'mlp'\n", ": modle: no such section; did you mean model?"),
+        ("[zzz]\n", ": zzz: no such section; there are data, model, optimizer,"),
+        ("lr = 0.1\n", ": lr: stands in no section; write lr = … in [optimizer]"),
+        ("'optimizer.lr' = 0.1\n", ": optimizer.lr: stands in no section; write lr = … in [optimizer]"),
+        ("[optimizer]\nepochs = 3\n", ": optimizer.epochs: no such key; did you mean training.epochs?"),
+        ("[optimizer]\nlearning_rate = 1\n", ": optimizer.learning_rate: no such key; did you mean optimizer.lr?"),
         ("optimizer = 3\n", ": optimizer = 3: must be a section, [optimizer]"),
         ("[training]\nepochs = 'ten'\n", ": training.epochs = 'ten': must be a whole number"),
         ("[training]\nepochs = true\n", ": training.epochs = True: must be a whole number"),
@@ -309,4 +322,7 @@ def test_a_preset_that_there_is_not_is_named(tmp_path: Path):
     path = tmp_path / "mine.toml"
     path.write_text('preset = "digits-cn"\n[training]\nepochs = 2\n')
     with pytest.raises(TuimonError, match=r"preset = 'digits-cn': no preset is called so; did you mean digits-cnn"):
+        load_spec(path)
+    path.write_text('preset = "other.toml"\n')
+    with pytest.raises(TuimonError, match=r"preset = 'other.toml': no preset is called so; `tuimon presets` lists them"):
         load_spec(path)

@@ -75,9 +75,14 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean ...?` with the nearest of the `known` names; empty when none is near."""
-    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {nearest[0]}?" if nearest else ""
+    """`; did you mean ...?` with the nearest of the `known` names, small or capital; empty when none is near.
+
+    One that begins with `name` is nearest.
+    """
+    names = {other.lower(): other for other in reversed(list(known))}  # of two alike the first
+    longer = [other for other in reversed(names) if len(name) > 2 and other.startswith(name.lower())]
+    nearest = longer or difflib.get_close_matches(name.lower(), list(names), n=1, cutoff=0.5)
+    return f"; did you mean {names[nearest[0]]}?" if nearest else ""
 
 
 def _info(name: str, path: Path) -> PresetInfo:

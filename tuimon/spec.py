@@ -10,7 +10,7 @@ import functools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
 from msgspec import Meta
@@ -200,7 +200,7 @@ def parse_spec(data: Mapping[str, Any]) -> Spec:
     Raises:
         TuimonError: one line about the first thing that is wrong.
     """
-    checked = {key: _checked(key, value) for key, value in data.items()}
+    checked = {key: _misplaced(key) if "." in key else _checked(key, value) for key, value in data.items()}
     spec = msgspec.convert(checked, Spec)
     _check_together(spec)
     return spec
@@ -261,7 +261,8 @@ def _with_preset(data: Mapping[str, Any]) -> Mapping[str, Any]:
     name, known = data.get("preset", ""), preset_paths()
     if not isinstance(name, str) or name not in known:
         if name and not all(section in data for section in _SECTIONS):
-            raise TuimonError(f"preset = {name!r}: no preset is called so{did_you_mean(str(name), known)}")
+            nearest = did_you_mean(str(name), known) or "; `tuimon presets` lists them"
+            raise TuimonError(f"preset = {name!r}: no preset is called so{nearest}")
         return data
     base = read_toml(known[name])
     return base | {key: _over(base.get(key), value) for key, value in data.items()}
@@ -277,22 +278,41 @@ def _checked(key: str, value: Any) -> Any:
     table = _table()
     if key in table:
         return _fields.check(table[key], value)
-    if not any(known.startswith(f"{key}.") for known in table):
+    if "." in key:
         return _no_such_key(key)
+    sections = list(dict.fromkeys(known.partition(".")[0] for known in table if "." in known))
+    if key not in sections and isinstance(value, Mapping):
+        raise TuimonError(f"{key}: no such section{did_you_mean(key, sections) or '; there are ' + ', '.join(sections)}")
+    if key not in sections:
+        return _misplaced(key)
     if not isinstance(value, Mapping):
         raise TuimonError(f"{key} = {value!r}: must be a section, [{key}]")
     return {name: _checked(f"{key}.{name}", inner) for name, inner in value.items()}
 
 
-def _no_such_key(key: str) -> str:
+def _misplaced(key: str) -> NoReturn:
+    """Of a file, a value that stands in no section."""
+    section, _, name = find_key(key).rpartition(".")
+    raise TuimonError(f"{key}: stands in no section; write {name} = … in [{section}]")
+
+
+def _no_such_key(key: str) -> NoReturn:
     section, _, last = key.partition(".")
     within = [name.partition(".")[2] for name in _table() if name.startswith(f"{section}.")]
-    if last and within:
+    meant = [field.key for field in _table().values() if _says(field, last or key)]
+    if len(meant) == 1:
+        nearest = f"; did you mean {meant[0]}?"
+    elif last and within:
         nearest = did_you_mean(last, within) or f"; [{section}] has {', '.join(within)}"
     else:
         ends = (name.rpartition(".")[2] for name in _table())
         nearest = did_you_mean(key, [*SHORT_NAMES, *_table(), *ends])
     raise TuimonError(f"{key}: no such key{nearest}")
+
+
+def _says(field: FieldInfo, name: str) -> bool:
+    """Whether a name is a field's own, without its section, or what its help calls it: `learning_rate`."""
+    return name in (field.key.rpartition(".")[2], field.help.replace(" ", "_"))
 
 
 def _put(data: dict[str, Any], key: str, value: Any) -> None:
