@@ -304,6 +304,7 @@ def test_every_event_has_words(event, words):
         ),
         (Applied(3, "checkpoint", note="step-3.pt"), "applied at step 3: checkpoint done (step-3.pt)"),
         (Refused(23437, "lr_scale", -1.0, "above 0"), "refused at step 23 437: lr_scale -1: above 0"),
+        (Refused(0, "lr_scale", 2.0, "it ended before"), "refused: lr_scale 2: it ended before"),
     ],
 )
 def test_an_answer_is_told_as_the_events_tell_it(answer, words):

@@ -55,10 +55,10 @@ def describe(event: Event, ascii: bool = False) -> tuple[str, str]:
 
 def answer_text(answer: Applied | Refused, ascii: bool = False) -> str:
     """What came of a command, for whoever sent it: `applied at step 1 204: lr_scale 1 → 0.5`."""
-    step = format.count(answer.step)
     if isinstance(answer, Refused):
-        return f"refused at step {step}: {_refused(answer, ascii)}"
-    return f"applied at step {step}: {_applied(answer, ascii)}"
+        at = f" at step {format.count(answer.step)}" if answer.step else ""  # none where no run was there to refuse it
+        return f"refused{at}: {_refused(answer, ascii)}"
+    return f"applied at step {format.count(answer.step)}: {_applied(answer, ascii)}"
 
 
 def lever_value(value: LeverValue, enabled: bool = True, ascii: bool = False) -> str:
