@@ -166,6 +166,8 @@ def check_use(own: Dataset, spec: DataSpec) -> None:
     task = used_for(own, spec).task
     if task == "classification" != own.task:
         raise TuimonError(f"data.task = {spec.task!r}: the targets of {spec.name} are numbers, not classes")
+    if task == "classification" and own.outputs < 2:
+        raise TuimonError(f"data.target: all targets of {spec.name} are the same class; there is nothing to tell apart")
     if spec.classes and own.task != "classification":
         raise TuimonError(f"data.classes = {spec.classes}: {spec.name} has no classes")
     if spec.classes == 1 or spec.classes > own.outputs:

@@ -80,8 +80,10 @@ def test_the_target_is_named_or_numbered(tmp_path: Path, target: str, outputs: i
         ("a\tb\ty\n1\t2\t0\n3\t4\t1\n\n", ("a", "b")),
         ('"a, long","b",y\n"1","2",0\n3,4,1', ("a, long", "b")),
         ("\ufeffa,b,y\r\n1,2,0\r\n3,4,1\r\n", ("a", "b")),
+        ("a;b, too;y\n1,0;2;0\n3;+4,0;1\n", ("a", "b, too")),
+        ("a,b,y\n\n1,2,0\n , ,\n3,4,1\n,,\n", ("a", "b")),
     ],
-    ids=["no names", "semicolons", "tabs", "quotes", "from a spreadsheet"],
+    ids=["no names", "semicolons", "tabs", "quotes", "from a spreadsheet", "decimal commas", "empty rows"],
 )
 def test_the_usual_kinds_of_file_are_read(tmp_path: Path, text: str, names: tuple[str, ...]):
     """Columns without names have numbers."""
@@ -122,6 +124,8 @@ def test_a_table_can_be_reconstructed(tmp_path: Path):
         ("a,b,y\n1,2,0\n1,x,1\n", (), "{path}, row 3, column b: 'x' is not a finite number"),
         ("a,b,y\n1,2,0\n1,,1\n", (), "{path}, row 3, column b: is empty"),
         ("1,2,0\n1,nan,1\n", (), "{path}, row 2, column 2: 'nan' is not a finite number"),
+        ("a,b,y\n\n1,2,0\n\n1,x,1\n", (), "{path}, row 5, column b: 'x' is not a finite number"),
+        ("a,b,y\n1,2,0\n1,-1e300,1\n", (), "{path}, row 3, column b: '-1e300' is too large for a number in float32"),
         ("1,2,0\n1,1e999,1\n", (), "{path}, row 2, column 2: '1e999' is not a finite number"),
         ("a,b,y\n1,2,0\n1,2\n", (), "{path}, row 3: has 2 cells, but the first row has 3"),
         ("a,b,a\n1,2,0\n1,2,0\n", (), "{path}, row 1: two columns are called a"),
@@ -246,3 +250,6 @@ def test_uses_that_a_file_is_not_fit_for_are_told_once_it_is_read(tmp_path: Path
     with pytest.raises(TuimonError, match=r"data.shift: csv has no images"):
         whole("csv", tmp_path / "mine.csv", "shift=1")
     assert whole("csv", tmp_path / "mine.csv", "classes=2").known.outputs == 2
+    (tmp_path / "mine.csv").write_text("a,y\n1,yes\n2,yes\n")
+    with pytest.raises(TuimonError, match=r"data.target: all targets of csv are the same class"):
+        whole("csv", tmp_path / "mine.csv")

@@ -24,16 +24,16 @@ _MOST_CATEGORIES = 1000  # of an input column of texts
 
 
 class Table(NamedTuple):
-    """A CSV file's cells, by column; `first` is the file's row number of the first of them."""
+    """A CSV file's cells, by column; `rows` are the file's numbers of their rows, as an editor counts them."""
 
     path: Path
     names: tuple[str, ...]
     columns: tuple[tuple[str, ...], ...]
-    first: int
+    rows: tuple[int, ...]
 
     def place(self, row: int, column: int) -> str:
         """Where a cell stands, in words."""
-        return f"{self.path}, row {row + self.first}, column {self.names[column]}"
+        return f"{self.path}, row {self.rows[row]}, column {self.names[column]}"
 
 
 def read_csv(spec: DataSpec) -> Raw:
@@ -55,6 +55,8 @@ def read_csv(spec: DataSpec) -> Raw:
 def read_table(path: Path) -> Table:
     """The cells of a CSV file, separated by commas, semicolons or tabs, whichever the first line has most of.
 
+    Empty rows are left out.
+
     Raises:
         TuimonError: it cannot be read, is empty, or a row has another number of cells than the first.
     """
@@ -62,28 +64,36 @@ def read_table(path: Path) -> Table:
         with open(path, newline="", encoding="utf-8-sig") as file:
             separator = max(",;\t", key=file.readline().count)
             file.seek(0)
-            rows = [row for row in csv.reader(file, delimiter=separator) if row]
+            reader = csv.reader(file, delimiter=separator)
+            rows = dict((reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row)))
     except OSError as error:
         raise TuimonError(f"data.path: {path} cannot be read: {error.strerror}", "Name a CSV file with data.path.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise TuimonError(f"{path}: not a CSV file in UTF-8: {error}") from error
+    if separator == ";":
+        rows = {number: [_with_point(cell) for cell in row] for number, row in rows.items()}
     return _table(path, rows)
 
 
-def _table(path: Path, rows: list[list[str]]) -> Table:
-    named = bool(rows) and all(_number(cell) is None for cell in rows[0])
+def _with_point(cell: str) -> str:
+    """`1,5` as `1.5`: a comma is decimal where it does not part the cells, as spreadsheets of many countries write it."""
+    return cell.replace(",", ".") if _number(cell.replace(",", ".", 1)) is not None else cell
+
+
+def _table(path: Path, rows: dict[int, list[str]]) -> Table:
+    first = next(iter(rows.values()), [])
+    named = bool(rows) and all(_number(cell) is None for cell in first)
     if len(rows) < 2 + named:
         raise TuimonError(f"{path}: has {max(0, len(rows) - named)} rows of data; at least 2 are needed")
-    wrong = next((number for number, row in enumerate(rows, start=1) if len(row) != len(rows[0])), None)
+    wrong = next((number for number, row in rows.items() if len(row) != len(first)), None)
     if wrong is not None:
-        raise TuimonError(f"{path}, row {wrong}: has {len(rows[wrong - 1])} cells, but the first row has {len(rows[0])}")
-    names = tuple(cell.strip() or str(number) for number, cell in enumerate(rows[0], start=1))
-    names = names if named else tuple(str(number) for number in range(1, len(rows[0]) + 1))
+        raise TuimonError(f"{path}, row {wrong}: has {len(rows[wrong])} cells, but the first row has {len(first)}")
+    names = tuple(cell if named and cell else str(number) for number, cell in enumerate(first, start=1))
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise TuimonError(f"{path}, row 1: two columns are called {twice}")
-    cells = tuple(tuple(cell.strip() for cell in column) for column in zip(*rows[named:], strict=True))
-    return Table(path, names, cells, 1 + named)
+    cells = tuple(zip(*list(rows.values())[named:], strict=True))
+    return Table(path, names, cells, tuple(rows)[named:])
 
 
 def _find_column(table: Table, target: str) -> int:
@@ -154,14 +164,17 @@ def _numbers(table: Table, column: int) -> npt.NDArray[np.float64]:
         values = np.array(cells, dtype=np.float64)
     except ValueError:
         _refuse(table, next(row for row, cell in enumerate(cells) if _number(cell) is None), column)
-    if not np.isfinite(values).all():
-        _refuse(table, int(np.flatnonzero(~np.isfinite(values))[0]), column)
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(values.astype(np.float32))
+    if not finite.all():
+        _refuse(table, int(np.flatnonzero(~finite)[0]), column)
     return values
 
 
 def _refuse(table: Table, row: int, column: int) -> NoReturn:
     cell = table.columns[column][row]
     what = f"{cell!r} is not a finite number" if cell else "is empty"
+    what = f"{cell!r} is too large for a number in float32" if math.isfinite(_number(cell) or math.inf) else what
     raise TuimonError(f"{table.place(row, column)}: {what}", "Correct it, or remove the row or the column.")
 
 
