@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -207,6 +208,25 @@ def test_writing_after_close_is_dropped(tmp_path: Path) -> None:
     size = writer.path.stat().st_size
     writer.event(Applied(step=1, lever="lr_scale"), 1)
     wait_until(lambda: writer.path.stat().st_size == size)
+
+
+def test_a_signals_handler_may_log(tmp_path: Path) -> None:
+    """It interrupts a thread that is just writing, and neither waits for it without end nor costs it a record."""
+    writer = LogWriter(tmp_path, "run")
+
+    class Interrupted(dict[str, float]):
+        def values(self) -> Any:
+            signal.raise_signal(signal.SIGUSR1)
+            return super().values()
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: writer.event(Notice("caught")))
+    try:
+        writer.scalars(1, Interrupted(x=1.0))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    writer.close()
+    store = read_run(tmp_path)
+    assert store["x"].last == 1.0 and [record.event for record in store.events] == [Notice("caught")]
 
 
 def test_a_record_that_cannot_be_made_costs_no_other(tmp_path: Path) -> None:

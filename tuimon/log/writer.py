@@ -53,7 +53,7 @@ class LogWriter:
     """
 
     def __init__(self, folder: Path, suffix: str, hold_s: float = 0.0) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler that logs runs on the thread that may hold it
         self._hold_s = hold_s
         self._held: deque[tuple[int, float, Mapping[str, float]]] = (
             deque()
@@ -173,7 +173,10 @@ class LogWriter:
         self._flushed = time.time()
         frames, steps = [], []
         while self._held:
-            step, when, values = self._held.popleft()
+            try:
+                step, when, values = self._held.popleft()
+            except IndexError:  # a signal's handler has just written the rest
+                break
             tags = tuple(values)
             try:
                 layout = self._layouts.get(tags) or self._add_layout(tags)
@@ -235,7 +238,7 @@ _writers: weakref.WeakSet[LogWriter] = weakref.WeakSet()
 def _silence_forked_child() -> None:
     """A forked DataLoader worker inherits the descriptor and, perhaps, a held lock: its copies must never write."""
     for writer in list(_writers):
-        writer._lock = threading.Lock()
+        writer._lock = threading.RLock()
         writer._held.clear()
         writer._close()
 
