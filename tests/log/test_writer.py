@@ -19,7 +19,7 @@ from conftest import wait_until
 from tuimon.errors import TuimonError
 from tuimon.log import histogram, wire
 from tuimon.log.reader import read_run
-from tuimon.log.records import Applied, Gap, Notice
+from tuimon.log.records import Applied, Ended, Gap, Notice, Process, RunStarted
 from tuimon.log.writer import LogWriter
 
 
@@ -208,6 +208,18 @@ def test_writing_after_close_is_dropped(tmp_path: Path) -> None:
     size = writer.path.stat().st_size
     writer.event(Applied(step=1, lever="lr_scale"), 1)
     wait_until(lambda: writer.path.stat().st_size == size)
+
+
+def test_an_event_with_what_is_no_text_is_written(tmp_path: Path) -> None:
+    """A file's name that is in no encoding, in an argument or an error's message; the rest is as it was."""
+    writer = LogWriter(tmp_path, "run")
+    config = {"file\udc80": [Path("a\udc80"), math.nan, 0.5]}
+    writer.event(RunStarted("n", Process("h", "b", 1, 2.0), config=config, first_step=3))
+    writer.event(Ended(how="failed", reason="no file a\udc80"))
+    writer.close()
+    started, ended = (record.event for record in read_run(tmp_path).events)
+    assert started == RunStarted("n", Process("h", "b", 1, 2.0), config={"file?": ["a?", None, 0.5]}, first_step=3)
+    assert ended == Ended(how="failed", reason="no file a?")
 
 
 def test_a_signals_handler_may_log(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ written again. Standard library, msgspec and crc32c only.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import threading
 import time
@@ -37,6 +38,15 @@ def _plain(value: object) -> object:
 
 
 _encode = msgspec.json.Encoder(enc_hook=_plain).encode
+
+
+def _json(event: Event) -> str:
+    """An event as JSON; question marks stand for what is no text in it, such as parts of a file's name in another encoding."""
+    try:
+        return _encode(event).decode()
+    except UnicodeEncodeError:
+        text = json.dumps(msgspec.to_builtins(event, enc_hook=_plain, str_keys=True), ensure_ascii=False)
+        return _encode(json.loads(text.encode(errors="replace"))).decode()
 
 
 class LogWriter:
@@ -114,7 +124,7 @@ class LogWriter:
 
     def event(self, event: Event, step: int = 0) -> None:
         """Writes a structured record, as JSON in a text summary."""
-        self.text(step, tag_of(event), _encode(event).decode())
+        self.text(step, tag_of(event), _json(event))
 
     def close(self) -> None:
         """Closes the file; whatever is written later is dropped. Harmless when repeated."""
