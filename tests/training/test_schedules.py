@@ -142,6 +142,19 @@ def test_a_resumed_run_has_the_same_rates(tmp_path: Path, overrides: list[str], 
     assert len(set(rates[0].tolist())) > 1
 
 
+@pytest.mark.parametrize("overrides", ALL[1:], ids=lambda overrides: overrides[0].partition("=")[2])
+def test_a_run_that_goes_on_for_longer_has_the_rates_of_a_longer_one(tmp_path: Path, overrides: list[str]):
+    """A cosine and a cycle have ended near zero, at which nothing more would be learned."""
+    shorter, longer = (
+        load_spec("digits-mlp", [*overrides, f"epochs={n}", "hidden=8", "batch_size=300", "device=cpu"]) for n in (2, 4)
+    )
+    train(longer, tmp_path / "whole")
+    train(shorter, tmp_path / "parts")
+    train(longer, tmp_path / "parts", resume=True)
+    whole, parts = (read_run(tmp_path / folder)["lr"].values for folder in ("whole", "parts"))
+    assert parts[10:] == pytest.approx(whole[10:])
+
+
 def test_the_lever_multiplies_what_the_schedule_says(tmp_path: Path):
     """And leaves the schedule's own course alone."""
     spec = load_spec("digits-mlp", ["schedule.name=cosine", "hidden=8", "batch_size=100", "steps=10", "device=cpu", "lr=0.1"])

@@ -67,6 +67,16 @@ class Schedule:
         self._done = state["done"]
         for name, part in self._parts().items():
             part.load_state_dict({key: value for key, value in state[name].items() if key not in _HORIZON})
+        if self._main is not None:
+            self._turn_to_another_end(self._main, state["main"])
+
+    def _turn_to_another_end(self, main: LRScheduler, state: Mapping[str, Any]) -> None:
+        """The rates that a run of this length has here, where the one so far had another."""
+        if isinstance(main, CosineAnnealingLR) and main.T_max != state["T_max"]:  # which makes each rate from the one before
+            for group, rate in zip(self._optimizer.param_groups, main._get_closed_form_lr(), strict=True):
+                group["lr"] = rate
+        if main.last_epoch < min(self._done - self._warm_steps, self._rest - 1):
+            main.step()  # the last one of a shorter run was none any more
 
     def _parts(self) -> dict[str, LRScheduler]:
         parts = {"warmup": self._warm, "main": self._main, "plateau": self._plateau}
