@@ -63,6 +63,16 @@ def test_no_step_waits_for_the_device(start: Start) -> None:
     assert not training.events(Notice)
 
 
+def test_numbers_arrive_where_the_gpu_is_the_default_device(start: Start) -> None:
+    """The memory that they are copied to is the host's all the same."""
+    with torch.device("cuda"):
+        training = on_gpu(start, budget=1.0)
+        loss = step(training)
+        training.monitor.close()
+    assert training.store["loss/train"].values.tolist() == pytest.approx([loss.item()])
+    assert not training.events(Notice)
+
+
 def test_samples_keep_to_their_budget_though_they_arrive_late(start: Start) -> None:
     """A loop that never waits runs far ahead of the device."""
     training = on_gpu(start, budget=0.01)

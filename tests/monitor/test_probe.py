@@ -314,6 +314,14 @@ def test_unusual_models_are_sampled_without_an_error_and_train_alike(start: Star
     assert len([tag for tag in training.store.series if tag.startswith("grad_norm/")]) >= 1
 
 
+def test_a_default_device_is_not_where_numbers_are_gathered(start: Start) -> None:
+    """What a sample needs is made where the layers are, whatever `torch.set_default_device` says."""
+    training = start(budget=1.0)
+    with torch.device("meta"):
+        training.step()
+    assert errors(training) == [] and last(training, "grad_norm/0") > 0
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_parameters_are_measured_in_full(start: Start, dtype: torch.dtype) -> None:
     """A norm beyond half precision's range is not infinite."""

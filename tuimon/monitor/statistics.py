@@ -108,7 +108,7 @@ def _summarize_chunk(chunk: Tensor) -> Tensor:
         return _without_waiting(x, patterns)
     counts = torch.bincount(patterns, minlength=_PATTERNS)
     if counts[_SIGN - 1] + counts[-1] == 0:  # neither infinite nor NaN
-        return _assemble(torch.zeros((), dtype=torch.float64), torch.aminmax(x), x, counts)
+        return _assemble(torch.zeros((), dtype=torch.float64, device=x.device), torch.aminmax(x), x, counts)
     return _without_waiting(x, patterns)
 
 

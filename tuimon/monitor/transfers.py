@@ -30,7 +30,7 @@ Launch = Callable[[Tensor], Flight]
 
 def launch_on_cuda(flat: Tensor) -> Flight:
     """Starts the copy of a CUDA tensor to pinned memory."""
-    host = torch.empty(flat.shape, dtype=flat.dtype, pin_memory=True)
+    host = torch.empty(flat.shape, dtype=flat.dtype, device="cpu", pin_memory=True)  # whatever the default device
     host.copy_(flat, non_blocking=True)
     event = torch.cuda.Event()  # type: ignore[no-untyped-call]
     event.record(torch.cuda.current_stream(flat.device))
