@@ -314,6 +314,16 @@ def test_unusual_models_are_sampled_without_an_error_and_train_alike(start: Star
     assert len([tag for tag in training.store.series if tag.startswith("grad_norm/")]) >= 1
 
 
+def test_complex_parameters_have_a_norm(start: Start) -> None:
+    """A layer of nothing else has its weights told of like any other."""
+    model = nn.Linear(8, 4, dtype=torch.complex64)
+    training = start(model, torch.optim.SGD(model.parameters(), lr=0.0), budget=1.0)
+    model(training.inputs.to(torch.complex64)).abs().sum().backward()
+    training.optimizer.step()
+    norms = [p.detach().abs().square().sum().item() for p in model.parameters()]
+    assert last(training, "weight_norm/Linear") == pytest.approx(sum(norms) ** 0.5)
+
+
 def test_a_default_device_is_not_where_numbers_are_gathered(start: Start) -> None:
     """What a sample needs is made where the layers are, whatever `torch.set_default_device` says."""
     training = start(budget=1.0)

@@ -188,7 +188,7 @@ class Probe:
             self.schedule.pay(time.perf_counter(), stopwatch.seconds(), 0)
 
     def _measure_weights(self, layer: Layer) -> None:
-        now = [local(p.detach()) for p in layer.parameters if p.is_floating_point()]
+        now = [local(p.detach()) for p in layer.parameters if p.is_floating_point() or p.is_complex()]
         if now:
             self._sheet.add("weight", layer.name, _norm(now))
         before = self._before.get(layer.name)
