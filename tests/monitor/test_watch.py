@@ -53,8 +53,10 @@ def test_names_become_tags_and_any_number_will_do(start: Start) -> None:
     training = start()
     training.monitor.log({"loss/val": 1, "x": torch.tensor([2.0])}, val_accuracy=torch.tensor(3), accuracy=4.5)
     training.monitor.log(val_loss=5.0, step=40)
+    training.monitor.log(array=np.array([[6.0]]), scalar=np.float32(7.0))
     store = training.store
     assert [store[tag].values[0] for tag in ("loss/val", "x", "accuracy/val", "accuracy/train")] == [1, 2, 3, 4.5]
+    assert (store["array"].last, store["scalar"].last) == (6, 7)
     assert store["loss/val"].steps.tolist() == [0, 40]
 
 
