@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from launching import Runs
+from tuimon.log.writer import LogWriter
 
 
 def compared(runs: Runs, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -39,8 +43,29 @@ def test_what_is_neither_is_an_error_with_the_nearest_names(runs: Runs) -> None:
     assert done.returncode == 1 and "Traceback" not in done.stderr and "digits-softmax" in done.stderr
 
 
-def test_a_run_that_failed_makes_the_comparison_fail(runs: Runs) -> None:
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_run_that_failed_makes_the_comparison_fail(runs: Runs, form: tuple[str, ...]) -> None:
     """Its row is there, and the exit code tells."""
     runs.start("bad", "--steps", "3", "--fail")
-    done = compared(runs, "bad")
+    done = compared(runs, "bad", *form)
     assert done.returncode == 1 and "failed" in done.stdout
+
+
+def test_runs_of_one_name_have_a_row_each(runs: Runs, tmp_path: Path) -> None:
+    """From two folders, one of them named twice; the loss of a log that another framework wrote is found."""
+    for folder in ("here", "there"):
+        log = LogWriter(tmp_path / folder / "one", "v2")
+        log.scalars(7, {"train_loss": 0.5})
+        log.close()
+    paths = [str(tmp_path / folder / "one") for folder in ("here", "there", "here")]
+    done = compared(runs, *paths, "--json")
+    assert [(row["run"], row["loss"]) for row in json.loads(done.stdout)] == [("one", 0.5), ("one", 0.5)]
+
+
+@pytest.mark.parametrize("sources", [["lr=3"], ["a", "lr=3", "epochs=2"]])
+def test_settings_that_change_nothing_are_an_error(runs: Runs, sources: list[str]) -> None:
+    """Where all are runs, or nothing else is named."""
+    runs.start("a", "--steps", "20")
+    done = compared(runs, *sources)
+    assert done.returncode == 1 and "Nothing is to be started that lr=3" in done.stderr
+    assert [run.name for run in runs.folder.iterdir()] == ["a"]

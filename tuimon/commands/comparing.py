@@ -18,7 +18,7 @@ from tuimon.errors import TuimonError
 from tuimon.launcher.runs import find_run, runs_dir
 from tuimon.launcher.start import start
 from tuimon.launcher.status import Status
-from tuimon.launcher.summary import latest, summarize
+from tuimon.launcher.summary import latest, loss_tag, summarize
 from tuimon.log.reader import read_run
 from tuimon.log.store import Store
 from tuimon.spec import Spec, load_spec, presets
@@ -34,7 +34,11 @@ def compare(options: argparse.Namespace) -> int:
     settings = [word for word in options.sources if "=" in word]
     sources = [word for word in options.sources if "=" not in word]
     found = [_found(source, settings, directory) for source in sources]  # all of them, before anything starts
-    runs = [one if isinstance(one, Path) else start(one, runs_dir=directory, device=options.device) for one in found]
+    if settings and all(isinstance(one, Path) for one in found):
+        hint = "They are for presets and .toml files, which are started; runs are opened as they are."
+        raise TuimonError(f"Nothing is to be started that {' '.join(settings)} would change.", hint)
+    started = (one if isinstance(one, Path) else start(one, runs_dir=directory, device=options.device) for one in found)
+    runs = list(dict.fromkeys(started))  # one that is named twice is compared once
     if options.headless or options.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         statuses = _wait(runs)
     else:
@@ -42,11 +46,11 @@ def compare(options: argparse.Namespace) -> int:
 
         run_app(directory, compare=runs, ascii=options.ascii)
         statuses = [summarize(run).status for run in runs]
-    stores = {run.name: read_run(run) for run in runs}
-    rows = [result(name, status, store) for (name, store), status in zip(stores.items(), statuses, strict=True)]
+    rows = [result(run.name, status, read_run(run)) for run, status in zip(runs, statuses, strict=True)]
     if options.json:
-        return print_json([row._asdict() for row in rows])
-    print_table([_COLUMNS, *map(_texts, rows)])
+        print_json([row._asdict() for row in rows])
+    else:
+        print_table([_COLUMNS, *map(_texts, rows)])
     return 1 if any(status.state in ("failed", "killed", "lost") for status in statuses) else 0
 
 
@@ -94,7 +98,7 @@ def result(name: str, status: Status, store: Store) -> Result:
     finite = val[np.isfinite(val)]
     dead = [store.last(tag) for tag in store if tag.startswith("dead_fraction/")]
     return Result(
-        name, status.state, store.step, latest(store, "loss/train"), latest(store, "loss/val"),
+        name, status.state, store.step, latest(store, loss_tag(store)), latest(store, "loss/val"),
         float(finite.min()) if len(finite) else None, latest(store, "accuracy/val"), max(dead, default=None),
         store.last_wall - store.first_wall,
     )  # fmt: skip
