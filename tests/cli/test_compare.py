@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from launching import Runs
+from launching import Runs, status
 from tuimon.log.writer import LogWriter
 
 
@@ -41,6 +42,19 @@ def test_what_is_neither_is_an_error_with_the_nearest_names(runs: Runs) -> None:
     """One line, before anything is waited for."""
     done = compared(runs, "digits-sofmax")
     assert done.returncode == 1 and "Traceback" not in done.stderr and "digits-softmax" in done.stderr
+
+
+def test_ctrl_c_ends_the_watching_and_says_what_goes_on(runs: Runs) -> None:
+    """Nobody is to think that it stopped them."""
+    runs.start("done", "--steps", "3")
+    run = runs.start("live")
+    command = [sys.executable, "-m", "tuimon", "compare", "done", "live", "--runs-dir", str(runs.folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr and "live" in process.stderr.readline()  # how far they are
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 130 and "What still runs goes on: live." in told and "Traceback" not in told
+    assert status(run) == "running"
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])

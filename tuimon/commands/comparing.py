@@ -68,6 +68,15 @@ def _found(source: str, settings: Sequence[str], directory: Path) -> Spec | Path
 
 def _wait(runs: Sequence[Path]) -> list[Status]:
     """Follows the runs until none is live; Ctrl-C ends the watching, and they go on."""
+    try:
+        return _ended(runs)
+    except KeyboardInterrupt:
+        live = ", ".join(run.name for run in runs if summarize(run).status.live)
+        print(f"What still runs goes on: {live}. `tuimon stop RUN` stops one.", file=sys.stderr)
+        raise
+
+
+def _ended(runs: Sequence[Path]) -> list[Status]:
     told = time.monotonic()
     while any((summaries := {run: summarize(run) for run in runs})[run].status.live for run in runs):
         if time.monotonic() > told + _TELL_EVERY_S:
