@@ -174,6 +174,13 @@ def test_a_legend_that_has_no_room_for_names_is_the_plain_title():
     assert rows(own, Options("accuracy"), 6, 4)[0].rstrip() == "ac…cy"
 
 
+def test_a_long_name_does_not_take_the_others_out_of_the_legend():
+    """It is shortened to its share of the room."""
+    names = ("a", "a name that is much longer than there is room for", "b")
+    runs = [curve([0, 1], [1, 2], name, f"series-{n}") for n, name in enumerate(names)]
+    assert rows(runs, Options("loss"), 60, 4)[0].rstrip() == "loss ─ a  ┄ a name…om for  ┈ b"
+
+
 def test_a_marker_near_the_edge_has_its_label_at_its_left_or_below():
     """On top where that is free; under a curve that runs along the top, at the bottom."""
     marked = Options(legend=False, markers=(Marker(8, "wd off"),))

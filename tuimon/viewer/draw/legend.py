@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tuimon.viewer.draw.chart import Curve, Options
 
 _FEW = 2
+_LEAST_NAME, _BESIDE_NAME = 12, 4  # cells of a shortened name, and of the stroke and the gaps beside it
 _KNOWN = ("train", "val")
 
 
@@ -28,7 +29,8 @@ def legend_row(curves: Sequence[Curve], options: Options, width: int, ascii: boo
     head = [Span(f"{text} ", style) for text, style in ((options.title, "title"), (place, "cursor")) if text]
     values = [_value(curve, options.cursor, cell, ascii) for curve in clear]
     left = width - width_of(head)
-    told = next((row for row in _ways(clear, values, options.cursor is not None, ascii) if width_of(row) <= left), [])
+    ways = _ways(clear, values, left, options.cursor is not None, ascii)
+    told = next((row for row in ways if width_of(row) <= left), [])
     if left < 0 and options.title:
         head[0] = Span(shorten(options.title, max(width - width_of(head[1:]) - 1, 0), ascii) + " ", "title")
     full = [*head, *told]
@@ -38,7 +40,7 @@ def legend_row(curves: Sequence[Curve], options: Options, width: int, ascii: boo
     return fit(full, width)
 
 
-def _ways(curves: Sequence[Curve], values: Sequence[str], reading: bool, ascii: bool) -> Iterator[Row]:
+def _ways(curves: Sequence[Curve], values: Sequence[str], left: int, reading: bool, ascii: bool) -> Iterator[Row]:
     """What can be said of the curves, the most first: of many, rather their names than their values.
 
     Values without names tell something of curves whose colours are always the same, and to whoever moves the cursor.
@@ -48,6 +50,9 @@ def _ways(curves: Sequence[Curve], values: Sequence[str], reading: bool, ascii: 
     yield _entries(curves, names, values, ascii)
     if len(curves) > _FEW and not reading:
         yield _entries(curves, names, nothing, ascii)
+    share = left // max(len(curves), 1) - _BESIDE_NAME
+    if len(curves) > 1 and not reading and share >= _LEAST_NAME:
+        yield _entries(curves, [shorten(name, share, ascii) for name in names], nothing, ascii)
     if reading or len(curves) == 1 or all(curve.style in _KNOWN for curve in curves):
         yield _entries(curves, nothing, values, ascii)
 
