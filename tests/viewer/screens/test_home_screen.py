@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from driving import seen, text_of, until
 from tuimon.viewer.app import TuimonApp
-from tuimon.viewer.screens.compare import CompareScreen
+from tuimon.viewer.screens.compare import CompareScreen, FinalValues
 from tuimon.viewer.screens.run import RunScreen
 from tuimon.viewer.screens.run_list import RunList
 
@@ -107,6 +107,20 @@ async def test_marked_runs_are_overlaid(runs_dir: Path, make_run: Any) -> None:
         await seen(pilot, "latest values")
         await seen(pilot, "*0.394")  # the lower training loss is marked
         assert "two" in text_of(pilot)
+
+
+async def test_many_overlaid_runs_leave_room_for_their_curves(runs_dir: Path, make_run: Any) -> None:
+    """The table scrolls."""
+    paths = [make_run(f"run-{number}", steps=2) for number in range(30)]
+    app = TuimonApp(runs_dir)
+    app.compare_first(paths)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
+        await seen(pilot, "run-0")
+        assert pilot.app.screen.query_one("#overlay").size.height >= 3
+        pilot.app.screen.query_one(FinalValues).focus()
+        await pilot.press("end")
+        await seen(pilot, "run-29")
 
 
 async def test_the_list_follows_the_folder(runs_dir: Path, make_run: Any) -> None:

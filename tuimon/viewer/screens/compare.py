@@ -100,7 +100,8 @@ class CompareScreen(TuimonScreen):
 
     def on_mount(self) -> None:
         """Shows what is known already."""
-        self.query_one(FinalValues).styles.height = len(self.runs) + 3
+        styles = self.query_one(FinalValues).styles
+        styles.height, styles.max_height = len(self.runs) + 3, "40%"  # of many runs, it scrolls: the curves need room
         self._update()
         self.query_one("#overlay").focus()
 
