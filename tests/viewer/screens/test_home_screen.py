@@ -109,6 +109,19 @@ async def test_marked_runs_are_overlaid(runs_dir: Path, make_run: Any) -> None:
         assert "two" in text_of(pilot)
 
 
+async def test_overlaid_runs_of_one_name_are_told_apart(runs_dir: Path, make_run: Any) -> None:
+    """By the folder that they are in."""
+    ours = make_run("one")
+    theirs = runs_dir / "theirs" / "one"
+    shutil.copytree(ours, theirs)
+    app = TuimonApp(runs_dir)
+    app.compare_first([ours, theirs])
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
+        await seen(pilot, "━ theirs/one")
+        await seen(pilot, "━ one")
+
+
 async def test_many_overlaid_runs_leave_room_for_their_curves(runs_dir: Path, make_run: Any) -> None:
     """The table scrolls."""
     paths = [make_run(f"run-{number}", steps=2) for number in range(30)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -129,10 +130,19 @@ class CompareScreen(TuimonScreen):
     def _update(self) -> None:
         if not self.is_attached:
             return
-        stores = {run.name: run.store for run in self.runs}
+        names = names_of([run.path.absolute() for run in self.runs])
+        stores = {name: run.store for name, run in zip(names, self.runs, strict=True)}
         self.query_one("#overlay", Chart).set_runs(stores)
         self.query_one(ChartGrid).set_runs(stores)
         self.query_one(FinalValues).show(stores)
+
+
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """The runs' names; where two have the same, with the folders that tell them apart."""
+    names = [path.name for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    return [os.path.relpath(path, os.path.commonpath(paths)) for path in paths]
 
 
 def best_of(tag: str, stores: Iterable[Store]) -> float:
