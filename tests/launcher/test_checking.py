@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +82,20 @@ def test_closing_the_report_ends_the_process() -> None:
     (child,) = psutil.Process().children()
     lines.close()
     wait_until(lambda: not child.is_running())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_process_and_leaves_no_folder(tmp_path: Path, number: signal.Signals) -> None:
+    """Also that of a scheduler whose time is over."""
+    command = [sys.executable, "-m", "tuimon", "check", "digits-mlp", "device=cpu", "--json"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout and process.stdout.readline()
+    (child,) = psutil.Process(process.pid).children()
+    process.send_signal(number)
+    _, told = process.communicate(timeout=30)
+    assert (process.returncode, told) == (130, "")
+    assert not child.is_running() and list(tmp_path.iterdir()) == []
 
 
 def test_the_worst_line_decides() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterable
 
@@ -21,6 +22,7 @@ _INK = {"good": "32", "warn": "1;33", "bad": "1;31", "dim": "2", "axis": "2", "n
 
 def check(options: argparse.Namespace) -> int:
     """Prints the report as it is found; 1 where something fails."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the checking process and its folder go, too
     spec = load_spec(options.source, options.settings)
     lines = _as_json(spec) if options.json else _as_text(spec, options.ascii)
     return int(worst(lines) == "fail")
