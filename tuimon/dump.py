@@ -30,8 +30,15 @@ def dump(path: Path, json_lines: bool = False) -> int:
 
 def text_line(record: jsonl.Record) -> bytes:
     """One record as one line: its time, its step, and what it says."""
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.wall_time))
-    return f"{when}.{record.wall_time % 1 * 1000:03.0f}  step {record.step:<8} {_content(record)}\n".encode()
+    return f"{_when(record.wall_time)}  step {record.step:<8} {_content(record)}\n".encode()
+
+
+def _when(wall_time: float) -> str:
+    try:
+        seconds = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall_time))
+    except (ValueError, OverflowError, OSError):  # NaN, say: what wrote it had no clock, or a wrong one
+        return f"{wall_time:<23g}"
+    return f"{seconds}.{int(wall_time % 1 * 1000):03}"
 
 
 def _content(record: jsonl.Record) -> str:

@@ -140,6 +140,20 @@ def test_dump_prints_any_log_as_text(log: Path) -> None:
     assert lines[2].endswith("step 3        note  'hello\\nworld'")
 
 
+@pytest.mark.parametrize(
+    ("wall", "told"),
+    [(float("nan"), "nan "), (1e18, "1e+18 "), (-0.5, "1969-12-31 23:59:59.500 "), (0.9999, "1970-01-01 00:00:00.999 ")],
+)
+def test_dump_prints_a_time_that_is_none(tmp_path: Path, wall: float, told: str) -> None:
+    """What wrote it had a wrong clock, or none."""
+    writer = LogWriter(tmp_path / "one", "v2")
+    writer.scalars(1, {"loss": 0.5}, wall_time=wall)
+    writer.close()
+    done = tuimon("dump", "one", "--runs-dir", str(tmp_path), env={**os.environ, "TZ": "UTC"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(told) and done.stdout[23:].startswith("  step 1 ")
+
+
 def test_dump_prints_json_lines(log: Path) -> None:
     """The same, for programs; also of one event file."""
     file = next((log / "one").iterdir())
