@@ -136,7 +136,8 @@ class _Follower:
         """Acts on one Ctrl-C; False when printing is to end and the run is to live on."""
         self._served += 1
         if not self._owned:
-            self._printer.line(f"{self._path.name} goes on; `tuimon stop {self._path.name}` stops it")
+            hint = f"; `tuimon stop {self._path.name}` stops it" if self._status.live else ""  # on this host
+            self._printer.line(f"{self._path.name} goes on{hint}")
             return False
         now = self._served > 1
         text = "stopping now" if now else "stopping: it finishes its step, validates and saves (Ctrl-C again: now)"

@@ -128,7 +128,7 @@ def outcome(store: Store, status: Status) -> str:
     """How a run ended: `finished after 1:12, 8 000 steps`."""
     detail = f": {status.detail}" if status.detail else ""
     took = store.last_wall - store.first_wall
-    lasted = f" after {format.duration(took)}" if took == took else ""
+    lasted = f" after {format.duration(took)}" if took >= 0 else ""  # NaN: it logged nothing; below 0: the clock was set back
     return f"{status.state}{lasted}, {format.count(store.step)} steps{detail}"
 
 

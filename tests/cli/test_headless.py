@@ -171,6 +171,35 @@ def test_attached_ctrl_c_ends_the_watching_and_not_the_run(runs: Runs) -> None:
     assert status(run) == "running"
 
 
+def test_a_run_on_another_host_goes_on_and_cannot_be_stopped_from_here(tmp_path: Path) -> None:
+    """In a folder that both share."""
+    from tuimon.log.records import Process, RunStarted
+    from tuimon.log.writer import LogWriter
+
+    log = LogWriter(tmp_path / "a", "run")
+    log.event(RunStarted(name="a", process=Process("far-away", "boot", 1, 1.0)))
+    log.scalars(1, {"loss/train": 0.5})
+    log.close()
+    command = [sys.executable, "-m", "tuimon", "attach", str(tmp_path / "a")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for_line(process, "step 1")
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=10)
+    assert process.returncode == 130 and out.rstrip().endswith("a goes on")
+
+
+def test_a_clock_that_was_set_back_gives_no_negative_time(tmp_path: Path) -> None:
+    """None is told."""
+    from tuimon.log.writer import LogWriter
+
+    log = LogWriter(tmp_path / "a", "v2")
+    log.scalars(1, {"loss/train": 0.5}, wall_time=1e9)
+    log.scalars(2, {"loss/train": 0.5}, wall_time=1e9 - 100)
+    log.close()
+    _, out, _ = followed(tmp_path / "a")
+    assert out.splitlines()[-1].partition("  ")[2].startswith("unknown, 2 steps")
+
+
 def test_on_a_terminal_one_line_rewrites_itself(runs: Runs) -> None:
     """It fits the width, and what happens is printed above it."""
     run = runs.start("a", "--steps", "800")
