@@ -46,6 +46,11 @@ def test_a_healthy_run_has_no_findings(tmp_path: Path) -> None:
     assert findings_of(tmp_path, lambda step: {}) == []
 
 
+def test_a_negative_loss_that_falls_is_healthy(tmp_path: Path) -> None:
+    """As that of a likelihood may."""
+    assert findings_of(tmp_path, lambda s: {"loss/train": -0.11 * s, "loss/val": -0.1 * s}) == []
+
+
 def test_an_empty_log_has_no_findings(tmp_path: Path) -> None:
     """Nor is it an error."""
     assert findings_of(tmp_path, lambda step: {}, steps=0) == []

@@ -19,7 +19,7 @@ DEAD_FRACTION = 0.1
 SATURATED_FRACTION = 0.5
 VANISHED_RATIO = 1e-4
 EXPLODED_GROWTH = 100.0
-OVERFIT_RISE = 1.2
+OVERFIT_RISE = 0.2  # of the least validation loss
 
 Rule = Callable[[Store], Iterator[Finding]]
 
@@ -100,7 +100,9 @@ def over_fitting(store: Store) -> Iterator[Finding]:
     val, train = store["loss/val"], store["loss/train"]
     best = int(np.argmin(np.where(np.isfinite(val.values), val.values, np.inf)))
     then = int(np.searchsorted(train.steps, val.steps[best]))
-    if not val.last > OVERFIT_RISE * val.values[best] or not train.last < np.mean(train.values[max(0, then - 10) : then + 1]):
+    rise = val.last - val.values[best]
+    has_risen = rise > OVERFIT_RISE * abs(val.values[best])  # a likelihood's loss may be negative
+    if not has_risen or not train.last < np.mean(train.values[max(0, then - 10) : then + 1]):
         return
     step = int(val.steps[best])
     text = f"over-fits: validation loss {val.values[best]:.3g} → {val.last:.3g} while training loss falls"
