@@ -13,6 +13,7 @@ from torch import nn
 
 from tuimon.errors import TuimonError
 from tuimon.log.records import Applied, Command, LeverValue, Refused
+from tuimon.monitor import describe
 from tuimon.monitor.scope import StepScope
 
 Start = Callable[..., Any]
@@ -370,3 +371,28 @@ def test_one_of_several_processes_is_not_steered_alone(start: Start, monkeypatch
     training.step()
     assert [type(answer) for answer in answers] == [Applied, Refused, Refused, Applied]
     assert "one of 2 that train together" in answers[1].reason and own == {"x": 2.0}
+
+
+@pytest.mark.filterwarnings("ignore:FSDP")
+def test_weights_that_are_gathered_from_all_processes_are_not_saved_by_one(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would wait for the others for ever, and they for it; a stop would save first, too. A handler of the script's may."""
+    distributed, answers = torch.distributed, []
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        from torch.distributed.fsdp import FullyShardedDataParallel
+
+        model = FullyShardedDataParallel(nn.Linear(8, 4), device_id=torch.device("cpu"), use_orig_params=True)
+        training = start(model, torch.optim.SGD(model.parameters(), lr=0.1))
+        monkeypatch.setattr(describe, "processes_together", lambda: 2)
+        for action in ("checkpoint", "stop"):
+            training.monitor.send(Command(action, "do"), answers.append)
+        training.step()
+        training.monitor.on("checkpoint", lambda: "mine.pt")
+        training.monitor.send(Command("checkpoint", "do"), answers.append)
+        training.step()
+    finally:
+        distributed.destroy_process_group()
+    assert [type(answer) for answer in answers] == [Refused, Refused, Applied]
+    assert "gathers the weights" in answers[0].reason and answers[2].note == "mine.pt"
