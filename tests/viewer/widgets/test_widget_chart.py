@@ -158,6 +158,16 @@ async def test_the_grid_has_a_chart_for_each_metric(run, show):
         assert [chart.title for chart in grid.charts] == ["loss"]
 
 
+async def test_names_may_hold_brackets(make_run, show):
+    """They are no markup in a title: neither an error nor lost."""
+    run = make_run()
+    run.writer.scalars(1, {"loss[train]": 1.0, "[/end]": 1.0})
+    async with show(grid := ChartGrid(), 80, 24) as shown:
+        grid.update_from(run.read())
+        await shown.pilot.pause()
+        assert [chart.border_title for chart in grid.query(Chart)] == [r"loss\[train]", r"\[/end]"]
+
+
 async def test_charts_out_of_sight_are_not_drawn(make_run, show):
     """A hundred metrics cost no more than those on the screen."""
     run = make_run()

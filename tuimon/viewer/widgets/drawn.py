@@ -11,6 +11,7 @@ from itertools import zip_longest
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.content import Content
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -38,6 +39,10 @@ class Drawn(Widget):
     def ascii(self) -> bool:
         """Whether the terminal can only show ASCII."""
         return bool(getattr(self.app, "ascii_only", False))
+
+    def render_str(self, text_content: str | Content) -> Content:
+        """A panel's title, as it is: the name of a tag or a layer may hold brackets, which are no markup."""
+        return Content(text_content) if isinstance(text_content, str) else text_content
 
     def draw(self, width: int, height: int) -> list[Row]:
         """The rows to show, at most `height` of at most `width` cells."""

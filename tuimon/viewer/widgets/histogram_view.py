@@ -32,6 +32,11 @@ class HistogramView(Drawn, can_focus=True):
         """Names the panel."""
         self._name_panel()
 
+    @property
+    def _title(self) -> str:
+        between = " - " if self.is_attached and self.ascii else " · "
+        return between.join(part for part in (self.kind, self.layer_name) if part)
+
     def show_layer(self, name: str) -> None:
         """Shows another layer."""
         if name != self.layer_name:
@@ -52,7 +57,7 @@ class HistogramView(Drawn, can_focus=True):
         """The heat map, or what will be in it; without a border, its title stands above."""
         if self.styles.border_top[0] or height < 2:
             return self._picture(width, height)
-        title = shorten(str(self.border_title), width, self.ascii)
+        title = shorten(self._title, width, self.ascii)
         return [[Span(title, "title")], *self._picture(width, height - 1)]
 
     def _picture(self, width: int, height: int) -> list[Row]:
@@ -80,8 +85,7 @@ class HistogramView(Drawn, can_focus=True):
             self.update_from(self.store)
 
     def _name_panel(self) -> None:
-        between = " - " if self.is_attached and self.ascii else " · "
-        self.border_title = between.join(part for part in (self.kind, self.layer_name) if part)
+        self.border_title = self._title
 
     def _empty_text(self) -> str:
         if not self.layer_name:
