@@ -109,6 +109,15 @@ async def test_marked_runs_are_overlaid(runs_dir: Path, make_run: Any) -> None:
         assert "two" in text_of(pilot)
 
 
+async def test_a_run_is_called_by_its_name_whatever_is_in_it(runs_dir: Path, make_run: Any) -> None:
+    """Brackets are no markup."""
+    make_run("lr[a=1]")
+    async with TuimonApp(runs_dir).run_test(size=(120, 40), notifications=True) as pilot:
+        await until(pilot, lambda: pilot.app.screen.query(RunList))
+        await pilot.press("s")
+        await seen(pilot, "lr[a=1] is not training")
+
+
 async def test_overlaid_runs_of_one_name_are_told_apart(runs_dir: Path, make_run: Any) -> None:
     """By the folder that they are in."""
     ours = make_run("one")

@@ -223,7 +223,8 @@ class HomeScreen(TuimonScreen):
         """Stops the run under the cursor, after asking."""
         chosen = self._chosen()
         if not chosen or not chosen.status.live:
-            self.notify(f"{chosen.name} is not training." if chosen else "There is no run to stop.", severity="warning")
+            why = f"{chosen.name} is not training." if chosen else "There is no run to stop."
+            self.notify(why, severity="warning", markup=False)
             return
         self.tuimon.ask_stop(chosen.path)
 
