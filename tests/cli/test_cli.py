@@ -77,6 +77,16 @@ def test_ls_tells_nan_from_nothing(tmp_path: Path) -> None:
     assert table[1][table[0].index("LOSS") :].startswith("nan") and table[1].count("nan") == 1
 
 
+def test_ls_lines_up_names_of_any_script(tmp_path: Path) -> None:
+    """By the cells that they take on a terminal."""
+    for name in ("模型", "plain", "u\u0308ber"):
+        log = LogWriter(tmp_path / name, "run")
+        log.scalars(1, {"loss/train": 0.5})
+        log.close()
+    table = tuimon("ls", "--runs-dir", str(tmp_path)).stdout
+    assert "\n模型   unknown" in table and "\nplain  unknown" in table and "\nu\u0308ber   unknown" in table
+
+
 def test_ls_imports_neither_torch_nor_the_screen(tmp_path: Path) -> None:
     """It is quick because it does not."""
     code = "import sys; from tuimon.cli import main; main(['ls']); assert not {'torch', 'textual', 'pynvml'} & set(sys.modules)"

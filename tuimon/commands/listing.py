@@ -131,7 +131,9 @@ def print_json(value: Any) -> int:
 
 def print_table(rows: Sequence[Sequence[str]]) -> int:
     """Prints rows, the first being titles, in columns."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    from tuimon.viewer.draw.rows import cells  # only here: names alone, for a shell's completion, need no numpy
+
+    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print("  ".join(text + " " * (width - cells(text)) for text, width in zip(row, widths, strict=True)).rstrip())
     return 0
