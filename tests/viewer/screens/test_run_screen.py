@@ -282,6 +282,20 @@ async def test_chart_keys_work_without_a_focus_on_the_chart(runs_dir: Path, make
         assert chart.cursor is None
 
 
+async def test_a_small_chart_looks_the_same_when_it_is_big(runs_dir: Path, make_run: Any) -> None:
+    """A learning rate is not smoothed for having taken the place of the loss, and what spans decades keeps its axis."""
+    async with TuimonApp(runs_dir, make_run("r")).run_test(size=(160, 45), notifications=True) as pilot:
+        screen = await opened(pilot)
+        big = screen.query_one("#loss", Chart)
+        assert big.smoothing > 0
+        for title in ("lr", "grad_norm"):
+            await until(pilot, lambda title=title: any(chart.title == title for chart in screen.query(Chart)))
+            small = next(chart for chart in screen.query(Chart) if chart.title == title)
+            small.action_open()
+            await until(pilot, lambda title=title: big.title == title)
+            assert (big.smoothing, big.log_y) == (small.smoothing, small.log_y) == (0.0, title == "grad_norm")
+
+
 async def test_one_panel_takes_the_window_and_gives_it_back(runs_dir: Path, make_run: Any) -> None:
     """Z or a number that the overview has no room for; escape comes back before it leaves."""
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(120, 36), notifications=True) as pilot:

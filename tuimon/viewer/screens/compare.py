@@ -124,7 +124,7 @@ class CompareScreen(TuimonScreen):
     def show_big(self, event: Chart.Opened) -> None:
         """A small chart takes the big one's place."""
         big = self.query_one("#overlay", Chart)
-        big.set_tags(event.chart.tags, event.chart.title)
+        big.show_instead(event.chart)
         self._update()
 
     def _update(self) -> None:

@@ -275,7 +275,7 @@ class RunScreen(SteeringScreen):
         if event.chart is big:
             self.action_zoom_panel()
             return
-        big.set_tags(event.chart.tags, event.chart.title)
+        big.show_instead(event.chart)
         self.query_one(ChartGrid).leave_out(event.chart.title)
         big.update_from(self.run.store)
         self._go_to(0)

@@ -109,6 +109,11 @@ class Chart(Drawn, can_focus=True):
         self._seen = None
         self.redraw()
 
+    def show_instead(self, chart: Chart) -> None:
+        """Shows what another chart does, on the same scale and as smooth."""
+        self.set_tags(chart.tags, chart.title)
+        self.log_y, self.smoothing = chart.log_y, chart.smoothing
+
     def watched(self, store: Store) -> Hashable:
         """The versions of the series that are shown, and how many events there are."""
         versions = tuple(series.version if (series := store.series.get(tag)) else 0 for tag in self.tags)
