@@ -51,6 +51,11 @@ def test_a_negative_loss_that_falls_is_healthy(tmp_path: Path) -> None:
     assert findings_of(tmp_path, lambda s: {"loss/train": -0.11 * s, "loss/val": -0.1 * s}) == []
 
 
+def test_a_loss_that_leaps_and_comes_back_is_no_finding(tmp_path: Path) -> None:
+    """As the first steps of a high rate do."""
+    assert findings_of(tmp_path, lambda s: {"loss/train": 1000.0 if 12 < s < 25 else 2 / s}) == []
+
+
 def test_an_empty_log_has_no_findings(tmp_path: Path) -> None:
     """Nor is it an error."""
     assert findings_of(tmp_path, lambda step: {}, steps=0) == []
@@ -60,6 +65,7 @@ def test_an_empty_log_has_no_findings(tmp_path: Path) -> None:
     ("rule", "layer", "step", "remedy", "change"),
     [
         ("non-finite-loss", "", 21, {}, lambda s: {"loss/train": math.nan if s > 20 else 1.0}),
+        ("diverging-loss", "", 19, {"lr_scale": 0.5}, lambda s: {"loss/train": max(1.0, 2.0 ** (s - 15))}),
         ("dead-units", "fc2", 12, {"lr_scale": 0.5}, lambda s: {"dead_fraction/fc2": 0.4 if s >= 12 else 0.0}),
         (
             "dead-units",

@@ -19,6 +19,8 @@ DEAD_FRACTION = 0.1
 SATURATED_FRACTION = 0.5
 VANISHED_RATIO = 1e-4
 EXPLODED_GROWTH = 100.0
+DIVERGED_GROWTH = 10.0
+DIVERGED_STEPS = 10
 OVERFIT_RISE = 0.2  # of the least validation loss
 
 Rule = Callable[[Store], Iterator[Finding]]
@@ -39,6 +41,19 @@ def non_finite_loss(store: Store) -> Iterator[Finding]:
     since = int(losses.steps[finite[-1] + 1 if len(finite) else 0])
     text = f"loss is {losses.last} since step {since}: restart from a checkpoint before it, with a lower rate or clipping"
     yield Finding(since, "non-finite-loss", text, severity="error")
+
+
+def diverging_loss(store: Store) -> Iterator[Finding]:
+    """The lowest of the latest training losses is ten times the highest of the first ones, and still a number."""
+    losses = store["loss/train"].values if "loss/train" in store else np.empty(0)
+    if len(losses) < 2 * DIVERGED_STEPS or not math.isfinite(losses[-1]):
+        return
+    high = DIVERGED_GROWTH * float(losses[:DIVERGED_STEPS].max())
+    if not losses[-DIVERGED_STEPS:].min() > high > 0:
+        return
+    step = _since(store, "loss/train", high)
+    text = f"loss diverges: {high / DIVERGED_GROWTH:.3g} at first → {losses[-1]:.3g}; a lower rate may bring it back"
+    yield Finding(step, "diverging-loss", text, remedy=_scaled_rate(store, 0.5))
 
 
 def dead_units(store: Store) -> Iterator[Finding]:
@@ -111,6 +126,7 @@ def over_fitting(store: Store) -> Iterator[Finding]:
 
 RULES: tuple[Rule, ...] = (
     non_finite_loss,
+    diverging_loss,
     exploding_gradients,
     dead_units,
     saturated_units,
