@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from tuimon import __version__
 from tuimon.errors import TuimonError
+from tuimon.plain import one_line
 
 STOPPED = 130
 _PIPE_BROKEN = 141  # as a shell reports a program that SIGPIPE ended
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except TuimonError as error:
-        print(f"tuimon: {error}", file=sys.stderr)
+        print("tuimon:", "\n".join(map(one_line, str(error).split("\n"))), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return STOPPED

@@ -9,6 +9,7 @@ from pathlib import Path
 from tuimon.launcher import jsonl
 from tuimon.log.batch import EventRecord, HistogramRecord, TextRecord
 from tuimon.log.reader import RunReader
+from tuimon.plain import one_line
 
 
 def dump(path: Path, json_lines: bool = False) -> int:
@@ -30,7 +31,7 @@ def dump(path: Path, json_lines: bool = False) -> int:
 
 def text_line(record: jsonl.Record) -> bytes:
     """One record as one line: its time, its step, and what it says."""
-    return f"{_when(record.wall_time)}  step {record.step:<8} {_content(record)}\n".encode()
+    return f"{_when(record.wall_time)}  step {record.step:<8} {one_line(_content(record))}\n".encode()
 
 
 def _when(wall_time: float) -> str:

@@ -19,6 +19,7 @@ from tuimon.launcher.summary import loss_tag
 from tuimon.log.batch import EventRecord
 from tuimon.log.records import Applied, CheckpointSaved, Finding, Gap, Launched, Notice, Process, Refused, RunStarted
 from tuimon.log.store import Store
+from tuimon.plain import one_line
 
 _REWRITE_S = 0.2
 _EPOCH_S = 1.0  # between two plain lines, when an epoch has passed
@@ -45,7 +46,7 @@ class Printer:
 
     def line(self, text: str) -> None:
         """Writes a line of its own, with the time; never over the line that rewrites itself."""
-        self._write(f"{self._erase()}{time.strftime('%H:%M:%S')}  {text}\n")
+        self._write(f"{self._erase()}{time.strftime('%H:%M:%S')}  {one_line(text)}\n")
 
     def event(self, record: EventRecord) -> None:
         """Writes what happened, if it is something to tell."""

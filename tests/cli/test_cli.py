@@ -17,7 +17,9 @@ from tuimon import cli, doctor
 from tuimon.launcher.glance import lifecycle
 from tuimon.log.histogram import BINS, Histogram
 from tuimon.log.reader import read_run
+from tuimon.log.records import Ended, Notice, RunStarted
 from tuimon.log.writer import LogWriter
+from tuimon.process import this_process
 from tuimon.spec import presets
 
 
@@ -85,6 +87,25 @@ def test_ls_lines_up_names_of_any_script(tmp_path: Path) -> None:
         log.close()
     table = tuimon("ls", "--runs-dir", str(tmp_path)).stdout
     assert "\n模型   unknown" in table and "\nplain  unknown" in table and "\nu\u0308ber   unknown" in table
+
+
+@pytest.mark.parametrize(
+    "command", [("ls",), ("attach", "latest"), ("dump", "latest"), ("set", "latest", "pause"), ("attach", "b")]
+)
+def test_a_log_cannot_write_to_the_terminal(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """Names, tags and texts of a shared folder may be another user's: an escape sequence in them is only shown."""
+    log = LogWriter(tmp_path / "a\x1b[2J\nname", "run")
+    log.event(RunStarted(name="a", process=this_process(), model="mlp\x1b[2J"))
+    log.event(Notice(text="one\ntwo\x9b2J", level="warning"))
+    log.scalars(1, {"loss\x1b[2J": 0.5})
+    log.event(Ended(how="failed", reason="why\x1b]0;x\x07"))
+    log.close()
+    done = tuimon(*command, "--runs-dir", str(tmp_path))
+    told = done.stdout + done.stderr
+    assert told and "Traceback" not in told
+    assert all(char.isprintable() or char == "\n" for char in told)
+    if command[0] == "attach" and command[1] == "latest":
+        assert "warning: one two?2J\n" in told
 
 
 def test_ls_imports_neither_torch_nor_the_screen(tmp_path: Path) -> None:

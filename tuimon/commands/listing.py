@@ -14,6 +14,7 @@ import msgspec
 
 from tuimon import format
 from tuimon.launcher.runs import check_runs_dir, find_run, list_runs, runs_dir
+from tuimon.plain import one_line
 
 if TYPE_CHECKING:
     from tuimon.launcher.summary import RunSummary
@@ -133,6 +134,7 @@ def print_table(rows: Sequence[Sequence[str]]) -> int:
     """Prints rows, the first being titles, in columns."""
     from tuimon.viewer.draw.rows import cells  # only here: names alone, for a shell's completion, need no numpy
 
+    rows = [[one_line(text) for text in row] for row in rows]
     widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(text + " " * (width - cells(text)) for text, width in zip(row, widths, strict=True)).rstrip())
