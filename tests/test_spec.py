@@ -34,7 +34,7 @@ TABLE = "a table of texts, finite numbers, true and false, and lists and tables 
 
 def refusal(*overrides: str) -> str:
     with pytest.raises(TuimonError) as raised:
-        load_spec(DEFAULT_PRESET, overrides)
+        load_spec(DEFAULT_PRESET, overrides).to_dict()
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
@@ -124,6 +124,8 @@ def test_short_names_and_ends_of_keys_are_found(name: str, key: str):
             "model.name = 'mpl': must be one of autoencoder, cnn, mlp, quadratic, rnn, softmax, transformer, "
             "or the path of a .py file; did you mean mlp?",
         ),
+        ("data.path=/\udcff.csv", r"'/\udcff.csv': a text or a path of a spec must be UTF-8"),
+        ("model.options.word=\udcff", r"'\udcff': a text or a path of a spec must be UTF-8"),
         ("device=gpu", "training.device = 'gpu': must be one of auto, cpu, cuda, mps, or cuda:N; did you mean cpu?"),
         ("momentum=0.9", "optimizer.momentum: adam has no momentum; it belongs to gd, sgd, rmsprop"),
     ],

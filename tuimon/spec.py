@@ -101,8 +101,15 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Path(self.preset or DEFAULT_PRESET).stem
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dicts, lists, strings and numbers; `parse_spec` reads them back."""
-        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        """Plain dicts, lists, strings and numbers; `parse_spec` reads them back.
+
+        Raises:
+            TuimonError: a text or a path in it is not Unicode, as bytes on a command line may be.
+        """
+        try:
+            plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        except UnicodeEncodeError as error:
+            raise TuimonError(f"{error.object!r}: a text or a path of a spec must be UTF-8") from error
         return plain
 
     def to_toml(self) -> str:
