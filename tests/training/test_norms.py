@@ -66,10 +66,12 @@ def test_groups_must_divide_every_layer():
         load_spec("digits-mlp", ["model.norm=group", "model.groups=3", "hidden=9,16"])
 
 
-def test_batch_norm_needs_two_examples():
+def test_batch_norm_needs_two_examples(tmp_path: Path):
     """One has no variance."""
     with pytest.raises(TuimonError, match=r"^model.norm = 'batch': needs data.batch_size of at least 2"):
         load_spec("digits-mlp", ["model.norm=batch", "batch_size=1"])
+    with pytest.raises(TuimonError, match=r"^Batch normalization needs at least 2 training examples, and there is one"):
+        train(load_spec("digits-mlp", ["model.norm=batch", "train_examples=1", "device=cpu"]), tmp_path)
 
 
 def test_a_last_batch_of_one_joins_the_one_before_it_where_it_must(tmp_path: Path):

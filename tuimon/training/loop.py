@@ -226,9 +226,11 @@ class Trainer:
         return total.item() / len(split), counted.values()
 
     def _batch_sizes(self) -> list[int]:
-        examples = len(self.data.train)
+        examples, least = len(self.data.train), least_batch(self.model)
+        if examples < least:
+            raise TuimonError("Batch normalization needs at least 2 training examples, and there is one", "Use more of them.")
         wanted = examples if self.spec.optimizer.name == "gd" else self.spec.data.batch_size
-        return batch_sizes(examples, wanted, least_batch(self.model))
+        return batch_sizes(examples, wanted, least)
 
     def _begin(self) -> None:
         """Tells what does not fit together, and holds back what begins later."""
