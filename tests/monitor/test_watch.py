@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import math
 import os
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -323,6 +325,29 @@ def test_importing_the_package_is_cheap(environment: dict[str, str]) -> None:
     code = "import sys, tuimon; print([m for m in ('torch', 'numpy', 'textual', 'psutil') if m in sys.modules], dir(tuimon))"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "[] ['Monitor', 'TuimonError', '__version__', 'read_run', 'watch']\n"
+
+
+def test_a_run_whose_model_is_gone_is_ended(tmp_path: Path, runtime_dir: Path) -> None:
+    """A notebook's cell run again, a search over many models: neither models nor threads nor open runs are left behind."""
+
+    def trial() -> tuple[weakref.ref[nn.Module], Path]:
+        model = nn.Linear(8, 4)
+        optimizer = torch.optim.Adam(model.parameters())
+        monitor = tuimon.watch(model, optimizer, runs_dir=tmp_path, name="trial")
+        loss = model(torch.ones(2, 8)).sum()
+        loss.backward()
+        optimizer.step()
+        monitor.log(loss=loss)
+        return weakref.ref(model), monitor.run_dir
+
+    threads = threading.active_count()
+    (first, folder), (second, _) = trial(), trial()
+    assert first() is None and second() is not None
+    store = tuimon.read_run(folder)
+    assert len(store["loss/train"]) == 1
+    assert [e.event for e in store.events if isinstance(e.event, Ended)] == [Ended(how="finished", step=1)]
+    gc.collect()
+    assert second() is None and threading.active_count() == threads
 
 
 def test_watching_an_optimizer_again_ends_the_first_run(start: Start) -> None:

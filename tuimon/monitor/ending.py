@@ -1,7 +1,8 @@
 """Learns how the process ends, and that it was forked.
 
-Open monitors are closed at exit. A forked child (a DataLoader worker) has copies of their sockets and of none of their threads:
-the copies are closed, and the child's monitors do nothing from then on.
+Open monitors are closed at exit. Nothing in here keeps one until then: it ends itself when nobody has it, its model and its
+optimizer any more. A forked child (a DataLoader worker) has copies of their sockets and of none of their threads: the copies
+are closed, and the child's monitors do nothing from then on.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import weakref
 from typing import Literal, Protocol
 
 How = Literal["finished", "stopped", "failed"]
@@ -26,7 +28,7 @@ class Closable(Protocol):
         """Does nothing any more, and closes this process's copies of the descriptors."""
 
 
-_open: set[Closable] = set()
+_open: weakref.WeakSet[Closable] = weakref.WeakSet()
 
 
 def watch_over(monitor: Closable) -> None:

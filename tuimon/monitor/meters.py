@@ -52,7 +52,8 @@ class Meters:
     def close(self) -> None:
         """Ends the thread; a driver that hangs is not waited for. Harmless when repeated."""
         self._stop.set()
-        self._thread.join(1.0)
+        if threading.current_thread() is not self._thread:  # which may be where the last reference to the run goes
+            self._thread.join(1.0)
 
     def _run(self) -> None:
         try:

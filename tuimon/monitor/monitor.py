@@ -9,7 +9,9 @@ goes on.
 from __future__ import annotations
 
 import functools
+import gc
 import math
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -83,12 +85,15 @@ def watch(
         TuimonError: something else was given than what is asked for, or the run's folder or log cannot be made. Nothing that
             happens later raises.
 
-    An optimizer is watched by one monitor: a second `watch` closes the first.
+    An optimizer is watched by one monitor: a second `watch` closes the first. A run that is never closed ends with the process,
+    or when nobody has its monitor, model and optimizer any more.
     """
     optimizer = _innermost(optimizer)
     _check_arguments(model, optimizer, config, settings or {})
     total_steps, steps_per_epoch = _whole("total_steps", total_steps), _whole("steps_per_epoch", steps_per_epoch)
     seed = _whole("seed", seed)
+    if ending.still_open():
+        gc.collect()  # ends the runs whose model is gone, as a notebook's or a search's
     folder = Path(run_dir) if run_dir is not None else new_run_folder(runs_dir, name)
     for other in ending.still_open():
         if isinstance(other, Monitor) and other._optimizer is optimizer:  # a notebook's cell run again
@@ -259,6 +264,11 @@ class Monitor:
         if self._station is not None:
             self._station.forget()
 
+    def __del__(self) -> None:
+        """Ends a run whose model, optimizer and monitor nobody has any more."""
+        if hasattr(self, "_steps"):
+            self.close()
+
     def __enter__(self) -> Monitor:
         return self
 
@@ -289,10 +299,12 @@ class Monitor:
         except TuimonError as error:
             self._socket_error = str(error)
             return
-        self._station = Station(listener, path, self.run_dir, self._desk.submit, self._guard.report)
+        submit, report = _weakly(self._desk.submit), _weakly(self._guard.report)
+        self._station = Station(listener, path, self.run_dir, submit, report)
 
     def _open_meters(self) -> None:
-        self._meters = Meters(self._writer, lambda: self.step, self._guard.report)
+        me = weakref.ref(self)
+        self._meters = Meters(self._writer, lambda: monitor.step if (monitor := me()) else 0, _weakly(self._guard.report))
 
     def _announce(self, first_step: int = 0) -> None:
         """Writes the run's description, again whenever it has changed; the last one counts."""
@@ -345,6 +357,17 @@ class Monitor:
             part()
         except Exception as error:
             self._guard.report("start or end", error)
+
+
+def _weakly(method: Callable[..., object]) -> Callable[..., None]:
+    """A method for a thread to call without keeping what it belongs to, and so the model; does nothing once that is gone."""
+    reference = weakref.WeakMethod(method)
+
+    def call(*args: object) -> None:
+        if found := reference():
+            found(*args)
+
+    return call
 
 
 def _innermost(optimizer: Any) -> Any:

@@ -64,7 +64,8 @@ class Station:
         """Sends the last bytes, ends the thread and removes the socket's file. Harmless when repeated."""
         self._stopping = True
         self._wake()
-        self._thread.join(_FAREWELL_S + 2.0)
+        if threading.current_thread() is not self._thread:  # which may be where the last reference to the run goes
+            self._thread.join(_FAREWELL_S + 2.0)
         self.path.unlink(missing_ok=True)
 
     def forget(self) -> None:
