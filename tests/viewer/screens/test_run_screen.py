@@ -152,11 +152,12 @@ async def test_the_header_says_once_how_a_run_ended(runs_dir: Path, make_run: An
 
 
 async def test_a_reason_that_has_no_room_in_the_header_is_said(runs_dir: Path, make_run: Any) -> None:
-    """For a while, with as much of it as fits."""
-    run = make_run("r", how="failed", reason="RuntimeError: " + "very " * 20 + "wrong")
+    """For a while, all of it."""
+    run = make_run("r", how="failed", reason="RuntimeError: " + "very " * 10 + "wrong, " + "so " * 10 + "wrong")
     async with TuimonApp(runs_dir, run).run_test(size=(80, 24), notifications=True) as pilot:
         await opened(pilot)
         await seen(pilot, "failed: ")
+        await seen(pilot, "wrong, ")  # which the header cuts out
 
 
 async def test_a_run_that_is_over_cannot_be_steered(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 _TWO_LINES = 48  # cells that the header needs for everything but how a run ended
 SLOW_PANELS = ("layers", "detail", "histogram", "findings", "metrics")
 _SLOW_EVERY_S = 1.0
+_MOST_TOLD = 300
 _LEAST_HEIGHT = 12  # below, the panels alone
 _NO_ROOM = "A window of this size shows one panel at a time."
 _LOSSES = ("loss/train", "loss/val")
@@ -194,8 +195,15 @@ class RunScreen(SteeringScreen):
         shown = shorten(status.detail, room, self.tuimon.ascii_only) if room > 10 else ""
         header.set_state(status.state, shown)
         if not status.live and shown != status.detail and status not in (self._told, UNREAD):
-            self.say(f"{status.state}: {status.detail}", "warn")
+            self._tell_whole(f"{status.state}: {status.detail}")
         self._told = status
+
+    def _tell_whole(self, text: str) -> None:
+        """Says what the header had to cut: not in the header again."""
+        if self.query_one(PageTabs).room >= len(text):
+            self.say(text, "warn")
+        else:
+            self.notify(shorten(text, _MOST_TOLD, self.tuimon.ascii_only), severity="warning", markup=False)
 
     def _in_sight(self) -> list[Widget]:
         shown = panels_shown(self.layout_now, self.page)
