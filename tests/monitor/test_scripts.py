@@ -79,6 +79,31 @@ def test_an_uncaught_exception_is_how_the_run_ended(
     assert (ended(store)[0].how, ended(store)[0].reason) == (how, reason)
 
 
+IN_A_CHILD = """
+import multiprocessing
+def train():
+    global monitor
+    monitor = tuimon.watch(model, optimizer, name="child", meters=False)
+    for _ in range(5): step()
+    {ending}
+child = multiprocessing.get_context("fork").Process(target=train)
+child.start()
+child.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "how", "reason"),
+    [("pass", "finished", ""), ("raise ValueError('bad data')", "failed", "ValueError: bad data")],
+)
+def test_a_process_of_multiprocessing_ends_its_run(environment: dict[str, str], ending: str, how: str, reason: str) -> None:
+    """A forked one leaves without exit handlers, and its exceptions are caught: its end is told, and no step is lost."""
+    run(IN_A_CHILD.format(ending=ending), environment)
+    store = tuimon.read_run(Path(environment["TUIMON_RUNS"]) / "child")
+    assert ended(store) == [Ended(how=how, reason=reason, step=5)]  # type: ignore[arg-type]
+    assert store["loss/train"].steps.tolist() == [1, 2, 3, 4, 5]
+
+
 @pytest.mark.parametrize("pause_s", [0.0, 2 * HOLD_S])
 def test_a_killed_script_has_lost_no_more_than_the_last_moment(environment: dict[str, str], pause_s: float) -> None:
     """`kill -9` right after a line that says which step was logged, and when.

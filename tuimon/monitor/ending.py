@@ -8,6 +8,7 @@ are closed, and the child's monitors do nothing from then on.
 from __future__ import annotations
 
 import atexit
+import multiprocessing.util
 import os
 import sys
 import weakref
@@ -32,7 +33,9 @@ _open: weakref.WeakSet[Closable] = weakref.WeakSet()
 
 
 def watch_over(monitor: Closable) -> None:
-    """Has a monitor closed when the interpreter exits, and made inert in forked children."""
+    """Has a monitor closed when the process ends, and made inert in forked children."""
+    if multiprocessing.parent_process() is not None:
+        multiprocessing.util.Finalize(None, _close_all, exitpriority=0)  # a forked one of these ends without `atexit`
     _open.add(monitor)
 
 
@@ -60,8 +63,11 @@ def how_it_ends(error: BaseException | None) -> tuple[How, str]:
 
 
 def _uncaught() -> BaseException | None:
-    """The exception that is ending the process. Python keeps a prompt's past ones in the same place; those end nothing."""
-    return None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
+    """The exception that is ending the process; one of `multiprocessing` is still handling it.
+
+    Python keeps a prompt's past ones in the same place as the last one; those end nothing.
+    """
+    return None if hasattr(sys, "ps1") else sys.exception() or getattr(sys, "last_value", None)
 
 
 @atexit.register
