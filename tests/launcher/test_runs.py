@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from tuimon.errors import TuimonError
-from tuimon.launcher.runs import find_run, list_runs, runs_dir
+from tuimon.launcher.runs import check_runs_dir, find_run, list_runs, runs_dir
 
 
 @pytest.fixture
@@ -103,6 +105,26 @@ def test_without_runs_the_error_says_how_to_start_one(tmp_path: Path) -> None:
     """Also for `latest`."""
     with pytest.raises(TuimonError, match="No runs in"):
         find_run("latest", tmp_path)
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user's: rather than that it is empty. As root, by a stand-in for the kernel's refusal."""
+
+    def refuse(path: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    for look in (lambda: check_runs_dir(folder), lambda: find_run("mlp", folder), lambda: find_run("latest", folder)):
+        with pytest.raises(TuimonError, match=r"Cannot look into .*: Permission denied"):
+            look()
+
+
+def test_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:
+    """A disk that is not mounted, say."""
+    (tmp_path / "runs").symlink_to(tmp_path / "unmounted")
+    with pytest.raises(TuimonError, match=r"Cannot look into .*runs: No such file"):
+        check_runs_dir(tmp_path / "runs")
+    check_runs_dir(tmp_path / "not yet")
 
 
 def test_where_runs_live(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

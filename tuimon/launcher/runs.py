@@ -39,9 +39,17 @@ def is_resumable(run: Path) -> bool:
 
 
 def check_runs_dir(directory: Path) -> None:
-    """Raises TuimonError when something else than a folder is there."""
-    if directory.exists() and not directory.is_dir():
-        raise TuimonError(f"{directory} is not a folder.", "Runs are in a folder: name one with --runs-dir or $TUIMON_RUNS.")
+    """Raises TuimonError when something else than a folder is there, or one that may not be looked into."""
+    if not os.path.lexists(directory):
+        return
+    try:
+        os.scandir(directory).close()
+    except NotADirectoryError:
+        hint = "Runs are in a folder: name one with --runs-dir or $TUIMON_RUNS."
+        raise TuimonError(f"{directory} is not a folder.", hint) from None
+    except OSError as error:
+        hint = "Name another folder with --runs-dir or $TUIMON_RUNS."
+        raise TuimonError(f"Cannot look into {directory}: {error.strerror}.", hint) from error
 
 
 def list_runs(directory: Path) -> list[Path]:
@@ -81,6 +89,7 @@ def _without_log(folder: Path) -> TuimonError:
 
 def _by_prefix(text: str, runs: list[Path], directory: Path) -> Path:
     if not runs:
+        check_runs_dir(directory)
         raise TuimonError(f"No runs in {directory}.", "Start one with `tuimon run`, or name another folder with --runs-dir.")
     found = [run for run in runs if run.name.startswith(text)]
     if len(found) == 1:
