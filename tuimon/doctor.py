@@ -182,7 +182,7 @@ def _runs_folder(runs_dir: Path) -> Check:
     except OSError as error:
         advice = "Choose another with --runs-dir or $TUIMON_RUNS."
         return Check("runs folder", "problem", f"{runs_dir}: {error.strerror}", advice)
-    return Check("runs folder", "ok", str(runs_dir) if runs_dir.exists() else f"{runs_dir} (made by the first run)")
+    return Check("runs folder", "ok", str(runs_dir) if os.path.exists(runs_dir) else f"{runs_dir} (made by the first run)")
 
 
 def _disk(runs_dir: Path) -> Check:
@@ -193,4 +193,4 @@ def _disk(runs_dir: Path) -> Check:
 
 
 def _nearest_existing(path: Path) -> Path:
-    return next(parent for parent in (path, *path.parents) if parent.exists())
+    return next(parent for parent in (path, *path.parents) if os.path.exists(parent))  # False also where nobody may look

@@ -374,6 +374,12 @@ def test_doctor_tells_of_a_driver_that_hangs(monkeypatch: pytest.MonkeyPatch) ->
     assert checks["torch"].level == "ok" and "disk" in checks
 
 
+def test_doctor_goes_on_where_it_cannot_look(tmp_path: Path) -> None:
+    """A name that no disk takes, a folder of another user: the other checks are made all the same."""
+    done = tuimon("doctor", "--runs-dir", str(tmp_path / ("x" * 300)))
+    assert done.stderr == "" and done.stdout.splitlines()[-1].split()[1] == "disk"
+
+
 def test_doctor_says_what_to_do_about_a_problem(tmp_path: Path) -> None:
     """An unwritable runs folder and no place for a socket: exit code 1, each with advice."""
     (tmp_path / "file").write_text("")
