@@ -91,7 +91,7 @@ class Printer:
 
     def _columns(self) -> int:
         try:
-            return os.get_terminal_size(self._stream.fileno()).columns
+            return os.get_terminal_size(self._stream.fileno()).columns or 80  # 0: a terminal that nobody told its size
         except OSError:
             return 80
 
