@@ -350,6 +350,9 @@ async def test_the_header_says_what_and_how_far(make_run, show):
         await shown.pilot.pause()
         assert len(shown.lines()) == 2
         assert "digits-mlp" in shown.lines()[0] and "running" in shown.lines()[0] and "step 120/400" in shown.lines()[1]
+        await shown.pilot.resize_terminal(32, 5)
+        await shown.pilot.pause()
+        assert shown.lines()[0].rstrip().endswith("● running") and "lr" not in shown.lines()[0]
 
 
 async def test_the_speed_is_that_of_many_steps(make_run, show):

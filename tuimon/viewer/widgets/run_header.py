@@ -57,6 +57,8 @@ class RunHeader(Saying):
         if height >= 2:
             room = max(width - _LEAST_NAME - width_of(how) - 4, 0)
             said = [Span(shorten(self.said.text, room, self.ascii), self.said.style)] if self.said.text else set_to
+            if width_of(said) > room:
+                said = []  # how the run stands goes before its settings
             return [_spread([who], [*said, Span("  "), *how], width, self.ascii), fit(far, width)]
         return [_spread([who, how, far], set_to, width, self.ascii)]
 
