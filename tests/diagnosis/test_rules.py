@@ -31,10 +31,10 @@ def healthy(step: int) -> dict[str, float]:
     return {"loss/train": 2 / step, "loss/val": 2.1 / step, **norms, **dead, "saturated_fraction/fc1": 0.2}
 
 
-def findings_of(folder: Path, change: Values, steps: int = 30) -> list[Finding]:
+def findings_of(folder: Path, change: Values, steps: int = 30, layers: tuple[LayerInfo, ...] = LAYERS) -> list[Finding]:
     """Writes a log of the healthy values as `change` alters them, and diagnoses what is read back."""
     writer = LogWriter(folder, "run")
-    writer.event(RunStarted(name="r", process=this_process(), layers=LAYERS, levers=LEVERS))
+    writer.event(RunStarted(name="r", process=this_process(), layers=layers, levers=LEVERS))
     for step in range(1, steps + 1):
         writer.scalars(step, healthy(step) | change(step))
     writer.close()
@@ -54,6 +54,18 @@ def test_a_negative_loss_that_falls_is_healthy(tmp_path: Path) -> None:
 def test_a_loss_that_leaps_and_comes_back_is_no_finding(tmp_path: Path) -> None:
     """As the first steps of a high rate do."""
     assert findings_of(tmp_path, lambda s: {"loss/train": 1000.0 if 12 < s < 25 else 2 / s}) == []
+
+
+def test_outputs_without_a_gradient_are_not_dead(tmp_path: Path) -> None:
+    """They are those of a model that has learned all by heart, and are not zero."""
+    assert findings_of(tmp_path, lambda s: {"dead_fraction/out": 0.4}) == []
+
+
+def test_what_is_dead_is_told_once(tmp_path: Path) -> None:
+    """A normalization gets no gradient where the layer before it gets none, and has no activation of its own to exchange."""
+    layers = (LAYERS[0], LayerInfo(name="norm1", type="BatchNorm1d", activation="ReLU"), *LAYERS[1:])
+    (finding,) = findings_of(tmp_path, lambda s: {"dead_fraction/fc1": 0.4, "dead_fraction/norm1": 0.4}, layers=layers)
+    assert finding.layer == "fc1"
 
 
 def test_an_empty_log_has_no_findings(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def diverging_loss(store: Store) -> Iterator[Finding]:
 def dead_units(store: Store) -> Iterator[Finding]:
     """More than a tenth of a layer's units put out zero, and get no gradient, for every sample of the observed window."""
     for layer, fraction in _latest(store, "dead_fraction/"):
-        if fraction <= DEAD_FRACTION:
+        if fraction <= DEAD_FRACTION or _only_seems_dead(store, layer):
             continue
         step = _since(store, f"dead_fraction/{layer}", DEAD_FRACTION)
         leaky = _leaky(store, layer)
@@ -139,6 +139,13 @@ def _latest(store: Store, prefix: str) -> list[tuple[str, float]]:
     """Layers and latest values of a per-layer tag, in the model's order."""
     layers = [layer.name for layer in store.started.layers] if store.started else []
     return [(layer, store.last(prefix + layer)) for layer in layers if prefix + layer in store]
+
+
+def _only_seems_dead(store: Store, name: str) -> bool:
+    """Outputs get no gradient where all is learned, but are not zero; a norm is as dead as the layer before it."""
+    layers = store.started.layers if store.started else ()
+    layer = next(layer for layer in layers if layer.name == name)
+    return (layer is layers[-1] and not layer.activation) or "Norm" in layer.type
 
 
 def _last_step(store: Store, tag: str) -> int:
