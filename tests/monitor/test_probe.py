@@ -18,7 +18,7 @@ from torch.nn.utils import parametrizations
 
 import tuimon
 from tuimon.log import histogram
-from tuimon.log.records import Notice, Refused
+from tuimon.log.records import Notice, Refused, RunStarted
 from tuimon.monitor.activations import MOST_FORWARDS
 from tuimon.monitor.probe import DEAD_UNITS_TAG, WINDOW, Probe
 from tuimon.monitor.schedule import Schedule
@@ -312,6 +312,24 @@ def test_unusual_models_are_sampled_without_an_error_and_train_alike(start: Star
     assert all(torch.equal(a, b) for a, b in zip(plain.parameters(), model.parameters(), strict=True))
     assert len([tag for tag in training.store.series if tag.startswith("weight_norm/")]) >= 1
     assert len([tag for tag in training.store.series if tag.startswith("grad_norm/")]) >= 1
+
+
+def test_layers_that_were_exchanged_are_watched_once_the_run_is_described_again(start: Start) -> None:
+    """A head of another width in the old one's place: its own statistics, and no longer those of the one that is gone."""
+    training = start(nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 2)), budget=1.0)
+    for _ in range(WINDOW):
+        training.step()
+    training.model[2] = nn.Linear(6, 5)
+    training.optimizer.add_param_group({"params": training.model[2].parameters()})
+    training.monitor.describe()
+    for _ in range(WINDOW):
+        training.step()
+    store = training.store
+    assert errors(training) == [] and store["grad_norm/2"].steps.tolist() == list(range(1, 2 * WINDOW + 1))
+    weights = torch.cat([p.detach().flatten() for p in training.model[2].parameters()])
+    assert last(training, "weight_norm/2") == pytest.approx(weights.norm().item())
+    assert len(store["activation_max/0"]) == 2 * WINDOW
+    assert training.events(RunStarted)[-1].layers[-1].units == 5
 
 
 def test_complex_parameters_have_a_norm(start: Start) -> None:

@@ -205,7 +205,7 @@ class Monitor:
         for lever in levers:
             self.levers.declare(lever)
         self._steps.attend()
-        self.describe()
+        self._announce()
 
     def switch(self, lever: str, on: bool, by: str) -> None:
         """Switches a number lever on or off for the script's own plan, and logs it; `by` says whose. Nothing can be undone."""
@@ -214,7 +214,8 @@ class Monitor:
         self.event(msgspec.structs.replace(applied, step=self.step, by=by))
 
     def describe(self) -> None:
-        """Writes the run's description again, after the script has changed the model or its levers."""
+        """Finds the layers and writes the description again, after the script has changed model or levers between two steps."""
+        self._probe.look_again()
         self._announce()
 
     def event(self, event: Event) -> None:

@@ -82,18 +82,30 @@ class Probe:
         report: Report,
         notice: Callable[[str], None],
     ) -> None:
-        self.layers = find_layers(model)
+        self._model = model
         self.armed = self.closed = False
         self._writer, self._transfers, self._report, self._notice = writer, transfers, report, notice
         self.schedule = Schedule(budget, time.perf_counter())
         self._hooks_allowed = not compiled(model)
-        self._activations = ActivationWatch(model, self.layers if self._hooks_allowed else [], self._edge)
+        self._find_layers()
         self._sheet = _Sheet()
         self._before: dict[str, list[Tensor]] = {}
         self._streaks: dict[str, tuple[Tensor, int]] = {}
         self._dead: dict[str, list[int]] = {}
         self._told: set[str] = set()
         self._stopwatch = Stopwatch()
+
+    def look_again(self) -> None:
+        """Finds the layers anew, after some were exchanged. Between two steps."""
+        self._activations.stop()
+        self._find_layers()
+        self._streaks = {}
+        if self.armed and self._hooks_allowed:
+            self._edge(self._activations.start)
+
+    def _find_layers(self) -> None:
+        self.layers = find_layers(self._model)
+        self._activations = ActivationWatch(self._model, self.layers if self._hooks_allowed else [], self._edge)
 
     def arm(self) -> None:
         """Makes the coming step a sampled one."""
