@@ -72,9 +72,9 @@ class Trainer:
     def __init__(self, spec: Spec, run_dir: Path | None, *, resume: bool, signals: StopSignals) -> None:
         self.spec, self._signals = spec, signals
         self._asked_to_stop = self._mid_step = self._save_waits = self._stopped_early = False
-        seed_everything(spec.training.seed)
         self.device = choose_device(spec.training.device)
         self.data: Data = load(spec.data, spec.training.seed, self.device)
+        seed_everything(spec.training.seed)  # after reading: the import of scikit-learn draws from Python's random state
         self.model: nn.Module = build_model(self.data.resolve(spec), self.data.example)
         initialize(self.model, spec.init, spec.model)
         transfer(spec.transfer, self.model)  # before the optimizer, which takes what is not frozen
