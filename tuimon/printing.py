@@ -5,17 +5,16 @@ Knows of a store and a stream; nothing of feeds, signals or processes. For one t
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
 from typing import TextIO
 
-import numpy as np
-
 from tuimon import format
 from tuimon.launcher.commands import describe
 from tuimon.launcher.status import Status
-from tuimon.launcher.summary import loss_tag
+from tuimon.launcher.summary import loss_tag, pace
 from tuimon.log.batch import EventRecord
 from tuimon.log.records import Applied, CheckpointSaved, Finding, Gap, Launched, Notice, Process, Refused, RunStarted
 from tuimon.log.store import Store
@@ -24,7 +23,6 @@ from tuimon.plain import one_line
 _REWRITE_S = 0.2
 _EPOCH_S = 1.0  # between two plain lines, when an epoch has passed
 _PLAIN_S = 5.0  # between two plain lines in any case
-_RATE_STEPS = 50
 _CLEAR = "\r\x1b[K"
 
 
@@ -119,8 +117,8 @@ def progress_text(store: Store, status: Status) -> str:
         parts.append(f"val {format.number(store.last('loss/val'))}")
     if "accuracy/val" in store:
         parts.append(f"acc {format.percent(store.last('accuracy/val'))}")
-    speed = steps_per_second(store)
-    if speed is not None:
+    speed = pace(store)
+    if not math.isnan(speed):
         parts += [format.rate(speed), _eta_text(store, status, speed)]
     return "  ".join(part for part in parts if part)
 
@@ -151,15 +149,6 @@ def event_text(record: EventRecord) -> str:
         case Finding() as event:
             return f"{event.severity}: {event.text}"
     return ""
-
-
-def steps_per_second(store: Store) -> float | None:
-    """The mean speed of the last steps; None when it was not logged."""
-    if "throughput" not in store:
-        return None
-    latest = store["throughput"].values[-_RATE_STEPS:]
-    finite = latest[np.isfinite(latest)]
-    return float(finite.mean()) if len(finite) else None
 
 
 def epoch(store: Store) -> int | None:

@@ -17,6 +17,7 @@ from tuimon.log.files import event_files
 from tuimon.log.records import Launched, RunStarted
 from tuimon.log.store import Series, Store
 
+_PACE_STEPS = 500
 _SPARKS = 60  # points of a sparkline
 _CACHED = 1024
 
@@ -83,7 +84,7 @@ def _progress(store: Store) -> dict[str, Any]:
         "step": store.step,
         "total_steps": started.total_steps if started else None,
         "steps_per_epoch": started.steps_per_epoch if started else None,
-        "steps_per_second": store.last("throughput"),
+        "steps_per_second": pace(store),
         "first_wall": store.first_wall,
         "last_wall": store.last_wall,
     }
@@ -97,6 +98,16 @@ def _losses(store: Store) -> dict[str, Any]:
         "loss_val": latest(store, "loss/val"),
         "losses": _thinned(train) if train else (),
     }
+
+
+def pace(store: Store) -> float:
+    """Steps a second over the latest steps, by the time they took in all; NaN where none was logged.
+
+    Of one step alone, or of a mean of speeds, each validation would make a jump.
+    """
+    logged = store["throughput"].values[-_PACE_STEPS:] if "throughput" in store else np.empty(0)
+    speeds = logged[np.isfinite(logged) & (logged > 0)]
+    return float(1 / np.mean(1 / speeds)) if len(speeds) else math.nan
 
 
 def latest(store: Store, tag: str) -> float | None:

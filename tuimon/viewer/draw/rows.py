@@ -7,11 +7,11 @@ colours. Knows nothing of terminals, widgets or themes. Pure functions, any thre
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from itertools import accumulate, groupby
 from typing import NamedTuple
+
+from rich.cells import get_character_cell_size
 
 _PLAIN = re.compile(r"[ -\u02ff\u2010-\u2027\u2190-\u2199\u2500-\u25fc\u2800-\u28ff]*")  # a cell each: all that is drawn
 
@@ -33,7 +33,7 @@ def text_of(row: Iterable[Span]) -> str:
 
 def cells(text: str) -> int:
     """How many cells the text takes: two for most East Asian characters and emoji, none for accents that combine."""
-    return len(text) if _PLAIN.fullmatch(text) else sum(map(_cells, text))
+    return len(text) if _is_plain(text) else sum(map(get_character_cell_size, text))
 
 
 def width_of(row: Iterable[Span]) -> int:
@@ -115,13 +115,10 @@ def shorten(text: str, width: int, ascii: bool = False) -> str:
 
 def _head(text: str, width: int) -> str:
     """As many characters from the text's beginning as fit."""
-    if _PLAIN.fullmatch(text):
+    if _is_plain(text):
         return text[: max(width, 0)]
-    return text[: sum(taken <= width for taken in accumulate(map(_cells, text)))]
+    return text[: sum(taken <= width for taken in accumulate(map(get_character_cell_size, text)))]
 
 
-@lru_cache(1024)
-def _cells(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+def _is_plain(text: str) -> bool:
+    return text.isascii() or _PLAIN.fullmatch(text) is not None

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 
-import numpy as np
 from textual.geometry import Size
 
 from tuimon import format
-from tuimon.launcher.summary import made_of
+from tuimon.launcher.summary import made_of, pace
 from tuimon.log.records import Applied, LeverValue, RunStarted
 from tuimon.log.store import Store
 from tuimon.viewer.draw.meter import state_glyph
@@ -18,7 +17,6 @@ from tuimon.viewer.widgets.saying import Saying
 
 ONE_LINE = 130  # cells from which on one line has room for everything
 _LEAST_NAME = 12
-_PACE_STEPS = 500
 
 
 class RunHeader(Saying):
@@ -90,18 +88,11 @@ def _far(store: Store, state: str, ascii: bool) -> Row:
         row = [Span("epoch ", "dim"), Span(str(epoch), "value"), Span(f"{epochs}  ", "dim"), *row]
     if state == "paused":
         return row  # the speed that was logged last is none now
-    speed = _pace(store)
+    speed = pace(store)
     row.append(Span(f"  {format.rate(speed, ascii)}", "value"))
     if state == "running" and total and speed > 0 and store.step < total:
         row += [Span("  ETA ", "dim"), Span(format.duration((total - store.step) / speed), "value")]
     return row
-
-
-def _pace(store: Store) -> float:
-    """Steps a second over the latest steps, by the time they took in all: of one step alone, each validation makes a jump."""
-    logged = store["throughput"].values[-_PACE_STEPS:] if "throughput" in store else np.empty(0)
-    speeds = logged[np.isfinite(logged) & (logged > 0)]
-    return float(1 / np.mean(1 / speeds)) if len(speeds) else math.nan
 
 
 def _set_to(store: Store, ascii: bool) -> Row:
