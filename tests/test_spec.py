@@ -328,3 +328,12 @@ def test_a_preset_that_there_is_not_is_named(tmp_path: Path):
     path.write_text('preset = "other.toml"\n')
     with pytest.raises(TuimonError, match=r"preset = 'other.toml': no preset is called so; `tuimon presets` lists them"):
         load_spec(path)
+
+
+@pytest.mark.parametrize("source", ["~nosuchuser/x.toml", "~nosuchuser"])
+def test_a_home_that_there_is_not_is_no_file(source: str):
+    """The tilde of a user whom the machine does not know."""
+    with pytest.raises(TuimonError, match="no preset and no file is called so"):
+        load_spec(source)
+    with pytest.raises(TuimonError, match="no file"):
+        load_spec("digits-mlp", ["model.name=~nosuchuser/y.py"])

@@ -133,6 +133,7 @@ def _add_compare(verbs: _Verbs) -> None:
 def _add_resume(verbs: _Verbs) -> None:
     parser = _add(verbs, "resume", "Go on with a run that has ended, from its last checkpoint, and watch it.")
     _complete(parser.add_argument("run", metavar="RUN", help=_RUN_HELP), "runs")
+    parser.add_argument("settings", metavar="key=value", nargs="*", help="epochs=40, or what else may change: steps, device, …")
     _runs_dir(parser)
     parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default: as before)")
     parser.add_argument("--detach", action="store_true", help="start it, print its name, and return")

@@ -198,4 +198,4 @@ def check_model(model: str, data: DataSpec) -> None:
 
 def located(path: str, folder: Path) -> str:
     """A path made absolute, from `folder`; the empty one is left as it is."""
-    return os.path.abspath(folder / Path(path).expanduser()) if path else ""
+    return os.path.abspath(folder / os.path.expanduser(path)) if path else ""

@@ -45,7 +45,7 @@ from tuimon.sections import (
 )
 
 __all__ = [
-    "ACTIVATIONS", "DATASETS", "DEFAULT_PRESET", "OPTIMIZERS", "SHORT_NAMES", "SPEC_FILE", "DataSpec", "Dataset",
+    "ACTIVATIONS", "DATASETS", "DEFAULT_PRESET", "MAY_CHANGE", "OPTIMIZERS", "SHORT_NAMES", "SPEC_FILE", "DataSpec", "Dataset",
     "FieldInfo", "PresetInfo", "Spec", "check_value", "fields", "find_key", "load_spec", "model_names", "models_folder",
     "overrides_for", "parse_spec", "presets", "save_spec", "with_overrides",
 ]  # fmt: skip
@@ -125,6 +125,11 @@ SHORT_NAMES = {
     "model": "model.name", "data": "data.name",
 }  # fmt: skip
 
+# What may change when a run goes on; all else is in its checkpoint already, or would make it another run.
+MAY_CHANGE = (
+    "training.epochs", "training.steps", "training.device", "training.validate_every", "training.checkpoint_every",
+    "regularization.early_stopping",
+)  # fmt: skip
 _OPTIONS = "model.options."
 _LABELS = ("title", "group", "text", "preset")  # say what a spec is; change nothing in a run
 _SECTIONS = ("data", "model", "optimizer", "training")  # of which a file that tuimon wrote has all
@@ -249,7 +254,7 @@ def _find_source(source: str | Path) -> tuple[Path, str]:
     known = preset_paths()
     if str(source) in known:
         return known[str(source)], str(source)
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))
     path = path / SPEC_FILE if path.is_dir() else path
     if not path.is_file():
         nearest = did_you_mean(path.stem, known)
@@ -351,7 +356,7 @@ def _located_model(model: ModelSpec, folder: Path) -> ModelSpec:
     """The model with its own file's path made absolute; a name is left as it is."""
     if not model.name.endswith(".py"):
         return model
-    path = Path(os.path.abspath(folder / Path(model.name).expanduser()))
+    path = Path(os.path.abspath(folder / os.path.expanduser(model.name)))
     if not path.is_file():
         raise TuimonError(f"model.name = {model.name!r}: no file {path}")
     return msgspec.structs.replace(model, name=str(path))

@@ -148,7 +148,7 @@ def test_what_cannot_be_resumed_is_refused(tmp_path: Path, runs: Runs) -> None:
 def test_a_run_that_has_ended_is_resumed_where_it_was_started(
     runs: Runs, tmp_path: Path, handed_over: list[dict[str, Any]]
 ) -> None:
-    """With its own spec, in its own folder, from the folder that relative paths were meant from."""
+    """With its own spec but for how long it is, in its own folder, from the folder that relative paths were meant from."""
     run = runs.folder / "a"
     run.mkdir()
     supervise(run, [sys.executable, "-c", ""], cwd=tmp_path)
@@ -156,9 +156,13 @@ def test_a_run_that_has_ended_is_resumed_where_it_was_started(
     (run / "spec.toml").write_text(SPEC.to_toml())
     (run / "checkpoints").mkdir()
     (run / "checkpoints" / "last.pt").touch()
-    assert start(None, runs_dir=runs.folder, name="a", resume=True) == run
-    words = [str(run / "spec.toml"), f"device={SPEC.training.device}", "--run-dir", str(run), "--resume"]
-    assert handed_over[0]["command"][-5:] == words
+    with pytest.raises(TuimonError, match="Cannot resume a with lr=3: it would be another run"):
+        resume_run(run, settings=["epochs=9", "lr=3"])
+    assert not handed_over
+    assert resume_run(run, settings=["epochs=9"]) == run
+    words = [str(run / "spec.toml"), "--run-dir", str(run), "epochs=9", f"device={SPEC.training.device}", "--resume"]
+    assert handed_over[0]["command"][-6:] == words
+    assert handed_over[0]["details"]["spec"]["training"]["epochs"] == 9
     assert handed_over[0]["cwd"] == tmp_path
 
 

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,22 +23,19 @@ from tuimon.launcher.glance import lifecycle
 from tuimon.launcher.runs import LAST_CHECKPOINT
 from tuimon.launcher.spawn import PYTHON, supervise
 from tuimon.run_name import check_name
-from tuimon.spec import SPEC_FILE, Spec, load_spec
+from tuimon.spec import MAY_CHANGE, SPEC_FILE, Spec, find_key, load_spec
 
 MODEL_COPY = "model.py"  # the user's own model file as it was when the run started; the run itself uses the file where it lies
 
 
-def start(
-    spec: Spec | None, *, runs_dir: Path, name: str | None = None, device: str | None = None, resume: bool = False
-) -> Path:
+def start(spec: Spec, *, runs_dir: Path, name: str | None = None, device: str | None = None) -> Path:
     """Starts a run, detached.
 
     Args:
-        spec: what to train; not looked at when resuming.
+        spec: what to train.
         runs_dir: where the run's folder is made.
         name: the folder's name; None: made from the spec's name and a number.
         device: auto, cpu, cuda, cuda:N, mps; None: what the spec says.
-        resume: go on with the existing run `name`, from its own spec and last checkpoint.
 
     Returns:
         The run's folder.
@@ -46,23 +43,25 @@ def start(
     Raises:
         TuimonError: it cannot be started; nothing was.
     """
-    if resume:
-        return resume_run(runs_dir / (name or ""), device)
-    if spec is None:
-        raise TuimonError("Cannot start a run without a spec.")
     if name is not None:
         check_name(name)
     choice = choose_device(device or spec.training.device)
     require_torch()
     run = _make_folder(runs_dir, name, spec)
-    return _launch(run, placed(spec, device, choice), choice, new=True)
+    _write_spec(run, spec := placed(spec, device, choice))
+    return _launch(run, spec, choice)
 
 
-def resume_run(run: Path, device: str | None = None) -> Path:
+def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = ()) -> Path:
     """Goes on with a run that has ended, from its last checkpoint, in its own folder.
 
+    Args:
+        run: its folder.
+        device: as of `start`.
+        settings: `key=value` texts that change its spec, of those keys that may change.
+
     Raises:
-        TuimonError: it still runs, or there is nothing to go on from.
+        TuimonError: it still runs, there is nothing to go on from, or a setting would make it another run.
     """
     if not (run / SPEC_FILE).is_file():
         raise TuimonError(f"Cannot resume {run.name}: no {run / SPEC_FILE}.", "Only runs that tuimon started can be resumed.")
@@ -70,11 +69,13 @@ def resume_run(run: Path, device: str | None = None) -> Path:
         raise TuimonError(
             f"Cannot resume {run.name}: it saved no {LAST_CHECKPOINT}.", f"Start again: tuimon run {run / SPEC_FILE}"
         )
-    spec = load_spec(run / SPEC_FILE)
+    spec = load_spec(run / SPEC_FILE, settings)
+    _check_same_run(run, settings)
     choice = choose_device(device or spec.training.device)
     require_torch()
     with _only_one(run):
-        return _launch(run, placed(spec, device, choice), choice, new=False)
+        spec = placed(spec, device, choice)
+        return _launch(run, spec, choice, *settings, f"device={spec.training.device}", "--resume", cwd=_cwd_of(run))
 
 
 def require_torch() -> None:
@@ -92,21 +93,18 @@ def placed(spec: Spec, device: str | None, choice: Device) -> Spec:
     return msgspec.structs.replace(spec, training=msgspec.structs.replace(spec.training, device=told))
 
 
-def _launch(run: Path, spec: Spec, choice: Device, *, new: bool) -> Path:
-    if new:
-        _write_spec(run, spec)
-    elsewhere = [] if new else [f"device={spec.training.device}"]  # the run's own description stays as it is
-    command = [
-        *PYTHON,
-        "tuimon.training",
-        str(run / SPEC_FILE),
-        *elsewhere,
-        "--run-dir",
-        str(run),
-        *([] if new else ["--resume"]),
-    ]
+def _check_same_run(run: Path, settings: Sequence[str]) -> None:
+    wrong = next((text for text in settings if find_key(text.partition("=")[0].strip()) not in MAY_CHANGE), None)
+    if wrong is not None:
+        may = ", ".join(key.rpartition(".")[2] for key in MAY_CHANGE)
+        hint = f"What may change is {may}; for all else start a new run: tuimon run {run / SPEC_FILE} {wrong}"
+        raise TuimonError(f"Cannot resume {run.name} with {wrong}: it would be another run.", hint)
+
+
+def _launch(run: Path, spec: Spec, choice: Device, *more: str, cwd: Path | None = None) -> Path:
+    """Hands the trainer to a supervisor; `more` are words for it beside the run's own spec and folder."""
+    command = [*PYTHON, "tuimon.training", str(run / SPEC_FILE), "--run-dir", str(run), *more]
     details = {"name": run.name, "device": choice.label, "spec": spec.to_dict()}
-    cwd = None if new else _cwd_of(run)
     supervise(run, command, details=details, environment=choice.environment, cwd=cwd)
     return run
 

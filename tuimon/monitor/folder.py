@@ -27,7 +27,7 @@ def new_run_folder(runs_dir: str | Path | None, name: str | None) -> Path:
     Raises:
         TuimonError: the name is no plain name, or the folder cannot be made.
     """
-    parent = Path(runs_dir or os.environ.get("TUIMON_RUNS") or "runs").expanduser().absolute()
+    parent = Path(os.path.expanduser(runs_dir or os.environ.get("TUIMON_RUNS") or "runs")).absolute()
     name = name or default_name()
     check_name(name)
     try:

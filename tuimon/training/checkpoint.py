@@ -15,16 +15,10 @@ import torch
 from torch import nn
 
 from tuimon.errors import TuimonError
-from tuimon.spec import Spec, parse_spec
+from tuimon.spec import MAY_CHANGE, Spec, parse_spec
 
 FORMAT = 2
 FOLDER, LAST, BEST = "checkpoints", "last.pt", "best.pt"
-
-# What may differ when a run goes on; all else is in the checkpoint already, or would make it another run.
-_MAY_DIFFER = (
-    "training.epochs", "training.steps", "training.device", "training.validate_every", "training.checkpoint_every",
-    "regularization.early_stopping",
-)  # fmt: skip
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -74,7 +68,7 @@ def check_same_run(content: dict[str, Any], spec: Spec) -> None:
         TuimonError: names the first key that differs.
     """
     there, here = _flat(parse_spec(content["spec"]).to_dict()), _flat(spec.to_dict())
-    for key in (key for key in here | there if key not in _MAY_DIFFER and here.get(key) != there.get(key)):
+    for key in (key for key in here | there if key not in MAY_CHANGE and here.get(key) != there.get(key)):
         raise TuimonError(
             f"Cannot resume with {key} = {here.get(key)!r}: the checkpoint was made with {there.get(key)!r}",
             "Resume with the run's own spec, or start a new run.",

@@ -52,9 +52,9 @@ def find_checkpoint(source: str) -> Path:
     Raises:
         TuimonError: there is none.
     """
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))
     if not path.exists() and "/" not in source:
-        path = Path(os.environ.get("TUIMON_RUNS") or "runs").expanduser().absolute() / source
+        path = Path(os.path.expanduser(os.environ.get("TUIMON_RUNS") or "runs")).absolute() / source
     if path.is_file():
         return path
     for name in (checkpoint.BEST, checkpoint.LAST):

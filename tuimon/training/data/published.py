@@ -29,7 +29,7 @@ class Published(NamedTuple):
 
 def data_folder(spec: DataSpec) -> Path:
     """Where published datasets lie. Absolute; need not exist."""
-    return Path(spec.path or os.environ.get("TUIMON_DATA") or "data").expanduser().absolute()
+    return Path(os.path.expanduser(spec.path or os.environ.get("TUIMON_DATA") or "data")).absolute()
 
 
 def find(published: Published, spec: DataSpec) -> dict[str, Path]:
