@@ -404,6 +404,37 @@ def test_any_config_is_kept(start: Start) -> None:
     assert start(config=argparse.Namespace(lr=0.1)).events(RunStarted)[-1].config == {"lr": 0.1}
 
 
+def test_a_config_keeps_what_a_log_can_hold(start: Start) -> None:
+    """Of a table of embeddings, and of a list that holds itself, what `repr` shows of them."""
+    itself: list[object] = []
+    itself.append(itself)
+    kept = start(config={"table": torch.zeros(100_000), "itself": itself, "lr": 0.1}).events(RunStarted)[-1].config
+    assert kept["lr"] == 0.1 and kept["table"].startswith("tensor([0., 0") and len(kept["table"]) < 100
+    assert kept["itself"].startswith("[[")
+
+
+def test_a_value_without_a_name_is_told_once_and_training_goes_on(start: Start, capfd: pytest.CaptureFixture[str]) -> None:
+    """As one call of `log` that was written too quickly."""
+    training = start()
+    for _ in range(2):
+        training.monitor.log(torch.ones(3), accuracy=0.5)
+        training.step()
+    told = [notice.text for notice in training.events(Notice) if "without a name" in notice.text]
+    assert len(told) == 1 and "Tensor" in told[0] and "without a name" in capfd.readouterr().err
+    assert training.store["accuracy/train"].values.tolist() == [0.5, 0.5]
+
+
+def test_a_budget_that_is_none_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    """And a name may be a number."""
+    model = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(TuimonError, match="Cannot take budget"):
+        tuimon.watch(model, optimizer, runs_dir=tmp_path, budget="0.01")  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+    tuimon.watch(model, optimizer, runs_dir=tmp_path, name=3, meters=False).close()  # type: ignore[arg-type]
+    assert (tmp_path / "3").is_dir()
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "reason"),
     [

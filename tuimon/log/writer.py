@@ -31,13 +31,13 @@ from tuimon.process import host_name
 _MAX_LAYOUTS = 256
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """A user's value in the log's own terms: numbers of numpy and torch as numbers, what is no JSON as its text."""
     listed = getattr(value, "tolist", None)
     return listed() if callable(listed) else str(value)
 
 
-_encode = msgspec.json.Encoder(enc_hook=_plain).encode
+_encode = msgspec.json.Encoder(enc_hook=plain).encode
 
 
 def _json(event: Event) -> str:
@@ -45,7 +45,7 @@ def _json(event: Event) -> str:
     try:
         return _encode(event).decode()
     except UnicodeEncodeError:
-        text = json.dumps(msgspec.to_builtins(event, enc_hook=_plain, str_keys=True), ensure_ascii=False)
+        text = json.dumps(msgspec.to_builtins(event, enc_hook=plain, str_keys=True), ensure_ascii=False)
         return _encode(json.loads(text.encode(errors="replace"))).decode()
 
 

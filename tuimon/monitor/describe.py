@@ -8,16 +8,22 @@ from __future__ import annotations
 import getpass
 import os
 import platform
+import reprlib
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import torch
 from torch import nn
 
 from tuimon.log.records import LayerInfo
+from tuimon.log.writer import plain
 from tuimon.monitor.layers import Layer, following_activations
 
 _HASH_LENGTH = 40
+_MOST_BYTES = 20_000  # of one value of a config: the description is written anew whenever it changes
 
 
 def device_of(model: nn.Module) -> str:
@@ -48,6 +54,21 @@ def layer_infos(model: nn.Module, layers: list[Layer]) -> tuple[LayerInfo, ...]:
     """The layers as the log tells of them, with the activations that a `Sequential` writes after them."""
     following = following_activations(model)
     return tuple(layer.info(following.get(layer.module, "")) for layer in layers)
+
+
+def named(config: object) -> dict[str, Any]:
+    """A config's values by name; of a large array, and of what holds itself, only what `repr` says, and not all of that."""
+    items = config.items() if isinstance(config, Mapping) else vars(config).items()
+    return {str(name): value if _is_small(value) else reprlib.repr(value) for name, value in items}
+
+
+def _is_small(value: object) -> bool:
+    try:
+        return len(msgspec.json.encode(value, enc_hook=plain)) <= _MOST_BYTES
+    except UnicodeEncodeError:  # which the writer knows how to write
+        return True
+    except Exception:
+        return False
 
 
 def command_line() -> tuple[str, ...]:

@@ -89,12 +89,12 @@ def watch(
     or when nobody has its monitor, model and optimizer any more.
     """
     optimizer = _innermost(optimizer)
-    _check_arguments(model, optimizer, config, settings or {})
+    _check_arguments(model, optimizer, config, settings or {}, budget)
     total_steps, steps_per_epoch = _whole("total_steps", total_steps), _whole("steps_per_epoch", steps_per_epoch)
     seed = _whole("seed", seed)
     if ending.still_open():
         gc.collect()  # ends the runs whose model is gone, as a notebook's or a search's
-    folder = Path(run_dir) if run_dir is not None else new_run_folder(runs_dir, name)
+    folder = Path(run_dir) if run_dir is not None else new_run_folder(runs_dir, None if name is None else str(name))
     for other in ending.still_open():
         if isinstance(other, Monitor) and other._optimizer is optimizer:  # a notebook's cell run again
             other.close("stopped", f"watched anew as {folder.name}")
@@ -114,7 +114,7 @@ def watch(
             total_steps=total_steps,
             steps_per_epoch=steps_per_epoch,
             spec=spec,
-            config=_named(config) if config is not None else None,
+            config=describe.named(config) if config is not None else None,
             versions=describe.versions(),
             git_commit=describe.git_commit(Path.cwd()),
             seed=seed,
@@ -173,7 +173,7 @@ class Monitor:
             more: the same as `metrics`.
         """
         if not self._steps.quiet:
-            self._steps.log(step, {**metrics, **more} if metrics else more)
+            self._steps.log(step, more if metrics is None else self._together(metrics, more))
 
     def on(self, action: Literal["checkpoint", "stop"], handler: Callable[[], object]) -> None:
         """Has `handler` do what an action asks, at a boundary; what it returns is the answer's note, e.g. a file's path."""
@@ -275,6 +275,13 @@ class Monitor:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close(*ending.how_it_ends(error))
+
+    def _together(self, metrics: Any, more: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return {**metrics, **more}
+        except TypeError:
+            self._guard.report("log", TypeError(f"{type(metrics).__name__} without a name; it is monitor.log(loss=…)"))
+            return more
 
     def _make_steps(self, settings: Mapping[str, float], budget: float) -> Steps:
         scope, transfers = StepScope(self._optimizer), Transfers()
@@ -378,7 +385,7 @@ def _innermost(optimizer: Any) -> Any:
     return optimizer
 
 
-def _check_arguments(model: object, optimizer: object, config: object, settings: Mapping[str, float]) -> None:
+def _check_arguments(model: object, optimizer: object, config: object, settings: Mapping[str, float], budget: object) -> None:
     if not isinstance(model, nn.Module):
         raise TuimonError(
             f"Cannot watch a {type(model).__name__}: no torch.nn.Module.", "It is tuimon.watch(model, optimizer)."
@@ -388,6 +395,8 @@ def _check_arguments(model: object, optimizer: object, config: object, settings:
         raise TuimonError(f"Cannot watch a {type(optimizer).__name__}: no optimizer of torch.", hint)
     if config is not None and not isinstance(config, Mapping) and not hasattr(config, "__dict__"):
         raise TuimonError(f"Cannot keep a {type(config).__name__} as the run's config.", "Give a dictionary.")
+    if not isinstance(budget, int | float) or not budget >= 0:
+        raise TuimonError(f"Cannot take budget = {budget!r}.", "Give a share of the time: 0.01, or 0 for no layer statistics.")
     known = {"l1", "l2", "clip_norm", "clip_value"}
     for name, value in settings.items():
         if name not in known or not value >= 0:
@@ -400,8 +409,3 @@ def _whole(name: str, number: Any) -> int | None:
         return None if number is None or not math.isfinite(number) else math.ceil(number)
     except TypeError as error:
         raise TuimonError(f"Cannot take {name} = {number!r}.", "Give a number.") from error
-
-
-def _named(config: object) -> dict[str, Any]:
-    items = config.items() if isinstance(config, Mapping) else vars(config).items()
-    return {str(name): value for name, value in items}
