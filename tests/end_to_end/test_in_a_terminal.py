@@ -194,6 +194,19 @@ def test_the_screen_survives_any_size(runs: Runs, tmux: Tmux) -> None:
     assert "Traceback" not in tmux.text()
 
 
+def test_the_terminal_itself_says_how_large_it_is(runs: Runs, tmux: Tmux) -> None:
+    """Not COLUMNS and LINES, which a shell in another terminal has exported."""
+    shown = []
+    for exported in ("", "COLUMNS=150 LINES=50 "):
+        tmux.start(exported + tuimon("--runs-dir", "runs"), 80, 24)
+        tmux.wait("No runs in")
+        tmux.press("?")
+        tmux.wait("esc closes")
+        shown.append(tmux.text())
+        tmux.kill()
+    assert shown[0] == shown[1]
+
+
 def test_a_plain_terminal_shows_plain_characters(runs: Runs, tmux: Tmux) -> None:
     """`--ascii` without colours: states in words, curves and borders in ASCII."""
     long_run(runs)

@@ -372,6 +372,8 @@ def run_app(
     plain = ascii or not theme.speaks_unicode(sys.__stdout__.encoding if sys.__stdout__ else "", os.environ)
     if sys.__stderr__ and sys.__stdout__ and not sys.__stderr__.isatty():
         sys.__stderr__ = sys.__stdout__  # type: ignore[misc]  # Textual draws on stderr, which `2> file` takes away
+    for stale in ("COLUMNS", "LINES"):  # exported, they are another terminal's size: Textual would believe them, not this one
+        os.environ.pop(stale, None)
     app = TuimonApp(runs_dir, open_run, launch, plain)
     app.compare_first(compare)
     terminal.leave_when_gone(fd, terminal.leave_at_once)
