@@ -1,6 +1,8 @@
 """Rows of spans: cut, padded, written over, shortened."""
 
-from tuimon.viewer.draw.rows import Span, cells, clip, fit, overlay, runs, shorten, text_of, width_of
+import pytest
+
+from tuimon.viewer.draw.rows import Span, cells, clip, cut, fit, overlay, runs, shorten, text_of, width_of
 
 ROW = [Span("abc", "x"), Span("def", "y")]
 
@@ -51,3 +53,11 @@ def test_wide_characters_take_two_cells():
     assert all(cells(shorten(name, width)) <= width for width in range(10)) and shorten(name, 6) == "层…🎉"
     assert text_of(overlay(row, 9, "X", "m")) == "层-模型🎉Xb"
     assert width_of(clip([Span(name)], 5)) == 5
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"), [(40, "applied at step 7: lr"), (17, "applied at step…"), (8, "applied…"), (1, "…"), (0, "")]
+)
+def test_what_is_said_is_cut_at_its_end(width, shown):
+    """Of an answer, the beginning says what became of it."""
+    assert cut("applied at step 7: lr", width) == shown

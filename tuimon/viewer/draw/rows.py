@@ -102,6 +102,13 @@ def _skip(row: Row, count: int) -> Row:
     return kept
 
 
+def cut(text: str, width: int, ascii: bool = False) -> str:
+    """The text in at most `width` cells, cut at its end: what is said begins with what matters."""
+    if cells(text) <= width:
+        return text
+    return (_head(text, width - 1).rstrip() + ("~" if ascii else "…"))[: max(width, 0)]
+
+
 def shorten(text: str, width: int, ascii: bool = False) -> str:
     """The text in at most `width` cells, cut in the middle: the ends of a layer's name tell it apart."""
     if cells(text) <= width:

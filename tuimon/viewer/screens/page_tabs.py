@@ -8,7 +8,7 @@ from typing import NamedTuple
 from textual import events
 from textual.message import Message
 
-from tuimon.viewer.draw.rows import Row, Span, cells, fit, overlay, shorten
+from tuimon.viewer.draw.rows import Row, Span, cells, cut, fit, overlay
 from tuimon.viewer.widgets.saying import Saying
 
 _LEAST_SAID = 28  # cells that are worth saying something in
@@ -80,7 +80,7 @@ class PageTabs(Saying):
             at = sum(len(span.text) for span in row)
             row.append(Span(" " * (tab.start - at)))
             row += self._tab(tab)
-        text = shorten(self.said.text, self.room, self.ascii)
+        text = cut(self.said.text, self.room, self.ascii)
         return [overlay(fit(row, width), width - cells(text) - 1, text, self.said.style) if text else fit(row, width)]
 
     def on_click(self, event: events.Click) -> None:

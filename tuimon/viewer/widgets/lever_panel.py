@@ -14,7 +14,7 @@ from tuimon import format
 from tuimon.log.batch import EventRecord
 from tuimon.log.records import Applied, Command, LeverInfo, Refused
 from tuimon.log.store import Store
-from tuimon.viewer.draw.rows import Row, Span, cells, width_of
+from tuimon.viewer.draw.rows import Row, Span, cells, cut, width_of
 from tuimon.viewer.widgets.row_list import RowList
 from tuimon.viewer.widgets.wording import lever_value
 
@@ -129,17 +129,17 @@ class LeverPanel(RowList):
         room = width - cells(name.text) - max(_VALUE, len(value)) - 1
         padded = Span(f"{value:<{_VALUE}} ", style)
         if outcome is None:
-            return [name, padded, Span(_cut(lever.help, room, self.ascii) if room >= _LEAST_HELP else "", "dim")]
+            return [name, padded, Span(cut(lever.help, room, self.ascii) if room >= _LEAST_HELP else "", "dim")]
         if len(outcome.text) <= room:
             return [name, padded, Span(outcome.text, outcome.style)]
         known = [] if lever.type == "action" else [Span(f"{value} ", style)]
         left = width - width_of([name, *known])
-        return [name, *known, Span(_cut(outcome.short or outcome.text, left, self.ascii), outcome.style)]
+        return [name, *known, Span(cut(outcome.short or outcome.text, left, self.ascii), outcome.style)]
 
     def draw(self, width: int, height: int) -> list[Row]:
         """The levers; what the one under the cursor does stands in the border."""
         told = self._current()
-        self.border_subtitle = _cut(told.help, width - 2, self.ascii) if told and self.has_focus else ""
+        self.border_subtitle = cut(told.help, width - 2, self.ascii) if told and self.has_focus else ""
         return super().draw(width, height)
 
     def watch_has_focus(self, has_focus: bool) -> None:
@@ -237,13 +237,6 @@ class LeverPanel(RowList):
         if self._outcomes.get(lever) is refusal:
             del self._outcomes[lever]
             self.redraw()
-
-
-def _cut(text: str, width: int, ascii: bool) -> str:
-    if len(text) <= width:
-        return text
-    mark = "~" if ascii else "…"
-    return text[: max(width - 1, 0)].rstrip() + mark
 
 
 def _moved(event: Applied, ascii: bool) -> str:

@@ -12,7 +12,7 @@ from tuimon.launcher.summary import made_of, pace
 from tuimon.log.records import Applied, LeverValue, RunStarted
 from tuimon.log.store import Store
 from tuimon.viewer.draw.meter import state_glyph
-from tuimon.viewer.draw.rows import Row, Span, fit, shorten, width_of
+from tuimon.viewer.draw.rows import Row, Span, cut, fit, shorten, width_of
 from tuimon.viewer.widgets.saying import Saying
 
 ONE_LINE = 130  # cells from which on one line has room for everything
@@ -54,7 +54,7 @@ class RunHeader(Saying):
         far, set_to = _far(self.store, self._state, self.ascii), _set_to(self.store, self.ascii)
         if height >= 2:
             room = max(width - _LEAST_NAME - width_of(how) - 4, 0)
-            said = [Span(shorten(self.said.text, room, self.ascii), self.said.style)] if self.said.text else set_to
+            said = [Span(cut(self.said.text, room, self.ascii), self.said.style)] if self.said.text else set_to
             if width_of(said) > room:
                 said = []  # how the run stands goes before its settings
             return [_spread([who], [*said, Span("  "), *how], width, self.ascii), fit(far, width)]
