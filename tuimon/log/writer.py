@@ -31,13 +31,13 @@ from tuimon.process import host_name
 _MAX_LAYOUTS = 256
 
 
-def plain(value: object) -> object:
+def jsonable(value: object) -> object:
     """A user's value in the log's own terms: numbers of numpy and torch as numbers, what is no JSON as its text."""
     listed = getattr(value, "tolist", None)
     return listed() if callable(listed) else str(value)
 
 
-_encode = msgspec.json.Encoder(enc_hook=plain).encode
+_encode = msgspec.json.Encoder(enc_hook=jsonable).encode
 
 
 def _json(event: Event) -> str:
@@ -45,7 +45,7 @@ def _json(event: Event) -> str:
     try:
         return _encode(event).decode()
     except UnicodeEncodeError:
-        text = json.dumps(msgspec.to_builtins(event, enc_hook=plain, str_keys=True), ensure_ascii=False)
+        text = json.dumps(msgspec.to_builtins(event, enc_hook=jsonable, str_keys=True), ensure_ascii=False)
         return _encode(json.loads(text.encode(errors="replace"))).decode()
 
 
@@ -65,9 +65,8 @@ class LogWriter:
     def __init__(self, folder: Path, suffix: str, hold_s: float = 0.0) -> None:
         self._lock = threading.RLock()  # a signal's handler that logs runs on the thread that may hold it
         self._hold_s = hold_s
-        self._held: deque[tuple[int, float, Mapping[str, float]]] = (
-            deque()
-        )  # its ends are safe from any thread, without the lock
+        # its ends are safe from any thread, without the lock
+        self._held: deque[tuple[int, float, Mapping[str, float]]] = deque()
         self._flushed, self._flushed_step = 0.0, 0  # when scalars were written last, and of which step
         self._roused, self._wake = False, threading.Event()
         self._flusher: threading.Thread | None = None

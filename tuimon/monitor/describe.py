@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from tuimon.log.records import LayerInfo
-from tuimon.log.writer import plain
+from tuimon.log.writer import jsonable
 from tuimon.monitor.layers import Layer, following_activations
 
 _HASH_LENGTH = 40
@@ -64,7 +64,7 @@ def named(config: object) -> dict[str, Any]:
 
 def _is_small(value: object) -> bool:
     try:
-        return len(msgspec.json.encode(value, enc_hook=plain)) <= _MOST_BYTES
+        return len(msgspec.json.encode(value, enc_hook=jsonable)) <= _MOST_BYTES
     except UnicodeEncodeError:  # which the writer knows how to write
         return True
     except Exception:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import math
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,7 +23,7 @@ from torch.optim import Optimizer
 from tuimon.errors import TuimonError
 from tuimon.log.records import CheckpointSaved, Command, Ended, Event, LeverValue, Notice, RunStarted
 from tuimon.log.writer import LogWriter
-from tuimon.monitor import describe, ending, sockets
+from tuimon.monitor import arguments, describe, ending, sockets
 from tuimon.monitor.checkpoint import save_checkpoint
 from tuimon.monitor.desk import Answer, Desk
 from tuimon.monitor.folder import new_run_folder
@@ -40,7 +39,6 @@ from tuimon.monitor.steps import Steps
 from tuimon.monitor.transfers import Transfers
 from tuimon.process import this_process
 
-_HOOKS = "_optimizer_step_pre_hooks"  # what an optimizer of torch's has, and no wrapper that only looks like one
 HOLD_S = 0.05  # longest time that a step's scalars wait to be written together with the next steps'
 
 
@@ -88,10 +86,11 @@ def watch(
     An optimizer is watched by one monitor: a second `watch` closes the first. A run that is never closed ends with the process,
     or when nobody has its monitor, model and optimizer any more.
     """
-    optimizer = _innermost(optimizer)
-    _check_arguments(model, optimizer, config, settings or {}, budget)
-    total_steps, steps_per_epoch = _whole("total_steps", total_steps), _whole("steps_per_epoch", steps_per_epoch)
-    seed = _whole("seed", seed)
+    optimizer = arguments.innermost(optimizer)
+    arguments.check(model, optimizer, config, settings or {}, budget)
+    total_steps = arguments.whole("total_steps", total_steps)
+    steps_per_epoch = arguments.whole("steps_per_epoch", steps_per_epoch)
+    seed = arguments.whole("seed", seed)
     if ending.still_open():
         gc.collect()  # ends the runs whose model is gone, as a notebook's or a search's
     folder = Path(run_dir) if run_dir is not None else new_run_folder(runs_dir, None if name is None else str(name))
@@ -376,36 +375,3 @@ def _weakly(method: Callable[..., object]) -> Callable[..., None]:
             found(*args)
 
     return call
-
-
-def _innermost(optimizer: Any) -> Any:
-    """The optimizer that makes the steps: accelerate's, which transformers' trainer hands out, is a wrapper without hooks."""
-    while not hasattr(optimizer, _HOOKS) and hasattr(optimizer, "optimizer"):
-        optimizer = optimizer.optimizer
-    return optimizer
-
-
-def _check_arguments(model: object, optimizer: object, config: object, settings: Mapping[str, float], budget: object) -> None:
-    if not isinstance(model, nn.Module):
-        raise TuimonError(
-            f"Cannot watch a {type(model).__name__}: no torch.nn.Module.", "It is tuimon.watch(model, optimizer)."
-        )
-    if not hasattr(optimizer, _HOOKS):
-        hint = "It is tuimon.watch(model, optimizer); each of several optimizers is watched by a call of its own."
-        raise TuimonError(f"Cannot watch a {type(optimizer).__name__}: no optimizer of torch.", hint)
-    if config is not None and not isinstance(config, Mapping) and not hasattr(config, "__dict__"):
-        raise TuimonError(f"Cannot keep a {type(config).__name__} as the run's config.", "Give a dictionary.")
-    if not isinstance(budget, int | float) or not budget >= 0:
-        raise TuimonError(f"Cannot take budget = {budget!r}.", "Give a share of the time: 0.01, or 0 for no layer statistics.")
-    known = {"l1", "l2", "clip_norm", "clip_value"}
-    for name, value in settings.items():
-        if name not in known or not value >= 0:
-            raise TuimonError(f"Cannot start with {name} = {value!r}.", f"Settings are {', '.join(sorted(known))}, from 0.")
-
-
-def _whole(name: str, number: Any) -> int | None:
-    """A whole number as a script may reckon it: 1e4, or the samples by the batch, whose last part is a step, too."""
-    try:
-        return None if number is None or not math.isfinite(number) else math.ceil(number)
-    except TypeError as error:
-        raise TuimonError(f"Cannot take {name} = {number!r}.", "Give a number.") from error

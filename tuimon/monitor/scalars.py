@@ -90,7 +90,7 @@ class Scalars:
 
     def _number(self, tag: str, value: Any) -> float | None:
         try:
-            return float(value.item() if isinstance(value, Tensor) or hasattr(value, "item") else value)
+            return float(value.item() if hasattr(value, "item") else value)
         except (TypeError, ValueError, RuntimeError, OverflowError):
             self._tell_once(tag, f"{tag} was given something that is no number: {type(value).__name__}")
             return None

@@ -7,10 +7,8 @@ from collections import deque
 from collections.abc import Hashable
 from pathlib import Path
 
-from rich.cells import cell_len
-
 from tuimon.log.store import Store
-from tuimon.viewer.draw.rows import Row, Span
+from tuimon.viewer.draw.rows import Row, Span, fit
 from tuimon.viewer.widgets.row_list import RowList
 
 MAX_LINES = 5_000
@@ -103,7 +101,7 @@ class ConsoleView(RowList):
         text = lines[index] if index < len(lines) else self._terminal.last
         if self.ascii:
             text = text.encode("ascii", "replace").decode()
-        return [Span(_cut(text, width), "value")]
+        return fit([Span(text, "value")], width)
 
     def empty_text(self) -> str:
         """What will appear, or where it does."""
@@ -150,14 +148,6 @@ def _shown(line: str) -> str:
     line = _ESCAPES.sub("", line).rstrip("\r")
     shown = line.rsplit("\r", 1)[-1] if "\r" in line else line
     return _CONTROLS.sub("", shown.expandtabs(8))[:_MAX_LINE]
-
-
-def _cut(text: str, width: int) -> str:
-    if text.isascii():
-        return text[:width]
-    while cell_len(text) > width:
-        text = text[: max(len(text) - max(cell_len(text) - width, 1) // 2 - 1, 0)]
-    return text
 
 
 def _size(path: Path) -> int:
