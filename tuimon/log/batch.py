@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tuimon.log import histogram as bins
 from tuimon.log import layout
-from tuimon.log.frames import Offsets
+from tuimon.log.lengths import Offsets
 from tuimon.log.records import EVENT_TAG, FINDING_TAG, RUN_TAG, Event
 
 _EVENT_TAGS = frozenset((RUN_TAG, EVENT_TAG, FINDING_TAG))

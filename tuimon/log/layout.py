@@ -12,12 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tuimon.log.frames import Offsets
+from tuimon.log.lengths import Bytes, Offsets, by_length, cut
 
 MAX_LAYOUTS = 64  # of one length in one buffer; beyond that the rows are left to protobuf
 _WORD = 8  # rows are compared in 64-bit words
-
-Bytes = npt.NDArray[np.uint8]
 
 
 class Columns(NamedTuple):
@@ -37,43 +35,51 @@ class _Layout(NamedTuple):
 
 def decode(buffer: bytes, starts: Offsets, lengths: Offsets) -> tuple[list[Columns], Offsets]:
     """All scalar-only records of a buffer, and the indices of the records that are something else."""
-    raw = np.frombuffer(buffer + bytes(_WORD), np.uint8)
+    padded = buffer + bytes(_WORD)
     columns: list[Columns] = []
     others: list[Offsets] = []
-    order = np.argsort(lengths, kind="stable")
-    cuts = np.flatnonzero(np.diff(lengths[order])) + 1
-    for index in np.split(order, cuts):
-        if len(index):
-            length = int(lengths[index[0]])
-            rows = np.lib.stride_tricks.sliding_window_view(raw, -(-length // _WORD) * _WORD)[starts[index]]
-            others.append(_decode_rows(rows, length, index, columns))
+    for index in by_length(lengths):
+        length = int(lengths[index[0]])
+        whole_words = cut(padded, starts[index], -(-length // _WORD) * _WORD)
+        others.append(_decode_rows(whole_words, length, index, columns))
     return columns, np.sort(np.concatenate(others)) if others else np.empty(0, np.int64)
 
 
 def _decode_rows(rows: Bytes, length: int, index: Offsets, columns: list[Columns]) -> Offsets:
     """Takes layout after layout out of rows of one length, padded to whole words; returns the indices of what remains."""
     others: list[int] = []
+    left: Offsets = np.arange(len(rows))
+    taken = np.zeros(len(rows), bool)
     for _ in range(MAX_LAYOUTS):
-        if not len(index):
+        if not len(left):
             break
-        first = rows[0, :length].tobytes()
-        layout = _parse(first)
+        first = int(left[0])
+        layout = _parse(rows[first, :length].tobytes())
         if layout is None:
-            others.append(int(index[0]))
-            rows, index = rows[1:], index[1:]
+            others.append(first)
+            left = left[1:]
             continue
-        same = _matches(rows, layout)
+        same = _matching(rows, left, layout)
+        if len(same) == len(rows):
+            columns.append(_read(rows, index, layout))
+            return index[:0]
         columns.append(_read(rows[same], index[same], layout))
-        rows, index = rows[~same], index[~same]
-    return np.concatenate([np.array(others, np.int64), index])
+        taken[same] = True
+        left = left[~taken[left]]
+    remaining: Offsets = index[np.concatenate([np.array(others, np.int64), left])]
+    return remaining
 
 
-def _matches(rows: Bytes, layout: _Layout) -> npt.NDArray[np.bool_]:
-    words, fixed = rows.view(np.uint64), layout.fixed.view(np.uint64)
-    different = np.zeros(len(rows), np.uint64)
-    for i in range(len(fixed)):
-        different |= (words[:, i] ^ words[0, i]) & fixed[i]
-    return np.equal(different, 0)
+def _matching(rows: Bytes, left: Offsets, layout: _Layout) -> Offsets:
+    """Which of the rows that are left have the layout of the first of them."""
+    words, fixed, same = rows.view(np.uint64), layout.fixed.view(np.uint64), left
+    fixed_bits = np.unpackbits(layout.fixed).reshape(len(fixed), -1).sum(axis=1)
+    for i in np.argsort(-fixed_bits, kind="stable"):  # first the words that hold the tags: they tell most rows apart
+        column = words[:, i] if len(same) == len(rows) else words[same, i]
+        alike = (column ^ words[left[0], i]) & fixed[i] == 0
+        if not alike.all():
+            same = same[alike]
+    return same
 
 
 def _read(rows: Bytes, index: Offsets, layout: _Layout) -> Columns:
