@@ -133,6 +133,21 @@ def test_scalars_that_come_close_together_are_written_together_and_in_order(tmp_
     assert read_run(tmp_path)["x"].last == 5
 
 
+@pytest.mark.parametrize("hold_s", [0.0, 60.0])
+def test_a_training_steps_record_is_finished_when_it_is_written(tmp_path: Path, hold_s: float) -> None:
+    """Its moment becomes a time of day, names become tags, and what the user says of a name counts."""
+    writer = LogWriter(tmp_path, "run", hold_s, {"loss": "loss/train"})
+    for step in range(1, 4):
+        writer.step(step, time.perf_counter() - 1000 + step, {"lr": 0.1, "mine": 1.0}, {"loss": 0.5, "mine": 2.0, 7: step})  # type: ignore[dict-item]
+    now = time.time()
+    writer.close()
+    store = read_run(tmp_path)
+    assert sorted(store) == ["7", "loss/train", "lr", "mine"]
+    assert store["mine"].values.tolist() == [2.0] * 3 and store["7"].values.tolist() == [1, 2, 3]
+    assert store["lr"].steps.tolist() == [1, 2, 3]
+    assert store["loss/train"].walls.tolist() == pytest.approx([now - 999, now - 998, now - 997], abs=0.5)
+
+
 def test_what_waits_is_written_though_nothing_comes_after_it(tmp_path: Path) -> None:
     """The training may be silent for minutes after a step."""
     writer = LogWriter(tmp_path, "run", hold_s=0.02)

@@ -488,7 +488,7 @@ def test_a_step_that_is_captured_in_a_cuda_graph_is_left_alone(start: Start, mon
     training = start(budget=1.0)
     training.step()
     capturing = True
-    monkeypatch.setattr(training.monitor._steps, "_on_cuda", True)
+    monkeypatch.setattr(training.monitor._steps, "_wary", True)
     monkeypatch.setattr(training.monitor._probe, "_device", lambda: torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: capturing)
     monkeypatch.setattr(torch.cuda, "current_stream", None)  # to be asked for nothing

@@ -396,3 +396,15 @@ def test_weights_that_are_gathered_from_all_processes_are_not_saved_by_one(
         distributed.destroy_process_group()
     assert [type(answer) for answer in answers] == [Refused, Refused, Applied]
     assert "gathers the weights" in answers[0].reason and answers[2].note == "mine.pt"
+
+
+def test_a_closed_run_carries_nothing_out(start: Start) -> None:
+    """A script may go on logging; what is handed in now moves nothing and is not written."""
+    training = start()
+    training.step()
+    training.monitor.close()
+    training.monitor.send(Command("lr_scale", "multiply", 0.5))
+    training.monitor.log(loss=1.0)
+    training.monitor.log(loss=torch.tensor(1.0))
+    assert training.monitor.levers["lr_scale"] == 1.0
+    assert training.store["loss/train"].steps.tolist() == [1]

@@ -95,6 +95,6 @@ def test_a_loss_on_a_device_is_logged_under_its_own_step_when_it_arrives(tmp_pat
     store = tuimon.read_run(tmp_path)
     assert store["loss/train"].steps.tolist() == [7, 8]
     assert store["other"].steps.tolist() == [7]
-    assert store["lr"].values.tolist() == store["lr"].values.tolist()
+    assert store["lr"].values.tolist() == pytest.approx([0.1, 0.1])
     assert notices == ["loss/train is inf since step 8"]
     writer.close()

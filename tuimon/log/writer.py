@@ -2,7 +2,9 @@
 
 Runs inside the training process (and the supervisor), on any of its threads. Records go to an unbuffered file, so what was
 written survives `kill -9`. Scalars may be held back for a moment: in a training step, whose arrays have pushed everything
-else out of the processor's caches, one record alone costs ten times what it costs in a row of them. Whatever the disk does
+else out of the processor's caches, one record alone costs ten times what it costs in a row of them. For the same reason a
+training step hands over what it has as it is, in a list, whose code Python's own loop keeps in the caches; all that can be
+done later is done by the thread that writes: clocks are read, names become tags. Whatever the disk does
 afterwards, nothing here raises: a record that cannot be written is counted, and the log tells of the gap as soon as it can be
 written again. Standard library, msgspec and crc32c only.
 """
@@ -11,13 +13,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -25,10 +28,12 @@ from tuimon.errors import TuimonError
 from tuimon.log import wire
 from tuimon.log.histogram import Histogram
 from tuimon.log.records import Event, Gap, tag_of
-from tuimon.log.wire import MAX_STEP
 from tuimon.process import host_name
 
 _MAX_LAYOUTS = 256
+
+# step, when by time.perf_counter, when by the wall's clock if that is known, scalars by name in two parts
+_Held = tuple[int, float, float | None, Mapping[Any, float], Mapping[Any, float]]
 
 
 def jsonable(value: object) -> object:
@@ -57,17 +62,18 @@ class LogWriter:
         suffix: ends the file's name and tells who wrote it: `run` (training process) or `launch` (supervisor).
         hold_s: longest time, in seconds, that scalars wait for others to be written with them; 0 writes each at once. Those
             that come later than this after the last ones never wait, and all other records are written at once, in order.
+        tags: what stands in the log for a scalar's name; other names are tags as they are.
 
     Raises:
         TuimonError: the folder or the file cannot be made.
     """
 
-    def __init__(self, folder: Path, suffix: str, hold_s: float = 0.0) -> None:
+    def __init__(self, folder: Path, suffix: str, hold_s: float = 0.0, tags: Mapping[Any, str] | None = None) -> None:
         self._lock = threading.RLock()  # a signal's handler that logs runs on the thread that may hold it
         self._hold_s = hold_s
-        # its ends are safe from any thread, without the lock
-        self._held: deque[tuple[int, float, Mapping[str, float]]] = deque()
-        self._flushed, self._flushed_step = 0.0, 0  # when scalars were written last, and of which step
+        self._tags = tags or {}
+        self._held: list[_Held] = []  # appended to and popped from without the lock, by any thread
+        self._flushed, self._flushed_step = -math.inf, 0  # when scalars were written last, and of which step
         self._roused, self._wake = False, threading.Event()
         self._flusher: threading.Thread | None = None
         self._layouts: dict[tuple[str, ...], wire.ScalarLayout] = {}
@@ -84,23 +90,28 @@ class LogWriter:
         return self._gap.records if self._gap else 0
 
     def scalars(self, step: int, values: Mapping[str, float], wall_time: float | None = None) -> None:
-        """Writes all scalars of a step as one record. `values` must not be changed afterwards.
+        """Writes scalars of a step as one record, of this moment if no other is given; `values` must not change any more.
 
         Raises:
             ValueError: the step is outside 0 … `wire.MAX_STEP`.
         """
-        if not 0 <= step <= MAX_STEP:
-            raise ValueError(f"step {step} is outside 0 … {MAX_STEP}")
-        if self._fd < 0:
-            return
-        now = time.time()
-        self._held.append((step, now if wall_time is None else wall_time, values))
+        if not 0 <= step <= wire.MAX_STEP:
+            raise ValueError(f"step {step} is outside 0 … {wire.MAX_STEP}")
+        self._hold((step, time.perf_counter(), wall_time, {}, values))
+
+    def step(self, step: int, at: float, own: Mapping[str, float], values: Mapping[str, float]) -> None:
+        """Writes `own` and `values` of a training step as one record, as `scalars` does.
+
+        Args:
+            step: the number of the step.
+            at: when it was done, by `time.perf_counter`.
+            own: what the monitor knows of the step; neither it nor `values` must change any more.
+            values: what the user logs, which counts where both have a name.
+        """
         if self._roused:
-            return
-        if now - self._flushed >= self._hold_s:
-            self.flush()
+            self._held.append((step, at, None, own, values))
         else:
-            self._rouse()
+            self._hold((step, at, None, own, values))
 
     def flush(self) -> None:
         """Writes what is held back."""
@@ -136,15 +147,26 @@ class LogWriter:
         self._wake.set()
 
     def _close(self) -> None:
-        fd, self._fd = self._fd, -1
+        fd, self._fd, self._roused = self._fd, -1, False
         if fd >= 0:
             os.close(fd)
 
-    def _add_layout(self, tags: tuple[str, ...]) -> wire.ScalarLayout:
+    def _add_layout(self, names: tuple[Any, ...]) -> wire.ScalarLayout:
         if len(self._layouts) >= _MAX_LAYOUTS:
             self._layouts.clear()
-        layout = self._layouts[tags] = wire.ScalarLayout(tags)
+        layout = self._layouts[names] = wire.ScalarLayout([self._tags.get(name, str(name)) for name in names])
         return layout
+
+    def _hold(self, record: _Held) -> None:
+        if self._fd < 0:
+            return
+        self._held.append(record)
+        if self._roused:
+            return
+        if time.perf_counter() - self._flushed >= self._hold_s:
+            self.flush()
+        else:
+            self._rouse()
 
     def _rouse(self) -> None:
         """Has what is held back written soon, by a thread of the writer's own: nothing else may come after it for long."""
@@ -179,17 +201,19 @@ class LogWriter:
     def _write_held(self) -> None:
         if not self._held:
             return
-        self._flushed = time.time()
+        self._flushed = time.perf_counter()
+        offset = time.time() - self._flushed
         frames, steps = [], []
         while self._held:
             try:
-                step, when, values = self._held.popleft()
+                step, at, wall_time, own, values = self._held.pop(0)
             except IndexError:  # a signal's handler has just written the rest
                 break
-            tags = tuple(values)
             try:
-                layout = self._layouts.get(tags) or self._add_layout(tags)
-                frames.append(layout.frame(when, step, values.values()))
+                both = {**own, **values} if own else values
+                names = tuple(both)
+                layout = self._layouts.get(names) or self._add_layout(names)
+                frames.append(layout.frame(offset + at if wall_time is None else wall_time, step, both.values()))
                 steps.append(step)
             except Exception as error:  # no record for what is none; the others of the batch are
                 self._lose(1, f"{type(error).__name__}: {error}", self._flushed_step, self._flushed_step)

@@ -31,7 +31,7 @@ from tuimon.monitor.guard import Guard
 from tuimon.monitor.levers import Lever, Levers
 from tuimon.monitor.meters import Meters
 from tuimon.monitor.probe import Probe
-from tuimon.monitor.scalars import Scalars
+from tuimon.monitor.scalars import TAGS, Scalars
 from tuimon.monitor.scope import StepScope
 from tuimon.monitor.standard import declare_standard, own_lever
 from tuimon.monitor.station import Station
@@ -136,7 +136,7 @@ class Monitor:
         self.run_dir = run_dir
         self.levers = Levers(describe.processes_together)
         self._model, self._optimizer = model, optimizer
-        self._writer = LogWriter(run_dir, "run", HOLD_S)
+        self._writer = LogWriter(run_dir, "run", HOLD_S, TAGS)
         self._guard = Guard(lambda text: self.notice(text, "error"))
         self._handlers: dict[str, Callable[[], object]] = {"checkpoint": self._save_checkpoint, "stop": self._stop}
         self._desk = Desk(self.levers, self.event)
@@ -171,8 +171,7 @@ class Monitor:
             step: the step that they belong to; the completed steps when left out.
             more: the same as `metrics`.
         """
-        if not self._steps.quiet:
-            self._steps.log(step, more if metrics is None else self._together(metrics, more))
+        self._steps.log(step, more if metrics is None else self._together(metrics, more))
 
     def on(self, action: Literal["checkpoint", "stop"], handler: Callable[[], object]) -> None:
         """Has `handler` do what an action asks, at a boundary; what it returns is the answer's note, e.g. a file's path."""
@@ -260,7 +259,7 @@ class Monitor:
 
     def become_inert(self) -> None:
         """Makes a forked child's copy do nothing, and closes its copies of the sockets."""
-        self._steps.quiet = True
+        self._steps.fall_silent()
         if self._station is not None:
             self._station.forget()
 
@@ -288,7 +287,7 @@ class Monitor:
         declare_standard(self.levers, self._model, scope, settings, actions)
         self._probe = Probe(self._model, self._writer, transfers, budget, self._guard.report, self.notice)
         scalars = Scalars(self._writer, transfers, lambda text: self.notice(text, "warning"))
-        return Steps(self._optimizer, scope, self._desk, self._probe, scalars, transfers, self._guard)
+        return Steps(self._optimizer, scope, self._desk, self._probe, self._writer, scalars, transfers, self._guard)
 
     def _start(self, started: RunStarted, serve: bool, meters: bool) -> None:
         self._started = started

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from tuimon.log.writer import LogWriter
 from tuimon.monitor.desk import Desk
 from tuimon.monitor.guard import Guard
 from tuimon.monitor.probe import Probe
@@ -35,7 +36,8 @@ class Steps:
         scope: what levers do around a step.
         desk: where commands wait.
         probe: samples some of the steps.
-        scalars: writes each step's record.
+        writer: takes a step's record that is plain numbers,
+        scalars: and this any other.
         transfers: what is still on its way from the device.
         guard: is told of what goes wrong in here.
     """
@@ -46,21 +48,23 @@ class Steps:
         scope: StepScope,
         desk: Desk,
         probe: Probe,
+        writer: LogWriter,
         scalars: Scalars,
         transfers: Transfers,
         guard: Guard,
     ) -> None:
         self.done = 0
-        self.quiet = False  # closed, or a forked child's copy
+        self.quiet = False
         self.leaving: BaseException | None = None  # raised at the boundary once all is answered
         self._optimizer, self._scope, self._desk, self._probe = optimizer, scope, desk, probe
         self._schedule, self._scalars, self._transfers, self._guard = probe.schedule, scalars, transfers, guard
+        self._write, self._under_way, self._now = writer.step, transfers.under_way, time.perf_counter
         self._owner = threading.get_ident()
-        self._nobody_steers = desk.is_empty
         self._inside = False  # the optimizer's step, where a closure that trains (as Lightning's does) may log
         self._attend = False  # there is more to do around this step than to write its scalars
         self._pending: dict[str, float] | None = None  # the last step's own scalars, until they are written
-        self._on_cuda = any(p.is_cuda for group in optimizer.param_groups for p in group["params"])
+        # whether there may be steps that nothing is done around
+        self._wary = any(p.is_cuda for group in optimizer.param_groups for p in group["params"])
         self._pending_tensors: dict[str, Tensor] = {}  # those of them whose value may still be on a device
         self._last_time, self._plain_s = 0.0, math.inf  # when the last step was done; how long the last took without a sample
         self._handles = [
@@ -81,23 +85,35 @@ class Steps:
         self._attend = self._scope.active or self._probe.armed or self._desk.waiting
 
     def log(self, step: int | None, values: Mapping[str, Any]) -> None:
-        """Writes values of a step, with the step's own scalars if they are not written yet. A boundary, but inside a step."""
+        """Writes values of a step, with the step's own scalars if they are not written yet. A boundary, but inside a step.
+
+        `values` must not change any more.
+        """
         try:
-            if step is not None:
-                step = self._scalars.step(step, self.done)
-            if self._pending is None or (step is not None and step != self.done):
-                self._scalars.write(self.done if step is None else step, values, {})
+            own = self._pending
+            if step is None and own is not None and not self._pending_tensors:
+                for value in values.values():
+                    if type(value) is not float or value - value != 0.0:  # a tensor, say; or not finite, which is told
+                        self._log_any(None, values)
+                        break
+                else:
+                    self._pending = None
+                    self._write(self.done, self._last_time, own, values)
             else:
-                ready, self._pending = self._pending, None
-                self._scalars.write(self.done, {**self._take_tensors(), **values} if self._pending_tensors else values, ready)
-            if not self._nobody_steers() and not self._inside and threading.get_ident() == self._owner:
+                self._log_any(step, values)
+            if self._desk.called and not (self._inside or self.quiet) and threading.get_ident() == self._owner:
                 self._serve()
         except Exception as error:
             self._guard.report("log", error)
 
+    def fall_silent(self) -> None:
+        """Does nothing from now on, as a forked child's copy; what is not written yet is its parent's."""
+        self.quiet = self._wary = True
+        self._pending = None
+
     def close(self) -> None:
         """Writes what is left and lets go of the optimizer."""
-        self.quiet = True
+        self.quiet = self._wary = True
         self._write_pending()
         self._probe.close()
         self._desk.settle()
@@ -108,10 +124,10 @@ class Steps:
         self._transfers.finish()  # last, for it raises what a device that has failed raises
 
     def _before(self, _: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Arguments | None:
-        if self.quiet or (self._on_cuda and self._captured()):
+        if self._wary and self._passes():
             return None
         try:
-            if not self._nobody_steers():
+            if self._desk.called:
                 self._owner = threading.get_ident()
                 self._serve()
             if self._pending is not None:
@@ -124,35 +140,46 @@ class Steps:
         return None
 
     def _after(self, optimizer: Optimizer, _: tuple[Any, ...], __: dict[str, Any]) -> None:
-        if self.quiet or (self._on_cuda and self._captured()):
+        if self._wary and self._passes():
             return
         try:
             self._inside = False
             self.done += 1
             groups = optimizer.param_groups
             rate = groups[0].get("lr")
-            pending = {"lr": rate} if type(rate) is float else self._other_rate(rate)
+            own = {"lr": rate} if type(rate) is float else self._other_rate(rate)
             if len(groups) > 1:
-                self._add_group_rates(groups, pending)
+                self._add_group_rates(groups, own)
             if self._attend:
                 self._conclude()
-            now = time.perf_counter()
-            took = math.inf
-            if self._last_time:
-                took = now - self._last_time
-                pending["throughput"] = 1.0 / took
-            self._last_time, self._pending = now, pending
-            if self._transfers.under_way:
+            last, now = self._last_time, self._now()
+            if last:
+                own["throughput"] = 1.0 / (now - last)
+            self._last_time, self._pending = now, own
+            if self._under_way:
                 self._transfers.poll()
             if now >= self._schedule.next_time:
-                self._plain_s = took
+                self._plain_s = now - last if last else math.inf
                 self._probe.arm()
                 self._attend = True
         except Exception as error:
             self._guard.report("step hook", error)
 
-    def _captured(self) -> bool:
-        """Whether this step is being captured in a CUDA graph: what ran in here would run at each replay, or end it."""
+    def _log_any(self, step: int | None, values: Mapping[str, Any]) -> None:
+        if self.quiet:
+            return
+        if step is not None:
+            step = self._scalars.step(step, self.done)
+        if self._pending is None or (step is not None and step != self.done):
+            self._scalars.write(self.done if step is None else step, values, {})
+        else:
+            ready, self._pending = self._pending, None
+            self._scalars.write(self.done, {**self._take_tensors(), **values} if self._pending_tensors else values, ready)
+
+    def _passes(self) -> bool:
+        """Whether this step is none to watch: after the end; or captured in a CUDA graph, whose replays would repeat it."""
+        if self.quiet:
+            return True
         captured = torch.cuda.is_current_stream_capturing()
         if captured:
             self._probe.tell_once(
