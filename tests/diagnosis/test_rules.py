@@ -73,6 +73,25 @@ def test_an_empty_log_has_no_findings(tmp_path: Path) -> None:
     assert findings_of(tmp_path, lambda step: {}, steps=0) == []
 
 
+def test_a_resumed_run_has_no_findings_before_its_first_sample(tmp_path: Path) -> None:
+    """What it had measured after its checkpoint is taken back, which may be all of it; nor is that an error."""
+    writer = LogWriter(tmp_path, "run")
+    for first_step in (0, 4):
+        writer.event(RunStarted(name="r", process=this_process(), layers=LAYERS, levers=LEVERS, first_step=first_step))
+        if not first_step:
+            writer.scalars(5, healthy(5))
+    writer.close()
+    store = read_run(tmp_path)
+    assert "dead_fraction/fc1" in store and not len(store["dead_fraction/fc1"])
+    assert diagnose(store) == []
+
+
+@pytest.mark.parametrize("tag", ["dead_fraction/fc1", "saturated_fraction/fc1"])
+def test_a_fraction_of_nothing_is_no_finding(tmp_path: Path, tag: str) -> None:
+    """A layer that was not used in the sampled step has no fraction: NaN."""
+    assert findings_of(tmp_path, lambda step: {tag: math.nan if step > 20 else 0.0}) == []
+
+
 @pytest.mark.parametrize(
     ("rule", "layer", "step", "remedy", "change"),
     [

@@ -59,7 +59,7 @@ def diverging_loss(store: Store) -> Iterator[Finding]:
 def dead_units(store: Store) -> Iterator[Finding]:
     """More than a tenth of a layer's units put out zero, and get no gradient, for every sample of the observed window."""
     for layer, fraction in _latest(store, "dead_fraction/"):
-        if fraction <= DEAD_FRACTION or _only_seems_dead(store, layer):
+        if not fraction > DEAD_FRACTION or _only_seems_dead(store, layer):
             continue
         step = _since(store, f"dead_fraction/{layer}", DEAD_FRACTION)
         leaky = _leaky(store, layer)
@@ -71,7 +71,7 @@ def dead_units(store: Store) -> Iterator[Finding]:
 def saturated_units(store: Store) -> Iterator[Finding]:
     """More than half of a layer's units sit at an asymptote of their activation."""
     for layer, fraction in _latest(store, "saturated_fraction/"):
-        if fraction <= SATURATED_FRACTION:
+        if not fraction > SATURATED_FRACTION:
             continue
         step = _since(store, f"saturated_fraction/{layer}", SATURATED_FRACTION)
         text = f"{layer}: {fraction:.0%} of units are saturated since step {step}; hardly any gradient passes them"
@@ -136,7 +136,7 @@ RULES: tuple[Rule, ...] = (
 
 
 def _latest(store: Store, prefix: str) -> list[tuple[str, float]]:
-    """Layers and latest values of a per-layer tag, in the model's order."""
+    """Layers and latest values of a per-layer tag, in the model's order; NaN where a resumed run has none yet."""
     layers = [layer.name for layer in store.started.layers] if store.started else []
     return [(layer, store.last(prefix + layer)) for layer in layers if prefix + layer in store]
 
