@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.console import RenderableType
 from textual import on, work
-from textual._compositor import ChopsUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -25,7 +24,7 @@ from tuimon.errors import TuimonError
 from tuimon.log.records import Applied, Refused
 from tuimon.viewer import terminal, theme
 from tuimon.viewer.keys import keys_of
-from tuimon.viewer.lean import LeanUpdate
+from tuimon.viewer.lean import lean
 from tuimon.viewer.messages import AnswerCame, BatchRead, DamageFound, StatusChanged, StopAnswered
 from tuimon.viewer.screens.base import TuimonScreen
 from tuimon.viewer.start import collect_again, import_numpy
@@ -300,8 +299,7 @@ class TuimonApp(App[None]):
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         """Writes a frame, or a part of one."""
-        lean = LeanUpdate(renderable) if isinstance(renderable, ChopsUpdate) else renderable
-        super()._display(screen, lean)
+        super()._display(screen, lean(renderable))
 
     def action_launch(self) -> None:
         """Opens the Launch screen."""

@@ -1,4 +1,4 @@
-"""Sends a part of a frame in fewer bytes than Textual does; what the terminal then shows is the same.
+"""Sends a frame, or a part of one, in fewer bytes than Textual does; what the terminal then shows is the same.
 
 Textual sends a changed row from its widget's left edge on, and every piece of text with all of its colours. Over SSH that is
 most of what a screen costs. Here the cells left of the change stay away, and only what differs from the piece before is said
@@ -8,12 +8,13 @@ of a piece's look. Knows nothing of widgets.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from rich.color import ColorSystem
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.style import Style
-from textual._compositor import ChopsUpdate
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.strip import Strip
 
 
@@ -25,27 +26,56 @@ class _Look(NamedTuple):
     ground: str = "49"
 
 
+def lean(update: RenderableType | None) -> RenderableType | None:
+    """The same update in fewer bytes, where it is one that takes them."""
+    if isinstance(update, ChopsUpdate):
+        return LeanUpdate(update)
+    return LeanFrame(update) if isinstance(update, LayoutUpdate) else update
+
+
+class LeanFrame(LayoutUpdate):
+    """A whole frame."""
+
+    def __init__(self, update: LayoutUpdate) -> None:
+        super().__init__(update.strips, update.region)
+
+    def render_segments(self, console: Console) -> str:
+        """What is to be written to the terminal."""
+        pen = _Pen(console)
+        rows = (f"\x1b[{y};{self.region.x + 1}H{pen.row(row)}" for y, row in enumerate(self.strips, self.region.y + 1))
+        return "".join(rows) + "\x1b[0m"
+
+
 class LeanUpdate(ChopsUpdate):
     """The changed parts of a frame."""
 
     def __init__(self, update: ChopsUpdate) -> None:
         super().__init__(update.chops, update.spans, update.chop_ends)
-        self._look = _Look()  # of what was written last
 
     def render_segments(self, console: Console) -> str:
         """What is to be written to the terminal."""
-        system = console._color_system or ColorSystem.TRUECOLOR
+        pen = _Pen(console)
         out = []
         for y, left, right in self.spans:
             for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
                 first, last = max(x, left), min(end, right)
                 if strip is not None and first < last:
                     out.append(f"\x1b[{y + 1};{first + 1}H")
-                    out.append(self._text(strip.crop(first - x, last - x), system))
+                    out.append(pen.row([strip.crop(first - x, last - x)]))
         return "".join(out) + "\x1b[0m"
 
-    def _text(self, strip: Strip, system: ColorSystem) -> str:
-        return "".join(self._turn_to(_look(style or Style.null(), system)) + text for text, style, _ in strip if text)
+
+class _Pen:
+    """Writes text in the look that it has, saying only what differs from the look of what was written last."""
+
+    def __init__(self, console: Console) -> None:
+        self._system = console._color_system or ColorSystem.TRUECOLOR
+        self._look = _Look()
+
+    def row(self, strips: Iterable[Strip]) -> str:
+        """Pieces of one row, one after the other."""
+        pieces = (piece for strip in strips for piece in strip if piece.text)
+        return "".join(self._turn_to(_look(style or Style.null(), self._system)) + text for text, style, _ in pieces)
 
     def _turn_to(self, look: _Look) -> str:
         """The sequence that leads from the look of what was written last to this one."""
