@@ -75,12 +75,12 @@ def test_an_empty_log_has_no_findings(tmp_path: Path) -> None:
 
 def test_a_resumed_run_has_no_findings_before_its_first_sample(tmp_path: Path) -> None:
     """What it had measured after its checkpoint is taken back, which may be all of it; nor is that an error."""
-    writer = LogWriter(tmp_path, "run")
     for first_step in (0, 4):
+        writer = LogWriter(tmp_path, "run")
         writer.event(RunStarted(name="r", process=this_process(), layers=LAYERS, levers=LEVERS, first_step=first_step))
         if not first_step:
             writer.scalars(5, healthy(5))
-    writer.close()
+        writer.close()
     store = read_run(tmp_path)
     assert "dead_fraction/fc1" in store and not len(store["dead_fraction/fc1"])
     assert diagnose(store) == []
