@@ -104,7 +104,7 @@ class LogWriter:
 
         Args:
             step: the number of the step.
-            at: when it was done, by `time.perf_counter`.
+            at: when it was logged, by `time.perf_counter`.
             own: what the monitor knows of the step; neither it nor `values` must change any more.
             values: what the user logs, which counts where both have a name.
         """

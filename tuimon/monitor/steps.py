@@ -98,7 +98,7 @@ class Steps:
                         break
                 else:
                     self._pending = None
-                    self._write(self.done, self._last_time, own, values)
+                    self._write(self.done, self._now(), own, values)
             else:
                 self._log_any(step, values)
             if self._desk.called and not (self._inside or self.quiet) and threading.get_ident() == self._owner:
