@@ -88,7 +88,7 @@ class Drawn(Widget):
     def strip(self, row: Row, width: int) -> Strip:
         """A row in the theme's colours, exactly `width` cells."""
         strip = Strip([Segment(text, self._rich(style)) for text, style in row])
-        return strip.adjust_cell_length(width, self.rich_style)
+        return strip.adjust_cell_length(width, self._rich(""))
 
     def notify_style_update(self) -> None:
         """Forgets the colours: the theme, or the widget's own style, has changed."""
@@ -124,11 +124,11 @@ def _difference(old: Row, new: Row, width: int) -> tuple[int, int]:
 
 def _common(old: Row, new: Row) -> int:
     """How many cells two rows begin with alike."""
-    length = 0
-    for a, b in zip(old, new, strict=False):
-        if a != b:
-            return length + (_alike(a.text, b.text) if a.style == b.style else 0)
-        length += cells(a.text)
+    pairs = enumerate(zip(old, new, strict=False))
+    same = next((index for index, (a, b) in pairs if a != b), min(len(old), len(new)))
+    length = width_of(new[:same])
+    if same < len(old) and same < len(new) and old[same].style == new[same].style:
+        length += _alike(old[same].text, new[same].text)
     return length
 
 
