@@ -81,6 +81,15 @@ def test_a_kill_is_told_in_words(exited: Exited, detail: str) -> None:
     assert judged(LAUNCHED, exited, alive={SUPERVISOR: False}) == ("killed", detail)
 
 
+def test_a_log_that_breaks_off_is_told() -> None:
+    """The supervisor saw its process end well, but the process could not log its end: neither may its last steps be there."""
+    alive = {SUPERVISOR: False, TRAINER: False}
+    state, detail = judged(LAUNCHED, STARTED, Exited(code=0), alive=alive)
+    assert state == "finished" and "breaks off" in detail
+    assert judged(LAUNCHED, STARTED, Ended("finished"), Exited(code=0), alive=alive) == ("finished", "")
+    assert judged(LAUNCHED, Exited(code=0), alive=alive) == ("finished", "")  # a script that watched nothing
+
+
 def test_a_resumed_run_that_was_left_paused_starts_unpaused() -> None:
     """What an earlier attempt's levers were does not count, what the new one declares does."""
     paused = RunStarted(name="a", process=TRAINER, levers=(LeverInfo("paused", "switch", True),))

@@ -99,7 +99,7 @@ class Lifecycle:
         if ended and not (ended.how == "finished" and self.exited and self.exited.code):  # a script that ends with sys.exit(1)
             return Status(ended.how, ended.reason)
         if self.exited:
-            return _after_exit(self.exited)
+            return _after_exit(self.exited, logged=started is not None)
         if started:
             return self._while_training(started, alive)
         if self.launched:
@@ -134,7 +134,7 @@ def _while_starting(launched: Launched, alive: Callable[[Process], bool | None])
     return Status("starting") if lives else Status("lost", "its supervisor is gone, and training had not begun")
 
 
-def _after_exit(exited: Exited) -> Status:
+def _after_exit(exited: Exited, logged: bool) -> Status:
     if exited.reason:
         return Status("failed", exited.reason)
     if exited.signal is not None:
@@ -143,7 +143,7 @@ def _after_exit(exited: Exited) -> Status:
         return Status("stopped", "before it had logged an end")
     if exited.code:
         return Status("failed", f"exit code {exited.code}")
-    return Status("finished")
+    return Status("finished", "its log breaks off before the end, as on a full disk" if logged else "")
 
 
 def _killed_by(number: int, out_of_memory: bool) -> str:
