@@ -24,6 +24,7 @@ _REWRITE_S = 0.2
 _EPOCH_S = 1.0  # between two plain lines, when an epoch has passed
 _PLAIN_S = 5.0  # between two plain lines in any case
 _CLEAR = "\r\x1b[K"
+_DISPENSABLE = ("epoch", "acc", "speed", "val")  # where a line has no room for all; the first to go comes first
 
 
 class Printer:
@@ -59,7 +60,7 @@ class Printer:
             return
         if self._rewrites:
             self._next = now + _REWRITE_S
-            self._rewrite(progress_text(store, status))
+            self._rewrite(progress_text(store, status, self._room()))
         else:
             self._tell_plainly(store, status, now, last)
 
@@ -83,9 +84,12 @@ class Printer:
         self.line(progress_text(store, status))
 
     def _rewrite(self, text: str) -> None:
-        width = max(10, self._columns() - 1)
-        self._write(_CLEAR + (text if len(text) <= width else text[: width - 1] + "…"))
+        room = self._room()
+        self._write(_CLEAR + (text if len(text) <= room else text[: room - 1] + "…"))
         self._drawn = True
+
+    def _room(self) -> int:
+        return max(10, self._columns() - 1)
 
     def _columns(self) -> int:
         try:
@@ -103,24 +107,37 @@ class Printer:
             self._stream.flush()
 
 
-def progress_text(store: Store, status: Status) -> str:
+def progress_text(store: Store, status: Status, room: int | None = None) -> str:
     """`epoch 3/20  step 1 204/8 000  loss 0.312  val 0.35  acc 93 %  412 it/s  ETA 1:12`.
 
-    Before it the state, where that is no matter of course.
+    Before it the state, where that is no matter of course. With less `room`, in characters, some of it is left out.
     """
+    parts = _progress_parts(store, status)
+    for name in _DISPENSABLE:
+        if room is None or len(_joined(parts)) <= room:
+            break
+        parts.pop(name, None)
+    return _joined(parts)
+
+
+def _progress_parts(store: Store, status: Status) -> dict[str, str]:
     state = status.state if status.state == "paused" or not store.step else ""
-    parts = [state, _epoch_text(store), _step_text(store)]
+    parts = {"state": state, "epoch": _epoch_text(store), "step": _step_text(store)}
     tag = loss_tag(store)
     if tag:
-        parts.append(f"loss {format.number(store.last(tag))}")
+        parts["loss"] = f"loss {format.number(store.last(tag))}"
     if "loss/val" in store:
-        parts.append(f"val {format.number(store.last('loss/val'))}")
+        parts["val"] = f"val {format.number(store.last('loss/val'))}"
     if "accuracy/val" in store:
-        parts.append(f"acc {format.percent(store.last('accuracy/val'))}")
+        parts["acc"] = f"acc {format.percent(store.last('accuracy/val'))}"
     speed = pace(store)
     if not math.isnan(speed):
-        parts += [format.rate(speed), _eta_text(store, status, speed)]
-    return "  ".join(part for part in parts if part)
+        parts |= {"speed": format.rate(speed), "eta": _eta_text(store, status, speed)}
+    return parts
+
+
+def _joined(parts: dict[str, str]) -> str:
+    return "  ".join(part for part in parts.values() if part)
 
 
 def outcome(store: Store, status: Status) -> str:

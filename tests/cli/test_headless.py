@@ -211,7 +211,7 @@ def test_on_a_terminal_one_line_rewrites_itself(runs: Runs, columns: int, most: 
     shown = read_all(master)
     assert process.wait(20) == 0
     pieces = shown.split("\r\x1b[K")
-    rewritten = [piece for piece in pieces if piece.startswith("epoch") and "\n" not in piece]
+    rewritten = [piece for piece in pieces if piece.startswith(("epoch", "step")) and "\n" not in piece]
     assert len(rewritten) > 2 and most // 2 < max(map(len, rewritten)) <= most
     assert any("finished after" in piece and piece.endswith("\n") for piece in pieces)
 

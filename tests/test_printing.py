@@ -1,0 +1,38 @@
+"""What is told of a run in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tuimon.launcher.status import Status
+from tuimon.log.reader import read_run
+from tuimon.log.records import RunStarted
+from tuimon.log.store import Store
+from tuimon.log.writer import LogWriter
+from tuimon.printing import progress_text
+from tuimon.process import this_process
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A run far on its way."""
+    writer = LogWriter(tmp_path, "run")
+    writer.event(RunStarted(name="r", process=this_process(), total_steps=27_000, steps_per_epoch=180))
+    for step in (1804, 1805):
+        writer.scalars(step, {"loss/train": 0.249, "loss/val": 0.243, "accuracy/val": 0.94, "throughput": 686.0})
+    writer.close()
+    return read_run(tmp_path)
+
+
+def test_progress_on_a_narrow_terminal_keeps_what_is_waited_for(store: Store) -> None:
+    """How far, the loss and how much longer are told to the last; the epoch goes first, which the step tells too."""
+    running = Status("running")
+    whole = progress_text(store, running)
+    assert whole == "epoch 11/150  step 1 805/27 000  loss 0.249  val 0.243  acc 94 %  686 it/s  ETA 0:37"
+    assert progress_text(store, running, len(whole)) == whole
+    assert progress_text(store, running, 79) == "step 1 805/27 000  loss 0.249  val 0.243  acc 94 %  686 it/s  ETA 0:37"
+    for room in (60, 50, 40, 10):
+        assert progress_text(store, running, room).startswith("step 1 805/27 000  loss 0.249")
+        assert progress_text(store, running, room).endswith("ETA 0:37")
