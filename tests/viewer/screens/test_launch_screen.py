@@ -45,6 +45,19 @@ async def test_the_command_follows_what_is_typed(runs_dir: Path) -> None:
         assert pilot.app.clipboard == f"tuimon run digits-mlp lr=0.02 --runs-dir {runs_dir}"
 
 
+async def test_the_label_of_the_field_with_the_focus_stands_out(runs_dir: Path) -> None:
+    """And of no other: one sees where one types."""
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(80, 24)) as pilot:
+        screen = await form(pilot)
+
+        def standing_out() -> list[str]:
+            return [row.key for row in screen.query(FieldRow) if row.query_one(".label").styles.text_style.bold]
+
+        await until(pilot, lambda: standing_out() == ["preset"])
+        await pilot.press("tab", "tab")
+        await until(pilot, lambda: standing_out() == ["model.hidden"])
+
+
 async def test_what_is_wrong_stands_beside_the_field(runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it is typed; such a form does not launch."""
     monkeypatch.setattr(starting, "start", lambda *_, **__: pytest.fail("must not start"))

@@ -28,6 +28,9 @@ _OTHER = "other…"
 class FieldRow(Horizontal):
     """One field: its label, its control, and beside it its help or what is wrong with it."""
 
+    # Textual restyles what lies in a row that gains or loses the focus only where a rule for the row itself speaks of it.
+    DEFAULT_CSS = "FieldRow:focus-within { color: $foreground; }"
+
     class Edited(Message):
         """The field has another text."""
 
