@@ -58,6 +58,14 @@ async def test_the_label_of_the_field_with_the_focus_stands_out(runs_dir: Path) 
         await until(pilot, lambda: standing_out() == ["model.hidden"])
 
 
+async def test_a_list_shows_long_names_whole(runs_dir: Path) -> None:
+    """One name a line, though the field is narrower."""
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(80, 24)) as pilot:
+        await form(pilot)
+        await pilot.press("enter", "h", "u", "n", "down")
+        await seen(pilot, "hundred-matrices-orthogonal")
+
+
 async def test_what_is_wrong_stands_beside_the_field(runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it is typed; such a form does not launch."""
     monkeypatch.setattr(starting, "start", lambda *_, **__: pytest.fail("must not start"))

@@ -29,7 +29,11 @@ class FieldRow(Horizontal):
     """One field: its label, its control, and beside it its help or what is wrong with it."""
 
     # Textual restyles what lies in a row that gains or loses the focus only where a rule for the row itself speaks of it.
-    DEFAULT_CSS = "FieldRow:focus-within { color: $foreground; }"
+    # A list opens as wide as its longest name, which the field may cut.
+    DEFAULT_CSS = """
+    FieldRow:focus-within { color: $foreground; }
+    FieldRow Select > SelectOverlay { width: auto; min-width: 26; max-width: 60; }
+    """
 
     class Edited(Message):
         """The field has another text."""
