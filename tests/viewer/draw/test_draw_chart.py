@@ -174,6 +174,15 @@ def test_a_legend_that_has_no_room_for_names_is_the_plain_title():
     assert rows(own, Options("accuracy"), 6, 4)[0].rstrip() == "ac…cy"
 
 
+def test_a_note_loses_its_last_parts_where_the_room_is_short():
+    """What matters most stands first in it."""
+    own, note = [curve([0, 1], [1, 2], "train", "train")], "zoom, log y, smooth 0.6"
+    assert rows(own, Options(note=note), 50, 4)[0].endswith("   zoom, log y, smooth 0.6")
+    assert rows(own, Options(note=note), 30, 4)[0] == "─ train 2.00       zoom, log y"
+    assert rows(own, Options(note=note), 20, 4)[0] == "─ train 2.00    zoom"
+    assert rows(own, Options(note=note), 15, 4)[0].rstrip() == "─ train 2.00"
+
+
 def test_a_long_name_does_not_take_the_others_out_of_the_legend():
     """It is shortened to its share of the room."""
     names = ("a", "a name that is much longer than there is room for", "b")

@@ -54,6 +54,7 @@ async def test_keys_change_the_axes(run, show):
         await shown.press("x")
         assert chart.x_axis == "time" and shown.lines()[-1].split()[-1] == "2.0s"
         await shown.press("x")
+        assert "x: epochs" in shown.lines()[0]
         assert chart.x_axis == "epoch" and shown.lines()[-1].split() == ["0", "1", "2", "3", "4", "5"]
         await shown.press("x", "g", "m", "m", "m")
         assert (chart.x_axis, chart.log_y, chart.smoothing) == ("step", False, 0.0)

@@ -52,7 +52,10 @@ class Marker:
 
 @dataclass(frozen=True)
 class Options:
-    """How a chart is drawn. `x_range` None shows everything; `cursor` is an x; `note` stands at the legend's right end."""
+    """How a chart is drawn. `x_range` None shows everything; `cursor` is an x.
+
+    `note` stands at the legend's right end: parts with a comma between them, what matters most first.
+    """
 
     title: str = ""
     log_y: bool = False

@@ -20,7 +20,7 @@ _KNOWN = ("train", "val")
 
 
 def legend_row(curves: Sequence[Curve], options: Options, width: int, ascii: bool = False, cell: float = 0.0) -> Row:
-    """Title, place, and each curve's stroke, name and value; short of room, the note goes, then as `_ways` says.
+    """Title, place, and each curve's stroke, name and value; short of room, the note goes part by part, then as `_ways` says.
 
     `cell` is how much of x a column shows: so near its ends a curve still has a value for the cursor.
     """
@@ -34,9 +34,11 @@ def legend_row(curves: Sequence[Curve], options: Options, width: int, ascii: boo
     if left < 0 and options.title:
         head[0] = Span(shorten(options.title, max(width - width_of(head[1:]) - 1, 0), ascii) + " ", "title")
     full = [*head, *told]
-    room = width - width_of(full) - len(note)
-    if note and room >= 1:
-        return [*full, Span(" " * room), Span(note, "dim")]
+    room = width - width_of(full)
+    while note and len(note) >= room:
+        note = note.rpartition(", ")[0]
+    if note:
+        return [*full, Span(" " * (room - len(note))), Span(note, "dim")]
     return fit(full, width)
 
 

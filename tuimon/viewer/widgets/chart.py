@@ -231,10 +231,10 @@ class Chart(Drawn, can_focus=True):
         return float((self.store.started.steps_per_epoch if self.store and self.store.started else 0) or 0)
 
     def _note(self) -> str:
-        parts = ["log y"] if self.log_y else []
+        parts = ["zoom (not following)"] if self._end is not None else ["zoom"] if self._span is not None else []
+        parts += ["x: epochs"] if self.x_axis == "epoch" else []  # whose labels look like steps
+        parts += ["log y"] if self.log_y else []
         parts += [f"smooth {self.smoothing:g}"] if self.smoothing else []
-        parts += ["zoom"] if self._span is not None and self._end is None else []
-        parts += ["zoom, not following"] if self._end is not None else []
         return ", ".join(parts)
 
     def _window(self) -> Range:
