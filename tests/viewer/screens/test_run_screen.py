@@ -101,6 +101,15 @@ async def test_a_steering_key_sends_its_command_at_once(
         assert not screen.run.asked
 
 
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+async def test_what_a_command_changed_is_said_on_the_line_with_room(runs_dir: Path, make_run: Any, width: int) -> None:
+    """What became of the learning rate is not cut away while another line is nearly empty."""
+    async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=(width, 36), notifications=True) as pilot:
+        screen = await opened(pilot)
+        screen.say("applied at step 42 311: lr_scale 1 → 0.5", "good")
+        await seen(pilot, "applied at step 42 311: lr_scale 1 → 0.5")
+
+
 async def test_a_refusal_says_why(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a warning that does not go by unseen."""
     async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=(120, 36), notifications=True) as pilot:

@@ -107,9 +107,9 @@ class SteeringScreen(TuimonScreen):
         self._refuse(text)
 
     def say(self, text: str, style: str = "marker", lasting: bool = False) -> None:
-        """Tells the user, on the line that has room: the pages' titles stay whole."""
+        """Tells the user, on the line that has more room: the pages' titles stay whole."""
         tabs, header = self.query_one(PageTabs), self.query_one(RunHeader)
-        here, elsewhere = (tabs, header) if tabs.room else (header, tabs)
+        here, elsewhere = (tabs, header) if tabs.room > header.room else (header, tabs)
         elsewhere.say("")
         here.say(text, style, lasting)
 

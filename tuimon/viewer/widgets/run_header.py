@@ -38,6 +38,12 @@ class RunHeader(Saying):
             self._state, self._detail = state, detail
             self.redraw()
 
+    @property
+    def room(self) -> int:
+        """Cells that what is said can take; none on one line."""
+        width = self.content_size.width
+        return self._room_beside(self._how(), width) if width < ONE_LINE else 0
+
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """A second line when narrow."""
         return 2 if width < ONE_LINE else 1
@@ -53,12 +59,15 @@ class RunHeader(Saying):
         who, how = _who(self.store, self.ascii), self._how()
         far, set_to = _far(self.store, self._state, self.ascii), _set_to(self.store, self.ascii)
         if height >= 2:
-            room = max(width - _LEAST_NAME - width_of(how) - 4, 0)
+            room = self._room_beside(how, width)
             said = [Span(cut(self.said.text, room, self.ascii), self.said.style)] if self.said.text else set_to
             if width_of(said) > room:
                 said = []  # how the run stands goes before its settings
             return [_spread([who], [*said, Span("  "), *how], width, self.ascii), fit(far, width)]
         return [_spread([who, how, far], set_to, width, self.ascii)]
+
+    def _room_beside(self, how: Row, width: int) -> int:
+        return max(width - _LEAST_NAME - width_of(how) - 4, 0)
 
     def _how(self) -> Row:
         glyph, style = state_glyph(self._state, self.ascii)
