@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from tuimon.launcher.status import Status
+from tuimon.log.batch import Batch, EventRecord
 from tuimon.log.reader import read_run
-from tuimon.log.records import RunStarted
+from tuimon.log.records import Ended, Launched, RunStarted
 from tuimon.log.store import Store
 from tuimon.log.writer import LogWriter
-from tuimon.printing import progress_text
+from tuimon.printing import outcome, progress_text
 from tuimon.process import this_process
 
 
@@ -36,3 +37,16 @@ def test_progress_on_a_narrow_terminal_keeps_what_is_waited_for(store: Store) ->
     for room in (60, 50, 40, 10):
         assert progress_text(store, running, room).startswith("step 1 805/27 000  loss 0.249")
         assert progress_text(store, running, room).endswith("ETA 0:37")
+
+
+def test_how_long_a_resumed_run_went_on_leaves_out_the_time_between(store: Store) -> None:
+    """A run that was stopped in the evening and resumed in the morning did not train all night."""
+    me = this_process()
+    launched = Launched(name="r", command=(), cwd="", supervisor=me)
+    times = {0.0: launched, 60.0: Ended("stopped", step=500), 40_000.0: launched}
+    times |= {40_005.0: RunStarted(name="r", process=me, first_step=500), 40_095.0: Ended("finished", step=800)}
+    night = Store()
+    night.apply(Batch({}, events=[EventRecord(0, wall, event) for wall, event in times.items()], bytes=1))
+    night.step = 800
+    assert outcome(night, Status("finished")) == "finished after 1:35, 800 steps, from step 500"
+    assert outcome(store, Status("lost", "why")) == "lost after 0:00, 1 805 steps: why"

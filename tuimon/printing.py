@@ -141,11 +141,19 @@ def _joined(parts: dict[str, str]) -> str:
 
 
 def outcome(store: Store, status: Status) -> str:
-    """How a run ended: `finished after 1:12, 8 000 steps`."""
+    """How a run ended: `finished after 1:12, 8 000 steps`; of one that was resumed, how long it went on."""
     detail = f": {status.detail}" if status.detail else ""
-    took = store.last_wall - store.first_wall
+    took = store.last_wall - _begin_wall(store)
     lasted = f" after {format.duration(took)}" if took >= 0 else ""  # NaN: it logged nothing; below 0: the clock was set back
-    return f"{status.state}{lasted}, {format.count(store.step)} steps{detail}"
+    resumed_at = store.started.first_step if store.started else 0
+    since = f", from step {format.count(resumed_at)}" if resumed_at else ""
+    return f"{status.state}{lasted}, {format.count(store.step)} steps{since}{detail}"
+
+
+def _begin_wall(store: Store) -> float:
+    """When the latest attempt began."""
+    launches = [record.wall_time for record in store.events if isinstance(record.event, Launched)]
+    return max(launches) if len(launches) > 1 else store.first_wall
 
 
 def event_text(record: EventRecord) -> str:
