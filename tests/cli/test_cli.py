@@ -138,11 +138,12 @@ def test_set_says_why_it_was_refused(runs: Runs) -> None:
 
 
 def test_set_without_a_setting_names_the_levers(runs: Runs) -> None:
-    """So that one need not look them up."""
+    """So that one need not look them up; each with the value that it has now."""
     runs.start("a")
+    assert tuimon("set", "a", "lr_scale=0.5", "--runs-dir", str(runs.folder)).returncode == 0
     done = tuimon("set", "a", "--runs-dir", str(runs.folder))
     assert done.returncode == 1
-    assert "lr_scale (1 at the start), paused (off at the start), stop" in done.stderr
+    assert "lr_scale (0.5), paused (off), stop" in done.stderr
 
 
 def test_set_without_a_setting_says_that_a_run_has_not_begun(runs: Runs) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from tuimon.errors import TuimonError
 from tuimon.launcher import client
 from tuimon.launcher.commands import describe, parse_setting, value_text
-from tuimon.launcher.glance import lifecycle
 from tuimon.launcher.runs import find_run, runs_dir
 from tuimon.log.records import Refused
 
@@ -38,9 +37,10 @@ def stop(options: argparse.Namespace) -> int:
 
 
 def _levers(run: Path) -> str:
-    started = lifecycle(run).started
-    levers = started.levers if started else ()
+    """All levers as they stand now, which takes reading the whole log."""
+    from tuimon.log.reader import read_run
+
     return ", ".join(
-        lever.name if lever.type == "action" else f"{lever.name} ({value_text(lever.value, lever.enabled)} at the start)"
-        for lever in levers
+        lever.name if lever.type == "action" else f"{lever.name} ({value_text(lever.value, lever.enabled)})"
+        for lever in read_run(run).levers.values()
     )
