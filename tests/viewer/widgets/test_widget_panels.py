@@ -75,6 +75,22 @@ async def test_host_meters(make_run, show):
         assert "8.0/24 G" in shown.lines()[1] and "104 %" in shown.lines()[1]
 
 
+async def test_meters_of_a_run_that_is_over_say_so(make_run, show):
+    """Its processor at 100 % is not that of now; where there was no GPU, nothing was seen."""
+    run = make_run()
+    run.writer.scalars(1, {"system/host/cpu_percent": 100.0, "system/gpu0/utilization_percent": 90.0})
+    for meters, title in ((HostMeters(), "host"), (GpuMeters(), "GPU 0")):
+        async with show(meters, 40, 3):
+            meters.update_from(run.read())
+            meters.measure(False)
+            assert meters.border_title == f"{title} · last seen"
+            meters.measure(True)
+            assert meters.border_title == title
+    async with show(meters := GpuMeters(), 40, 3):
+        meters.measure(False)
+        assert meters.border_title == "GPU"
+
+
 async def test_levers_are_requested_until_the_log_answers(run, show):
     """Requested, then applied at a step; or refused, with the reason; or never sent."""
     async with show(panel := LeverPanel(), 80, 8) as shown:

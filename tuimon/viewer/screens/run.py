@@ -184,6 +184,8 @@ class RunScreen(SteeringScreen):
         for panel in self._in_sight():
             if panel.id in SLOW_PANELS and isinstance(panel, Drawn | ChartGrid):
                 panel.update_from(self.run.store)
+        for meters in (self.query_one(GpuMeters), self.query_one(HostMeters)):
+            meters.measure(self.run.status.live or self.run.status == UNREAD)
         findings = self.query_one(FindingsPanel)
         findings.offer(self.run.status.live)
         findings.update_from(self.run.diagnosed())

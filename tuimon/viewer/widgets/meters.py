@@ -22,10 +22,17 @@ class GpuMeters(RowList):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._gpus: list[GpuFacts] = []
+        self._measures = True
 
     def on_mount(self) -> None:
         """Names the panel."""
-        self.border_title = "GPU"
+        self._entitle()
+
+    def measure(self, measures: bool) -> None:
+        """Whether the run still measures: else what is shown is what was measured last."""
+        if measures != self._measures:
+            self._measures = measures
+            self._entitle()
 
     def watched(self, store: Store) -> Hashable:
         """The meters' series and the latest word on the GPUs."""
@@ -35,8 +42,7 @@ class GpuMeters(RowList):
     def take(self, store: Store) -> None:
         """One GPU gives the panel its name."""
         self._gpus = gpus(store)
-        one = self._gpus[0] if len(self._gpus) == 1 else None
-        self.border_title = _gpu_title(one, self.ascii) if one else "GPU"
+        self._entitle()
 
     def count(self) -> int:
         """As many rows as the GPUs need."""
@@ -53,6 +59,11 @@ class GpuMeters(RowList):
             return f"No GPU meters: {reason}"
         return "No GPU readings yet.\nThey come once a second where there is an NVIDIA driver."
 
+    def _entitle(self) -> None:
+        one = self._gpus[0] if len(self._gpus) == 1 else None
+        title = _gpu_title(one, self.ascii) if one else "GPU"
+        self.border_title = title if self._measures or not self._gpus else _last_seen(title, self.ascii)
+
     def _lines(self, width: int) -> list[Row]:
         named = len(self._gpus) > 1
         return [row for gpu in self._gpus for row in _gpu_rows(gpu, width, named, self.ascii)]
@@ -64,6 +75,12 @@ class HostMeters(Drawn):
     def on_mount(self) -> None:
         """Names the panel."""
         self.border_title = "host"
+
+    def measure(self, measures: bool) -> None:
+        """Whether the run still measures: else what is shown is what was measured last."""
+        title = "host" if measures else _last_seen("host", self.ascii)
+        if title != self.border_title:
+            self.border_title = title
 
     def watched(self, store: Store) -> Hashable:
         """The meters' series."""
@@ -87,6 +104,10 @@ class HostMeters(Drawn):
         if height < 3:
             rows[1] = [Span("ram ", "dim"), Span(f"{_of(used, total)}  ", "value"), *rows[2]]
         return rows[:height]
+
+
+def _last_seen(title: str, ascii: bool) -> str:
+    return f"{title}{' - ' if ascii else ' · '}last seen"
 
 
 def _gpu_title(gpu: GpuFacts, ascii: bool) -> str:
