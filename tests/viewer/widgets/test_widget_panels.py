@@ -252,6 +252,16 @@ async def test_events_stand_in_the_order_of_the_clock(make_run, show):
         assert [line.split()[-1] for line in shown.lines()[:4]] == ["0", "1", "2", "3"]
 
 
+async def test_what_the_supervisor_says_has_no_step(make_run, show):
+    """It knows of none: a process does not end at step 0."""
+    run = make_run()
+    run.writer.event(Notice("something"), 7)
+    run.writer.event(Exited(0), 0)
+    async with show(events := EventList(), 60, 3) as shown:
+        events.update_from(run.read())
+        assert shown.lines()[0].split()[1] == "7" and shown.lines()[1].split()[1] == "process"
+
+
 async def test_a_run_that_says_anew_what_it_is_started_once(make_run, show):
     """As when a lever is added, or an activation changed: the same process. It stands where it started."""
     run = make_run()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tuimon import format
 from tuimon.log.batch import EventRecord
-from tuimon.log.records import CheckpointSaved, Event, RunStarted
+from tuimon.log.records import CheckpointSaved, Event, Exited, Launched, RunStarted
 from tuimon.log.store import Store
 from tuimon.viewer.draw.rows import Row, Span
 from tuimon.viewer.widgets.row_list import RowList
@@ -65,7 +65,7 @@ class EventList(RowList):
         record, times = self._lines[index]
         text, style = describe(record.event, self.ascii)
         clock = time.strftime("%H:%M:%S", time.localtime(record.wall_time))
-        step = f"{format.count(_step(record)):>8}" if width >= 40 else ""
+        step = f"{_step_text(record):>8}" if width >= 40 else ""
         often = f"{times} {'x' if self.ascii else '×'} " if times > 1 else ""
         return [Span(f"{clock} ", "dim"), Span(f"{step}  " if step else "", "axis"), Span(often, "dim"), Span(text, style)]
 
@@ -106,6 +106,11 @@ def _is_routine(record: EventRecord) -> bool:
 
 def _reason(record: EventRecord) -> str:
     return record.event.reason if isinstance(record.event, CheckpointSaved) else ""
+
+
+def _step_text(record: EventRecord) -> str:
+    """Nothing for what the supervisor says, which knows of no steps."""
+    return "" if isinstance(record.event, Launched | Exited) else format.count(_step(record))
 
 
 def _step(record: EventRecord) -> int:
