@@ -62,6 +62,16 @@ def test_the_help_tells_all_that_keys_do_to_a_chart(where: Place) -> None:
     assert "Steps, time or epochs" in help_text(where) and "Follow the newest values again" in help_text(where)
 
 
+@pytest.mark.parametrize("width", [20, 40, 66])
+def test_a_narrow_help_keeps_its_columns(width: int) -> None:
+    """What a key does goes on under where it began, and nothing runs over the edge."""
+    about, *sections = help_text("run", width=width).split("\n\n")
+    rows = [row for section in sections for row in section.split("\n")[1:]]
+    assert any(row.startswith(" " * 15) for row in rows)
+    assert all(row.startswith("  ") for row in rows)
+    assert width < 40 or max(map(len, [*about.split("\n"), *rows])) <= width
+
+
 def test_the_ascii_help_is_ascii() -> None:
     """Where the terminal shows no arrows, they are words."""
     assert help_text("run", ascii=True).isascii()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -27,6 +29,20 @@ ABOUT = {
 }
 
 
+class HelpText(Static):
+    """The help, broken into lines for the width there is."""
+
+    def __init__(self, place: Place, ascii: bool) -> None:
+        super().__init__()
+        self._place: Place = place
+        self._ascii = ascii
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Another width breaks other lines."""
+        about, *sections = help_text(self._place, self._ascii, event.size.width).split("\n\n")
+        self.update(Content("\n\n").join([Content(about), *map(_styled, sections)]))
+
+
 class HelpScreen(ModalScreen[None]):
     """All keys of a screen, by group."""
 
@@ -42,7 +58,7 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(classes="dialog help") as box:
             box.border_title = _TITLES[self._place]
             box.border_subtitle = "esc closes"
-            yield Static(Content(help_text(self._place, self._ascii)))
+            yield HelpText(self._place, self._ascii)
 
     def on_mount(self) -> None:
         """Arrow keys scroll."""
@@ -54,15 +70,15 @@ class HelpScreen(ModalScreen[None]):
             box.scroll_home(animate=False)
 
 
-def help_text(place: Place, ascii: bool = False) -> str:
-    """The help of one screen, as plain text."""
-    sections = [ABOUT[place]]
+def help_text(place: Place, ascii: bool = False, width: int = 96) -> str:
+    """The help of one screen, as plain text: what a key does stays in its column."""
+    sections = [textwrap.fill(ABOUT[place], max(width, 1))]
     groups = dict.fromkeys(key.group for key in keys_of(place))
     for group in groups:
         rows = [(key.name, key.help) for key in keys_of(place) if key.group == group]
-        sections.append(_section(group, rows))
+        sections.append(_section(group, rows, width))
     if place == "run":
-        sections += [_section(title, rows) for title, rows in _panel_keys()]
+        sections += [_section(title, rows, width) for title, rows in _panel_keys()]
     text = "\n\n".join(sections)
     return text.translate(_TO_ASCII) if ascii else text
 
@@ -70,8 +86,22 @@ def help_text(place: Place, ascii: bool = False) -> str:
 _TO_ASCII = str.maketrans({"←": "left", "→": "right", "…": "-", "·": "-"})
 
 
-def _section(title: str, rows: Iterable[tuple[str, str]]) -> str:
-    return "\n".join([title, *(f"  {name:<{_KEY_WIDTH}} {told}" for name, told in rows)])
+def _section(title: str, rows: Iterable[tuple[str, str]], width: int) -> str:
+    return "\n".join([title, *(_told(name, told, width) for name, told in rows)])
+
+
+def _told(name: str, told: str, width: int) -> str:
+    head = f"  {name:<{_KEY_WIDTH}} "
+    lines = textwrap.wrap(told, max(width - len(head), 8)) or [""]
+    return head + f"\n{' ' * len(head)}".join(lines)
+
+
+def _styled(section: str) -> Content:
+    """A section whose title and keys stand out."""
+    title, *rows = section.split("\n")
+    at = _KEY_WIDTH + 2
+    lines = [Content.assemble((row[:at], "bold $accent"), row[at:]) for row in rows]
+    return Content("\n").join([Content.styled(title, "bold underline"), *lines])
 
 
 def _panel_keys() -> list[tuple[str, list[tuple[str, str]]]]:
