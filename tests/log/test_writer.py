@@ -174,7 +174,7 @@ def test_what_waits_is_written_though_no_thread_can_be_had(tmp_path: Path, monke
     writer.close()
 
 
-def test_a_full_disk_is_told_as_a_gap(tmp_path: Path) -> None:
+def test_a_full_disk_is_told_as_a_gap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """When writes fail the caller sees nothing; once they work again the log says what is missing, and goes on."""
     writer = LogWriter(tmp_path, "run")
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -194,6 +194,8 @@ def test_a_full_disk_is_told_as_a_gap(tmp_path: Path) -> None:
     assert isinstance(gap, Gap) and gap.records == lost > 0 and gap.last_step == 99 and gap.reason == "File too large"
     assert not store.damage
     assert list(store["x"].steps) == [*range(gap.first_step), 100]
+    told = f"tuimon: the log misses what came after step {gap.first_step}: File too large: {writer.path}\n"
+    assert capsys.readouterr().err == told
 
 
 def test_a_forked_child_never_writes(tmp_path: Path) -> None:

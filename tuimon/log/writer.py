@@ -4,9 +4,10 @@ Runs inside the training process (and the supervisor), on any of its threads. Re
 written survives `kill -9`. Scalars may be held back for a moment: in a training step, whose arrays have pushed everything
 else out of the processor's caches, one record alone costs ten times what it costs in a row of them. For the same reason a
 training step hands over what it has as it is, in a list, whose code Python's own loop keeps in the caches; all that can be
-done later is done by the thread that writes: clocks are read, names become tags. Whatever the disk does
-afterwards, nothing here raises: a record that cannot be written is counted, and the log tells of the gap as soon as it can be
-written again. Standard library, msgspec and crc32c only.
+done later is done by the thread that writes: moments become times of day, names become tags.
+
+Whatever the disk does afterwards, nothing here raises: a record that cannot be written is counted, stderr is told once, and
+the log tells of the gap as soon as it can be written again. Standard library, msgspec and crc32c only.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import contextlib
 import json
 import math
 import os
+import sys
 import threading
 import time
 import weakref
@@ -79,6 +81,7 @@ class LogWriter:
         self._layouts: dict[tuple[str, ...], wire.ScalarLayout] = {}
         self._torn = b""
         self._gap: Gap | None = None
+        self._told = False  # on stderr, that records are missing
         self.path, self._fd = _create(folder, suffix)
         _writers.add(self)
         with self._lock:
@@ -233,6 +236,10 @@ class LogWriter:
             self._lose(records, error.strerror or str(error), first_step, last_step)
 
     def _lose(self, records: int, reason: str, first_step: int, last_step: int) -> None:
+        if not self._told:  # the log itself may not be able to tell before the end
+            self._told = True
+            with contextlib.suppress(Exception):  # stderr may be closed, or a file on the same disk
+                print(f"tuimon: the log misses what came after step {first_step}: {reason}: {self.path}", file=sys.stderr)
         gap = self._gap or Gap(records=0, reason=reason, first_step=first_step)
         self._gap = msgspec.structs.replace(gap, records=gap.records + records, last_step=last_step)
 
