@@ -294,7 +294,7 @@ class Monitor:
         self._attempt(self._open_station if serve else None)
         self._announce()
         if self._socket_error:
-            self.notice(f"nobody can attach to this run while it lives: {self._socket_error}", "warning")
+            self.notice(f"nobody can steer this run: {self._socket_error}", "warning")
         self._attempt(self._open_meters if meters else None)
         self._steps.begin()
         ending.watch_over(self)
