@@ -243,6 +243,7 @@ def test_undo_takes_back_one_change_after_the_other(start: Start) -> None:
         ("paused", "set", 3.0, "allowed: on, off"),
         ("checkpoint", "set", 3.0, "takes no value"),
         ("dropuot", "off", None, "did you mean dropout?"),
+        ("lr", "set", 0.1, "did you mean lr_scale?"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_reason(start: Start, lever: str, op: str, value: LeverValue, reason: str) -> None:
