@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tuimon.launcher import glance, summary
 from tuimon.launcher.glance import lifecycle
-from tuimon.launcher.summary import summarize
+from tuimon.launcher.summary import seconds_trained, summarize
+from tuimon.log.batch import Batch, EventRecord, Points
 from tuimon.log.histogram import BINS, Histogram
 from tuimon.log.records import Applied, Ended, Launched, LeverInfo, Notice, RunStarted
+from tuimon.log.store import Store
 from tuimon.log.writer import LogWriter
 from tuimon.process import this_process
 
@@ -205,3 +208,13 @@ def test_one_lucky_batch_does_not_make_the_loss(tmp_path: Path) -> None:
         log.scalars(step, {"loss/train": 1.0 if step % 2 else 0.0 if step > 32 else math.nan})
     log.close()
     assert summarize(tmp_path).loss_train == pytest.approx(5 / 9)
+
+
+def test_the_time_before_a_run_was_resumed_is_not_time_trained(tmp_path: Path) -> None:
+    """It trained for 10 seconds, was over for 1,000, and trained for 5 more."""
+    store, launch = Store(), Launched(name="a", command=(), cwd="/", supervisor=this_process(), device="cpu")
+    assert math.isnan(seconds_trained(store))
+    walls = np.array([100.0, 105, 110, 1111, 1115])
+    points = Points(np.arange(1, 6), walls, np.ones(5, np.float32))
+    store.apply(Batch({"throughput": points}, events=[EventRecord(0, 100.0, launch), EventRecord(0, 1110.0, launch)], bytes=1))
+    assert seconds_trained(store) == 15.0

@@ -18,7 +18,7 @@ from tuimon.errors import TuimonError
 from tuimon.launcher.runs import find_run, runs_dir
 from tuimon.launcher.start import start
 from tuimon.launcher.status import Status
-from tuimon.launcher.summary import latest, loss_tag, summarize
+from tuimon.launcher.summary import latest, loss_tag, seconds_trained, summarize
 from tuimon.log.reader import read_run
 from tuimon.log.store import Store
 from tuimon.spec import Spec, load_spec, presets
@@ -109,7 +109,7 @@ def result(name: str, status: Status, store: Store) -> Result:
     return Result(
         name, status.state, store.step, latest(store, loss_tag(store)), latest(store, "loss/val"),
         float(finite.min()) if len(finite) else None, latest(store, "accuracy/val"), max(dead, default=None),
-        store.last_wall - store.first_wall,
+        seconds_trained(store),
     )  # fmt: skip
 
 

@@ -110,6 +110,14 @@ def pace(store: Store) -> float:
     return float(1 / np.mean(1 / speeds)) if len(speeds) else math.nan
 
 
+def seconds_trained(store: Store) -> float:
+    """From the first record to the last, without the time in which the run was over until it was resumed; NaN for no record."""
+    walls = store["throughput"].walls if "throughput" in store else np.empty(0)
+    launches = [record.wall_time for record in store.events if isinstance(record.event, Launched)]
+    idle = sum(launch - max(walls[walls < launch], default=launch) for launch in launches[1:])
+    return store.last_wall - store.first_wall - float(idle)
+
+
 def latest(store: Store, tag: str) -> float | None:
     """A metric's latest value; of the training loss, which differs from batch to batch, a mean. None where there is none."""
     series = store.series.get(tag)
