@@ -168,4 +168,6 @@ class TrainingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Literal["float32", "bfloat16"], Meta(description="of the forward pass; bfloat16 is by autocast, weights stay float32")
     ] = "float32"
     validate_every: Annotated[int, Meta(ge=1, le=1_000_000, description="epochs between two validations")] = 1
-    checkpoint_every: Annotated[int, Meta(ge=0, le=1_000_000, description="epochs between checkpoints; 0: only the last")] = 1
+    checkpoint_every: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="epochs between checkpoints, at least 3 s apart; 0: only the last")
+    ] = 1
