@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import math
 from pathlib import Path
 
 import pytest
 
+from tuimon import format
 from tuimon.launcher.status import Status
 from tuimon.log.batch import Batch, EventRecord
 from tuimon.log.reader import read_run
 from tuimon.log.records import Ended, Launched, RunStarted
 from tuimon.log.store import Store
 from tuimon.log.writer import LogWriter
-from tuimon.printing import outcome, progress_text
+from tuimon.printing import Printer, outcome, progress_text
 from tuimon.process import this_process
 
 
@@ -50,3 +53,30 @@ def test_how_long_a_resumed_run_went_on_leaves_out_the_time_between(store: Store
     night.step = 800
     assert outcome(night, Status("finished")) == "finished after 1:35, 800 steps, from step 500"
     assert outcome(store, Status("lost", "why")) == "lost after 0:00, 1 805 steps: why"
+
+
+@pytest.mark.parametrize(
+    ("hours", "epoch_s", "fewest", "most"),
+    [
+        (0.01, 1.0, 35, 37),
+        (0.01, 0.1, 30, 37),
+        (0.01, 1e9, 7, 9),
+        (24, 0.1, 300, 3000),
+        (24, 600.0, 500, 1000),
+        (24, 1e9, 300, 1000),
+    ],
+)
+def test_plain_lines_become_rarer_as_a_run_goes_on(hours: float, epoch_s: float, fewest: int, most: int) -> None:
+    """Each second or each epoch at first; and the log of a whole day can still be read. The last word is always told."""
+    now, stream, store = 0.0, io.StringIO(), Store()
+    printer = Printer(stream, lambda: now)
+    store.started = RunStarted(name="r", process=this_process(), steps_per_epoch=math.ceil(epoch_s * 10))
+    while now < hours * 3600:
+        now += 0.5
+        store.step = round(now * 10)
+        printer.progress(store, Status("running"))
+    store.step += 1
+    printer.progress(store, Status("running"), last=True)
+    lines = stream.getvalue().splitlines()
+    assert fewest <= len(lines) <= most
+    assert f"step {format.count(store.step)} " in lines[-1]

@@ -21,8 +21,9 @@ from tuimon.log.store import Store
 from tuimon.plain import one_line
 
 _REWRITE_S = 0.2
-_EPOCH_S = 1.0  # between two plain lines, when an epoch has passed
-_PLAIN_S = 5.0  # between two plain lines in any case
+# Between two plain lines, at the least, and as a share of the time so far: a day's log is to be read, too.
+_EPOCH_S, _EPOCH_SHARE = 1.0, 0.002  # when an epoch has passed
+_PLAIN_S, _PLAIN_SHARE = 5.0, 0.01  # in any case
 _CLEAR = "\r\x1b[K"
 _DISPENSABLE = ("epoch", "acc", "speed", "val")  # where a line has no room for all; the first to go comes first
 
@@ -39,7 +40,8 @@ class Printer:
         self._stream, self._clock = stream, clock
         self._rewrites = stream.isatty()
         self._drawn = False
-        self._next = 0.0
+        self._next = 0.0  # when to look again
+        self._began, self._last = math.nan, -math.inf  # when the first plain line could have come, and when the last one did
         self._told: tuple[int, int] = (-1, -1)  # step and epoch of the last line
         self._trains: tuple[Process, str] | None = None  # who trains what, as was told last
 
@@ -77,11 +79,14 @@ class Printer:
 
     def _tell_plainly(self, store: Store, status: Status, now: float, last: bool) -> None:
         told = store.step, epoch(store) or 0
-        due = now >= self._next + _PLAIN_S - _EPOCH_S or told[1] != self._told[1] or last
-        if store.step == 0 or told == self._told or not due:
+        if store.step == 0 or told == self._told:
             return
-        self._next, self._told = now + _EPOCH_S, told
-        self.line(progress_text(store, status))
+        if math.isnan(self._began):
+            self._began = now
+        least, share = (_EPOCH_S, _EPOCH_SHARE) if told[1] != self._told[1] else (_PLAIN_S, _PLAIN_SHARE)
+        if last or now >= self._last + max(least, share * (now - self._began)):
+            self._last, self._told = now, told
+            self.line(progress_text(store, status))
 
     def _rewrite(self, text: str) -> None:
         room = self._room()
