@@ -1,12 +1,14 @@
 """What all drawn widgets have in common: they draw what changed, when it is seen."""
 
 from rich.style import Style
+from textual.color import Color
 from textual.geometry import Region
 
 from driving import until
 from tuimon.viewer.draw.rows import Row, Span, fit
 from tuimon.viewer.widgets import Drawn
 from tuimon.viewer.widgets.drawn import _changes
+from tuimon.viewer.widgets.palette import style_of
 
 
 class Lines(Drawn):
@@ -35,6 +37,16 @@ async def test_nothing_is_drawn_when_the_store_says_nothing_new(run, show):
         run.train(1, 1)
         widget.update_from(run.read())
         assert widget.drawn == before + 1
+
+
+def test_the_chosen_row_shows_without_colours(monkeypatch):
+    """By its background where there are colours; reversed where there are none."""
+    variables = {"primary": "#0178D4"}
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    coloured = style_of("selected", Style(), Color.parse("black"), variables)
+    assert coloured.bgcolor and not coloured.reverse
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert style_of("selected", Style(), Color.parse("black"), variables).reverse
 
 
 async def test_lines_are_as_wide_as_the_widget(show):

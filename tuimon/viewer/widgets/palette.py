@@ -6,6 +6,7 @@ Not in the style sheet: it would work all words out again for every widget whose
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -54,7 +55,7 @@ def style_of(words: str, base: Style, background: Color, variables: Mapping[str,
     """The look of a style on a widget; of several words, the later ones add to the first.
 
     Args:
-        words: styles, by spaces; unknown ones change nothing. `selected` changes the background.
+        words: styles, by spaces; unknown ones change nothing. `selected` changes the background, reverses without colours.
         base: the widget's own look.
         background: what the words stand on.
         variables: the theme's, by name without `$`.
@@ -62,10 +63,16 @@ def style_of(words: str, base: Style, background: Color, variables: Mapping[str,
     style = base
     for word in words.split():
         if word == "selected":
-            style += Style(bgcolor=_mixed(_SELECTED, background, variables).rich_color)
+            style += _selected(background, variables)
         elif look := _LOOKS.get(word):
             style += _ink(look, background, variables)
     return style
+
+
+def _selected(background: Color, variables: Mapping[str, str]) -> Style:
+    if "NO_COLOR" in os.environ:
+        return Style(reverse=True)
+    return Style(bgcolor=_mixed(_SELECTED, background, variables).rich_color)
 
 
 def _ink(look: Look, background: Color, variables: Mapping[str, str]) -> Style:
