@@ -12,14 +12,15 @@ from conftest import wait_until
 from launching import Runs, end
 from tuimon.errors import TuimonError
 from tuimon.launcher.commands import parse_setting
-from tuimon.launcher.feed import Feed
+from tuimon.launcher.feed import CATCHING_UP, Feed
 from tuimon.launcher.glance import lifecycle
 from tuimon.launcher.status import Status
 from tuimon.launcher.tail import LiveTail, SocketTail, open_tail
 from tuimon.log.reader import FileTail, read_run
-from tuimon.log.records import Applied, Refused
+from tuimon.log.records import Applied, Refused, RunStarted
 from tuimon.log.store import Store
 from tuimon.log.writer import LogWriter
+from tuimon.process import this_process
 
 
 class Follower:
@@ -78,6 +79,20 @@ def test_attaching_late_shows_what_attaching_early_showed(runs: Runs, follow: Ca
     for store in (late.store, read_run(run)):
         assert store["loss/train"].values.tolist() == early.store["loss/train"].values.tolist()
         assert store.events == early.store.events or sorted(map(str, store.events)) == sorted(map(str, early.store.events))
+
+
+def test_of_a_long_log_a_live_run_is_told_to_be_live_and_behind(tmp_path: Path, follow: Callable[[Path], Follower]) -> None:
+    """It can be steered at once; that its numbers are old is said until they are those of now."""
+    writer = LogWriter(tmp_path / "long", "run", hold_s=60.0)
+    writer.event(RunStarted(name="long", process=this_process()))
+    for step in range(1, 60_001):
+        writer.scalars(step, {"loss/train": 1 / step, "lr": 0.1})
+    writer.flush()
+    follower = follow(tmp_path / "long")
+    wait_until(lambda: follower.statuses[-1:] == [Status("running")])
+    assert follower.statuses == [Status("running", CATCHING_UP), Status("running")]
+    assert follower.store.step == 60_000
+    writer.close()
 
 
 def test_a_command_goes_through_the_feed_and_back(runs: Runs, follow: Callable[[Path], Follower]) -> None:

@@ -7,6 +7,7 @@ to return from them slows down its own feed and nothing else.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import math
 import queue
@@ -26,6 +27,7 @@ from tuimon.log.reader import Damage, RunReader
 from tuimon.log.records import Command, Refused
 
 _BATCH_BYTES = 1 << 20  # so that a viewer can draw between two batches while it catches up
+CATCHING_UP = "its log is being read"  # a live run can be steered by then, but what is known of it is old
 _LIVE_PERIOD_S = 0.1
 _ASKED_PERIOD_S, _ASKED_FOR_S = 0.02, 0.3  # a command's effect is about to be logged: how often to look, and how long
 _OTHER_PERIOD_S = 0.5  # a log that another framework may still be writing; a run that may be resumed
@@ -107,7 +109,7 @@ class Feed:
         batch = self._reader.read(_BATCH_BYTES)
         if batch:
             self._hand_on(batch)
-            return batch.bytes >= _BATCH_BYTES // 2 or not self.status.live
+            return _is_followed_by_more(batch) or not self.status.live
         self._tell_damage()
         self._tell(before)  # judged before the read that found nothing more: an end comes after the last batch
         return False
@@ -117,7 +119,8 @@ class Feed:
             self._life.see(record)
         status = self._life.status()
         if status.live:
-            self._tell(status)
+            more = _is_followed_by_more(batch)
+            self._tell(dataclasses.replace(status, detail=status.detail or CATCHING_UP) if more else status)
         self._on_batch(batch)
 
     def _tell(self, status: Status) -> None:
@@ -152,3 +155,8 @@ class Feed:
             answer = Refused(step=0, lever=command.lever, value=command.value, reason=answer.message, by=command.by)
         if self._on_answer and not self._closing:
             self._on_answer(msgspec.structs.replace(answer, id=command.id))
+
+
+def _is_followed_by_more(batch: Batch) -> bool:
+    """Whether so much came that more may be there already."""
+    return batch.bytes >= _BATCH_BYTES // 2

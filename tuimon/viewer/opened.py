@@ -15,7 +15,7 @@ import msgspec
 
 from tuimon.diagnosis import diagnose
 from tuimon.launcher.commands import author
-from tuimon.launcher.feed import Feed
+from tuimon.launcher.feed import CATCHING_UP, Feed
 from tuimon.launcher.status import Status
 from tuimon.log.batch import EventRecord
 from tuimon.log.records import Applied, Command, Finding, LeverInfo, Refused
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tuimon.log.reader import Damage
 
 Answer = Applied | Refused
-UNREAD = Status("unknown", "its log is being read")
+UNREAD = Status("unknown", CATCHING_UP)
 
 
 class Listener(Protocol):
