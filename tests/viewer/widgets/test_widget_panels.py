@@ -426,6 +426,19 @@ async def test_the_header_of_a_paused_run_tells_no_speed(run, show):
         assert "100 it/s" in shown.text()
 
 
+async def test_the_header_of_a_run_that_is_over_tells_how_long_it_took(make_run, show):
+    """Its last speed is none of now either."""
+    run = make_run()
+    for step in range(1, 41):
+        run.writer.scalars(step, {"throughput": 1.0}, 1e9 + step * 2)
+    async with show(header := RunHeader(), 140, 1) as shown:
+        header.update_from(run.read())
+        header.set_state("running")
+        assert "step 40  1 it/s" in shown.text()
+        header.set_state("stopped")
+        assert "step 40  after 1:18" in shown.text() and "it/s" not in shown.text()
+
+
 async def test_no_panel_leaves_ascii(run, show):
     """With `ascii_only`, no widget shows anything beyond ASCII."""
     run.train(1, 40)

@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from textual.geometry import Size
 
 from tuimon import format
-from tuimon.launcher.summary import made_of, pace
+from tuimon.launcher.summary import made_of, pace, seconds_trained
 from tuimon.log.records import Applied, LeverValue, RunStarted
 from tuimon.log.store import Store
 from tuimon.viewer.draw.meter import state_glyph
@@ -17,10 +17,11 @@ from tuimon.viewer.widgets.saying import Saying
 
 ONE_LINE = 130  # cells from which on one line has room for everything
 _LEAST_NAME = 12
+_OVER = ("finished", "stopped", "failed", "killed", "lost")
 
 
 class RunHeader(Saying):
-    """Name, model and optimizer; state; epoch, step, speed and time left; learning rate and regularization.
+    """Name, model and optimizer; state; epoch, step, speed and time left, or how long it took; learning rate, regularization.
 
     On one line where that fits, else on two; what does not fit then goes from the right. What is said stands on the upper one.
     """
@@ -97,6 +98,9 @@ def _far(store: Store, state: str, ascii: bool) -> Row:
         row = [Span("epoch ", "dim"), Span(str(epoch), "value"), Span(f"{epochs}  ", "dim"), *row]
     if state == "paused":
         return row  # the speed that was logged last is none now
+    if state in _OVER:
+        took = seconds_trained(store)
+        return [*row, Span("  after ", "dim"), Span(format.duration(took), "value")] if took >= 0 else row
     speed = pace(store)
     row.append(Span(f"  {format.rate(speed, ascii)}", "value"))
     if state == "running" and total and speed > 0 and store.step < total:
