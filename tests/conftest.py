@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Callable
 
@@ -13,3 +15,18 @@ def wait_until(condition: Callable[[], object], timeout: float = 10.0, what: str
         if time.monotonic() > deadline:
             raise AssertionError(f"not so after {timeout} s: {what or condition}")
         time.sleep(0.01)
+
+
+def read_all(master: int) -> str:
+    """All that a terminal is sent until its other end is closed."""
+    found = b""
+    while True:
+        try:
+            piece = os.read(master, 65536)
+        except OSError as error:
+            assert error.errno == errno.EIO
+            piece = b""
+        if not piece:
+            os.close(master)
+            return found.decode().replace("\r\n", "\n")
+        found += piece

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from pathlib import Path
 
 import pytest
 
-from conftest import wait_until
+from conftest import read_all, wait_until
 from launching import Runs
 from tuimon import cli, doctor
 from tuimon.launcher.glance import lifecycle
@@ -54,6 +58,32 @@ def test_ls_shows_runs_newest_first(runs: Runs) -> None:
     assert [run["name"] for run in found] == ["new", "old"]
     assert (found[1]["state"], found[1]["step"], found[1]["path"]) == ("finished", 20, str(runs.folder / "old"))
     assert tuimon("ls", "--names", *where).stdout.split() == ["new", "old"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "titles"),
+    [
+        (100, "RUN STATE STEP LOSS VAL SPEED DEVICE LAST RECORD"),
+        (70, "RUN STATE STEP LOSS VAL SPEED LAST RECORD"),
+        (50, "RUN STATE STEP LOSS LAST RECORD"),
+    ],
+)
+def test_ls_on_a_narrow_terminal_leaves_out_what_can_be_done_without(log: Path, columns: int, titles: str) -> None:
+    """Lines that break cannot be read as a table; a terminal's own size counts, whatever COLUMNS says."""
+    writer = LogWriter(log / "two", "run")
+    writer.event(RunStarted(name="two", process=this_process(), total_steps=100_000, device="cuda:0"))
+    writer.scalars(12_345, {"loss/train": 0.123, "loss/val": 0.123, "throughput": 1234.0})
+    writer.close()
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    listed = subprocess.Popen(
+        [sys.executable, "-m", "tuimon", "ls", "--runs-dir", str(log)], stdout=slave, env=os.environ | {"COLUMNS": "200"}
+    )
+    os.close(slave)
+    lines = read_all(master).splitlines()
+    assert listed.wait(20) == 0
+    assert " ".join(lines[0].split()) == titles
+    assert len(lines) == 3 and all(len(line) <= columns for line in lines)
 
 
 def test_ls_of_nothing_is_no_error(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -18,7 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from conftest import wait_until
+from conftest import read_all, wait_until
 from launching import Runs, end, status
 from tuimon.launcher.glance import lifecycle
 from tuimon.log.reader import read_run
@@ -214,21 +213,6 @@ def test_on_a_terminal_one_line_rewrites_itself(runs: Runs, columns: int, most: 
     rewritten = [piece for piece in pieces if piece.startswith(("epoch", "step")) and "\n" not in piece]
     assert len(rewritten) > 2 and most // 2 < max(map(len, rewritten)) <= most
     assert any("finished after" in piece and piece.endswith("\n") for piece in pieces)
-
-
-def read_all(master: int) -> str:
-    """All that a terminal is sent until its other end is closed."""
-    found = b""
-    while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError as error:
-            assert error.errno == errno.EIO
-            piece = b""
-        if not piece:
-            os.close(master)
-            return found.decode().replace("\r\n", "\n")
-        found += piece
 
 
 def test_a_log_of_another_framework_is_printed_once(tmp_path: Path) -> None:

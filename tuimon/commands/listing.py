@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import os
 import shutil
 import sys
 import textwrap
@@ -19,7 +21,9 @@ from tuimon.plain import one_line
 if TYPE_CHECKING:
     from tuimon.launcher.summary import RunSummary
 
+_GAP = "  "
 _RUN_COLUMNS = ("RUN", "STATE", "STEP", "LOSS", "VAL", "SPEED", "DEVICE", "LAST RECORD")
+_DISPENSABLE = ("DEVICE", "SPEED", "VAL")  # on a terminal that is too narrow for all; the first to go comes first
 
 
 def ls(options: argparse.Namespace) -> int:
@@ -37,7 +41,7 @@ def ls(options: argparse.Namespace) -> int:
     if not summaries:
         print(f"No runs in {directory}. Start one with `tuimon run`.", file=sys.stderr)
         return 0
-    return print_table([_RUN_COLUMNS, *map(_row, summaries)])
+    return print_table([_RUN_COLUMNS, *map(_row, summaries)], _DISPENSABLE)
 
 
 def presets(options: argparse.Namespace) -> int:
@@ -130,12 +134,16 @@ def print_json(value: Any) -> int:
     return 0
 
 
-def print_table(rows: Sequence[Sequence[str]]) -> int:
-    """Prints rows, the first being titles, in columns."""
+def print_table(rows: Sequence[Sequence[str]], dispensable: Sequence[str] = ()) -> int:
+    """Prints rows, the first being titles, in columns; on a terminal without those `dispensable` ones that do not fit."""
     from tuimon.viewer.draw.rows import cells  # only here: names alone, for a shell's completion, need no numpy
 
     rows = [[one_line(text) for text in row] for row in rows]
-    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(text + " " * (width - cells(text)) for text, width in zip(row, widths, strict=True)).rstrip())
+    columns = [(max(map(cells, column)), column) for column in zip(*rows, strict=True)]
+    room = os.get_terminal_size(sys.stdout.fileno()).columns or math.inf if sys.stdout.isatty() else math.inf
+    for title in dispensable:
+        if sum(width + len(_GAP) for width, _ in columns) - len(_GAP) > room:
+            columns = [(width, column) for width, column in columns if column[0] != title]
+    for row in zip(*([text + " " * (width - cells(text)) for text in column] for width, column in columns), strict=True):
+        print(_GAP.join(row).rstrip())
     return 0
