@@ -90,6 +90,25 @@ async def test_a_preset_brings_its_own_values(runs_dir: Path) -> None:
         assert field(screen, "model.name").query_one(Select).value == "cnn"
 
 
+async def test_a_preset_is_taken_once(runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not over and over, which took back what was typed after it."""
+    taken: list[str] = []
+    take = LaunchScreen._take_preset
+
+    def noted(self: LaunchScreen, preset: str) -> None:
+        taken.append(preset)
+        take(self, preset)
+
+    monkeypatch.setattr(LaunchScreen, "_take_preset", noted)
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(100, 40), notifications=True) as pilot:
+        screen = await form(pilot)
+        field(screen, "preset").query_one(Select).value = "digits-cnn"
+        await seen(pilot, "Digits, a convolutional network")
+        await retype(pilot, field(screen, "optimizer.lr"), "0.02")
+        await seen(pilot, "lr=0.02")
+        assert taken == ["digits-cnn"]
+
+
 async def test_launching_opens_the_run(runs_dir: Path, make_run: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is started is what the form says, under the name that was typed."""
     started: list[tuple[Spec, dict[str, object]]] = []

@@ -61,14 +61,15 @@ class FieldRow(Horizontal):
         yield Static(form.help_of(self.key), classes="note", markup=False)
 
     def show(self, text: str) -> None:
-        """Puts another text in, as the user would."""
+        """Puts another text in, and tells nobody: whoever calls knows it."""
         self.text = text
         control = self.query_one(".control")
-        if isinstance(control, Select):
-            control.set_options(self._options())
-            control.value = text
-        elif isinstance(control, Input):
-            control.value = text
+        with control.prevent(Select.Changed, Input.Changed):  # new options first pick the first of them
+            if isinstance(control, Select):
+                control.set_options(self._options())
+                control.value = text
+            elif isinstance(control, Input):
+                control.value = text
 
     def judge(self, problem: str) -> None:
         """Shows what is wrong, or the help when nothing is."""
