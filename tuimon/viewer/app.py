@@ -17,6 +17,8 @@ from rich.console import RenderableType
 from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.command import CommandInput, CommandPalette, SearchIcon
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.timer import Timer
 
@@ -26,6 +28,7 @@ from tuimon.viewer import terminal, theme
 from tuimon.viewer.keys import keys_of
 from tuimon.viewer.lean import lean
 from tuimon.viewer.messages import AnswerCame, BatchRead, DamageFound, StatusChanged, StopAnswered
+from tuimon.viewer.plain_text import said
 from tuimon.viewer.screens.base import TuimonScreen
 from tuimon.viewer.start import collect_again, import_numpy
 
@@ -167,6 +170,27 @@ class TuimonApp(App[None]):
             self.show_error(event.error, "The run could not be stopped")
         else:
             self.notify(event.text, markup=False)
+
+    @on(CommandPalette.Opened)
+    def spell_palette(self) -> None:
+        """Textual's own palette has signs that not every terminal shows."""
+        if self.ascii_only and isinstance(self.screen, CommandPalette):
+            self.screen.query_one(SearchIcon).icon = ">"
+            line = self.screen.query_one(CommandInput)
+            line.placeholder = said(self, str(line.placeholder))
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Tells the user something, in letters that the terminal shows."""
+        message, title = said(self, message), said(self, title)
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
 
     @property
     def front(self) -> TuimonScreen | None:
@@ -341,14 +365,14 @@ class TuimonApp(App[None]):
             if command.title in ("Theme", "Screenshot"):
                 yield command
         if isinstance(screen, TuimonScreen):
-            yield from _key_commands(screen)
+            yield from _key_commands(screen, self.ascii_only)
 
 
-def _key_commands(screen: TuimonScreen) -> Iterable[SystemCommand]:
+def _key_commands(screen: TuimonScreen, ascii: bool) -> Iterable[SystemCommand]:
     for key in keys_of(screen.PLACE):
         if key.action and key.action != "app.command_palette":
-            action = key.action
-            yield SystemCommand(f"{key.help} ({key.name})", "", lambda action=action: screen.run_action(action))
+            action, name = key.action, key.ascii_name if ascii else key.name
+            yield SystemCommand(f"{key.help} ({name})", "", lambda action=action: screen.run_action(action))
 
 
 def run_app(

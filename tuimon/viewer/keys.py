@@ -45,6 +45,11 @@ class Key:
         """What is printed on the key."""
         return self.shown or self.key
 
+    @property
+    def ascii_name(self) -> str:
+        """The same in words where the terminal shows no arrows."""
+        return self.name.replace("←", "left").replace("→", "right")
+
     def label_now(self, levers: Levers) -> str:
         """The footer's word for it, as things stand."""
         return self.label_of(levers) if self.label_of else self.label

@@ -18,6 +18,7 @@ from tuimon.spec import Spec
 from tuimon.viewer.draw.report import line_rows, total_row
 from tuimon.viewer.draw.rows import Row, text_of
 from tuimon.viewer.keys import bindings
+from tuimon.viewer.plain_text import said
 from tuimon.viewer.screens.base import TuimonScreen
 from tuimon.viewer.screens.dialogs import ErrorDialog
 from tuimon.viewer.widgets import RowList
@@ -95,7 +96,7 @@ class CheckScreen(TuimonScreen):
 
     def compose(self) -> ComposeResult:
         """What it comes to, the report, the keys."""
-        yield Static(f" check  {self._spec.name}: looking…", id="verdict", markup=False)
+        yield Static(said(self.app, f" check  {self._spec.name}: looking…"), id="verdict", markup=False)
         yield Report()
         yield self.key_bar()
 

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from tuimon.errors import TuimonError
+from tuimon.viewer.plain_text import said
 
 
 class ErrorDialog(ModalScreen[None]):
@@ -28,10 +29,10 @@ class ErrorDialog(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Text, hint and one button."""
         with Vertical(classes="dialog -error") as box:
-            box.border_title = self._title
-            yield Static(self._error.message, markup=False)
+            box.border_title = said(self.app, self._title)
+            yield Static(said(self.app, self._error.message), markup=False)
             if self._error.hint:
-                yield Static(self._error.hint, classes="hint", markup=False)
+                yield Static(said(self.app, self._error.hint), classes="hint", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Close (esc)", variant="error", compact=True, id="close")
 
@@ -66,7 +67,7 @@ class StopDialog(ModalScreen[bool]):
         """The question, what an answer does, and the two answers."""
         with Vertical(classes="dialog") as box:
             box.border_title = "Stop this run?"
-            yield Static(self._what_happens, markup=False)
+            yield Static(said(self.app, self._what_happens), markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Stop it (s)", variant="warning", compact=True, id="stop")
                 yield Button("Go on (esc)", compact=True, id="go-on")
@@ -98,8 +99,8 @@ class Prompt(ModalScreen[str]):
     def compose(self) -> ComposeResult:
         """The line, what may be typed, and what is wrong with it."""
         with Vertical(classes="dialog") as box:
-            box.border_title = self._title
-            yield Static(self._told, classes="hint", markup=False)
+            box.border_title = said(self.app, self._title)
+            yield Static(said(self.app, self._told), classes="hint", markup=False)
             yield Input(self._value, compact=True, select_on_focus=False)
             yield Static("", classes="problem", markup=False)
 
@@ -130,7 +131,7 @@ class Prompt(ModalScreen[str]):
     def _say(self, text: str, hint: bool = False) -> None:
         line = self.query_one(".problem", Static)
         line.set_class(hint, "-hint")
-        line.update(text)
+        line.update(said(self.app, text))
 
     def action_give_up(self) -> None:
         """Leaves everything as it was."""

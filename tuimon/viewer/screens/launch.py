@@ -17,12 +17,23 @@ from textual.widgets import Button, Input, Select, Static
 from tuimon.errors import TuimonError
 from tuimon.spec import DEFAULT_PRESET, Spec, load_spec, presets
 from tuimon.viewer.keys import bindings
+from tuimon.viewer.plain_text import said
 from tuimon.viewer.screens import launch_form as form
 from tuimon.viewer.screens.base import TuimonScreen
 from tuimon.viewer.screens.check import CheckScreen
 from tuimon.viewer.screens.dialogs import ErrorDialog, Prompt
 
 _OTHER = "other…"
+
+
+class Choice(Select[str]):
+    """A list to pick from."""
+
+    def on_mount(self) -> None:
+        """Its arrows, where the terminal shows none."""
+        if getattr(self.app, "ascii_only", False):
+            self.query_one(".down-arrow", Static).update("v")
+            self.query_one(".up-arrow", Static).update("^")
 
 
 class FieldRow(Horizontal):
@@ -58,7 +69,7 @@ class FieldRow(Horizontal):
         """Label, control, note."""
         yield Static(self.label, classes="label")
         yield self._control()
-        yield Static(form.help_of(self.key), classes="note", markup=False)
+        yield Static(said(self.app, form.help_of(self.key)), classes="note", markup=False)
 
     def show(self, text: str) -> None:
         """Puts another text in, and tells nobody: whoever calls knows it."""
@@ -74,7 +85,7 @@ class FieldRow(Horizontal):
     def judge(self, problem: str) -> None:
         """Shows what is wrong, or the help when nothing is."""
         self.set_class(bool(problem), "-wrong")
-        self.query_one(".note", Static).update(problem or form.help_of(self.key))
+        self.query_one(".note", Static).update(said(self.app, problem or form.help_of(self.key)))
 
     @on(Input.Changed)
     def typed(self, event: Input.Changed) -> None:
@@ -99,14 +110,13 @@ class FieldRow(Horizontal):
 
     def _control(self) -> Widget:
         if self._choices:
-            return Select(self._options(), value=self.text, allow_blank=False, compact=True, classes="control")
-        return Input(
-            self.text, compact=True, select_on_focus=False, classes="control", placeholder=_PLACEHOLDERS.get(self.key, "")
-        )
+            return Choice(self._options(), value=self.text, allow_blank=False, compact=True, classes="control")
+        placeholder = said(self.app, _PLACEHOLDERS.get(self.key, ""))
+        return Input(self.text, compact=True, select_on_focus=False, classes="control", placeholder=placeholder)
 
     def _options(self) -> list[tuple[str, str]]:
         texts = list(dict.fromkeys((*self._choices, self.text)))
-        return [(text, text) for text in [*texts, *([_OTHER] if form.is_open(self.key) else [])]]
+        return [(said(self.app, text), text) for text in [*texts, *([_OTHER] if form.is_open(self.key) else [])]]
 
 
 _PLACEHOLDERS = {form.NAME: "(made from the preset)", form.MORE: "key=value …"}
@@ -191,7 +201,7 @@ class LaunchScreen(TuimonScreen):
             self._show_first_problem()
         elif not self._starting:
             self._starting = True
-            self.query_one("#start", Button).label = "Launching…"
+            self.query_one("#start", Button).label = said(self.app, "Launching…")
             self._start(self.spec, self.texts[form.NAME].strip() or None)
 
     @on(Button.Pressed, "#check")
@@ -245,7 +255,7 @@ class LaunchScreen(TuimonScreen):
         wrong = next((f"{row.label}: {problems[row.key]}" for row in form.ROWS if problems[row.key]), "")
         self.spec, self.command = None, ""
         wrong = wrong or self._take_whole()
-        self.query_one("#command", Static).update(wrong or f"$ {self.command}")
+        self.query_one("#command", Static).update(said(self.app, wrong) or f"$ {self.command}")
         self.query_one("#launch-foot").set_class(bool(wrong), "-wrong")
 
     def _take_whole(self) -> str:
@@ -276,7 +286,8 @@ class LaunchScreen(TuimonScreen):
         self._show_about(spec)
 
     def _show_about(self, spec: Spec) -> None:
-        self.query_one("#preset-text", Static).update(_about(spec))
+        about = _about(said(self.app, spec.title or spec.name), said(self.app, "\n".join(spec.text)))
+        self.query_one("#preset-text", Static).update(about)
 
     def _show_first_problem(self) -> None:
         wrong = next((row for row in self.query(FieldRow) if row.has_class("-wrong")), None)
@@ -285,5 +296,5 @@ class LaunchScreen(TuimonScreen):
         self.app.bell()
 
 
-def _about(spec: Spec) -> Content:
-    return Content("\n").join([Content.styled(spec.title or spec.name, "bold"), *map(Content, spec.text)])
+def _about(title: str, text: str) -> Content:
+    return Content("\n").join([Content.styled(title, "bold"), *([Content(text)] if text else [])])
