@@ -11,7 +11,7 @@ from textual.widgets import Input, Select
 from driving import seen, text_of, until
 from tuimon.errors import TuimonError
 from tuimon.launcher import start as starting
-from tuimon.spec import Spec, load_spec, save_spec
+from tuimon.spec import Spec, load_spec, presets, save_spec
 from tuimon.viewer.app import TuimonApp
 from tuimon.viewer.screens.launch import FieldRow, LaunchScreen
 
@@ -64,6 +64,28 @@ async def test_a_list_shows_long_names_whole(runs_dir: Path) -> None:
         await form(pilot)
         await pilot.press("enter", "h", "u", "n", "down")
         await seen(pilot, "hundred-matrices-orthogonal")
+
+
+async def test_the_closed_list_shows_long_names_whole(runs_dir: Path) -> None:
+    """The longest of a preset too."""
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(80, 24)) as pilot:
+        screen = await form(pilot)
+        longest = max((preset.name for preset in presets()), key=len)
+        field(screen, "preset").query_one(Select).value = longest
+        await until(pilot, lambda: screen.preset == longest)
+        await seen(pilot, f" {longest} ")
+
+
+async def test_the_note_of_the_field_with_the_focus_is_whole(runs_dir: Path) -> None:
+    """Also of the last one, whose note is the longest."""
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(80, 24)) as pilot:
+        screen = await form(pilot)
+        await seen(pilot, "file of your own does too")
+        field(screen, "model.name").query_one(Select).focus()
+        await seen(pilot, "build(spec)")
+        field(screen, "more").query_one(Input).focus()
+        await seen(pilot, "training.precision=bfloat16")
+        assert "build(spec)" not in text_of(pilot)
 
 
 async def test_what_is_wrong_stands_beside_the_field(runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

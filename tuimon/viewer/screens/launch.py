@@ -43,7 +43,7 @@ class FieldRow(Horizontal):
     # A list opens as wide as its longest name, which the field may cut.
     DEFAULT_CSS = """
     FieldRow:focus-within { color: $foreground; }
-    FieldRow Select > SelectOverlay { width: auto; min-width: 26; max-width: 60; }
+    FieldRow Select > SelectOverlay { width: auto; min-width: 30; max-width: 60; }
     """
 
     class Edited(Message):
@@ -86,6 +86,11 @@ class FieldRow(Horizontal):
         """Shows what is wrong, or the help when nothing is."""
         self.set_class(bool(problem), "-wrong")
         self.query_one(".note", Static).update(said(self.app, problem or form.help_of(self.key)))
+
+    def on_resize(self) -> None:
+        """With the focus its note stands whole, in more lines, which are to be seen too."""
+        if self.has_focus_within:
+            self.scroll_visible(animate=False)
 
     @on(Input.Changed)
     def typed(self, event: Input.Changed) -> None:
