@@ -86,3 +86,22 @@ def test_what_no_single_field_shows_is_found_in_the_whole() -> None:
 def test_every_row_of_the_form_is_explained() -> None:
     """Each key is one of the spec's, and has a help text."""
     assert all(form.help_of(row.key) for row in form.ROWS)
+
+
+@pytest.mark.parametrize(
+    ("more", "taken"),
+    [
+        ("epochs=7", {"training.epochs": "epochs=7"}),
+        ("epochs=7 training.epochs=8", {"training.epochs": "training.epochs=8"}),
+        ("epochs=150", {}),
+        ("precision=bfloat16", {}),
+        ("epochs", {}),
+        ("learning=1", {}),
+        ("epochs=many", {}),
+        ("'", {}),
+    ],
+)
+def test_what_more_sets_in_place_of_a_field_is_found(more: str, taken: dict[str, str]) -> None:
+    """Only where the two differ; what is wrong is told elsewhere."""
+    texts = form.texts_of(load_spec("digits-mlp")) | {form.MORE: more}
+    assert form.overridden(texts) == taken

@@ -102,6 +102,17 @@ async def test_what_is_wrong_stands_beside_the_field(runs_dir: Path, monkeypatch
         await until(pilot, lambda: not row.has_class("-wrong"))
 
 
+async def test_a_field_says_that_more_takes_its_place(runs_dir: Path) -> None:
+    """And `more` says of which: the field may be out of sight."""
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(100, 40), notifications=True) as pilot:
+        screen = await form(pilot)
+        await retype(pilot, field(screen, "more"), "epochs=7")
+        await seen(pilot, "not this, but epochs=7, from more")
+        await seen(pilot, "in place of the field: epochs")
+        await retype(pilot, field(screen, "training.epochs"), "7")
+        await seen(pilot, "passes over the training split")
+
+
 async def test_a_preset_brings_its_own_values(runs_dir: Path) -> None:
     """And its own text on what to watch."""
     async with TuimonApp(runs_dir, launch=True).run_test(size=(100, 40), notifications=True) as pilot:

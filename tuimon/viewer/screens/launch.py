@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -82,10 +83,11 @@ class FieldRow(Horizontal):
             elif isinstance(control, Input):
                 control.value = text
 
-    def judge(self, problem: str) -> None:
-        """Shows what is wrong, or the help when nothing is."""
+    def judge(self, problem: str, taken: Mapping[str, str]) -> None:
+        """Shows what is wrong, or else that another field takes this one's place, or the help."""
         self.set_class(bool(problem), "-wrong")
-        self.query_one(".note", Static).update(said(self.app, problem or form.help_of(self.key)))
+        self.set_class(not problem and (self.key in taken or (self.key == form.MORE and bool(taken))), "-taken")
+        self.query_one(".note", Static).update(said(self.app, problem or form.note_of(self.key, taken)))
 
     def on_resize(self) -> None:
         """With the focus its note stands whole, in more lines, which are to be seen too."""
@@ -255,8 +257,9 @@ class LaunchScreen(TuimonScreen):
 
     def _check(self) -> None:
         problems = {row.key: form.problem(row.key, self._text(row.key)) for row in form.ROWS}
+        taken = form.overridden(self.texts)
         for row in self.query(FieldRow):
-            row.judge(problems[row.key])
+            row.judge(problems[row.key], taken)
         wrong = next((f"{row.label}: {problems[row.key]}" for row in form.ROWS if problems[row.key]), "")
         self.spec, self.command = None, ""
         wrong = wrong or self._take_whole()

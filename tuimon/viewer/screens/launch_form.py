@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tuimon.errors import TuimonError
-from tuimon.spec import FieldInfo, Spec, check_value, fields, load_spec, overrides_for
+from tuimon.spec import FieldInfo, Spec, check_value, fields, find_key, load_spec, overrides_for
 
 PRESET, NAME, MORE = "preset", "name", "more"
 
@@ -88,6 +88,24 @@ def problem(key: str, text: str) -> str:
     return ""
 
 
+def overridden(texts: Mapping[str, str]) -> dict[str, str]:
+    """The fields that `more` sets to another value than stands in them, each with the setting as it is typed there."""
+    try:
+        settings = {find_key(part.partition("=")[0]): part for part in _split(texts.get(MORE, "")) if "=" in part}
+        return {key: part for key, part in settings.items() if key in SPEC_KEYS and _differs(key, texts[key], part)}
+    except TuimonError:
+        return {}  # which the check of the field tells
+
+
+def note_of(key: str, taken: Mapping[str, str]) -> str:
+    """What stands beside a field while nothing is wrong with it, when `more` takes these fields' places."""
+    if key in taken:
+        return f"not this, but {taken[key]}, from more"
+    if key == MORE and taken:
+        return "in place of the field: " + ", ".join(row.label for row in ROWS if row.key in taken)
+    return help_of(key)
+
+
 def spec_of(preset: str, texts: Mapping[str, str]) -> Spec:
     """The spec that the form says.
 
@@ -139,6 +157,10 @@ def _check_setting(text: str) -> None:
     if not equals:
         raise TuimonError(f"more: {text!r} is not key=value")
     check_value(key, value)
+
+
+def _differs(key: str, text: str, setting: str) -> bool:
+    return bool(check_value(key, text) != check_value(key, setting.partition("=")[2]))
 
 
 def _split(text: str) -> list[str]:
