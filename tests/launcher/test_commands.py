@@ -47,7 +47,7 @@ def test_what_is_no_setting_is_an_error_with_examples(text: str) -> None:
     [
         (
             Applied(1204, "lr_scale", 1.0, 0.5, note="lr 0.001 → 0.0005"),
-            "applied at step 1204: lr_scale 1 → 0.5 (lr 0.001 → 0.0005)",
+            "applied at step 1 204: lr_scale 1 → 0.5 (lr 0.001 → 0.0005)",
         ),
         (Applied(3, "paused", False, True), "applied at step 3: paused off → on"),
         (Applied(3, "l2", 1e-4, 1e-4, new_enabled=False), "applied at step 3: l2 0.0001 → 0.0001 (off)"),

@@ -7,6 +7,7 @@ import math
 import os
 import uuid
 
+from tuimon import format
 from tuimon.errors import TuimonError
 from tuimon.log.records import Applied, Command, LeverValue, Refused
 from tuimon.process import host_name
@@ -66,12 +67,12 @@ def author() -> str:
 
 
 def describe(answer: Applied | Refused) -> str:
-    """One line: `applied at step 1204: lr_scale 1 → 0.5 (lr 0.001 → 0.0005)`, or why it was refused."""
+    """One line: `applied at step 1 204: lr_scale 1 → 0.5 (lr 0.001 → 0.0005)`, or why it was refused."""
     if isinstance(answer, Refused):
         asked = "" if answer.value is None else f"={value_text(answer.value)}"
-        return f"refused at step {answer.step}: {answer.lever}{asked}: {answer.reason}"
+        return f"refused at step {format.count(answer.step)}: {answer.lever}{asked}: {answer.reason}"
     note = f" ({answer.note})" if answer.note else ""
-    return f"applied at step {answer.step}: {answer.lever}{_change(answer)}{note}"
+    return f"applied at step {format.count(answer.step)}: {answer.lever}{_change(answer)}{note}"
 
 
 def _change(answer: Applied) -> str:

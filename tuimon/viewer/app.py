@@ -7,7 +7,6 @@ what the first frame does not show is imported when it is needed.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -23,7 +22,6 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.timer import Timer
 
-from tuimon import format
 from tuimon.errors import TuimonError
 from tuimon.log.records import Applied, Refused
 from tuimon.viewer import terminal, theme
@@ -45,7 +43,6 @@ _STEERED_EVERY_S = 0.05  # what a key did is to be seen sooner than the next poi
 _BEHIND_EVERY_S = 1.0  # behind a dialog, all that changes has the whole screen drawn
 _AWAIT_LOG_S = 0.2
 _STARTED_AFTER_S = 2.0
-_STEP = re.compile(r"(?<=\bstep )\d+")  # as a run's answer names it to the shell
 _SOON_S = 0.001  # a timer of no length is an error in Textual
 
 
@@ -172,8 +169,7 @@ class TuimonApp(App[None]):
         if event.error:
             self.show_error(event.error, "The run could not be stopped")
         else:
-            told = _STEP.sub(lambda step: format.count(int(step[0])), event.text)
-            self.notify(told, markup=False)
+            self.notify(event.text, markup=False)
 
     @on(CommandPalette.Opened)
     def spell_palette(self) -> None:

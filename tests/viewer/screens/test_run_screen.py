@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from driving import seen, text_of, until
 from tuimon.log.records import Applied, Command, LeverInfo, Refused
 from tuimon.viewer.app import TuimonApp
-from tuimon.viewer.messages import AnswerCame, StopAnswered
+from tuimon.viewer.messages import AnswerCame
 from tuimon.viewer.screens.run import RunScreen
 from tuimon.viewer.widgets import Chart, FindingsPanel, HistogramView, LayerTable, LeverPanel
 
@@ -227,13 +227,6 @@ async def test_what_is_typed_stays_until_the_run_would_take_it(
         await seen(pilot, "this run has no lever rl_scale")
         await pilot.press("ctrl+u", *"lr_scale=0.5", "enter")
         await until(pilot, lambda: [(c.lever, c.op, c.value) for c in sent] == [("lr_scale", "set", 0.5)])
-
-
-async def test_the_answer_to_stop_names_the_step_as_all_others_do(runs_dir: Path) -> None:
-    """With its thousands set apart."""
-    async with TuimonApp(runs_dir).run_test(size=(120, 36), notifications=True) as pilot:
-        pilot.app.post_message(StopAnswered("applied at step 471994: stop"))
-        await seen(pilot, "applied at step 471 994: stop")
 
 
 async def test_stop_that_is_typed_asks_as_its_key_does(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
