@@ -79,4 +79,4 @@ def test_plain_lines_become_rarer_as_a_run_goes_on(hours: float, epoch_s: float,
     printer.progress(store, Status("running"), last=True)
     lines = stream.getvalue().splitlines()
     assert fewest <= len(lines) <= most
-    assert f"step {format.count(store.step)} " in lines[-1]
+    assert lines[-1].endswith(f"step {format.count(store.step)}")
