@@ -136,7 +136,7 @@ def test_scalars_that_come_close_together_are_written_together_and_in_order(tmp_
 @pytest.mark.parametrize("hold_s", [0.0, 60.0])
 def test_a_training_steps_record_is_finished_when_it_is_written(tmp_path: Path, hold_s: float) -> None:
     """Its moment becomes a time of day, names become tags, and what the user says of a name counts."""
-    writer = LogWriter(tmp_path, "run", hold_s, {"loss": "loss/train"})
+    writer = LogWriter(tmp_path, "run", hold_s, lambda name: "loss/train" if name == "loss" else str(name))
     for step in range(1, 4):
         writer.step(step, time.perf_counter() - 1000 + step, {"lr": 0.1, "mine": 1.0}, {"loss": 0.5, "mine": 2.0, 7: step})  # type: ignore[dict-item]
     now = time.time()
@@ -157,6 +157,25 @@ def test_what_waits_is_written_though_nothing_comes_after_it(tmp_path: Path) -> 
     writer.scalars(101, {"x": 101})
     writer.scalars(102, {"x": 102})
     wait_until(lambda: read_run(tmp_path)["x"].last == 102)
+    writer.close()
+
+
+def test_a_record_that_comes_as_the_thread_lies_down_is_written(tmp_path: Path) -> None:
+    """It had been up when the step began to hand the record over; nothing may come after it for long."""
+    writer = LogWriter(tmp_path, "run", hold_s=0.02)
+
+    class LyingDown(list[Any]):
+        def append(self, record: Any) -> None:
+            writer._roused = False
+            super().append(record)
+
+    for step in (1, 2):
+        writer.step(step, time.perf_counter(), {}, {"x": step})
+    wait_until(lambda: read_run(tmp_path)["x"].last == 2 and not writer._roused)
+    time.sleep(0.2)  # the word that roused it is used up: it lies until the next
+    writer._held, writer._roused = LyingDown(), True
+    writer.step(3, time.perf_counter(), {}, {"x": 3})
+    wait_until(lambda: read_run(tmp_path)["x"].last == 3)
     writer.close()
 
 

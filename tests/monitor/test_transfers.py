@@ -12,7 +12,7 @@ from torch import Tensor
 
 import tuimon
 from tuimon.log.writer import LogWriter
-from tuimon.monitor.scalars import Scalars
+from tuimon.monitor.scalars import Scalars, scalar_tag
 from tuimon.monitor.transfers import Flight, Transfers
 
 
@@ -84,7 +84,7 @@ def test_the_end_of_the_run_waits_for_what_is_under_way() -> None:
 def test_a_loss_on_a_device_is_logged_under_its_own_step_when_it_arrives(tmp_path: Path) -> None:
     """Records keep step and time of the call, and the step's other scalars."""
     device, notices = Device(), []
-    writer, transfers = LogWriter(tmp_path, "run"), device.transfers()
+    writer, transfers = LogWriter(tmp_path, "run", scalar_tag=scalar_tag), device.transfers()
     notice: Callable[[str], Any] = notices.append
     scalars = Scalars(writer, transfers, notice, travels=lambda _: True)
     scalars.write(7, {"loss": torch.tensor(0.5), "other": 2.0}, {"lr": 0.1})

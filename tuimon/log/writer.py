@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,16 +64,16 @@ class LogWriter:
         suffix: ends the file's name and tells who wrote it: `run` (training process) or `launch` (supervisor).
         hold_s: longest time, in seconds, that scalars wait for others to be written with them; 0 writes each at once. Those
             that come later than this after the last ones never wait, and all other records are written at once, in order.
-        tags: what stands in the log for a scalar's name; other names are tags as they are.
+        scalar_tag: what stands in the log for a scalar's name.
 
     Raises:
         TuimonError: the folder or the file cannot be made.
     """
 
-    def __init__(self, folder: Path, suffix: str, hold_s: float = 0.0, tags: Mapping[Any, str] | None = None) -> None:
+    def __init__(self, folder: Path, suffix: str, hold_s: float = 0.0, scalar_tag: Callable[[Any], str] = str) -> None:
         self._lock = threading.RLock()  # a signal's handler that logs runs on the thread that may hold it
         self._hold_s = hold_s
-        self._tags = tags or {}
+        self._scalar_tag = scalar_tag
         self._held: list[_Held] = []  # appended to and popped from without the lock, by any thread
         self._flushed, self._flushed_step = -math.inf, 0  # when scalars were written last, and of which step
         self._roused, self._wake = False, threading.Event()
@@ -100,7 +100,9 @@ class LogWriter:
         """
         if not 0 <= step <= wire.MAX_STEP:
             raise ValueError(f"step {step} is outside 0 … {wire.MAX_STEP}")
-        self._hold((step, time.perf_counter(), wall_time, {}, values))
+        self._held.append((step, time.perf_counter(), wall_time, {}, values))
+        if not self._roused:  # asked after it, for the thread looks in the other order
+            self._see_to_held()
 
     def step(self, step: int, at: float, own: Mapping[str, float], values: Mapping[str, float]) -> None:
         """Writes `own` and `values` of a training step as one record, as `scalars` does.
@@ -111,10 +113,9 @@ class LogWriter:
             own: what the monitor knows of the step; neither it nor `values` must change any more.
             values: what the user logs, which counts where both have a name.
         """
-        if self._roused:
-            self._held.append((step, at, None, own, values))
-        else:
-            self._hold((step, at, None, own, values))
+        self._held.append((step, at, None, own, values))
+        if not self._roused:
+            self._see_to_held()
 
     def flush(self) -> None:
         """Writes what is held back."""
@@ -157,16 +158,13 @@ class LogWriter:
     def _add_layout(self, names: tuple[Any, ...]) -> wire.ScalarLayout:
         if len(self._layouts) >= _MAX_LAYOUTS:
             self._layouts.clear()
-        layout = self._layouts[names] = wire.ScalarLayout([self._tags.get(name, str(name)) for name in names])
+        layout = self._layouts[names] = wire.ScalarLayout([self._scalar_tag(name) for name in names])
         return layout
 
-    def _hold(self, record: _Held) -> None:
+    def _see_to_held(self) -> None:
         if self._fd < 0:
-            return
-        self._held.append(record)
-        if self._roused:
-            return
-        if time.perf_counter() - self._flushed >= self._hold_s:
+            self._held.clear()
+        elif time.perf_counter() - self._flushed >= self._hold_s:
             self.flush()
         else:
             self._rouse()

@@ -31,7 +31,7 @@ from tuimon.monitor.guard import Guard
 from tuimon.monitor.levers import Lever, Levers
 from tuimon.monitor.meters import Meters
 from tuimon.monitor.probe import Probe
-from tuimon.monitor.scalars import TAGS, Scalars
+from tuimon.monitor.scalars import Scalars, scalar_tag
 from tuimon.monitor.scope import StepScope
 from tuimon.monitor.standard import declare_standard, own_lever
 from tuimon.monitor.station import Station
@@ -136,7 +136,7 @@ class Monitor:
         self.run_dir = run_dir
         self.levers = Levers(describe.processes_together)
         self._model, self._optimizer = model, optimizer
-        self._writer = LogWriter(run_dir, "run", HOLD_S, TAGS)
+        self._writer = LogWriter(run_dir, "run", HOLD_S, scalar_tag)
         self._guard = Guard(lambda text: self.notice(text, "error"))
         self._handlers: dict[str, Callable[[], object]] = {"checkpoint": self._save_checkpoint, "stop": self._stop}
         self._desk = Desk(self.levers, self.event)

@@ -13,7 +13,12 @@ from tuimon.log.writer import LogWriter
 from tuimon.monitor.transfers import Transfers, travels
 
 TAGS = {"loss": "loss/train", "val_loss": "loss/val", "accuracy": "accuracy/train", "val_accuracy": "accuracy/val"}
-_Numbers = dict[str, float]
+_Numbers = dict[Any, float]
+
+
+def scalar_tag(name: Any) -> str:
+    """Where a value of this name stands in the log; a name may be no text, a class's number say."""
+    return TAGS.get(name, str(name))
 
 
 class Scalars:
@@ -37,41 +42,38 @@ class Scalars:
         self._told: set[str] = set()
 
     def write(self, step: int, values: Mapping[str, Any], ready: _Numbers) -> None:
-        """Writes `values`, named as the user does, with what is `ready` under its tag, which is changed.
+        """Writes `values`, by the user's names, which the writer knows as tags, with what is `ready`, which is changed.
 
         Values on a device are written when they arrive, with the whole record, under the step and time of this call.
         """
         travelling: dict[str, Tensor] = {}
         for name, value in values.items():
-            tag = TAGS.get(name, name)
-            if type(tag) is not str:  # a class's number, say
-                tag = str(tag)
             number: float | None
             if type(value) is float:
                 number = value
             elif isinstance(value, Tensor) and value.numel() == 1 and self._travels(value):
-                travelling[tag] = value
+                travelling[name] = value
                 continue
             else:
-                number = self._number(tag, value)
+                number = self._number(name, value)
                 if number is None:
                     continue
             if number - number != 0.0:  # only NaN and the infinities differ from themselves
-                self._tell_not_finite(step, tag, number)
-            ready[tag] = number
+                self._tell_not_finite(step, name, number)
+            ready[name] = number
         if travelling:
             self._send(step, travelling, ready)
         elif ready:
             self._writer.scalars(step, ready)
 
     def _send(self, step: int, travelling: Mapping[str, Tensor], ready: _Numbers) -> None:
-        tags, wall_time = tuple(travelling), time.time()
+        names, wall_time = tuple(travelling), time.time()
 
         def arrived(numbers: list[float]) -> None:
-            for tag, number in zip(tags, numbers, strict=True):
+            for name, number in zip(names, numbers, strict=True):
                 if number - number != 0.0:
-                    self._tell_not_finite(step, tag, number)
-                ready[tag] = number
+                    self._tell_not_finite(step, name, number)
+                ready[name] = number
             self._writer.scalars(step, ready, wall_time)
 
         self._transfers.send(tuple(travelling.values()), arrived)
@@ -88,14 +90,16 @@ class Scalars:
             return kept
         return step
 
-    def _number(self, tag: str, value: Any) -> float | None:
+    def _number(self, name: Any, value: Any) -> float | None:
         try:
             return float(value.item() if hasattr(value, "item") else value)
         except (TypeError, ValueError, RuntimeError, OverflowError):
+            tag = scalar_tag(name)
             self._tell_once(tag, f"{tag} was given something that is no number: {type(value).__name__}")
             return None
 
-    def _tell_not_finite(self, step: int, tag: str, number: float) -> None:
+    def _tell_not_finite(self, step: int, name: Any, number: float) -> None:
+        tag = scalar_tag(name)
         self._tell_once(tag, f"{tag} is {number} since step {step}")
 
     def _tell_once(self, tag: str, text: str) -> None:
