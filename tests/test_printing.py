@@ -42,7 +42,7 @@ def test_progress_on_a_narrow_terminal_keeps_what_is_waited_for(store: Store) ->
         assert progress_text(store, running, room).endswith("ETA 0:37")
 
 
-def test_how_long_a_resumed_run_went_on_leaves_out_the_time_between(store: Store) -> None:
+def test_how_long_a_resumed_run_trained_leaves_out_the_time_between(store: Store) -> None:
     """A run that was stopped in the evening and resumed in the morning did not train all night."""
     me = this_process()
     launched = Launched(name="r", command=(), cwd="", supervisor=me)
@@ -51,7 +51,7 @@ def test_how_long_a_resumed_run_went_on_leaves_out_the_time_between(store: Store
     night = Store()
     night.apply(Batch({}, events=[EventRecord(0, wall, event) for wall, event in times.items()], bytes=1))
     night.step = 800
-    assert outcome(night, Status("finished")) == "finished after 1:35, 800 steps, from step 500"
+    assert outcome(night, Status("finished")) == "finished after 2:35, 800 steps"
     assert outcome(store, Status("lost", "why")) == "lost after 0:00, 1 805 steps: why"
 
 

@@ -14,7 +14,7 @@ from typing import TextIO
 from tuimon import format
 from tuimon.launcher.commands import describe
 from tuimon.launcher.status import Status
-from tuimon.launcher.summary import loss_tag, pace
+from tuimon.launcher.summary import loss_tag, pace, seconds_trained
 from tuimon.log.batch import EventRecord
 from tuimon.log.records import Applied, CheckpointSaved, Finding, Gap, Launched, Notice, Process, Refused, RunStarted
 from tuimon.log.store import Store
@@ -40,8 +40,8 @@ class Printer:
         self._stream, self._clock = stream, clock
         self._rewrites = stream.isatty()
         self._drawn = False
-        self._next = 0.0  # when to look again
-        self._began, self._last = math.nan, -math.inf  # when the first plain line could have come, and when the last one did
+        self._next = 0.0  # when the line is rewritten
+        self._began, self._last = clock(), -math.inf  # when the last plain line was told
         self._told: tuple[int, int] = (-1, -1)  # step and epoch of the last line
         self._trains: tuple[Process, str] | None = None  # who trains what, as was told last
 
@@ -81,8 +81,6 @@ class Printer:
         told = store.step, epoch(store) or 0
         if store.step == 0 or told == self._told:
             return
-        if math.isnan(self._began):
-            self._began = now
         least, share = (_EPOCH_S, _EPOCH_SHARE) if told[1] != self._told[1] else (_PLAIN_S, _PLAIN_SHARE)
         if last or now >= self._last + max(least, share * (now - self._began)):
             self._last, self._told = now, told
@@ -146,19 +144,11 @@ def _joined(parts: dict[str, str]) -> str:
 
 
 def outcome(store: Store, status: Status) -> str:
-    """How a run ended: `finished after 1:12, 8 000 steps`; of one that was resumed, how long it went on."""
+    """How a run ended: `finished after 1:12, 8 000 steps`."""
     detail = f": {status.detail}" if status.detail else ""
-    took = store.last_wall - _begin_wall(store)
+    took = seconds_trained(store)
     lasted = f" after {format.duration(took)}" if took >= 0 else ""  # NaN: it logged nothing; below 0: the clock was set back
-    resumed_at = store.started.first_step if store.started else 0
-    since = f", from step {format.count(resumed_at)}" if resumed_at else ""
-    return f"{status.state}{lasted}, {format.count(store.step)} steps{since}{detail}"
-
-
-def _begin_wall(store: Store) -> float:
-    """When the latest attempt began."""
-    launches = [record.wall_time for record in store.events if isinstance(record.event, Launched)]
-    return max(launches) if len(launches) > 1 else store.first_wall
+    return f"{status.state}{lasted}, {format.count(store.step)} steps{detail}"
 
 
 def event_text(record: EventRecord) -> str:

@@ -122,9 +122,9 @@ def test_a_viewer_that_fails_says_so_to_the_shell(tmp_path: Path):
     failing = "\n".join(
         (
             "from pathlib import Path",
-            "from tuimon.viewer import app",
+            "from tuimon.viewer import app, start",
             "app.TuimonApp.on_mount = lambda self: 1 / 0",
-            f"app.run_app(Path({str(tmp_path)!r}))",
+            f"start.show(Path({str(tmp_path)!r}))",
         )
     )
     master, slave = pty.openpty()

@@ -42,9 +42,9 @@ def compare(options: argparse.Namespace) -> int:
     if options.headless or options.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         statuses = _wait(runs)
     else:
-        from tuimon.viewer.app import run_app
+        from tuimon.viewer.start import show
 
-        run_app(directory, compare=runs, ascii=options.ascii)
+        show(directory, compare=runs, ascii=options.ascii)
         statuses = [summarize(run).status for run in runs]
     rows = [result(run.name, status, read_run(run)) for run, status in zip(runs, statuses, strict=True)]
     if options.json:

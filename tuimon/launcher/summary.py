@@ -112,7 +112,8 @@ def pace(store: Store) -> float:
 
 def seconds_trained(store: Store) -> float:
     """From the first record to the last, without the time in which the run was over until it was resumed; NaN for no record."""
-    walls = store["throughput"].walls if "throughput" in store else np.empty(0)
+    steps = store["throughput"].walls if "throughput" in store else np.empty(0)
+    walls = np.append(steps, [record.wall_time for record in store.events])
     launches = [record.wall_time for record in store.events if isinstance(record.event, Launched)]
     idle = sum(launch - max(walls[walls < launch], default=launch) for launch in launches[1:])
     return store.last_wall - store.first_wall - float(idle)

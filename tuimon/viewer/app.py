@@ -7,7 +7,6 @@ what the first frame does not show is imported when it is needed.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from textual.timer import Timer
 
 from tuimon.errors import TuimonError
 from tuimon.log.records import Applied, Refused
-from tuimon.viewer import terminal, theme
+from tuimon.viewer import theme
 from tuimon.viewer.keys import keys_of
 from tuimon.viewer.lean import lean
 from tuimon.viewer.messages import AnswerCame, BatchRead, DamageFound, StatusChanged, StopAnswered
@@ -373,33 +372,3 @@ def _key_commands(screen: TuimonScreen, ascii: bool) -> Iterable[SystemCommand]:
         if key.action and key.action != "app.command_palette":
             action, name = key.action, key.ascii_name if ascii else key.name
             yield SystemCommand(f"{key.help} ({name})", "", lambda action=action: screen.run_action(action))
-
-
-def run_app(
-    runs_dir: Path, open_run: Path | None = None, launch: bool = False, ascii: bool = False, compare: Sequence[Path] = ()
-) -> None:
-    """Shows the screen until the user leaves it, or its terminal goes away.
-
-    Args:
-        runs_dir: the folder of runs; need not exist.
-        open_run: a run to show at once.
-        launch: begin at the Launch screen.
-        ascii: draw with ASCII characters only; also where the terminal cannot show others.
-        compare: runs to overlay at once.
-
-    Raises:
-        SystemExit: the app failed.
-    """
-    fd = sys.__stdin__.fileno() if sys.__stdin__ else 0
-    plain = ascii or not theme.speaks_unicode(sys.__stdout__.encoding if sys.__stdout__ else "", os.environ)
-    if sys.__stderr__ and sys.__stdout__ and not sys.__stderr__.isatty():
-        sys.__stderr__ = sys.__stdout__  # type: ignore[misc]  # Textual draws on stderr, which `2> file` takes away
-    for stale in ("COLUMNS", "LINES"):  # exported, they are another terminal's size: Textual would believe them, not this one
-        os.environ.pop(stale, None)
-    app = TuimonApp(runs_dir, open_run, launch, plain)
-    app.compare_first(compare)
-    terminal.leave_when_gone(fd, terminal.leave_at_once)
-    terminal.leave_on_signals(fd, app.leave_soon)
-    app.run()
-    if app.return_code:  # it failed, and Textual has shown how
-        sys.exit(app.return_code)

@@ -1,4 +1,4 @@
-"""Starting the viewer soon: what would only cost time before the first pictures are out is put off, or left out.
+"""Starting the viewer, and soon: what would only cost time before the first pictures are out is put off, or left out.
 
 Imports nothing of Textual at the top: `show` is what begins to.
 """
@@ -7,17 +7,45 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 _BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
-def show(runs_dir: Path, open_run: Path | None = None, launch: bool = False, ascii: bool = False) -> None:
-    """Shows the screen until the user leaves it; see `tuimon.viewer.app.run_app`."""
-    gc.disable()  # modules, styles and widgets stay: looking through them again and again would be a third of the start
-    from tuimon.viewer.app import run_app
+def show(
+    runs_dir: Path, open_run: Path | None = None, launch: bool = False, ascii: bool = False, compare: Sequence[Path] = ()
+) -> None:
+    """Shows the screen until the user leaves it, or its terminal goes away.
 
-    run_app(runs_dir, open_run, launch, ascii)
+    Args:
+        runs_dir: the folder of runs; need not exist.
+        open_run: a run to show at once.
+        launch: begin at the Launch screen.
+        ascii: draw with ASCII characters only; also where the terminal cannot show others.
+        compare: runs to overlay at once.
+
+    Raises:
+        SystemExit: the app failed.
+    """
+    gc.disable()  # modules, styles and widgets stay: looking through them again and again would be a third of the start
+    from tuimon.viewer import terminal, theme
+    from tuimon.viewer.app import TuimonApp
+
+    fd = sys.__stdin__.fileno() if sys.__stdin__ else 0
+    plain = ascii or not theme.speaks_unicode(sys.__stdout__.encoding if sys.__stdout__ else "", os.environ)
+    if sys.__stderr__ and sys.__stdout__ and not sys.__stderr__.isatty():
+        sys.__stderr__ = sys.__stdout__  # type: ignore[misc]  # Textual draws on stderr, which `2> file` takes away
+    for stale in ("COLUMNS", "LINES"):  # exported, they are another terminal's size: Textual would believe them, not this one
+        os.environ.pop(stale, None)
+    app = TuimonApp(runs_dir, open_run, launch, plain)
+    app.compare_first(compare)
+    terminal.leave_when_gone(fd, terminal.leave_at_once)
+    terminal.leave_on_signals(fd, app.leave_soon)
+    app.run()
+    if app.return_code:  # it failed, and Textual has shown how
+        sys.exit(app.return_code)
 
 
 def collect_again() -> None:
