@@ -178,9 +178,8 @@ class Levers:
     def _find(self, name: str) -> Lever:
         lever = self._table.get(name)
         if lever is None:
-            near = [known for known in self._table if known.startswith(name)] or difflib.get_close_matches(
-                name, self._table, n=1
-            )
+            begun = [known for known in self._table if known.startswith(name)]
+            near = begun or difflib.get_close_matches(name, self._table, n=1)
             meant = f"did you mean {near[0]}? " if near else ""
             raise RefusedError(f"this run has no lever {name!r}; {meant}it has {', '.join(self._table)}")
         return lever
