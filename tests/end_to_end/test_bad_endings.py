@@ -18,7 +18,7 @@ import pytest
 from conftest import wait_until
 from launching import Runs, runs_in
 from tuimon.launcher.client import Client
-from tuimon.launcher.glance import lifecycle
+from tuimon.launcher.glance import glance, lifecycle
 from tuimon.launcher.start import start
 from tuimon.log.reader import read_run
 from tuimon.log.records import Applied, Command, Gap
@@ -55,9 +55,9 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
 
 
 def long_run(runs: Runs, name: str) -> Path:
-    """A real training that lasts longer than any test."""
+    """A real training that lasts longer than any test; returns once a step of it is on disk."""
     run = start(load_spec("digits-softmax", ["epochs=100000"]), runs_dir=runs.folder, name=name, device="cpu")
-    wait_until(lambda: lifecycle(run).training, SLOW_S, "the run trains")
+    wait_until(lambda: "loss/train" in glance(run), SLOW_S, "the run trains")
     return run
 
 
