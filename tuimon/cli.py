@@ -25,6 +25,8 @@ _DESCRIPTION = "Launch PyTorch training, watch it live and steer it, from a term
 _RUN_HELP = "a run: its name, the beginning of its name, `latest`, or a path"
 _SETTING_HELP = "lr_scale=0.5, lr_scale=*0.5, dropout=off, l1=default, regularization=toggle, pause, resume, checkpoint, undo"
 
+_TAKE_A_WORD = (["--runs-dir"], ["--name"], ["--device"])  # options before a script that have a value of their own
+
 Verb = Callable[[argparse.Namespace], int]
 if TYPE_CHECKING:
     _Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -53,14 +55,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Reads a command line; exits with 2 where it is wrong. Settings may stand before and after options."""
+    """Reads a command line; exits with 2 where it is wrong. Settings may stand before and after options.
+
+    What stands behind a script to run is the script's own, as with Python.
+    """
     parser = build_parser()
-    options, extra = parser.parse_known_args(arguments)
+    end = _end_of_script(arguments)
+    options, extra = parser.parse_known_args(arguments[:end])
     if extra and (not hasattr(options, "settings") or any(word.startswith("-") for word in extra)):
         parser.error(f"unknown: {' '.join(extra)}")
     if extra:
         options.settings += extra
+    if end is not None:
+        options.settings = list(arguments[end:])
     return options
+
+
+def _end_of_script(arguments: Sequence[str]) -> int | None:
+    """Behind which word the arguments of `run SCRIPT.py` begin; None where no script is run."""
+    words = [i for i, word in enumerate(arguments) if not word.startswith("-") and arguments[i - 1 : i] not in _TAKE_A_WORD]
+    if len(words) < 2 or arguments[words[0]] != "run" or not arguments[words[1]].endswith(".py"):
+        return None
+    return words[1] + 1
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -101,10 +117,11 @@ def _complete(action: argparse.Action, what: str) -> None:
 
 
 def _add_run(verbs: _Verbs) -> None:
-    parser = _add(verbs, "run", "Start training a preset or a spec file, detached, and watch it.")
-    text = "a preset (`tuimon presets`), a .toml file, or a run's folder; without: the Launch screen"
-    _complete(parser.add_argument("source", metavar="PRESET|SPEC.toml", nargs="?", help=text), "presets")
-    parser.add_argument("settings", metavar="key=value", nargs="*", help="lr=0.01, epochs=5, model.hidden=[64,64], …")
+    parser = _add(verbs, "run", "Start training a preset, a spec file or a script of your own, detached, and watch it.")
+    text = "a preset (`tuimon presets`), a .toml file, a run's folder, or a training script; without: the Launch screen"
+    _complete(parser.add_argument("source", metavar="PRESET|SPEC.toml|SCRIPT.py", nargs="?", help=text), "presets")
+    text = "lr=0.01, epochs=5, model.hidden=[64,64], …; what stands behind a script is its own, tuimon's options go before it"
+    parser.add_argument("settings", metavar="key=value", nargs="*", help=text)
     _runs_dir(parser)
     parser.add_argument("--name", help="what to call the run (default: the preset's name and a number)")
     parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default: what the spec says)")

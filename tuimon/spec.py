@@ -262,7 +262,7 @@ def _find_source(source: str | Path) -> tuple[Path, str]:
     if path.suffix == ".py":
         raise TuimonError(
             f"{source}: a Python file, not a spec",
-            f"A training script is watched by `tuimon.watch(model, optimizer)` in it: run `python {source}`. "
+            f"A training script is trained and watched by `tuimon run {source}`. "
             f"A file with build(spec) is a model: `tuimon run digits-mlp model.name={source}`.",
         )
     return path.resolve(), str(path.resolve())

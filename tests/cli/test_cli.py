@@ -422,3 +422,18 @@ def test_doctor_says_what_to_do_about_a_problem(tmp_path: Path) -> None:
     problems = [line for line in done.stdout.splitlines() if line.startswith("problem")]
     assert any("runs folder" in line for line in problems) and any("socket folder" in line for line in problems)
     assert "--runs-dir" in done.stdout and "XDG_RUNTIME_DIR" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "source", "settings", "headless"),
+    [
+        ("run train.py --headless lr=1 --name x", "train.py", ["--headless", "lr=1", "--name", "x"], False),
+        ("run --headless --name a.py dir/train.py -- -x", "dir/train.py", ["--", "-x"], True),
+        ("--runs-dir run.py run train.py", "train.py", [], False),
+        ("run digits-mlp lr=1 --headless model.name=x.py", "digits-mlp", ["lr=1", "model.name=x.py"], True),
+    ],
+)
+def test_what_stands_behind_a_script_is_its_own(words: str, source: str, settings: list[str], headless: bool) -> None:
+    """As with Python; presets take their settings and options in any order."""
+    options = cli.parse(words.split())
+    assert (options.source, options.settings, options.headless) == (source, settings, headless)

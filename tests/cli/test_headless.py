@@ -283,3 +283,31 @@ def test_what_trains_is_told_once_by_each_attempt(tmp_path: Path, capsys: pytest
     assert follow(tmp_path / "a") == 0
     told = [line.partition("training ")[2] for line in capsys.readouterr().out.splitlines() if "training " in line]
     assert told == ["mlp · adam", "mlp · adam, from step 40"]
+
+
+TRAIN = """
+import sys, torch
+torch.set_num_threads(1)
+print("hello", *sys.argv[1:])
+model = torch.nn.Linear(4, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+while True:
+    optimizer.zero_grad(); model(torch.ones(8, 4)).square().mean().backward(); optimizer.step()
+"""
+
+
+def test_a_script_without_a_line_of_tuimon_is_watched_and_stopped(runs: Runs, tmp_path: Path) -> None:
+    """Its steps and losses are told as they come; Ctrl-C saves a checkpoint and ends it; exit code 130."""
+    (tmp_path / "train.py").write_text(TRAIN)
+    command = [sys.executable, "-m", "tuimon", "run", "--json", "--runs-dir", str(runs.folder), "train.py", "--json", "lr=1"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        wait_for_line(process, "loss/train")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert json.loads(out.splitlines()[-1])["state"] == "stopped"
+    run = runs.folder / "train-01"
+    store = read_run(run)
+    assert (run / "output.log").read_text().startswith("hello --json lr=1\n")
+    assert store["loss/train"].steps.tolist() == list(range(1, store.step + 1)) and "grad_norm/Linear" in store
+    assert list((run / "checkpoints").iterdir()) != []

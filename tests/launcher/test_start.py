@@ -20,7 +20,7 @@ from tuimon.launcher.commands import parse_setting
 from tuimon.launcher.devices import Device
 from tuimon.launcher.glance import lifecycle
 from tuimon.launcher.spawn import supervise
-from tuimon.launcher.start import resume_run, start
+from tuimon.launcher.start import resume_run, start, start_script
 from tuimon.run_name import check_name
 from tuimon.spec import load_spec
 
@@ -125,6 +125,27 @@ def test_the_chosen_gpu_is_the_only_one_that_the_trainer_sees(
     assert load_spec(run / "spec.toml").training.device == "cuda"
     assert handed_over[0]["environment"] == {"CUDA_VISIBLE_DEVICES": "3"}
     assert handed_over[0]["details"]["device"] == "cuda:3"
+
+
+def test_a_script_gets_a_folder_a_copy_and_its_own_arguments(tmp_path: Path, handed_over: list[dict[str, Any]]) -> None:
+    """It runs where it lies; which GPUs it sees is its own affair unless somebody chooses."""
+    script = tmp_path / "my train.py"
+    script.write_text("print()")
+    run = start_script(script, ["--lr", "0.1"], runs_dir=tmp_path / "runs")
+    assert run == tmp_path / "runs" / "my-train-01" and (run / "script.py").read_text() == "print()"
+    assert handed_over[0]["command"][-5:] == ["tuimon.monitor.script", str(run), str(script), "--lr", "0.1"]
+    assert handed_over[0]["environment"] == {}
+    start_script(script, runs_dir=tmp_path / "runs", device="cpu")
+    assert handed_over[1]["environment"] == {"CUDA_VISIBLE_DEVICES": ""}
+
+
+@pytest.mark.parametrize("name", ["missing.py", "folder.py"])
+def test_a_script_that_cannot_be_read_starts_nothing(tmp_path: Path, handed_over: list[dict[str, Any]], name: str) -> None:
+    """And leaves no folder behind."""
+    (tmp_path / "folder.py").mkdir()
+    with pytest.raises(TuimonError, match=rf"Cannot read .*{name}"):
+        start_script(tmp_path / name, runs_dir=tmp_path / "runs")
+    assert not handed_over and not (tmp_path / "runs").exists()
 
 
 def test_what_cannot_be_resumed_is_refused(tmp_path: Path, runs: Runs) -> None:

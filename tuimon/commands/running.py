@@ -17,13 +17,16 @@ def home(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Starts a run, and watches it."""
-    from tuimon.launcher.start import start
+    from tuimon.launcher.start import start, start_script
     from tuimon.spec import load_spec
 
     if options.source is None:
         return _launch_screen(options)
-    spec = load_spec(options.source, options.settings)
-    started = start(spec, runs_dir=runs_dir(options.runs_dir), name=options.name, device=options.device)
+    where = {"runs_dir": runs_dir(options.runs_dir), "name": options.name, "device": options.device}
+    if options.source.endswith(".py"):
+        started = start_script(Path(options.source), options.settings, **where)
+    else:
+        started = start(load_spec(options.source, options.settings), **where)
     return _watch_own(options, started)
 
 

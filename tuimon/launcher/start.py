@@ -26,6 +26,7 @@ from tuimon.run_name import check_name
 from tuimon.spec import MAY_CHANGE, SPEC_FILE, Spec, find_key, load_spec
 
 MODEL_COPY = "model.py"  # the user's own model file as it was when the run started; the run itself uses the file where it lies
+SCRIPT_COPY = "script.py"  # and likewise a training script
 
 
 def start(spec: Spec, *, runs_dir: Path, name: str | None = None, device: str | None = None) -> Path:
@@ -47,9 +48,44 @@ def start(spec: Spec, *, runs_dir: Path, name: str | None = None, device: str | 
         check_name(name)
     choice = choose_device(device or spec.training.device)
     require_torch()
-    run = _make_folder(runs_dir, name, spec)
+    run = _make_folder(runs_dir, name, spec.name)
     _write_spec(run, spec := placed(spec, device, choice))
     return _launch(run, spec, choice)
+
+
+def start_script(
+    script: Path, arguments: Sequence[str] = (), *, runs_dir: Path, name: str | None = None, device: str | None = None
+) -> Path:
+    """Starts a training script of the user's own, detached; it is watched without a line in it.
+
+    Args:
+        script: a Python file, run as Python would.
+        arguments: its own arguments.
+        runs_dir: where the run's folder is made.
+        name: the folder's name; None: made from the script's name and a number.
+        device: the GPU that it is to see, as of `choose_device`, or `cpu` for none; None: whatever it sees by itself.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        TuimonError: it cannot be started; nothing was.
+    """
+    if name is not None:
+        check_name(name)
+    choice = choose_device(device) if device else Device("")
+    require_torch()
+    code = _read_script(script)
+    run = _make_folder(runs_dir, name, script.stem)
+    _keep(run, SCRIPT_COPY, code)
+    hidden = {"CUDA_VISIBLE_DEVICES": ""} if choice.device == "cpu" else {}
+    supervise(
+        run,
+        [*PYTHON, "tuimon.monitor.script", str(run), str(script), *arguments],
+        details={"name": run.name, "device": choice.label},
+        environment=choice.environment | hidden,
+    )
+    return run
 
 
 def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = ()) -> Path:
@@ -64,7 +100,8 @@ def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = (
         TuimonError: it still runs, there is nothing to go on from, or a setting would make it another run.
     """
     if not (run / SPEC_FILE).is_file():
-        raise TuimonError(f"Cannot resume {run.name}: no {run / SPEC_FILE}.", "Only runs that tuimon started can be resumed.")
+        hint = "Only runs of presets and spec files can be resumed; a script goes on in its own way, if it has one."
+        raise TuimonError(f"Cannot resume {run.name}: no {run / SPEC_FILE}.", hint)
     if not (run / LAST_CHECKPOINT).is_file():
         raise TuimonError(
             f"Cannot resume {run.name}: it saved no {LAST_CHECKPOINT}.", f"Start again: tuimon run {run / SPEC_FILE}"
@@ -115,11 +152,11 @@ def _cwd_of(run: Path) -> Path | None:
     return Path(launched.cwd) if launched and os.path.isdir(launched.cwd) else None
 
 
-def _make_folder(runs_dir: Path, name: str | None, spec: Spec) -> Path:
+def _make_folder(runs_dir: Path, name: str | None, stem: str) -> Path:
     """Makes the run's folder; `mkdir` decides between two that want the same name."""
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
-        return _make_named(runs_dir, name) if name is not None else _make_numbered(runs_dir, spec.name)
+        return _make_named(runs_dir, name) if name is not None else _make_numbered(runs_dir, stem)
     except OSError as error:
         hint = "Choose another folder with --runs-dir or $TUIMON_RUNS."
         raise TuimonError(f"Cannot make a run's folder in {runs_dir}: {error.strerror}.", hint) from error
@@ -148,10 +185,22 @@ def _make_numbered(runs_dir: Path, stem: str) -> Path:
 
 
 def _write_spec(run: Path, spec: Spec) -> None:
+    _keep(run, SPEC_FILE, spec.to_toml().encode())
+    if spec.model.name.endswith(".py"):
+        _keep(run, MODEL_COPY, _read_script(Path(spec.model.name)))
+
+
+def _read_script(path: Path) -> bytes:
     try:
-        (run / SPEC_FILE).write_text(spec.to_toml(), encoding="utf-8")
-        if spec.model.name.endswith(".py"):
-            shutil.copyfile(spec.model.name, run / MODEL_COPY)
+        return path.read_bytes()
+    except OSError as error:
+        raise TuimonError(f"Cannot read {path}: {error.strerror}.") from error
+
+
+def _keep(run: Path, name: str, content: bytes) -> None:
+    """Writes a file of what the run is into its folder, which goes again if it cannot be written."""
+    try:
+        (run / name).write_bytes(content)
     except OSError as error:
         shutil.rmtree(run, ignore_errors=True)
         raise TuimonError(f"Cannot write the run's description in {run}: {error.strerror}.") from error

@@ -10,6 +10,21 @@ from pathlib import Path
 from tuimon.errors import TuimonError
 from tuimon.run_name import check_name
 
+_given: tuple[Path, int] | None = None  # a folder, and the process that it is for
+
+
+def give(folder: Path) -> None:
+    """Has the first run of this process use a folder that was made for it."""
+    global _given
+    _given = folder, os.getpid()
+
+
+def take_given() -> Path | None:
+    """The folder that was made for this process's first run, once; None for a later run, and in a forked child."""
+    global _given
+    given, _given = _given, None
+    return given[0] if given and given[1] == os.getpid() else None
+
 
 def default_name() -> str:
     """The script's name and the time, as `train-20260314-150926`; `run-…` where there is no script."""
@@ -24,9 +39,13 @@ def default_name() -> str:
 def new_run_folder(runs_dir: str | Path | None, name: str | None) -> Path:
     """Makes the folder of a new run: `runs_dir`, else $TUIMON_RUNS, else ./runs; the name gets -2, -3 … if it is taken.
 
+    The first run of a script that `tuimon run` has started gets the folder that was made for it, whatever its name.
+
     Raises:
         TuimonError: the name is no plain name, or the folder cannot be made.
     """
+    if given := take_given():
+        return given
     parent = Path(os.path.expanduser(runs_dir or os.environ.get("TUIMON_RUNS") or "runs")).absolute()
     name = name or default_name()
     check_name(name)

@@ -1,0 +1,79 @@
+"""Learns the loss of each step from what `backward` is called on, where a script does not log it.
+
+Gradients add up from one optimizer's step to the next, and so do the losses that they are gradients of: with gradient
+accumulation, and with several losses, a step's loss is their sum. Training thread; costs about a microsecond a call.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_UNSCALED = "_tuimon_unscaled"  # on a scaled loss: the loss as the script has computed it
+
+
+class Losses:
+    """Stands between the script and `torch.autograd.backward` (which `Tensor.backward` calls) until it is closed."""
+
+    def __init__(self) -> None:
+        self.stepping = False  # inside an optimizer's step, whose closure may evaluate the same loss again and again
+        self._sum: Tensor | None = None
+        self._backward = torch.autograd.backward
+        self._scale, self._update = torch.amp.GradScaler.scale, torch.amp.GradScaler.update
+        torch.autograd.backward = self._noting_backward()
+        torch.amp.GradScaler.scale = self._noting_scale()  # type: ignore[method-assign]
+        torch.amp.GradScaler.update = self._noting_update()  # type: ignore[method-assign]
+
+    def take(self) -> Tensor | None:
+        """The sum of the losses since the last time, [] on their device; None if there was none."""
+        total, self._sum = self._sum, None
+        return total
+
+    def close(self) -> None:
+        """Puts everything back."""
+        torch.autograd.backward = self._backward
+        torch.amp.GradScaler.scale = self._scale  # type: ignore[method-assign]
+        torch.amp.GradScaler.update = self._update  # type: ignore[method-assign]
+
+    def _note(self, loss: object) -> None:
+        """Takes in a loss; what is no single number is none."""
+        if not isinstance(loss, Tensor) or loss.numel() != 1 or (self.stepping and self._sum is not None):
+            return
+        loss = getattr(loss, _UNSCALED, loss).detach()
+        self._sum = loss if self._sum is None else self._sum + loss.to(self._sum.device)
+
+    def _noting_backward(self) -> Any:
+        original = self._backward
+
+        @functools.wraps(original)
+        def backward(tensors: Any, grad_tensors: Any = None, *args: Any, **kwargs: Any) -> None:
+            if grad_tensors is None:
+                self._note(tensors)
+            original(tensors, grad_tensors, *args, **kwargs)
+
+        return backward
+
+    def _noting_scale(self) -> Any:
+        original = self._scale
+
+        @functools.wraps(original)
+        def scale(scaler: Any, outputs: Any) -> Any:
+            scaled = original(scaler, outputs)
+            if isinstance(outputs, Tensor) and isinstance(scaled, Tensor):
+                setattr(scaled, _UNSCALED, outputs.detach())
+            return scaled
+
+        return scale
+
+    def _noting_update(self) -> Any:
+        original = self._update
+
+        @functools.wraps(original)
+        def update(scaler: Any, *args: Any, **kwargs: Any) -> None:
+            self.take()  # of a step that was skipped
+            original(scaler, *args, **kwargs)
+
+        return update

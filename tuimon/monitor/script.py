@@ -1,0 +1,94 @@
+"""Runs a training script as Python would, and watches it without a line of it.
+
+    python -m tuimon.monitor.script RUN_DIR SCRIPT [ARGUMENTS…]
+
+The script is `__main__`, with its own arguments and its own folder first on the path. Nothing is imported before it but the
+standard library: a script may still choose what PyTorch reads from the environment when it is imported. Exit codes are the
+script's own: 1 after an uncaught exception, 130 after a stop.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import types
+from collections.abc import Callable, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import Any
+
+from tuimon.monitor import folder
+
+_FAILED, _STOPPED = 1, 130
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the script; returns its exit code, unless the script itself exits."""
+    run_dir, script, *words = arguments
+    folder.give(Path(run_dir))
+    sys.meta_path.insert(0, _WhenTorchComes(lambda: _watch(Path(run_dir))))
+    sys.argv = [script, *words]
+    sys.path.insert(0, os.path.dirname(os.path.realpath(script)))
+    code = _run(script)
+    if code == 0 and folder.take_given():
+        print("tuimon: no optimizer of torch's made a step in this process: there was nothing to watch", file=sys.stderr)
+        if hasattr(sys.modules["__main__"], "build"):
+            print(f"A file with build(spec) is a model: tuimon run digits-mlp model.name={script}", file=sys.stderr)
+    return code
+
+
+def _run(script: str) -> int:
+    module = types.ModuleType("__main__")
+    module.__dict__.update(__file__=os.path.abspath(script), __builtins__=__builtins__)
+    sys.modules["__main__"] = module
+    try:
+        exec(compile(Path(script).read_bytes(), script, "exec"), module.__dict__)
+    except KeyboardInterrupt as error:
+        sys.last_value = error
+        print(f"tuimon: {script} ended: {error or 'interrupted'}", file=sys.stderr)
+        return _STOPPED
+    except Exception as error:
+        sys.last_value = error  # as Python itself keeps it, for those who look at exit how a program ended
+        trace = error.__traceback__ and error.__traceback__.tb_next  # from the script's own first line on
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
+        return _FAILED
+    return 0
+
+
+def _watch(run_dir: Path) -> None:
+    try:
+        from tuimon.monitor.unasked import UnaskedWatch
+
+        UnaskedWatch(run_dir)
+    except Exception as error:
+        print(f"tuimon: cannot watch this training: {type(error).__name__}: {error}; it goes on", file=sys.stderr)
+
+
+class _WhenTorchComes(MetaPathFinder):
+    """Does something as soon as torch has been imported."""
+
+    def __init__(self, then: Callable[[], None]) -> None:
+        self._then = then
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None) -> ModuleSpec | None:
+        """Finds torch as the others would, and has its loader call back."""
+        if fullname != "torch":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec("torch")
+        if spec is not None and spec.loader is not None:
+            spec.loader.exec_module = self._and_then(spec.loader.exec_module)  # type: ignore[assignment]
+        return spec
+
+    def _and_then(self, load: Callable[[types.ModuleType], Any]) -> Callable[[types.ModuleType], None]:
+        def exec_module(module: types.ModuleType) -> None:
+            load(module)
+            self._then()
+
+        return exec_module
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
