@@ -87,7 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--ascii", action="store_true", help="draw with plain ASCII characters only")
     parser.set_defaults(verb="home")
     verbs = parser.add_subparsers(metavar="COMMAND", title="commands")
-    for add in (_add_run, _add_check, _add_compare, _add_resume, _add_ls, _add_attach):
+    for add in (_add_run, _add_check, _add_compare, _add_resume, _add_replay, _add_ls, _add_attach):
         add(verbs)
     for add in (_add_set, _add_stop, _add_dump, _add_others):
         add(verbs)
@@ -111,6 +111,19 @@ def _output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="draw with ASCII characters only")
 
 
+def _started(parser: argparse.ArgumentParser, device: str) -> None:
+    """The options of what starts a training process and watches it."""
+    _runs_dir(parser)
+    parser.add_argument("--device", metavar="D", help=f"auto, cpu, cuda, cuda:N or mps (default: {device})")
+    parser.add_argument("--detach", action="store_true", help="start it, print its name, and return")
+    _output(parser)
+
+
+def _new_run(parser: argparse.ArgumentParser, name: str, device: str) -> None:
+    parser.add_argument("--name", help=f"what to call the run (default: {name})")
+    _started(parser, device)
+
+
 def _complete(action: argparse.Action, what: str) -> None:
     """Notes for the shell's completion what stands here."""
     action.complete = what  # type: ignore[attr-defined]
@@ -122,11 +135,7 @@ def _add_run(verbs: _Verbs) -> None:
     _complete(parser.add_argument("source", metavar="PRESET|SPEC.toml|SCRIPT.py", nargs="?", help=text), "presets")
     text = "lr=0.01, epochs=5, model.hidden=[64,64], …; what stands behind a script is its own, tuimon's options go before it"
     parser.add_argument("settings", metavar="key=value", nargs="*", help=text)
-    _runs_dir(parser)
-    parser.add_argument("--name", help="what to call the run (default: the preset's name and a number)")
-    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default: what the spec says)")
-    parser.add_argument("--detach", action="store_true", help="start it, print its name, and return")
-    _output(parser)
+    _new_run(parser, name="the preset's name and a number", device="what the spec says")
 
 
 def _add_check(verbs: _Verbs) -> None:
@@ -151,10 +160,14 @@ def _add_resume(verbs: _Verbs) -> None:
     parser = _add(verbs, "resume", "Go on with a run that has ended, from its last checkpoint, and watch it.")
     _complete(parser.add_argument("run", metavar="RUN", help=_RUN_HELP), "runs")
     parser.add_argument("settings", metavar="key=value", nargs="*", help="epochs=40, or what else may change: steps, device, …")
-    _runs_dir(parser)
-    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default: as before)")
-    parser.add_argument("--detach", action="store_true", help="start it, print its name, and return")
-    _output(parser)
+    _started(parser, device="as before")
+
+
+def _add_replay(verbs: _Verbs) -> None:
+    parser = _add(verbs, "replay", "Train a run again with what was done to it done again, at the same steps, and watch it.")
+    _complete(parser.add_argument("run", metavar="RUN", help=_RUN_HELP), "runs")
+    parser.add_argument("settings", metavar="key=value", nargs="*", help="seed=1, …: what is to be different this time")
+    _new_run(parser, name="the old one's name, replay and a number", device="as before")
 
 
 def _add_ls(verbs: _Verbs) -> None:
@@ -203,7 +216,7 @@ def _add_others(verbs: _Verbs) -> None:
 
 
 _HOMES = {
-    "home": "running", "run": "running", "resume": "running", "attach": "running", "compare": "comparing",
+    "home": "running", "run": "running", "resume": "running", "replay": "running", "attach": "running", "compare": "comparing",
     "set": "steering", "stop": "steering", "check": "checking",
     "ls": "listing", "presets": "listing", "dump": "listing", "doctor": "listing", "completion": "listing",
 }  # fmt: skip

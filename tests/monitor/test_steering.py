@@ -44,11 +44,15 @@ def test_halving_the_learning_rate_equals_training_with_half_of_it(start: Start)
 
 
 def test_an_answer_tells_what_the_optimizer_used(start: Start) -> None:
-    """Old and new value, the step, and the learning rate read back from the step that used it; the log has the same."""
+    """Old and new value, the step, and the learning rate read back from the step that used it; the log has the same.
+
+    It was asked for before that step's forward pass, and seen behind it.
+    """
     training = start()
     training.step()
     answer = ask(training, "lr_scale", "multiply", 0.5, id="a")
-    assert answer == Applied(step=1, lever="lr_scale", old=1.0, new=0.5, by="test", id="a", note="lr 0.01 → 0.005")
+    told = {"step": 1, "mid_step": True, "by": "test", "id": "a", "note": "lr 0.01 → 0.005"}
+    assert answer == Applied(lever="lr_scale", old=1.0, new=0.5, **told)
     assert training.events(Applied) == [answer]
     assert training.store["lr"].values.tolist() == pytest.approx([0.01, 0.005])
 

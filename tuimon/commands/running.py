@@ -38,6 +38,15 @@ def resume(options: argparse.Namespace) -> int:
     return _watch_own(options, started)
 
 
+def replay(options: argparse.Namespace) -> int:
+    """Trains a run again as it was steered, and watches it."""
+    from tuimon.launcher.replay import replay
+
+    directory = runs_dir(options.runs_dir)
+    where = {"runs_dir": directory, "name": options.name, "device": options.device}
+    return _watch_own(options, replay(find_run(options.run, directory), options.settings, **where))
+
+
 def attach(options: argparse.Namespace) -> int:
     """Watches a run, live or finished."""
     found = find_run(options.run, runs_dir(options.runs_dir))

@@ -22,21 +22,35 @@ from tuimon.launcher.devices import Device, choose_device
 from tuimon.launcher.glance import lifecycle
 from tuimon.launcher.runs import LAST_CHECKPOINT
 from tuimon.launcher.spawn import PYTHON, supervise
+from tuimon.log.records import STEERING_FILE, Launched, Planned
 from tuimon.run_name import check_name
 from tuimon.spec import MAY_CHANGE, SPEC_FILE, Spec, find_key, load_spec
 
 MODEL_COPY = "model.py"  # the user's own model file as it was when the run started; the run itself uses the file where it lies
 SCRIPT_COPY = "script.py"  # and likewise a training script
+_SCRIPT_RUNNER = "tuimon.monitor.script"
 
 
-def start(spec: Spec, *, runs_dir: Path, name: str | None = None, device: str | None = None) -> Path:
+def start(
+    spec: Spec,
+    *,
+    runs_dir: Path,
+    name: str | None = None,
+    stem: str | None = None,
+    device: str | None = None,
+    steering: Sequence[Planned] = (),
+    cwd: Path | None = None,
+) -> Path:
     """Starts a run, detached.
 
     Args:
         spec: what to train.
         runs_dir: where the run's folder is made.
-        name: the folder's name; None: made from the spec's name and a number.
+        name: the folder's name; None: made from `stem` and a number.
+        stem: None: the spec's name.
         device: auto, cpu, cuda, cuda:N, mps; None: what the spec says.
+        steering: what is to be done to the run, in the order of its steps.
+        cwd: where it runs; None: here.
 
     Returns:
         The run's folder.
@@ -48,13 +62,22 @@ def start(spec: Spec, *, runs_dir: Path, name: str | None = None, device: str | 
         check_name(name)
     choice = choose_device(device or spec.training.device)
     require_torch()
-    run = _make_folder(runs_dir, name, spec.name)
+    run = _make_folder(runs_dir, name, stem or spec.name)
     _write_spec(run, spec := placed(spec, device, choice))
-    return _launch(run, spec, choice)
+    _write_steering(run, steering)
+    return _launch(run, spec, choice, cwd=cwd)
 
 
 def start_script(
-    script: Path, arguments: Sequence[str] = (), *, runs_dir: Path, name: str | None = None, device: str | None = None
+    script: Path,
+    arguments: Sequence[str] = (),
+    *,
+    runs_dir: Path,
+    name: str | None = None,
+    stem: str | None = None,
+    device: str | None = None,
+    steering: Sequence[Planned] = (),
+    cwd: Path | None = None,
 ) -> Path:
     """Starts a training script of the user's own, detached; it is watched without a line in it.
 
@@ -62,8 +85,11 @@ def start_script(
         script: a Python file, run as Python would.
         arguments: its own arguments.
         runs_dir: where the run's folder is made.
-        name: the folder's name; None: made from the script's name and a number.
+        name: the folder's name; None: made from `stem` and a number.
+        stem: None: the script's name.
         device: the GPU that it is to see, as of `choose_device`, or `cpu` for none; None: whatever it sees by itself.
+        steering: as of `start`.
+        cwd: as of `start`; a relative path of the script counts from there.
 
     Returns:
         The run's folder.
@@ -75,17 +101,27 @@ def start_script(
         check_name(name)
     choice = choose_device(device) if device else Device("")
     require_torch()
-    code = _read_script(script)
-    run = _make_folder(runs_dir, name, script.stem)
+    code = _read_script(cwd / script if cwd else script)
+    run = _make_folder(runs_dir, name, stem or script.stem)
     _keep(run, SCRIPT_COPY, code)
+    _write_steering(run, steering)
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if choice.device == "cpu" else {}
     supervise(
         run,
-        [*PYTHON, "tuimon.monitor.script", str(run), str(script), *arguments],
+        [*PYTHON, _SCRIPT_RUNNER, str(run), str(script), *arguments],
         details={"name": run.name, "device": choice.label},
         environment=choice.environment | hidden,
+        cwd=cwd,
     )
     return run
+
+
+def script_of(launched: Launched) -> tuple[Path, tuple[str, ...]] | None:
+    """The script that a run was started from, with its arguments; None where it was none."""
+    command = launched.command
+    if command[: len(PYTHON) + 1] != (*command[:1], *PYTHON[1:], _SCRIPT_RUNNER):
+        return None
+    return Path(command[len(PYTHON) + 2]), command[len(PYTHON) + 3 :]
 
 
 def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = ()) -> Path:
@@ -112,7 +148,7 @@ def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = (
     require_torch()
     with _only_one(run):
         spec = placed(spec, device, choice)
-        return _launch(run, spec, choice, *settings, f"device={spec.training.device}", "--resume", cwd=_cwd_of(run))
+        return _launch(run, spec, choice, *settings, f"device={spec.training.device}", "--resume", cwd=cwd_of(run))
 
 
 def require_torch() -> None:
@@ -146,7 +182,7 @@ def _launch(run: Path, spec: Spec, choice: Device, *more: str, cwd: Path | None 
     return run
 
 
-def _cwd_of(run: Path) -> Path | None:
+def cwd_of(run: Path) -> Path | None:
     """Where the run was started before, so that its relative paths mean the same."""
     launched = lifecycle(run).launched
     return Path(launched.cwd) if launched and os.path.isdir(launched.cwd) else None
@@ -188,6 +224,11 @@ def _write_spec(run: Path, spec: Spec) -> None:
     _keep(run, SPEC_FILE, spec.to_toml().encode())
     if spec.model.name.endswith(".py"):
         _keep(run, MODEL_COPY, _read_script(Path(spec.model.name)))
+
+
+def _write_steering(run: Path, steering: Sequence[Planned]) -> None:
+    if steering:
+        _keep(run, STEERING_FILE, msgspec.json.format(msgspec.json.encode(steering)))
 
 
 def _read_script(path: Path) -> bytes:

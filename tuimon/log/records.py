@@ -16,6 +16,9 @@ import msgspec
 RUN_TAG = "tuimon/run"
 EVENT_TAG = "tuimon/event"
 FINDING_TAG = "tuimon/finding"
+STEERING_FILE = "steering.json"  # in a run's folder: a list of `Planned`, for a run that repeats what was done to another
+
+BY_SPEC = "the spec"  # who moved a lever, where the run's own plan did
 
 LeverValue = float | bool | str | None
 
@@ -110,6 +113,7 @@ class Applied(msgspec.Struct, frozen=True, tag="applied", tag_field="kind", omit
     by: str = ""
     id: str = ""
     note: str = ""  # what was read back: "lr 0.001 → 0.0005", or what an action did: a file's path
+    mid_step: bool = False  # between the forward pass of the coming step and its update
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused", tag_field="kind", omit_defaults=True):
@@ -191,6 +195,14 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True):
     value: LeverValue = None
     by: str = ""
     id: str = ""
+
+
+class Planned(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A command that is to take effect when `step` steps are complete; `mid_step` as of `Applied`."""
+
+    step: int
+    command: Command
+    mid_step: bool = False
 
 
 def tag_of(event: Event) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
-from tuimon.log.records import Applied, Command, Event, Refused
+from tuimon.log.records import Applied, Command, Event, Planned, Refused
 from tuimon.monitor.levers import Change, Levers
 
 Answer = Applied | Refused
@@ -35,6 +35,8 @@ class Desk:
         self._queue: SimpleQueue[tuple[Command, Reply]] = SimpleQueue()
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._open: list[tuple[Change, list[Reply]]] = []
+        self._plan: list[Planned] = []  # in the order in which they are due
+        self._mid_step = False  # where the boundary that is served lies
         self.called = False  # whether something was handed in; to look at this is the whole cost of a boundary without
 
     def submit(self, command: Command, reply: Reply) -> None:
@@ -42,12 +44,27 @@ class Desk:
         self._queue.put((command, reply))
         self.called = True  # after it, for the other thread looks in the other order
 
-    def serve(self, step: int, before_pause: Callable[[], None]) -> float:
-        """Carries out what waits, and stays while the run is paused. Training thread.
+    def plan(self, commands: Sequence[Planned]) -> None:
+        """Has commands carried out at their steps, in the given order."""
+        self._plan = list(commands)
+        self.called = bool(commands)
+
+    def skip_to(self, step: int) -> None:
+        """Drops what is planned for before a step, where a resumed run goes on: its checkpoint knows what came of it."""
+        self._plan = [planned for planned in self._plan if (planned.step, planned.mid_step) > (step, False)]
+
+    def serve(self, step: int, mid_step: bool, before_pause: Callable[[], None]) -> float:
+        """Carries out what waits or is due, and stays while the run is paused. Training thread.
+
+        Args:
+            step: how many steps are complete.
+            mid_step: whether the next one has begun.
+            before_pause: called before each wait.
 
         Returns:
             Seconds spent paused.
         """
+        self._mid_step = mid_step
         self._drain(step)
         if not self._levers["paused"]:
             return 0.0
@@ -89,7 +106,9 @@ class Desk:
                 continue
 
     def _drain(self, step: int) -> None:
-        self.called = False
+        while self._plan and (self._plan[0].step, self._plan[0].mid_step) <= (step, self._mid_step):
+            self._take(self._plan.pop(0).command, lambda _: None, step)
+        self.called = bool(self._plan)  # called at every step, then
         while not self._queue.empty():
             self._take(*self._queue.get_nowait(), step)
 
@@ -97,7 +116,7 @@ class Desk:
         if self._is_known(command, reply):
             return
         self.settle()  # so that each answer tells of its own change alone
-        result = self._levers.carry_out(command, step)
+        result = self._levers.carry_out(command, step, self._mid_step)
         if isinstance(result, Refused):
             self._answer(result, [reply])
         elif not result.lever.in_step:

@@ -7,7 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
+
 from tuimon.errors import TuimonError
+from tuimon.log.records import STEERING_FILE, Planned
 from tuimon.run_name import check_name
 
 _given: tuple[Path, int] | None = None  # a folder, and the process that it is for
@@ -24,6 +27,16 @@ def take_given() -> Path | None:
     global _given
     given, _given = _given, None
     return given[0] if given and given[1] == os.getpid() else None
+
+
+def planned_steering(run_dir: Path) -> list[Planned]:
+    """What was planned to be done to a run before it was started, in the order of its steps.
+
+    Raises:
+        ValueError: the file that says so cannot be read.
+    """
+    path = run_dir / STEERING_FILE
+    return msgspec.json.decode(path.read_bytes(), type=list[Planned]) if path.is_file() else []
 
 
 def default_name() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -140,22 +140,29 @@ class Levers:
         """What is read back of all regularizers."""
         return {label: text for lever in self._regularizers() for label, text in lever.readings().items()}
 
-    def carry_out(self, command: Command, step: int) -> Change | Refused:
-        """Does what a command asks, or says why not. An error in a lever's own code leaves the lever where it was."""
+    def carry_out(self, command: Command, step: int, mid_step: bool = False) -> Change | Refused:
+        """Does what a command asks, or says why not. An error in a lever's own code leaves the lever where it was.
+
+        `step` steps are complete; `mid_step`: the next has begun.
+        """
         if command.lever in _ALIASES:
             lever, op = _ALIASES[command.lever]
             command = msgspec.structs.replace(command, lever=lever, op=op, value=None)
         try:
-            if command.lever == "undo":
-                return self._undo(command, step)
-            lever_ = self._find(command.lever)
-            self._check_alone(lever_)
-            return self._act(lever_, command, step) if lever_.act else self._set(lever_, command, step)
+            change = self._do(command, step)
+            return replace(change, applied=msgspec.structs.replace(change.applied, mid_step=mid_step)) if mid_step else change
         except RefusedError as error:
             reason = str(error)
         except Exception as error:
             reason = f"{command.lever} failed: {type(error).__name__}: {error}"
         return Refused(step=step, lever=command.lever, value=command.value, reason=reason, by=command.by, id=command.id)
+
+    def _do(self, command: Command, step: int) -> Change:
+        if command.lever == "undo":
+            return self._undo(command, step)
+        lever = self._find(command.lever)
+        self._check_alone(lever)
+        return self._act(lever, command, step) if lever.act else self._set(lever, command, step)
 
     def state_dict(self) -> dict[str, Any]:
         """Where all levers stand and what can be undone, in plain types. A pause is not remembered."""

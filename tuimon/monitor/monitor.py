@@ -26,7 +26,7 @@ from tuimon.log.writer import LogWriter
 from tuimon.monitor import arguments, describe, ending, sockets
 from tuimon.monitor.checkpoint import save_checkpoint
 from tuimon.monitor.desk import Answer, Desk
-from tuimon.monitor.folder import new_run_folder
+from tuimon.monitor.folder import new_run_folder, planned_steering
 from tuimon.monitor.guard import Guard
 from tuimon.monitor.levers import Lever, Levers
 from tuimon.monitor.meters import Meters
@@ -239,6 +239,7 @@ class Monitor:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on from a checkpoint: its step, its levers."""
         self._steps.done = int(state["step"])
+        self._desk.skip_to(self._steps.done)
         self.levers.load_state_dict(state)
         self._steps.begin()
         self._announce(self.step)
@@ -296,6 +297,7 @@ class Monitor:
         if self._socket_error:
             self.notice(f"nobody can steer this run: {self._socket_error}", "warning")
         self._attempt(self._open_meters if meters else None)
+        self._attempt(lambda: self._desk.plan(planned_steering(self.run_dir)))
         self._steps.begin()
         ending.watch_over(self)
 

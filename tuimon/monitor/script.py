@@ -2,9 +2,9 @@
 
     python -m tuimon.monitor.script RUN_DIR SCRIPT [ARGUMENTS…]
 
-The script is `__main__`, with its own arguments and its own folder first on the path. Nothing is imported before it but the
-standard library: a script may still choose what PyTorch reads from the environment when it is imported. Exit codes are the
-script's own: 1 after an uncaught exception, 130 after a stop.
+The script is `__main__`, with its own arguments and its own folder first on the path. PyTorch is not imported before it: a
+script may still choose what PyTorch reads from the environment then. Exit codes are the script's own: 1 after an uncaught
+exception, 130 after a stop.
 """
 
 from __future__ import annotations

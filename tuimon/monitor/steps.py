@@ -102,7 +102,7 @@ class Steps:
             else:
                 self._log_any(step, values)
             if self._desk.called and not (self._inside or self.quiet) and threading.get_ident() == self._owner:
-                self._serve()
+                self._serve(mid_step=False)
         except Exception as error:
             self._guard.report("log", error)
 
@@ -129,7 +129,7 @@ class Steps:
         try:
             if self._desk.called:
                 self._owner = threading.get_ident()
-                self._serve()
+                self._serve(mid_step=True)
             if self._pending is not None:
                 self._write_pending()
             self._inside = True
@@ -187,8 +187,8 @@ class Steps:
             )
         return captured
 
-    def _serve(self) -> None:
-        self._last_time += self._desk.serve(self.done, self._before_pause)
+    def _serve(self, mid_step: bool) -> None:
+        self._last_time += self._desk.serve(self.done, mid_step, self._before_pause)
         self.attend()
         if self.leaving is not None:
             error, self.leaving = self.leaving, None

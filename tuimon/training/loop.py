@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import tuimon
 from tuimon.errors import TuimonError
-from tuimon.log.records import CheckpointSaved
+from tuimon.log.records import BY_SPEC, CheckpointSaved
 from tuimon.spec import Spec, save_spec
 from tuimon.training import checkpoint
 from tuimon.training.batches import batch_sizes, least_batch
@@ -40,7 +40,6 @@ from tuimon.training.transfer import transfer
 
 _EVALUATED_AT_ONCE = 1024  # examples; bounds the memory that a validation takes
 _SETTINGS = ("l1", "l2", "clip_norm", "clip_value")  # of the monitor's own levers
-_BY = "the spec"  # who moved a lever, where the plan did
 
 
 def train(spec: Spec, run_dir: Path | None = None, *, resume: bool = False, signals: StopSignals | None = None) -> Trainer:
@@ -146,7 +145,7 @@ class Trainer:
     def _begin_epoch(self, epoch: int) -> None:
         self.tally.sums.zero_()
         for lever in beginning(self.monitor.levers, self.spec.regularization, epoch):
-            self.monitor.switch(lever, True, by=_BY)
+            self.monitor.switch(lever, True, by=BY_SPEC)
 
     def _train_on(self, batch: Split) -> None:
         """One step; a checkpoint that is asked for on the way waits for its end."""
@@ -238,7 +237,7 @@ class Trainer:
             self.monitor.notice(text, "warning")
             say(f"warning: {text}")
         for lever in waiting(self.monitor.levers, self.spec.regularization):
-            self.monitor.switch(lever, False, by=_BY)
+            self.monitor.switch(lever, False, by=BY_SPEC)
 
     def _watch(self, run_dir: Path | None) -> tuimon.Monitor:
         if run_dir is not None:
