@@ -133,9 +133,9 @@ class RegularizationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     All but early stopping can be changed while training runs. Epochs are counted from 0.
     """
 
-    l1: Annotated[float, Meta(ge=0, le=100, description="L1 penalty")] = 0.0
-    l2: Annotated[float, Meta(ge=0, le=100, description="L2 penalty")] = 0.0
-    clip_norm: Annotated[float, Meta(ge=0, le=1e9, description="largest norm of the whole gradient")] = 0.0
+    l1: Annotated[float, Meta(ge=0, le=100, description="times the sum of |w|, added to the loss")] = 0.0
+    l2: Annotated[float, Meta(ge=0, le=100, description="times half the sum of w*w, added to the loss")] = 0.0
+    clip_norm: Annotated[float, Meta(ge=0, le=1e9, description="largest norm of the whole gradient; 0 for no clipping")] = 0.0
     clip_value: Annotated[float, Meta(ge=0, le=1e9, description="largest size of any gradient's entry")] = 0.0
     l1_from: Annotated[int, Meta(ge=0, le=1_000_000, description="first epoch with the L1 penalty")] = 0
     l2_from: Annotated[int, Meta(ge=0, le=1_000_000, description="first epoch with the L2 penalty")] = 0

@@ -24,7 +24,7 @@ def signs(pilot: Pilot[None]) -> str:
 
 async def launch(pilot: Pilot[None]) -> LaunchScreen:
     """The form, once it is there."""
-    await until(pilot, lambda: isinstance(pilot.app.screen, LaunchScreen) and pilot.app.screen.spec)
+    await until(pilot, lambda: isinstance(pilot.app.screen, LaunchScreen) and pilot.app.screen.wanted)
     assert isinstance(pilot.app.screen, LaunchScreen)
     return pilot.app.screen
 
@@ -55,7 +55,7 @@ async def test_the_list_of_a_preset_opens_its_prompt(runs_dir: Path) -> None:
     async with TuimonApp(runs_dir, launch=True, ascii=True).run_test(size=(80, 24), notifications=True) as pilot:
         await launch(pilot)
         await pilot.press("enter", "end", "enter")
-        await seen(pilot, "a .toml file of your own")
+        await seen(pilot, "or your own .toml or script")
         assert signs(pilot) == ""
 
 

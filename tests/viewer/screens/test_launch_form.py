@@ -105,3 +105,29 @@ def test_what_more_sets_in_place_of_a_field_is_found(more: str, taken: dict[str,
     """Only where the two differ; what is wrong is told elsewhere."""
     texts = form.texts_of(load_spec("digits-mlp")) | {form.MORE: more}
     assert form.overridden(texts) == taken
+
+
+def test_a_scripts_command_has_its_own_words_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Options of tuimon's come before the script, as all that stands behind it is its own."""
+    monkeypatch.chdir(tmp_path)
+    texts = {**form.texts_of(load_spec("digits-mlp")), form.MORE: "--lr '0 1'", "training.device": "cuda:1"}
+    script = form.script_of(str(tmp_path / "train.py"), texts)
+    command = shlex.split(form.shell_command(script, "", "mine", tmp_path / "runs"))
+    assert command == ["tuimon", "run", "--name", "mine", "--device", "cuda:1", "train.py", "--lr", "0 1"]
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "says"),
+    [
+        ("preset", "missing.py", "no such file"),
+        ("optimizer.lr", "fast", ""),
+        (form.MORE, "lr=", ""),
+        (form.MORE, "'open", "quotation"),
+        ("training.device", "gpu", "cuda"),
+        (form.NAME, "a/b", "/"),
+    ],
+)
+def test_of_a_script_only_what_it_has_is_judged(key: str, text: str, says: str) -> None:
+    """The model, the optimizer and the like are the script's own affair."""
+    told = form.problem(key, text, script=True)
+    assert says in told if says else told == ""

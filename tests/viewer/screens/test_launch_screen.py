@@ -18,7 +18,7 @@ from tuimon.viewer.screens.launch import FieldRow, LaunchScreen
 
 async def form(pilot: Pilot[None]) -> LaunchScreen:
     """The form, once it is there."""
-    await until(pilot, lambda: isinstance(pilot.app.screen, LaunchScreen) and pilot.app.screen.spec)
+    await until(pilot, lambda: isinstance(pilot.app.screen, LaunchScreen) and pilot.app.screen.wanted)
     screen = pilot.app.screen
     assert isinstance(screen, LaunchScreen)
     return screen
@@ -80,7 +80,7 @@ async def test_the_note_of_the_field_with_the_focus_is_whole(runs_dir: Path) -> 
     """Also of the last one, whose note is the longest."""
     async with TuimonApp(runs_dir, launch=True).run_test(size=(80, 24)) as pilot:
         screen = await form(pilot)
-        await seen(pilot, "file of your own does too")
+        await seen(pilot, "script (.py)")
         field(screen, "model.name").query_one(Select).focus()
         await seen(pilot, "build(spec)")
         field(screen, "more").query_one(Input).focus()
@@ -118,7 +118,7 @@ async def test_a_preset_brings_its_own_values(runs_dir: Path) -> None:
     async with TuimonApp(runs_dir, launch=True).run_test(size=(100, 40), notifications=True) as pilot:
         screen = await form(pilot)
         field(screen, "preset").query_one(Select).value = "digits-cnn"
-        await until(pilot, lambda: screen.spec and screen.spec.model.name == "cnn")
+        await until(pilot, lambda: screen.wanted and screen.wanted.model.name == "cnn")
         await seen(pilot, "Digits, a convolutional network")
         assert field(screen, "model.name").query_one(Select).value == "cnn"
 
@@ -194,11 +194,49 @@ async def test_a_run_whose_preset_is_gone_launches_again(runs_dir: Path) -> None
     async with TuimonApp(runs_dir, launch=True).run_test(size=(140, 40), notifications=True) as pilot:
         screen = await form(pilot)
         field(screen, "preset").query_one(Select).value = "other…"
-        await seen(pilot, "a .toml file of your own")
+        await seen(pilot, "script (.py)")
         await until(pilot, lambda: pilot.app.screen is not screen)
         pilot.app.screen.query_one(Input).value = str(path.parent)
         await pilot.press("enter")
         await until(pilot, lambda: str(path.parent) in screen.command)
-        assert screen.spec is not None and screen.spec.training.epochs == 2
+        assert screen.wanted is not None and screen.wanted.training.epochs == 2
         await pilot.press("ctrl+y")
         assert pilot.app.clipboard == screen.command
+
+
+async def test_a_script_takes_the_presets_place(runs_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it does not know cannot be typed; `more` is its own arguments; it is started as from a shell."""
+    started = []
+    monkeypatch.setattr(starting, "start_script", lambda *words, **more: started.append((words, more)) or runs_dir)
+    (tmp_path / "train.py").write_text("")
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(120, 36), notifications=True) as pilot:
+        screen = await form(pilot)
+        field(screen, "preset").query_one(Select).value = "other…"
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        pilot.app.screen.query_one(Input).value = str(tmp_path / "train.py")
+        await pilot.press("enter")
+        await seen(pilot, "A training script of your own.")
+        assert field(screen, "model.name").query_one(Select).disabled and "the script's own affair" in text_of(pilot)
+        await retype(pilot, field(screen, "more"), "--lr 0.1 'two words'")
+        await until(pilot, lambda: screen.command.endswith("train.py --lr 0.1 'two words'"))
+        assert screen.command.startswith(f"tuimon run --runs-dir {runs_dir} ")
+        await pilot.press("ctrl+t")
+        await seen(pilot, "Only presets and spec files can be checked")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: started)
+        assert started[0][0] == (tmp_path / "train.py", ("--lr", "0.1", "two words"))
+        assert started[0][1] == {"runs_dir": runs_dir, "name": None, "device": None}
+
+
+async def test_after_a_script_a_preset_has_all_its_fields_again(runs_dir: Path, tmp_path: Path) -> None:
+    """With its own values in them."""
+    (tmp_path / "train.py").write_text("")
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(120, 36), notifications=True) as pilot:
+        screen = await form(pilot)
+        row = field(screen, "preset")
+        for text in (str(tmp_path / "train.py"), "digits-cnn"):
+            row.show(text)
+            row.post_message(FieldRow.Edited("preset", text))
+            await until(pilot, lambda text=text: screen.preset == text and screen.wanted)
+        assert isinstance(screen.wanted, Spec) and screen.wanted.model.name == "cnn"
+        assert not any(row.query_one(".control").disabled for row in screen.query(FieldRow))

@@ -29,11 +29,12 @@ No runs in {folder} yet.
 
 Press  l  to launch one here: choose a preset, press ctrl+s, and watch it train.
 
-Or start one from a shell:
+Or start one from a shell, a preset or a training script of your own as it is:
 
     tuimon run {preset}
+    tuimon run train.py
 
-Or add two lines, and an import, to a training script of your own:
+A script can also say more by itself, wherever it is started:
 
     import tuimon
     monitor = tuimon.watch(model, optimizer)

@@ -83,11 +83,12 @@ class FieldRow(Horizontal):
             elif isinstance(control, Input):
                 control.value = text
 
-    def judge(self, problem: str, taken: Mapping[str, str]) -> None:
-        """Shows what is wrong, or else that another field takes this one's place, or the help."""
+    def judge(self, problem: str, taken: Mapping[str, str], script: bool) -> None:
+        """Shows what is wrong, or else that another field takes this one's place, or the help; of a script, what matters."""
+        self.query_one(".control").disabled = script and self.key not in form.OF_A_SCRIPT
         self.set_class(bool(problem), "-wrong")
         self.set_class(not problem and (self.key in taken or (self.key == form.MORE and bool(taken))), "-taken")
-        self.query_one(".note", Static).update(said(self.app, problem or form.note_of(self.key, taken)))
+        self.query_one(".note", Static).update(said(self.app, problem or form.note_of(self.key, taken, script)))
 
     def on_resize(self) -> None:
         """With the focus its note stands whole, in more lines, which are to be seen too."""
@@ -154,7 +155,7 @@ class LaunchScreen(TuimonScreen):
         self.runs_dir = runs_dir
         self.preset = preset
         self.texts = {**form.texts_of(load_spec(preset)), form.NAME: "", form.MORE: ""}
-        self.spec: Spec | None = None
+        self.wanted: Spec | form.Script | None = None  # None while something is wrong
         self.command = ""  # that does what the form does; "" while something is wrong
         self._starting = False
 
@@ -175,7 +176,8 @@ class LaunchScreen(TuimonScreen):
     def on_mount(self) -> None:
         """Begins at the preset."""
         self.query_one("#launch-foot").border_title = "the same from a shell"
-        self._show_about(load_spec(self.preset))
+        spec = load_spec(self.preset)
+        self._show_about(spec.title or spec.name, "\n".join(spec.text))
         self._check()
         self.query(FieldRow).first().query_one(".control").focus()
 
@@ -204,25 +206,27 @@ class LaunchScreen(TuimonScreen):
     @on(Button.Pressed, "#start")
     def action_start(self) -> None:
         """Starts the run, unless something is wrong with the form."""
-        if self.spec is None:
+        if self.wanted is None:
             self._show_first_problem()
         elif not self._starting:
             self._starting = True
             self.query_one("#start", Button).label = said(self.app, "Launching…")
-            self._start(self.spec, self.texts[form.NAME].strip() or None)
+            self._start(self.wanted, self.texts[form.NAME].strip() or None)
 
     @on(Button.Pressed, "#check")
     def action_check(self) -> None:
         """Looks at what would be trained."""
-        if self.spec is None:
+        if self.wanted is None:
             self._show_first_problem()
+        elif isinstance(self.wanted, form.Script):
+            self.notify("Only presets and spec files can be checked before they train.", severity="warning")
         else:
-            self.app.push_screen(CheckScreen(self.spec, self.action_start))
+            self.app.push_screen(CheckScreen(self.wanted, self.action_start))
 
     @on(Button.Pressed, "#copy")
     def action_copy(self) -> None:
         """Copies the command, through the terminal (OSC 52)."""
-        if self.spec is None:
+        if self.wanted is None:
             self._show_first_problem()
             return
         self.app.copy_to_clipboard(self.command)
@@ -241,11 +245,9 @@ class LaunchScreen(TuimonScreen):
         self.app.push_screen(ErrorDialog(event.error, "The run could not be started"))
 
     @work(thread=True, exclusive=True, group="start")
-    def _start(self, spec: Spec, name: str | None) -> None:
-        from tuimon.launcher.start import start
-
+    def _start(self, wanted: Spec | form.Script, name: str | None) -> None:
         try:
-            self.post_message(self.Started(start(spec, runs_dir=self.runs_dir, name=name)))
+            self.post_message(self.Started(_start(wanted, self.runs_dir, name)))
         except TuimonError as error:
             self.post_message(self.StartFailed(error))
         except Exception as error:
@@ -256,12 +258,13 @@ class LaunchScreen(TuimonScreen):
         self.query_one("#start", Button).label = "Launch (ctrl+s)"
 
     def _check(self) -> None:
-        problems = {row.key: form.problem(row.key, self._text(row.key)) for row in form.ROWS}
-        taken = form.overridden(self.texts)
+        script = form.is_script(self.preset)
+        problems = {row.key: form.problem(row.key, self._text(row.key), script) for row in form.ROWS}
+        taken = {} if script else form.overridden(self.texts)
         for row in self.query(FieldRow):
-            row.judge(problems[row.key], taken)
+            row.judge(problems[row.key], taken, script)
         wrong = next((f"{row.label}: {problems[row.key]}" for row in form.ROWS if problems[row.key]), "")
-        self.spec, self.command = None, ""
+        self.wanted, self.command = None, ""
         wrong = wrong or self._take_whole()
         self.query_one("#command", Static).update(said(self.app, wrong) or f"$ {self.command}")
         self.query_one("#launch-foot").set_class(bool(wrong), "-wrong")
@@ -269,11 +272,12 @@ class LaunchScreen(TuimonScreen):
     def _take_whole(self) -> str:
         """Takes what the form says; returns what no single field shows: settings that do not go together."""
         try:
-            spec = form.spec_of(self.preset, self.texts)
-            self.command = form.shell_command(spec, self.preset, self.texts[form.NAME].strip(), self.runs_dir)
+            of = form.script_of if form.is_script(self.preset) else form.spec_of
+            wanted = of(self.preset, self.texts)
+            self.command = form.shell_command(wanted, self.preset, self.texts[form.NAME].strip(), self.runs_dir)
         except TuimonError as error:
             return error.message
-        self.spec = spec
+        self.wanted = wanted
         return ""
 
     def _text(self, key: str) -> str:
@@ -284,6 +288,8 @@ class LaunchScreen(TuimonScreen):
 
     def _take_preset(self, preset: str) -> None:
         self.preset = preset
+        if form.is_script(preset):
+            return self._show_about(Path(preset).name, "A training script of your own.")
         try:
             spec = load_spec(preset)
         except TuimonError:
@@ -291,11 +297,10 @@ class LaunchScreen(TuimonScreen):
         self.texts |= form.texts_of(spec)
         for row in self.query(FieldRow):
             row.show(self._text(row.key))
-        self._show_about(spec)
+        self._show_about(spec.title or spec.name, "\n".join(spec.text))
 
-    def _show_about(self, spec: Spec) -> None:
-        about = _about(said(self.app, spec.title or spec.name), said(self.app, "\n".join(spec.text)))
-        self.query_one("#preset-text", Static).update(about)
+    def _show_about(self, title: str, text: str) -> None:
+        self.query_one("#preset-text", Static).update(_about(said(self.app, title), said(self.app, text)))
 
     def _show_first_problem(self) -> None:
         wrong = next((row for row in self.query(FieldRow) if row.has_class("-wrong")), None)
@@ -306,3 +311,12 @@ class LaunchScreen(TuimonScreen):
 
 def _about(title: str, text: str) -> Content:
     return Content("\n").join([Content.styled(title, "bold"), *([Content(text)] if text else [])])
+
+
+def _start(wanted: Spec | form.Script, runs_dir: Path, name: str | None) -> Path:
+    from tuimon.launcher.start import start, start_script
+
+    if isinstance(wanted, form.Script):
+        path = Path(wanted.path).expanduser()
+        return start_script(path, wanted.arguments, runs_dir=runs_dir, name=name, device=wanted.device)
+    return start(wanted, runs_dir=runs_dir, name=name)

@@ -16,6 +16,14 @@ from tuimon.spec import FieldInfo, Spec, check_value, fields, find_key, load_spe
 PRESET, NAME, MORE = "preset", "name", "more"
 
 
+class Script(NamedTuple):
+    """A training script of the user's own, in the place of a preset."""
+
+    path: str
+    arguments: tuple[str, ...] = ()
+    device: str | None = None  # None: what it sees by itself
+
+
 class Row(NamedTuple):
     """One row of the form: a label and the spec's key, or one of PRESET, NAME and MORE."""
 
@@ -44,11 +52,26 @@ ROWS = (
     Row("more", MORE, "where"),
 )
 SPEC_KEYS = tuple(row.key for row in ROWS if "." in row.key)
+_DEVICE = "training.device"
+OF_A_SCRIPT = (PRESET, _DEVICE, NAME, MORE)  # the fields that say something of a script
 _HELP = {
-    PRESET: "what to begin with; a .toml file of your own does too",
+    PRESET: "to begin with; or your own .toml or script (.py)",
     NAME: "the run's name; empty: made from the preset's",
     MORE: "anything else, as on the command line: momentum=0.9 training.precision=bfloat16",
 }
+
+
+_SCRIPTS_HELP = {
+    PRESET: "your script, as it is; at its first optimizer step its model is watched",
+    _DEVICE: "auto: whatever the script sees by itself",
+    NAME: "the run's name; empty: made from the script's",
+    MORE: "the script's own arguments",
+}
+
+
+def is_script(source: str) -> bool:
+    """Whether what stands in the preset's field is a training script."""
+    return source.endswith(".py")
 
 
 def field_of(key: str) -> FieldInfo | None:
@@ -79,9 +102,14 @@ def texts_of(spec: Spec) -> dict[str, str]:
     return {key: _show(_value(spec, key)) for key in SPEC_KEYS}
 
 
-def problem(key: str, text: str) -> str:
-    """What is wrong with one field's text; empty when nothing is."""
+def problem(key: str, text: str, script: bool = False) -> str:
+    """What is wrong with one field's text; empty when nothing is. Of a script, few fields say anything."""
+    if script and key not in OF_A_SCRIPT:
+        return ""
     try:
+        if script and key == MORE:
+            _split(text)
+            return ""
         _check(key, text)
     except TuimonError as error:
         return error.message.partition(": ")[2] or error.message
@@ -97,8 +125,10 @@ def overridden(texts: Mapping[str, str]) -> dict[str, str]:
         return {}  # which the check of the field tells
 
 
-def note_of(key: str, taken: Mapping[str, str]) -> str:
+def note_of(key: str, taken: Mapping[str, str], script: bool = False) -> str:
     """What stands beside a field while nothing is wrong with it, when `more` takes these fields' places."""
+    if script:
+        return _SCRIPTS_HELP.get(key, "the script's own affair")
     if key in taken:
         return f"not this, but {taken[key]}, from more"
     if key == MORE and taken:
@@ -117,7 +147,17 @@ def spec_of(preset: str, texts: Mapping[str, str]) -> Spec:
     return load_spec(preset, [*changed, *_split(texts.get(MORE, ""))])
 
 
-def shell_command(spec: Spec, source: str, name: str, runs_dir: Path) -> str:
+def script_of(source: str, texts: Mapping[str, str]) -> Script:
+    """The script that the form says, with its arguments.
+
+    Raises:
+        TuimonError: one line about the first thing that is wrong.
+    """
+    device = texts[_DEVICE].strip()
+    return Script(source, tuple(_split(texts.get(MORE, ""))), None if device == "auto" else device)
+
+
+def shell_command(wanted: Spec | Script, source: str, name: str, runs_dir: Path) -> str:
     """The command that launches the same run from a shell, from the source that was chosen.
 
     Raises:
@@ -125,17 +165,18 @@ def shell_command(spec: Spec, source: str, name: str, runs_dir: Path) -> str:
     """
     from tuimon.launcher.runs import runs_dir as usual
 
-    parts = ["tuimon", "run", _shortened(source), *overrides_for(spec, source)]
-    if name:
-        parts += ["--name", name]
+    options = ["--name", name] if name else []
     if runs_dir != usual():
-        parts += ["--runs-dir", _shortened(str(runs_dir))]
-    return shlex.join(parts)
+        options += ["--runs-dir", _shortened(str(runs_dir))]
+    if isinstance(wanted, Script):  # what stands behind a script is its own
+        options += ["--device", wanted.device] if wanted.device else []
+        return shlex.join(["tuimon", "run", *options, _shortened(wanted.path), *wanted.arguments])
+    return shlex.join(["tuimon", "run", _shortened(source), *overrides_for(wanted, source), *options])
 
 
 def _check(key: str, text: str) -> None:
     if key == PRESET:
-        load_spec(text)
+        _check_source(text)
     elif key == NAME:
         _check_name(text.strip())
     elif key == MORE:
@@ -143,6 +184,13 @@ def _check(key: str, text: str) -> None:
             _check_setting(part)
     else:
         check_value(key, text)
+
+
+def _check_source(text: str) -> None:
+    if not is_script(text):
+        load_spec(text)
+    elif not Path(text).expanduser().is_file():
+        raise TuimonError(f"{text}: there is no such file")
 
 
 def _check_name(name: str) -> None:
