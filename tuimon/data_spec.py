@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -13,7 +13,6 @@ from msgspec import Meta
 from tuimon.errors import TuimonError
 
 TaskName = Literal["classification", "regression", "reconstruction", "text", "quadratic"]
-TASKS: tuple[str, ...] = get_args(TaskName)
 
 DatasetName = Literal[
     "digits", "breast_cancer", "wine", "iris", "diabetes", "california_housing", "mnist", "fashion_mnist", "cifar10",

@@ -6,10 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tuimon.launcher.status import Lifecycle, judge
-from tuimon.log.batch import Batch, EventRecord
+from tuimon.launcher.status import Lifecycle
 from tuimon.log.records import Applied, Ended, Event, Exited, Launched, LeverInfo, Process, RunStarted
-from tuimon.log.store import Store
 from tuimon.process import this_process
 
 SUPERVISOR = Process("here", "boot", 1, 1.0)
@@ -106,9 +104,8 @@ def test_files_read_one_after_the_other_are_judged_by_their_times() -> None:
     assert life.status(lambda _: False).state == "finished"
 
 
-def test_a_store_is_judged_with_the_real_process_table() -> None:
+def test_a_run_is_judged_by_the_real_process_table() -> None:
     """This very process trains, so the run lives."""
-    store = Store()
-    started = RunStarted(name="a", process=this_process())
-    store.apply(Batch({}, events=[EventRecord(0, 1.0, started)], bytes=1))
-    assert judge(store).state == "running" and judge(store).live
+    life = Lifecycle()
+    life.see(Written(1.0, RunStarted(name="a", process=this_process())))
+    assert life.status().state == "running" and life.status().live

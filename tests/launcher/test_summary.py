@@ -79,6 +79,17 @@ def test_a_glance_reads_a_small_part_of_a_long_log(long_run: Path, monkeypatch: 
     assert total > 4_000_000 and 0 < sum(read) < total / 10
 
 
+def test_a_long_log_is_sampled_from_beginning_to_end(tmp_path: Path) -> None:
+    """Samples hold whole records from evenly spread places, without reading the file."""
+    writer = LogWriter(tmp_path, "run")
+    for step in range(40_000):
+        writer.scalars(step, {"loss/train": float(step), "lr": 0.1})
+    batches = glance.look_into(writer.path, places=10)
+    steps = np.concatenate([b.scalars["loss/train"].steps for b in batches])
+    assert steps[0] == 0 and steps[-1] == 39_999 and (np.diff(steps) > 0).all()
+    assert np.diff(steps).max() < 8_000 and sum(b.bytes for b in batches) < writer.path.stat().st_size / 4
+
+
 def test_a_log_that_has_not_grown_is_not_read_again(long_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """But one that has is, and its processes are looked at each time."""
     first = summarize(long_run)

@@ -10,7 +10,7 @@ import pytest
 
 from tuimon.errors import TuimonError
 from tuimon.log import frames, histogram, layout, wire
-from tuimon.log.reader import RunReader, event_files, read_part, read_run, sample_file
+from tuimon.log.reader import RunReader, event_files, read_part, read_run
 from tuimon.log.records import Ended, Launched, Notice, Process, RunStarted
 from tuimon.log.store import Store
 from tuimon.log.writer import LogWriter
@@ -168,17 +168,6 @@ def test_a_later_versions_event_is_kept_as_text(tmp_path: Path) -> None:
     writer = LogWriter(tmp_path, "run")
     writer.text(1, "tuimon/event", '{"kind":"from the future"}')
     assert "future" in read_run(tmp_path).texts["tuimon/event"][0].text
-
-
-def test_a_long_log_is_sampled_from_beginning_to_end(tmp_path: Path) -> None:
-    """Samples hold whole records from evenly spread places, without reading the file."""
-    writer = LogWriter(tmp_path, "run")
-    for step in range(40_000):
-        writer.scalars(step, {"loss/train": float(step), "lr": 0.1})
-    batches = sample_file(writer.path, parts=10, part_bytes=4096)
-    steps = np.concatenate([b.scalars["loss/train"].steps for b in batches])
-    assert steps[0] == 0 and steps[-1] == 39_999 and (np.diff(steps) > 0).all()
-    assert np.diff(steps).max() < 8_000 and sum(b.bytes for b in batches) < writer.path.stat().st_size / 4
 
 
 def test_resync_finds_a_record_from_any_byte(tmp_path: Path) -> None:

@@ -48,14 +48,6 @@ class Timed(Protocol):
         """The event."""
 
 
-class HasEvents(Protocol):
-    """What is needed of a store: its events in order."""
-
-    @property
-    def events(self) -> Iterable[Timed]:
-        """All structured events, those of one file in the order they were written."""
-
-
 class Lifecycle:
     """The events that tell how a run stands, kept up to date one by one. Each of a run's attempts has its own files."""
 
@@ -113,14 +105,6 @@ class Lifecycle:
         if lives or (self.launched and alive(self.launched.supervisor)):  # the supervisor is about to say how it ended
             return Status("paused" if self.paused else "running")
         return Status("lost", "its process is gone, and no supervisor was left to say how it ended")
-
-
-def judge(store: HasEvents) -> Status:
-    """How the run stands whose events a store holds; true also of a store that has been fed only in part."""
-    life = Lifecycle()
-    for record in store.events:
-        life.see(record)
-    return life.status()
 
 
 def _starts_paused(levers: Iterable[LeverInfo]) -> bool:

@@ -44,14 +44,6 @@ def edges() -> list[float]:
     return [-p for p in reversed(powers[:-1])] + powers
 
 
-def label(index: int) -> str:
-    """A bin's lower magnitude, as `2^-7`, `-2^-7` or `0`."""
-    if index == ZERO:
-        return "0"
-    exponent = LOW_EXPONENT + abs(index - ZERO) - 1
-    return f"2^{exponent}" if index > ZERO else f"-2^{exponent}"
-
-
 def of(values: Sequence[float]) -> Histogram:
     """The histogram of plain numbers: the slow, obvious version."""
     kept = [float(v) for v in values if not math.isnan(v)]

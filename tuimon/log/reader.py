@@ -166,19 +166,3 @@ def read_part(path: Path, offset: int, max_bytes: int) -> Batch:
         return Batch({})
     found = frames.split(buffer[start:])
     return batch.decode(buffer[start:], found.starts, found.lengths, found.used)
-
-
-def sample_file(path: Path, parts: int, part_bytes: int = 1 << 14, end_bytes: int = 1 << 16) -> list[Batch]:
-    """Looks into an event file at its beginning, at `parts` evenly spaced places, and at its end.
-
-    A file not much larger than what that would read is read whole.
-    """
-    size = path.stat().st_size
-    if size <= parts * part_bytes + 2 * end_bytes:
-        return [read_part(path, 0, size)]
-    places = [end_bytes + (size - 3 * end_bytes) * i // max(parts - 1, 1) for i in range(parts)]
-    return [
-        read_part(path, 0, end_bytes),
-        *(read_part(path, place, part_bytes) for place in places),
-        read_part(path, size - end_bytes, end_bytes),
-    ]

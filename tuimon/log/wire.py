@@ -30,7 +30,6 @@ _EVENT_WALL_TIME = b"\x09"  # field 1, 64 bit
 _EVENT_STEP = b"\x10"  # field 2, varint
 _EVENT_SUMMARY = b"\x2a"  # field 5, length-delimited
 _VALUE = b"\x0a"  # Summary field 1
-_VALUE_TAG = b"\x0a"  # Value field 1
 _VALUE_SIMPLE = b"\x15"  # Value field 2, 32 bit
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.parameter import UninitializedParameter, is_lazy
@@ -91,11 +90,6 @@ def following_activations(model: nn.Module) -> dict[nn.Module, str]:
 def compiled(model: nn.Module) -> bool:
     """Whether `torch.compile` has the model: hooks that come and go would have it compiled again each time."""
     return any(hasattr(m, "_orig_mod") or getattr(m, "_compiled_call_impl", None) for m in model.modules())
-
-
-def trained_parameters(layers: list[Layer]) -> Iterator[Tensor]:
-    """All parameters of the layers that are trained."""
-    return (p for layer in layers for p in layer.parameters if p.requires_grad)
 
 
 def _has_units(module: nn.Module) -> bool:

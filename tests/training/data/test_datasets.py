@@ -157,5 +157,5 @@ def test_what_a_file_holds_is_not_known_before_it_is_read():
         _ = spec.data.outputs
     data = load(spec.data, 0, CPU)
     resolved = data.resolve(spec)
-    assert (resolved.data.input_shape, resolved.data.outputs) == ((20,), len(data.vocabulary))
+    assert (resolved.data.input_shape, resolved.data.outputs) == ((20,), len(data.class_names))
     assert (resolved.data.batch_size, resolved.model) == (spec.data.batch_size, spec.model)

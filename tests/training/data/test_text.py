@@ -21,7 +21,7 @@ def text_data(path: Path | None = None, *overrides: str) -> Data:
 
 
 def decoded(data: Data, tokens: torch.Tensor) -> str:
-    return "".join(data.vocabulary[token] for token in tokens.flatten().tolist())
+    return "".join(data.class_names[token] for token in tokens.flatten().tolist())
 
 
 def test_windows_lie_side_by_side_and_targets_are_one_further():

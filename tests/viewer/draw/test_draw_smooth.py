@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tuimon.viewer.draw.smooth import Smoother, smooth
+from tuimon.viewer.draw.smooth import Smoother
 
 
 def plain(values, weight):
@@ -27,7 +27,7 @@ def test_it_equals_the_plain_average(weight, length):
     """At every length around its block size, with NaN and infinity passed through."""
     values = np.random.default_rng(length).standard_normal(length).astype(np.float32)
     values[5:7] = [np.nan, np.inf][: len(values[5:7])]
-    np.testing.assert_allclose(smooth(values, weight), plain(values, weight), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(Smoother(weight).extend(values), plain(values, weight), rtol=1e-5, atol=1e-6)
 
 
 def test_points_that_arrive_in_pieces_give_the_same_curve():
@@ -36,12 +36,12 @@ def test_points_that_arrive_in_pieces_give_the_same_curve():
     smoother = Smoother(0.9)
     for end in (0, 1, 2, 2, 70, 71, 200, 300):
         kept = smoother.extend(values[:end])
-    np.testing.assert_allclose(kept, smooth(values, 0.9), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(kept, Smoother(0.9).extend(values), rtol=1e-5, atol=1e-6)
 
 
 def test_the_first_value_is_itself():
     """Debiased: not pulled towards zero."""
-    assert smooth(np.array([5.0]), 0.99)[0] == pytest.approx(5.0)
+    assert Smoother(0.99).extend(np.array([5.0]))[0] == pytest.approx(5.0)
 
 
 def test_a_weight_of_one_is_refused():

@@ -42,7 +42,6 @@ CHECKS: dict[str, Check] = {
     "ladder": check_ladder,
 }
 _NEED_NO_TRAINING = ("inputs", "targets", "parameters", "output layer", "first loss", "activations")
-_NEED_DATA_ONLY = ("inputs", "targets")
 
 
 def report(spec: Spec) -> Iterator[Line]:

@@ -55,9 +55,8 @@ class Data:
     train: Split
     val: Split
     known: Dataset
-    class_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()  # of a text: the character of each number
     input_names: tuple[str, ...] = ()
-    vocabulary: str = ""  # of a text: the character of each number
 
     @property
     def task(self) -> str:

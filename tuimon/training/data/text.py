@@ -33,7 +33,7 @@ def load_text(spec: DataSpec, device: torch.device) -> Data:
             "Take a longer text or a shorter context.",
         )
     known = Dataset(len(train) + len(val), (spec.context,), len(vocabulary), "text")
-    return Data(train, val, known, class_names=tuple(vocabulary), vocabulary=vocabulary)
+    return Data(train, val, known, class_names=tuple(vocabulary))
 
 
 def read_text(path: Path) -> str:

@@ -50,11 +50,6 @@ class Smoother:
         return out
 
 
-def smooth(values: NDArray[np.floating], weight: float) -> NDArray[np.float32]:
-    """A whole series smoothed at once."""
-    return Smoother(weight).extend(values)
-
-
 def _moving_average(values: NDArray[np.float64], weight: float, start: float) -> NDArray[np.float64]:
     """y[i] = weight·y[i-1] + (1-weight)·values[i], a block at a time: a product within, one number carried between."""
     blocks = -(-len(values) // _BLOCK)

@@ -33,10 +33,8 @@ class ChartGrid(VerticalScroll, can_focus=False):
     ChartGrid > Chart:focus { background: $primary 10%; }
     """
 
-    def __init__(self, *, include_system: bool = False, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self._include_system = include_system
-        self._filter = ""
         self._left_out = ""
         self._runs: dict[str, Store] = {}
         self._shown: dict[str, Chart] = {}
@@ -77,11 +75,6 @@ class ChartGrid(VerticalScroll, can_focus=False):
         for chart in self.charts:
             chart.set_runs(self._runs)
 
-    def set_filter(self, text: str) -> None:
-        """Keeps the charts whose title has this text."""
-        self._filter = text.lower()
-        self._arrange()
-
     def leave_out(self, title: str) -> None:
         """Keeps all charts but that one: it is shown elsewhere."""
         self._left_out = title
@@ -95,11 +88,11 @@ class ChartGrid(VerticalScroll, can_focus=False):
             charts[min(max(index, 0), len(charts) - 1)].focus()
 
     def _arrange(self) -> None:
-        seen = (self._filter, self._left_out, tuple((name, len(store.series)) for name, store in self._runs.items()))
+        seen = (self._left_out, tuple((name, len(store.series)) for name, store in self._runs.items()))
         if seen == self._tags_seen or not self.is_attached:
             return
         self._tags_seen = seen
-        wanted = {title: tags for title, tags in self._groups().items() if self._is_wanted(title)}
+        wanted = {title: tags for title, tags in self._groups().items() if title != self._left_out}
         for title in [title for title in self._shown if title not in wanted]:
             self._shown.pop(title).remove()
         self._empty.display = not wanted
@@ -113,16 +106,10 @@ class ChartGrid(VerticalScroll, can_focus=False):
             self.sort_children(key=lambda child: order.get(id(child), -1))
             self._shown = {title: self._shown[title] for title in wanted}
 
-    def _is_wanted(self, title: str) -> bool:
-        return self._filter in title.lower() and title != self._left_out
-
     def _groups(self) -> dict[str, tuple[str, ...]]:
-        tags = {tag for store in self._runs.values() for tag in store.series if self._shows(tag)}
+        tags = {tag for store in self._runs.values() for tag in store.series if not tag.startswith(_SYSTEM)}
         layers = dict.fromkeys(name for store in self._runs.values() for name in layer_names(store))
         return grouped(tags, list(layers), max(1, MOST_LAYERS // max(1, len(self._runs))))
-
-    def _shows(self, tag: str) -> bool:
-        return self._include_system or not tag.startswith(_SYSTEM)
 
     def _place(self, title: str, tags: tuple[str, ...]) -> Chart:
         chart = self._shown[title] = Chart(tags, title, compact=True, log_y=title in DECADES, smoothing=NOISY.get(title, 0.0))
