@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Input
 
 from driving import seen, text_of, until
@@ -16,6 +17,12 @@ from tuimon.viewer.screens.run import RunScreen
 from tuimon.viewer.screens.run_list import RunList
 
 SIZE = (120, 30)
+
+
+async def listed(pilot: Pilot[None]) -> RunList:
+    """The list of runs, once they are in it and the keys go to it."""
+    await until(pilot, lambda: any(runs.runs and runs.has_focus for runs in pilot.app.screen.query(RunList)))
+    return pilot.app.screen.query_one(RunList)
 
 
 async def test_an_empty_folder_tells_what_to_do(runs_dir: Path) -> None:
@@ -42,9 +49,7 @@ async def test_live_runs_come_first_whatever_the_order(runs_dir: Path, make_run:
     make_run("later", how="failed")
     async with TuimonApp(runs_dir).run_test(size=SIZE, notifications=True) as pilot:
         for _ in range(4):
-            await until(pilot, lambda: pilot.app.screen.query(RunList))
-            names = [run.name for run in pilot.app.screen.query_one(RunList).runs]
-            assert names == ["live", "later"]
+            assert [run.name for run in (await listed(pilot)).runs] == ["live", "later"]
             await pilot.press("t")
         await seen(pilot, "● running")
         await seen(pilot, "✗ failed")
@@ -55,15 +60,14 @@ async def test_enter_opens_the_run_under_the_cursor(runs_dir: Path, make_run: An
     make_run("a")
     make_run("b")
     async with TuimonApp(runs_dir).run_test(size=SIZE, notifications=True) as pilot:
-        await until(pilot, lambda: pilot.app.screen.query(RunList))
+        runs = await listed(pilot)
         await pilot.press("down")
-        second = pilot.app.screen.query_one(RunList).runs[1].name
+        second = runs.runs[1].name
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
         assert pilot.app.screen.run.name == second
         await pilot.press("escape")
-        await until(pilot, lambda: pilot.app.screen.query(RunList))
-        assert pilot.app.screen.query_one(RunList).cursor == 1
+        assert (await listed(pilot)).cursor == 1
 
 
 async def test_a_double_click_opens_the_run(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,8 +85,7 @@ async def test_the_filter_keeps_what_matches_as_it_is_typed(runs_dir: Path, make
     make_run("wide")
     make_run("deep", how="failed")
     async with TuimonApp(runs_dir).run_test(size=SIZE, notifications=True) as pilot:
-        await until(pilot, lambda: pilot.app.screen.query(RunList))
-        runs = pilot.app.screen.query_one(RunList)
+        runs = await listed(pilot)
         await pilot.press("slash", *"fail")
         await until(pilot, lambda: [run.name for run in runs.runs] == ["deep"])
         await seen(pilot, "runs  1 of 2")
@@ -98,7 +101,7 @@ async def test_marked_runs_are_overlaid(runs_dir: Path, make_run: Any) -> None:
     make_run("one")
     make_run("two", steps=20)
     async with TuimonApp(runs_dir).run_test(size=(120, 40), notifications=True) as pilot:
-        await until(pilot, lambda: pilot.app.screen.query(RunList))
+        await listed(pilot)
         await pilot.press("space", "o")
         await seen(pilot, "Mark at least two runs")
         await pilot.press("space", "o")
@@ -113,7 +116,7 @@ async def test_a_run_is_called_by_its_name_whatever_is_in_it(runs_dir: Path, mak
     """Brackets are no markup."""
     make_run("lr[a=1]")
     async with TuimonApp(runs_dir).run_test(size=(120, 40), notifications=True) as pilot:
-        await until(pilot, lambda: pilot.app.screen.query(RunList))
+        await listed(pilot)
         await pilot.press("s")
         await seen(pilot, "lr[a=1] is not training")
 
@@ -149,7 +152,7 @@ async def test_the_list_follows_the_folder(runs_dir: Path, make_run: Any) -> Non
     """Runs come and go without a key being pressed."""
     make_run("first")
     async with TuimonApp(runs_dir).run_test(size=SIZE, notifications=True) as pilot:
-        await until(pilot, lambda: pilot.app.screen.query(RunList))
+        await listed(pilot)
         make_run("second")
         await seen(pilot, "second")
         shutil.rmtree(runs_dir / "first")
@@ -161,7 +164,7 @@ async def test_two_hundred_runs_are_listed(runs_dir: Path, make_run: Any) -> Non
     for number in range(200):
         make_run(f"run-{number:03}", steps=1)
     async with TuimonApp(runs_dir).run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: pilot.app.screen.query(RunList))
+        await listed(pilot)
         await pilot.press("end")
         await seen(pilot, "200 in all")
         assert pilot.app.screen.query_one(RunList).cursor == 199

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from driving import seen, text_of, until
 from tuimon.log.records import Applied, Command, LeverInfo, Refused
@@ -17,8 +18,12 @@ from tuimon.viewer.widgets import Chart, FindingsPanel, HistogramView, LayerTabl
 
 
 async def opened(pilot: Pilot[None], steps: int = 40) -> RunScreen:
-    """The run's screen, once its whole log is in the store."""
-    await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen) and pilot.app.screen.run.store.step == steps)
+    """The run's screen, once it has its panels and its whole log is in the store."""
+
+    def complete(screen: Screen[Any]) -> bool:
+        return isinstance(screen, RunScreen) and screen.is_mounted and screen.run.store.step == steps
+
+    await until(pilot, lambda: complete(pilot.app.screen))
     screen = pilot.app.screen
     assert isinstance(screen, RunScreen)
     return screen
@@ -283,6 +288,7 @@ async def test_chart_keys_work_without_a_focus_on_the_chart(runs_dir: Path, make
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot)
         chart = screen.query_one("#loss", Chart)
+        await seen(pilot, "train")
         await pilot.press("g", "m", "x")
         assert (chart.log_y, chart.x_axis) == (True, "time")
         assert chart.smoothing > 0

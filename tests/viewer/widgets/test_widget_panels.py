@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from driving import until
 from tuimon.log.records import (
     Applied,
     CheckpointSaved,
@@ -136,8 +137,8 @@ async def test_a_refusal_stands_beside_the_value_and_fades(run, show, monkeypatc
         run.writer.event(Refused(13, "weight_decay", 9.0, "above 1", id="2"), 13)
         panel.update_from(run.read())
         assert "0.01" in shown.lines()[1] and "refused: ab" in shown.lines()[1]
-        await shown.pilot.pause(0.5)
-        assert shown.lines()[1].split()[:2] == ["weight_decay", "0.01"] and "refused" not in shown.text()
+        await until(shown.pilot, lambda: "refused" not in shown.text())
+        assert shown.lines()[1].split()[:2] == ["weight_decay", "0.01"]
 
 
 async def test_a_refusal_ends_with_the_next_answer(run, show):
