@@ -22,6 +22,7 @@ import pytest
 
 from conftest import wait_until
 from launching import Runs, runs_in
+from tuimon.launcher.glance import glance
 from tuimon.launcher.status import Status
 from tuimon.launcher.summary import summarize
 
@@ -151,7 +152,8 @@ def test_a_broken_connection_ends_the_viewer_and_leaves_the_run(runs: Runs, serv
     try:
         wait_until(lambda: b"running" in client.seen, SLOW_S, "the run's screen over SSH")
         client.press("h")
-        wait_until(lambda: b"0.5" in client.seen, SLOW_S, "the key's effect over SSH")
+        wait_until(lambda: glance(run).levers["lr_scale"].value == 0.5, SLOW_S, "the key's effect in the run")
+        wait_until(lambda: "(½)".encode() in client.seen, SLOW_S, "the key's effect over SSH")
         assert len(viewers(name)) == 1
         client.kill()
         wait_until(lambda: not viewers(name), SLOW_S, "the viewer ends with its connection")
