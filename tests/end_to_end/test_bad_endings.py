@@ -30,13 +30,13 @@ CHECKOUT = Path(__file__).parents[2]
 SLOW_S = 60.0
 
 FULL_DISK = """
-import resource, signal, sys, time, torch, tuimon
+import resource, signal, sys, torch, tuimon
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 model = torch.nn.Linear(4, 2); optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 monitor = tuimon.watch(model, optimizer, run_dir=sys.argv[1], meters=False)
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 for step in range(1, 601):
-    if step in (200, 400): time.sleep(0.3)  # what waits to be written with others is written, or is not
+    if step in (200, 400): monitor._writer.flush()  # what waits to be written with others is written, or is not
     if step == 200: resource.setrlimit(resource.RLIMIT_FSIZE, (monitor._writer.path.stat().st_size + 10, hard))
     if step == 400: resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     model(torch.ones(1, 4)).sum().backward(); optimizer.step(); optimizer.zero_grad()

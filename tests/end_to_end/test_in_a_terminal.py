@@ -202,6 +202,7 @@ def test_the_terminal_itself_says_how_large_it_is(runs: Runs, tmux: Tmux) -> Non
         tmux.wait("No runs in")
         tmux.press("?")
         tmux.wait("esc closes")
+        tmux.wait("asks first")  # the last row that there is room for: the box is there before its text
         shown.append(tmux.text())
         tmux.kill()
     assert shown[0] == shown[1]
