@@ -19,6 +19,8 @@ import pytest
 
 from conftest import read_all, wait_until
 from launching import Runs, end, status
+from tuimon.launcher.client import send
+from tuimon.launcher.commands import parse_setting
 from tuimon.launcher.glance import lifecycle
 from tuimon.log.reader import read_run
 
@@ -35,7 +37,7 @@ def following(run: Path, *arguments: str, **more: object) -> subprocess.Popen[st
 def followed(run: Path, *arguments: str) -> tuple[int, str, str]:
     """Follows a run to its end."""
     process = following(run, *arguments)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     return process.returncode, out, err
 
 
@@ -97,7 +99,7 @@ def test_one_interrupt_stops_the_run_gracefully(runs: Runs, number: signal.Signa
     process = following(run)
     wait_for_line(process, "step")
     process.send_signal(number)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Ctrl-C again: now" in out and "applied at step" in out
     assert "stopped after" in out
@@ -112,7 +114,7 @@ def test_two_interrupts_stop_the_run_now(runs: Runs) -> None:
     process.send_signal(signal.SIGINT)
     wait_for_line(process, "Ctrl-C again")
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "stopping now" in out
     assert status(run) == "killed"
@@ -124,7 +126,7 @@ def test_hangup_ends_the_printing_and_not_the_run(runs: Runs) -> None:
     process = following(run)
     wait_for_line(process, "step")
     process.send_signal(signal.SIGHUP)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGHUP and err == ""
     steps = read_run(run).step
     wait_until(lambda: read_run(run).step > steps)
@@ -152,7 +154,7 @@ def test_a_reader_that_goes_away_ends_the_printing_quietly(runs: Runs) -> None:
     assert process.stderr
     err = process.stderr.read()
     process.stderr.close()
-    assert process.wait(10) == 141
+    assert process.wait(60) == 141
     assert "Traceback" not in err and "Error" not in err
     assert status(run) == "running"
 
@@ -164,7 +166,7 @@ def test_attached_ctrl_c_ends_the_watching_and_not_the_run(runs: Runs) -> None:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for_line(process, "step")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and err == ""
     assert "`tuimon stop a` stops it" in out
     assert status(run) == "running"
@@ -183,7 +185,7 @@ def test_a_run_on_another_host_goes_on_and_cannot_be_stopped_from_here(tmp_path:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for_line(process, "step 1")
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=10)
+    out, _ = process.communicate(timeout=60)
     assert process.returncode == 130 and out.rstrip().endswith("a goes on")
 
 
@@ -203,12 +205,15 @@ def test_a_clock_that_was_set_back_gives_no_negative_time(tmp_path: Path) -> Non
 def test_on_a_terminal_one_line_rewrites_itself(runs: Runs, columns: int, most: int) -> None:
     """It fits the width, 80 where the terminal does not know it, and what happens is printed above it."""
     run = runs.start("a", "--steps", "800")
+    send(run, parse_setting("pause"))  # until it is watched
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen([sys.executable, "-c", OWNED, str(run)], stdout=slave, stderr=slave, stdin=slave)
     os.close(slave)
-    shown = read_all(master)
-    assert process.wait(20) == 0
+    shown = os.read(master, 1).decode()
+    send(run, parse_setting("resume"))
+    shown += read_all(master)
+    assert process.wait(60) == 0
     pieces = shown.split("\r\x1b[K")
     rewritten = [piece for piece in pieces if piece.startswith(("epoch", "step")) and "\n" not in piece]
     assert len(rewritten) > 2 and most // 2 < max(map(len, rewritten)) <= most

@@ -62,11 +62,13 @@ def follow() -> Iterator[Callable[[Path], Follower]]:
 
 def test_a_run_is_followed_to_its_end(runs: Runs, follow: Callable[[Path], Follower]) -> None:
     """Every step arrives, and the end is told only after the last."""
-    follower = follow(runs.start("a", "--steps", "150"))
-    wait_until(lambda: "finished" in follower.states)
-    assert follower.states == ["starting", "running", "finished"]
-    assert follower.steps_at_end == 150
-    assert follower.store["loss/train"].steps.tolist() == list(range(1, 151))
+    follower = follow(run := runs.start("a"))
+    wait_until(lambda: follower.store.step > 100)
+    follower.feed.send(parse_setting("stop"))
+    wait_until(lambda: "stopped" in follower.states)
+    assert follower.states == ["starting", "running", "stopped"]
+    assert follower.steps_at_end == read_run(run).step
+    assert follower.store["loss/train"].steps.tolist() == list(range(1, follower.steps_at_end + 1))
 
 
 def test_attaching_late_shows_what_attaching_early_showed(runs: Runs, follow: Callable[[Path], Follower]) -> None:
