@@ -15,8 +15,8 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def wait_until(condition: Callable[[], object], timeout: float = 10.0, what: str = "") -> None:
-    """Waits until `condition()` is true; fails with `what` after `timeout` seconds."""
+def wait_until(condition: Callable[[], object], timeout: float = 60.0, what: str = "") -> None:
+    """Waits until `condition()` is true; fails with `what` after `timeout` seconds: many, for a busy machine."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:

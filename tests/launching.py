@@ -28,7 +28,7 @@ class Runs:
     def start(self, name: str, *arguments: str) -> Path:
         """A run of the stand-in trainer; returns once it logs."""
         run = self.supervise(name, sys.executable, str(STANDIN), str(self.folder / name), *arguments)
-        wait_until(lambda: lifecycle(run).training, what=(run / "output.log").read_text())
+        wait_until(lambda: lifecycle(run).training, what=f"{name} has begun to train")
         return run
 
     def supervise(self, name: str, *command: str) -> Path:

@@ -81,7 +81,7 @@ def test_ls_on_a_narrow_terminal_leaves_out_what_can_be_done_without(log: Path, 
     )
     os.close(slave)
     lines = read_all(master).splitlines()
-    assert listed.wait(20) == 0
+    assert listed.wait(60) == 0
     assert " ".join(lines[0].split()) == titles
     assert len(lines) == 3 and all(len(line) <= columns for line in lines)
 

@@ -52,7 +52,7 @@ def test_ctrl_c_ends_the_watching_and_says_what_goes_on(runs: Runs) -> None:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr and "live" in process.stderr.readline()  # how far they are
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=60)
     assert process.returncode == 130 and "What still runs goes on: live." in told and "Traceback" not in told
     assert status(run) == "running"
 

@@ -93,7 +93,7 @@ def test_a_signal_ends_the_process_and_leaves_no_folder(tmp_path: Path, number: 
     assert process.stdout and process.stdout.readline()
     (child,) = psutil.Process(process.pid).children()
     process.send_signal(number)
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=60)
     assert (process.returncode, told) == (130, "")
     assert not child.is_running() and list(tmp_path.iterdir()) == []
 

@@ -149,7 +149,7 @@ step()
         folder = Path(environment["TUIMON_RUNS"]) / "run"
         wait_until(lambda: tuimon.read_run(folder).levers["paused"].value is True)
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == -signal.SIGINT
+        assert process.wait(60) == -signal.SIGINT
     assert ended(tuimon.read_run(folder))[0].how == "stopped"
 
 

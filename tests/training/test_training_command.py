@@ -79,7 +79,7 @@ def test_a_first_signal_stops_gracefully_and_the_run_can_go_on(start: Start, tmp
     process = start("digits-mlp", "--run-dir", "run", "device=cpu", "epochs=100000")
     wait_for("epoch 1 ", process, tmp_path)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 130
+    assert process.wait(60) == 130
     store = read_run(run)
     assert store.ended is not None
     assert store.ended.how == "stopped"
@@ -96,7 +96,7 @@ def test_a_second_signal_stops_at_once(start: Start, tmp_path: Path):
     process.send_signal(signal.SIGTERM)
     wait_for("a second signal stops at once", process, tmp_path)
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 130
+    assert process.wait(60) == 130
     assert process.stderr is not None
     assert process.stderr.read() == "tuimon: stopped at once; the last checkpoint is where a resumed run goes on\n"
     ended = read_run(tmp_path / "run").ended
@@ -115,7 +115,7 @@ def test_a_signal_ends_a_paused_run(start: Start, tmp_path: Path):
         control.sendall(b'{"want":"control"}\n' + msgspec.json.encode(Command("pause", "do", id="1")) + b"\n")
         assert b'"applied"' in control.recv(65536)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 130
+    assert process.wait(60) == 130
 
 
 @pytest.mark.parametrize(
