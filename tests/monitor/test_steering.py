@@ -329,6 +329,27 @@ def test_closing_gives_the_model_back_as_it_was(start: Start) -> None:
     assert training.model[2].p == 0.3
 
 
+def test_a_rate_of_dropout_that_the_script_changes_is_the_scripts(start: Start) -> None:
+    """One that falls with the epochs: regularization comes back to it, and so does the end of the run."""
+    training, rates = start(), []
+    drop = training.model[2]
+    drop.p = 0.1
+    for lever, op, value in (
+        ("regularization", "off", None),
+        ("regularization", "on", None),
+        ("dropout", "set", 0.6),
+        ("dropout", "default", None),
+    ):
+        training.monitor.send(Command(lever, op, value))
+        training.step()
+        training.step()
+        rates.append(drop.p)
+    assert rates == [0.0, 0.1, pytest.approx(0.6), 0.1]
+    drop.p = 0.05
+    training.monitor.close()
+    assert drop.p == 0.05
+
+
 def test_a_lever_of_whole_numbers_gets_whole_numbers(start: Start) -> None:
     """`range(accumulate)` must not be given 8.0; half of one is refused."""
     training, answers, settings = start(), [], {"accumulate": 4, "temperature": np.float32(1.0)}

@@ -125,12 +125,17 @@ def _drops(module: nn.Module) -> Iterator[tuple[nn.Module, str]]:
 
 
 def _dropout(drops: list[tuple[nn.Module, str]]) -> Lever:
-    own: list[float] = [getattr(module, name) for module, name in drops]
-    base = max(own)
+    own: list[float] = [getattr(module, name) for module, name in drops]  # the script's own rates
+    placed, base = own.copy(), max(own)
 
     def put(value: float | None) -> None:
-        for (module, name), p in zip(drops, own, strict=True):
-            setattr(module, name, _proportional(value, p, base))
+        for i, (module, name) in enumerate(drops):
+            held = getattr(module, name)
+            if held != placed[i]:  # by the script, which has a plan of its own for it
+                own[i] = held
+        for i, (module, name) in enumerate(drops):
+            placed[i] = own[i] if value == base else _proportional(value, own[i], max(own))
+            setattr(module, name, placed[i])
 
     def reading() -> dict[str, str]:
         return {"dropout": _text(max(getattr(module, name) for module, name in drops))}
@@ -155,8 +160,6 @@ def _clip(name: str, scope: StepScope, start: float) -> Lever:
 def _proportional(value: float | None, own: float, base: float) -> float:
     if value is None:
         return 0.0
-    if value == base:
-        return own
     return own * (value / base) if base else value
 
 
