@@ -131,6 +131,7 @@ def test_the_last_records_reach_a_follower_before_the_socket_closes(serve: Calla
         b'{"want":"cookies"}\n',
         b'{"want":"log","file":"../spec.toml","from":0}\n',
         b'{"want":"log","file":"spec.toml","from":0}\n',
+        b'{"want":"log","file":"events.out.tfevents.d/../spec.toml","from":0}\n',
         b'{"want":"log","file":"events.out.tfevents.none","from":0}\n',
         b'{"want":"log","file":"events.out.tfevents.1\\u0000","from":0}\n',
         b'{"want":"log","file":"output.log","from":-1}\n',
@@ -139,9 +140,12 @@ def test_the_last_records_reach_a_follower_before_the_socket_closes(serve: Calla
         b"x" * 70_000 + b"\n",
     ],
 )
-def test_garbage_gets_one_line_of_error_and_the_end(serve: Callable[..., Serving], line: bytes) -> None:
-    """Whatever is not understood or not allowed; the next viewer is served as ever."""
+def test_garbage_gets_one_line_of_error_and_the_end(serve: Callable[..., Serving], tmp_path: Path, line: bytes) -> None:
+    """Whatever is not understood or not allowed, though the file is there; the next viewer is served as ever."""
     serving = serve()
+    (tmp_path / "run" / "events.out.tfevents.d").mkdir()
+    for folder in (tmp_path, tmp_path / "run"):
+        (folder / "spec.toml").write_text("private")
     with serving.connect() as peer:
         peer.sendall(line)
         answer = everything(peer)
