@@ -195,6 +195,17 @@ def test_weight_decay_keeps_the_groups_proportions_and_comes_back_exactly(start:
     assert [g["weight_decay"] for g in training.optimizer.param_groups] == [0.1, 0.0]
 
 
+def test_weight_decay_that_the_script_raises_from_none_goes_off_and_comes_back(start: Start) -> None:
+    """A plan of the script's own, begun at zero: off is off whatever it says meanwhile."""
+    model = nn.Linear(8, 4)
+    training, used = start(model, torch.optim.SGD(model.parameters(), lr=0.1)), []
+    training.optimizer.register_step_pre_hook(lambda o, *_: used.append(o.param_groups[0]["weight_decay"]))
+    for decay, command in ((0.1, "off"), (0.2, "on"), (0.3, "on")):
+        training.optimizer.param_groups[0]["weight_decay"] = decay
+        ask(training, "regularization", command)
+    assert used == [0.0, 0.2, 0.3]
+
+
 def test_regularization_goes_off_and_comes_back_to_exactly_what_it_was(start: Start) -> None:
     """All regularizers are off together; one that was off by itself before is still off afterwards."""
     model = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.3), nn.Dropout(0.1), nn.Linear(8, 2))

@@ -97,9 +97,11 @@ def _weight_decay(scope: StepScope) -> Lever:
     base = _largest(scope.optimizer, "weight_decay")
 
     def put(value: float | None) -> None:
-        decay = 0.0 if value is None else value
-        scope.weight_decay_factor = decay / base if base else 1.0
-        scope.weight_decay = decay if not base and decay else None
+        if value is None:
+            scope.weight_decay_factor = 0.0
+        else:
+            scope.weight_decay_factor = value / base if base else 1.0
+        scope.weight_decay = value if value and not base else None
 
     about = "Decay of the group that has most; the others keep their proportion to it."
     info = LeverInfo("weight_decay", "number", base, low=0.0, high=100.0, regularizer=True, help=about)
