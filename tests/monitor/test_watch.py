@@ -220,6 +220,19 @@ def test_stop_ends_a_script_as_ctrl_c_does_after_a_checkpoint(start: Start) -> N
     assert training.events(Ended)[0].how == "stopped"
 
 
+def test_a_stop_that_is_refused_asks_for_nothing(start: Start) -> None:
+    """The checkpoint before it cannot be saved: the run goes on, and how it ends is its own matter."""
+    training, answers = start(), []
+    (training.monitor.run_dir / "checkpoints").write_text("in the way")
+    training.monitor.send(Command("stop", "do"), answers.append)
+    for _ in range(3):
+        training.step()
+    training.monitor.close()
+    assert isinstance(answers[0], Refused) and "stop failed: FileExistsError" in answers[0].reason
+    assert not training.monitor.stop_requested
+    assert training.events(Ended) == [Ended(how="finished", step=3)]
+
+
 def test_a_script_that_reads_stop_requested_stops_by_itself(start: Start) -> None:
     """No exception: the loop's own condition ends it, and the log says stopped."""
     training = start()

@@ -330,16 +330,15 @@ class Monitor:
 
     def _act(self, action: str) -> str:
         """Runs an action's handler; one that ends the training with Ctrl-C's exception is answered first."""
+        note: object = None
         try:
             note = self._handlers[action]()
-            return "" if note is None else str(note)
         except (KeyboardInterrupt, SystemExit) as error:
             self._steps.leaving = error
-            return ""
-        finally:
-            if action == "stop":
-                self._stop_requested = True
-                self._resume()
+        if action == "stop":
+            self._stop_requested = True
+            self._resume()
+        return "" if note is None else str(note)
 
     def _stop(self) -> str:
         if self._cooperative:
