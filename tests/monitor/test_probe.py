@@ -20,6 +20,7 @@ import tuimon
 from tuimon.log import histogram
 from tuimon.log.records import Notice, Refused, RunStarted
 from tuimon.monitor.activations import MOST_FORWARDS
+from tuimon.monitor.layers import find_layers
 from tuimon.monitor.probe import DEAD_UNITS_TAG, WINDOW, Probe
 from tuimon.monitor.schedule import Schedule
 
@@ -574,3 +575,32 @@ def test_a_forward_that_is_recorded_or_transformed_is_not_looked_at(start: Start
     torch.func.vmap(training.model)(training.inputs)
     training.step()
     assert not errors(training) and len(training.store["activation_max/0"]) == 2
+
+
+class Wrapper(nn.Module):
+    """As data parallel does it."""
+
+    def __init__(self, module: nn.Module, **others: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        for name, other in others.items():
+            self.add_module(name, other)
+
+
+def test_layers_have_their_own_names_inside_of_wrappers() -> None:
+    """Whatever is wrapped in what; a model of the user's own that calls a part `module` keeps it apart from the others."""
+
+    def net() -> nn.Module:
+        return nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))
+
+    def compiled(model: nn.Module) -> nn.Module:
+        return torch.compile(model, backend="eager")  # type: ignore[no-any-return]
+
+    def names(model: nn.Module) -> list[str]:
+        return [layer.name for layer in find_layers(model)]
+
+    for model in (net(), Wrapper(net()), compiled(net()), compiled(Wrapper(net())), Wrapper(compiled(net()))):
+        assert names(model) == ["0", "2"]
+    assert names(compiled(nn.Linear(2, 2))) == names(Wrapper(nn.Linear(2, 2))) == ["Linear"]
+    assert names(nn.Sequential(compiled(net()), compiled(nn.Linear(2, 2)))) == ["0.0", "0.2", "1"]
+    assert names(Wrapper(nn.Sequential(nn.Linear(2, 2)), **{"0": nn.Linear(2, 2)})) == ["module.0", "0"]

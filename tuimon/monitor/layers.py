@@ -12,7 +12,7 @@ from torch.nn.parameter import UninitializedParameter, is_lazy
 from tuimon.log.records import LayerInfo
 
 _PARAMETRIZATIONS = ".parametrizations."
-_WRAPPERS = ("module.", "_orig_mod.")  # what data parallel and torch.compile put before every name
+_INSIDE = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")  # what wrappers of torch's call what they wrap
 _NO_ACTIVATIONS = (nn.MultiheadAttention, nn.Softmax, nn.Softmax2d, nn.Softmin, nn.LogSoftmax)
 _ACTIVATIONS = tuple(kind for name in nn.modules.activation.__all__ if (kind := getattr(nn, name)) not in _NO_ACTIVATIONS)
 
@@ -118,6 +118,8 @@ def _unit_shape(module: nn.Module) -> tuple[int, int, int]:
 
 
 def _plain_name(path: str, model: nn.Module) -> str:
-    for wrapper in _WRAPPERS:
-        path = path.removeprefix(wrapper)
-    return path or type(model).__name__
+    """A layer's path without the wrappers that it leads through; of data parallel's, whose name is anybody's, the outermost."""
+    inner, parts = model, path.split(".")
+    while parts[0] in ("module", *_INSIDE) and len(list(inner.children())) == 1 and not inner._parameters:
+        inner, parts = inner.get_submodule(parts[0]), parts[1:] or [""]
+    return ".".join(part for part in parts if part not in _INSIDE) or type(inner).__name__
