@@ -249,6 +249,21 @@ class Recurrent(nn.Module):
         return self.rnn(x.reshape(16, 2, 4))[0]
 
 
+class PackedRecurrent(Recurrent):
+    """Puts out a packed sequence in a tuple."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = nn.utils.rnn.pack_padded_sequence(x.reshape(16, 2, 4), [2] * 8 + [1] * 8, batch_first=True)
+        return self.rnn(x)[0].data
+
+
+def test_padding_is_no_part_of_a_packed_sequences_activations(start: Start) -> None:
+    """Of sixteen sequences of one or two steps, what the layer puts out for each of the 24 steps that there are."""
+    training = start(PackedRecurrent(), budget=1.0)
+    training.step()
+    assert training.store.histograms["activation/rnn"].counts.sum() == 24 * 5
+
+
 class Attending(nn.Module):
     """Has a projection that no forward hook sees."""
 

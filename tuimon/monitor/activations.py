@@ -108,8 +108,8 @@ class ActivationWatch:
             return
         if self._is_passed_over(module):
             return
-        if isinstance(output, tuple) and output:
-            output = output[0]  # recurrent layers: the outputs, then the state
+        while isinstance(output, tuple) and output:
+            output = output[0]  # recurrent layers: the outputs, then the state; of packed sequences, the data
         if isinstance(output, Tensor) and output.is_floating_point() and output.numel():
             self._edge(lambda: self._look(module, statistics.local(output.detach())))
 
