@@ -434,6 +434,30 @@ def test_a_compiled_model_is_sampled_without_its_activations(
     assert any(tag.startswith("gradient/") for tag in tags) and not any(tag.startswith("activation") for tag in tags)
 
 
+@pytest.mark.filterwarnings("ignore:.*is deprecated", "ignore:Dynamo does not know")
+def test_a_sample_is_not_compiled_with_the_optimizers_step(start: Start) -> None:
+    """`torch.compile` around the step has as much to do as without it, and the weights are the same."""
+
+    def compiled_graphs(watched: bool) -> tuple[int, torch.Tensor]:
+        torch.manual_seed(0)
+        torch._dynamo.reset()
+        torch._dynamo.utils.counters.clear()
+        model = nn.Linear(8, 4)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        training = start(model, optimizer, budget=1.0) if watched else None
+        step = torch.compile(optimizer.step, backend="eager")
+        for _ in range(4):
+            optimizer.zero_grad()
+            model(torch.ones(2, 8)).square().mean().backward()
+            step()
+        if training:
+            assert training.monitor.step == 4 and len(training.store["update_ratio/Linear"]) == 4
+        return torch._dynamo.utils.counters["stats"]["unique_graphs"], model.weight
+
+    (plain, weight), (watched, watched_weight) = compiled_graphs(False), compiled_graphs(True)
+    assert watched == plain and torch.equal(weight, watched_weight)
+
+
 def test_a_model_can_be_copied_and_saved_whole_while_it_is_sampled(start: Start, tmp_path: Path) -> None:
     """Averaged copies and pickles of model and optimizer work at any time, and carry nothing of the monitor."""
     training = start(budget=1.0)

@@ -1,10 +1,24 @@
-"""The edge of the monitor: what goes wrong inside is told once, and training goes on."""
+"""The edge of the monitor: what goes wrong inside is told once, and training goes on; nothing inside is compiled with it."""
 
 from __future__ import annotations
 
 import sys
 import traceback
 from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def uncompiled(work: F) -> F:
+    """Keeps work, and all that it calls, from the `torch.compile` that a script has put around its optimizer's step.
+
+    Costs about 0.6 µs a call: for what is not done at every step.
+    """
+    kept: F = torch.compiler.disable(work)  # type: ignore[no-untyped-call]
+    return kept
 
 
 class Guard:

@@ -22,6 +22,7 @@ from tuimon.log.histogram import Histogram
 from tuimon.log.writer import LogWriter
 from tuimon.monitor import statistics, units
 from tuimon.monitor.activations import ActivationWatch, Seen
+from tuimon.monitor.guard import uncompiled
 from tuimon.monitor.layers import Layer, compiled, find_layers
 from tuimon.monitor.schedule import Schedule
 from tuimon.monitor.statistics import local
@@ -107,6 +108,7 @@ class Probe:
         self.layers = find_layers(self._model)
         self._activations = ActivationWatch(self._model, self.layers if self._hooks_allowed else [], self._edge)
 
+    @uncompiled
     def arm(self) -> None:
         """Makes the coming step a sampled one."""
         self.armed = True

@@ -1,7 +1,8 @@
 """The monitor's part of the training loop: what happens before, after and between the optimizer's steps.
 
 Runs on the training thread, inside the optimizer's step hooks and inside `log`. While nobody steers and no sample is due, a
-step costs only the gathering of its scalars; the writer writes those of many steps together.
+step costs only the gathering of its scalars; the writer writes those of many steps together. What more there is to do at some
+steps is kept from a `torch.compile` around the optimizer's step, which would compile all of it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch.optim import Optimizer
 
 from tuimon.log.writer import LogWriter
 from tuimon.monitor.desk import Desk
-from tuimon.monitor.guard import Guard
+from tuimon.monitor.guard import Guard, uncompiled
 from tuimon.monitor.probe import Probe
 from tuimon.monitor.scalars import Scalars
 from tuimon.monitor.scope import StepScope
@@ -187,6 +188,7 @@ class Steps:
             )
         return captured
 
+    @uncompiled
     def _serve(self, mid_step: bool) -> None:
         self._last_time += self._desk.serve(self.done, mid_step, self._before_pause)
         self.attend()
@@ -199,6 +201,7 @@ class Steps:
         self._write_pending()
         self._transfers.finish()
 
+    @uncompiled
     def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Arguments | None:
         """Puts the levers into force; gradients that a closure is still to compute are read and changed behind it."""
         self._scope.enter()
@@ -230,6 +233,7 @@ class Steps:
         if self._scope.changes_gradients:
             self._scope.change_gradients()
 
+    @uncompiled
     def _conclude(self) -> None:
         self._desk.settle()  # reads back what the optimizer has just used
         self._scope.exit()
