@@ -330,6 +330,17 @@ def test_unusual_models_are_sampled_without_an_error_and_train_alike(start: Star
     assert len([tag for tag in training.store.series if tag.startswith("grad_norm/")]) >= 1
 
 
+def test_shared_parameters_count_once(start: Start) -> None:
+    """They are the first layer's; the second has what is its own."""
+    model = Tied()
+    training = start(model, torch.optim.SGD(model.parameters(), lr=0.1), budget=1.0)
+    training.step()
+    assert training.store.started.parameters == 8 * 8 + 8 + 8
+    own = [model.first.weight.grad, model.first.bias.grad]
+    assert last(training, "grad_norm/first") == pytest.approx(torch.cat([g.flatten() for g in own]).norm().item())
+    assert last(training, "grad_norm/second") == pytest.approx(model.second.bias.grad.norm().item())
+
+
 def test_layers_that_were_exchanged_are_watched_once_the_run_is_described_again(start: Start) -> None:
     """A head of another width in the old one's place: its own statistics, and no longer those of the one that is gone."""
     training = start(nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 2)), budget=1.0)
