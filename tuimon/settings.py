@@ -26,11 +26,11 @@ def wanted(info: LeverInfo, setting: Setting, command: Command, can_be_off: bool
     value, enabled = setting
     match command.op:
         case "set":
-            return _checked(info, command.value), True
+            return _checked(info, command.value, can_be_off), True
         case "default":
             return info.value, info.enabled
         case "multiply" if info.type == "number":
-            return _multiplied(info, value, command.value), enabled
+            return _multiplied(info, value, command.value, can_be_off), enabled
         case "on" | "off" | "toggle" as op if info.type == "switch":
             return (not value if op == "toggle" else op == "on"), True
         case "on" | "off" | "toggle" as op if info.type == "number" and can_be_off:
@@ -64,13 +64,13 @@ def is_number(value: LeverValue) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _multiplied(info: LeverInfo, value: LeverValue, factor: LeverValue) -> float:
+def _multiplied(info: LeverInfo, value: LeverValue, factor: LeverValue, can_be_off: bool) -> float:
     if not is_number(factor) or not is_number(value):
         raise RefusedError(f"{info.name} can only be multiplied by a number, not by {_shown(factor)}")
-    return float(_checked(info, float(value) * float(factor)))  # type: ignore[arg-type]
+    return float(_checked(info, float(value) * float(factor), can_be_off))  # type: ignore[arg-type]
 
 
-def _checked(info: LeverInfo, value: LeverValue) -> LeverValue:
+def _checked(info: LeverInfo, value: LeverValue, can_be_off: bool) -> LeverValue:
     if info.type == "switch" and isinstance(value, bool):
         return value
     if info.type == "choice" and value in info.choices:
@@ -80,7 +80,7 @@ def _checked(info: LeverInfo, value: LeverValue) -> LeverValue:
         high = math.inf if info.high is None else info.high
         if low <= float(value) <= high:  # type: ignore[arg-type]
             return float(value)  # type: ignore[arg-type]
-    raise RefusedError(f"{info.name} cannot be {_shown(value)}; {allowed(info)}")
+    raise RefusedError(f"{info.name} cannot be {_shown(value)}; {allowed(info, can_be_off)}")
 
 
 def _shown(value: LeverValue) -> str:

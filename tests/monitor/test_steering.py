@@ -308,9 +308,10 @@ def test_a_levers_own_error_is_a_refusal_and_the_lever_stays(start: Start) -> No
     training.monitor.add_lever("temperature", lambda: place["k"], put, low=0.0, high=10.0)
     assert ask(training, "temperature", "set", 2.0).note == "temperature 1 → 2"
     assert ask(training, "temperature", "set", 6.0).reason == "temperature failed: ValueError: too warm"
-    assert ask(training, "temperature", "off").reason.startswith(
-        "temperature cannot be off; allowed: a number from 0 to 10, *factor, default"
-    )
+    allowed = "allowed: a number from 0 to 10, *factor, default"
+    assert ask(training, "temperature", "off").reason == f"temperature cannot be off; {allowed}"
+    assert ask(training, "temperature", "set", 60.0).reason == f"temperature cannot be 60; {allowed}"
+    assert ask(training, "temperature", "multiply", 30.0).reason == f"temperature cannot be 60; {allowed}"
     assert place["k"] == 2.0
     ask(training, "undo", "do")
     assert place["k"] == 1.0
