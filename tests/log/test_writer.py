@@ -81,6 +81,21 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         LogWriter(tmp_path / "file" / "run", "run")
 
 
+def test_a_disk_that_is_full_already_is_told_before_anything_starts(tmp_path: Path) -> None:
+    """A log without its beginning would never tell what runs, even with room later; no empty file is left."""
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        for room in (0, 10):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, unlimited[1]))
+            with pytest.raises(TuimonError, match=r"(?s)Cannot write the run's log in .*--runs-dir"):
+                LogWriter(tmp_path / "run", "run")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not list((tmp_path / "run").iterdir())
+
+
 def test_threads_write_whole_records(tmp_path: Path) -> None:
     """Records of several threads never mix."""
     writer = LogWriter(tmp_path, "run")

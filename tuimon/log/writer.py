@@ -13,6 +13,7 @@ the log tells of the gap as soon as it can be written again. Standard library, m
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -67,7 +68,7 @@ class LogWriter:
         scalar_tag: what stands in the log for a scalar's name.
 
     Raises:
-        TuimonError: the folder or the file cannot be made.
+        TuimonError: the folder or the file cannot be made, or the disk is full already.
     """
 
     def __init__(self, folder: Path, suffix: str, hold_s: float = 0.0, scalar_tag: Callable[[Any], str] = str) -> None:
@@ -84,8 +85,6 @@ class LogWriter:
         self._told = False  # on stderr, that records are missing
         self.path, self._fd = _create(folder, suffix)
         _writers.add(self)
-        with self._lock:
-            self._write(wire.frame(wire.version_event(time.time())), 1, 0, 0)
 
     @property
     def lost(self) -> int:
@@ -259,15 +258,29 @@ def _create(folder: Path, suffix: str) -> tuple[Path, int]:
         for attempt in range(1000):
             path = folder / f"{name}.{attempt}.{suffix}"
             try:
-                return path, os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+                fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             except FileExistsError:
                 continue
+            _begin(path, fd)
+            return path, fd
     except OSError as error:
         raise TuimonError(
             f"Cannot write the run's log in {folder}: {error.strerror}.",
             "Choose another folder with --runs-dir or $TUIMON_RUNS.",
         ) from error
     raise TuimonError(f"Cannot write the run's log in {folder}: {name} exists a thousand times.")
+
+
+def _begin(path: Path, fd: int) -> None:
+    """Writes what every event file begins with. Raises OSError, and leaves no file, where there is no room even for that."""
+    record = wire.frame(wire.version_event(time.time()))
+    try:
+        if os.write(fd, record) < len(record):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        os.close(fd)
+        path.unlink()
+        raise
 
 
 _writers: weakref.WeakSet[LogWriter] = weakref.WeakSet()
