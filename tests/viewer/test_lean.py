@@ -13,7 +13,7 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from tuimon.viewer.lean import LeanFrame, LeanUpdate
+from tuimon.viewer.lean import LeanFrame, LeanUpdate, lean
 
 WIDTH, HEIGHT = 40, 6
 LOOKS = ("none", "#ff0000 on #101010", "bold #ff0000 on #101010", "dim red", "on blue", "underline green")
@@ -77,3 +77,15 @@ def test_it_takes_fewer_bytes() -> None:
     update = ChopsUpdate([{0: strip}], [(0, 30, 36)], [[36]])
     console = Console(color_system="truecolor", force_terminal=True)
     assert len(LeanUpdate(update).render_segments(console)) < 0.8 * len(update.render_segments(console))
+
+
+@pytest.mark.parametrize("command", ["\x1b]0;title\x07", "\x1b[2J", "\x9b2J", "\r", "\n", "\x7f"])
+def test_a_text_cannot_command_the_terminal(command: str) -> None:
+    """Of a control sequence in a name, the terminal is sent the letters alone."""
+    style = Style.parse("red")
+    strip = Strip([Segment(f"a{command}b", style)])
+    console = Console(color_system="truecolor", force_terminal=True)
+    for update in (ChopsUpdate([{0: strip}], [(0, 0, 20)], [[20]]), LayoutUpdate([[strip]], Region(0, 0, 20, 1))):
+        sent = lean(update).render_segments(console)  # type: ignore[union-attr]
+        assert command not in sent
+        assert "a" + "".join(letter for letter in command if letter.isprintable()) + "b" in sent

@@ -2,7 +2,8 @@
 
 Textual sends a changed row from its widget's left edge on, and every piece of text with all of its colours. Over SSH that is
 most of what a screen costs. Here the cells left of the change stay away, and only what differs from the piece before is said
-of a piece's look. Knows nothing of widgets.
+of a piece's look. Control characters stay away, too: Textual lets most of them through, and a name or a tag in a log may hold
+any. Knows nothing of widgets.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from rich.console import Console, RenderableType
 from rich.style import Style
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.strip import Strip
+
+_NO_CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)))
 
 
 class _Look(NamedTuple):
@@ -75,7 +78,7 @@ class _Pen:
     def row(self, strips: Iterable[Strip]) -> str:
         """Pieces of one row, one after the other."""
         pieces = (piece for strip in strips for piece in strip if piece.text)
-        return "".join(self._turn_to(_look(style or Style.null(), self._system)) + text for text, style, _ in pieces)
+        return "".join(self._turn_to(_look(style or Style.null(), self._system)) + _text(text) for text, style, _ in pieces)
 
     def _turn_to(self, look: _Look) -> str:
         """The sequence that leads from the look of what was written last to this one."""
@@ -87,6 +90,11 @@ class _Pen:
         else:
             parts = [part for part, old in zip(look, before, strict=True) if part != old]
         return f"\x1b[{';'.join(part for part in parts if part)}m"
+
+
+def _text(text: str) -> str:
+    """Without control characters, which take no cell in Textual's eyes."""
+    return text if text.isprintable() else text.translate(_NO_CONTROLS)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tuimon.viewer.draw.rows import Span, cells, clip, cut, fit, overlay, runs, shorten, text_of, width_of
+from tuimon.viewer.draw.rows import Span, cells, clip, cut, fit, overlay, printable, runs, shorten, text_of, width_of
 
 ROW = [Span("abc", "x"), Span("def", "y")]
 
@@ -53,6 +53,13 @@ def test_wide_characters_take_two_cells():
     assert all(cells(shorten(name, width)) <= width for width in range(10)) and shorten(name, 6) == "层…🎉"
     assert text_of(overlay(row, 9, "X", "m")) == "层-模型🎉Xb"
     assert width_of(clip([Span(name)], 5)) == 5
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31mb", "tab\tnew\nline", "é\x1b]0;title\x07", "日\x9b"])
+def test_a_control_character_takes_the_cell_that_its_sign_takes(name):
+    """So that what stands beside an odd name stays in its place."""
+    assert printable(name).isprintable()
+    assert cells(name) == cells(printable(name))
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,14 @@ async def test_lines_are_as_wide_as_the_widget(show):
         assert shown.lines() == ["abc       ", "def       ", " " * 10, " " * 10]
 
 
+async def test_control_characters_show_as_signs(show):
+    """A tag of a foreign log may hold any: each takes one cell, and none reaches the terminal."""
+    async with show(widget := Lines(), 10, 2) as shown:
+        widget.lines = ["a\tb\x1b[2Jc", "é\x07ü"]
+        widget.redraw()
+        assert shown.lines() == ["a?b?[2Jc  ", "é?ü       "]
+
+
 async def test_a_hidden_widget_draws_nothing_until_it_is_seen(show):
     """A redraw while it is hidden is done when it comes back."""
     async with show(widget := Lines(), 10, 4) as shown:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from rich.cells import get_character_cell_size
 
 _PLAIN = re.compile(r"[ -\u02ff\u2010-\u2027\u2190-\u2199\u2500-\u25fc\u2800-\u28ff]*")  # a cell each: all that is drawn
+_CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), "?")
 
 
 class Span(NamedTuple):
@@ -33,7 +34,12 @@ def text_of(row: Iterable[Span]) -> str:
 
 def cells(text: str) -> int:
     """How many cells the text takes: two for most East Asian characters and emoji, none for accents that combine."""
-    return len(text) if _is_plain(text) else sum(map(get_character_cell_size, text))
+    return len(text) if _is_plain(text) else sum(map(_cells_of, text))
+
+
+def printable(text: str) -> str:
+    """The text with a `?` for every control character: a name from a log is not to command the terminal."""
+    return text if text.isprintable() else text.translate(_CONTROLS)
 
 
 def width_of(row: Iterable[Span]) -> int:
@@ -124,7 +130,11 @@ def _head(text: str, width: int) -> str:
     """As many characters from the text's beginning as fit."""
     if _is_plain(text):
         return text[: max(width, 0)]
-    return text[: sum(taken <= width for taken in accumulate(map(get_character_cell_size, text)))]
+    return text[: sum(taken <= width for taken in accumulate(map(_cells_of, text)))]
+
+
+def _cells_of(char: str) -> int:
+    return 1 if ord(char) in _CONTROLS else get_character_cell_size(char)
 
 
 def _is_plain(text: str) -> bool:

@@ -17,7 +17,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tuimon.log.store import Store
-from tuimon.viewer.draw.rows import Row, Span, cells, fit, width_of
+from tuimon.viewer.draw.rows import Row, Span, cells, fit, printable, width_of
 from tuimon.viewer.widgets.palette import style_of
 
 
@@ -87,7 +87,7 @@ class Drawn(Widget):
 
     def strip(self, row: Row, width: int) -> Strip:
         """A row in the theme's colours, exactly `width` cells."""
-        strip = Strip([Segment(text, self._rich(style)) for text, style in row])
+        strip = Strip([Segment(printable(text), self._rich(style)) for text, style in row])
         return strip.adjust_cell_length(width, self._rich(""))
 
     def notify_style_update(self) -> None:
