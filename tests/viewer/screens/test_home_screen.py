@@ -130,8 +130,8 @@ async def test_overlaid_runs_of_one_name_are_told_apart(runs_dir: Path, make_run
     app.compare_first([ours, theirs])
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
-        await seen(pilot, "━ theirs/one")
-        await seen(pilot, "━ one")
+        await seen(pilot, "│┄ theirs/one")
+        await seen(pilot, "│─ one")
 
 
 async def test_many_overlaid_runs_leave_room_for_their_curves(runs_dir: Path, make_run: Any) -> None:

@@ -4,6 +4,7 @@ import math
 import os
 
 from tuimon.log.records import Applied, Process, RunStarted
+from tuimon.viewer.draw.canvas import stroke_of
 from tuimon.viewer.widgets import Chart, ChartGrid
 from tuimon.viewer.widgets.chart_groups import grouped, layer_labels
 from tuimon.viewer.widgets.curves import CurveBook
@@ -240,6 +241,22 @@ def test_each_run_has_one_colour_in_all_charts(make_run):
     for tags in (("loss/train",), ("loss/train", "loss/val"), ("nothing", "lr")):
         curves = CurveBook().curves(runs, tags, "step", 0.0)
         assert {(curve.label[0], curve.style) for curve in curves} == {("a", "series-0"), ("b", "series-1")}
+
+
+async def test_each_run_has_one_stroke_in_all_charts_of_one_tag(make_run, show):
+    """Also in those where another run has nothing: without colours, the stroke alone tells whose a curve is."""
+    runs = {}
+    for number in range(7):
+        run = make_run(f"run-{number}")
+        run.start()
+        run.train(1, 40 if number else 19)  # the first is over before the first validation
+        runs[f"run-{number}"] = run.read()
+    assert "loss/val" not in runs["run-0"]
+    async with show(chart := Chart(("loss/val",), "val"), 120, 10) as shown:
+        chart.set_runs(runs)
+        assert [shown.lines()[0].partition(f" run-{number}")[0][-1] for number in range(1, 7)] == list("┄┈╌╍┅┄")
+    looks = [(curve.style, curve.pattern) for curve in CurveBook().curves(runs, ("loss/val",), "step", 0.0)]
+    assert len({(style, stroke_of(pattern)) for style, pattern in looks}) == 6
 
 
 def test_smoothing_reaches_as_far_in_a_long_run_as_in_a_short_one() -> None:

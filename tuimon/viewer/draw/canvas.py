@@ -19,9 +19,20 @@ _PATTERNS = (
     (4, 8),
     (2, 6),
 )  # dots drawn of so many, in whole cells: what is behind shows between
-STROKES = "─┄┈╌╍┅"  # the same patterns in a legend
-ASCII_STROKES = "*o+x#@"
+_STROKES = "─┄┈╌╍┅"  # the same patterns in a legend
+_ASCII_STROKES = "*o+x#@"
 ASCII_FAINT = "."
+
+
+def stroke_of(pattern: int, ascii: bool = False) -> str:
+    """What a pattern looks like, in one cell."""
+    return (_ASCII_STROKES if ascii else _STROKES)[_place(pattern)]
+
+
+def _place(pattern: int) -> int:
+    """Moved on by one in each round, as colours come round after as many: no two have both alike for six rounds."""
+    return (pattern + pattern // len(_PATTERNS)) % len(_PATTERNS)
+
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -138,12 +149,12 @@ class Canvas:
         self._rows = np.arange(self.dot_height)[:, None]
 
     def draw(self, spans: Spans, style: str, pattern: int = 0, faint: bool = False) -> None:
-        """Draws a curve over what is there, in one of the patterns that `STROKES` shows; it takes cells from other curves."""
-        shown, period = _PATTERNS[pattern % len(_PATTERNS)] if not self.ascii else (1, 1)
+        """Draws a curve over what is there, in one of the patterns that `stroke_of` shows; it takes cells from other curves."""
+        shown, period = _PATTERNS[_place(pattern)] if not self.ascii else (1, 1)
         drawn = spans.drawn if shown == period else spans.drawn & (np.arange(self.dot_width) % period < shown)
         dots = (self._rows >= spans.top) & (self._rows <= spans.bottom) & drawn
         if self.ascii:
-            self._set(dots, ord(ASCII_FAINT if faint else ASCII_STROKES[pattern % len(ASCII_STROKES)]), style)
+            self._set(dots, ord(ASCII_FAINT if faint else stroke_of(pattern, ascii=True)), style)
             return
         cells = dots.reshape(self.height, 4, self.width, 2)
         bits = np.add.reduce(cells * _DOTS, axis=(1, 3), dtype=np.uint8)

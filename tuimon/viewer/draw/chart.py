@@ -34,12 +34,20 @@ _Y_SNAP_PARTS = 16
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a chart. A faint curve lies behind the others, without a place in the legend."""
+    """One line of a chart. A faint curve lies behind the others, without a place in the legend.
+
+    `pattern` is its stroke, for who cannot go by its style's colour; None: by its place among the curves.
+    """
 
     label: str
     style: str
     data: Pyramid
     faint: bool = False
+    pattern: int | None = None
+
+    def pattern_at(self, place: int) -> int:
+        """Its stroke, as the curve at that place."""
+        return place if self.pattern is None else self.pattern
 
 
 @dataclass(frozen=True)
@@ -198,7 +206,7 @@ def _in_order(curves: Sequence[Curve], columns: list[Columns]) -> list[tuple[tup
     """Faint curves first, the later ones on top (validation has the fewest points); each with its pattern."""
     pairs = list(zip(curves, columns, strict=True))
     faint = [(pair, 0) for pair in pairs if pair[0].faint]
-    clear = [(pair, i) for i, pair in enumerate(pair for pair in pairs if not pair[0].faint)]
+    clear = [(pair, pair[0].pattern_at(i)) for i, pair in enumerate(pair for pair in pairs if not pair[0].faint)]
     return faint + clear
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from tuimon import format
-from tuimon.viewer.draw.canvas import ASCII_STROKES, STROKES
+from tuimon.viewer.draw.canvas import stroke_of
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten, width_of
 
 if TYPE_CHECKING:
@@ -60,11 +60,12 @@ def _ways(curves: Sequence[Curve], values: Sequence[str], left: int, reading: bo
 
 
 def _entries(curves: Sequence[Curve], names: Sequence[str], values: Sequence[str], ascii: bool) -> Row:
-    strokes = ASCII_STROKES if ascii else STROKES
     row: Row = []
     for index, (curve, name, value) in enumerate(zip(curves, names, values, strict=True)):
-        stroke = strokes[index % len(strokes)]
-        row += [Span(f"{stroke} {name}", curve.style), Span(f"{value}  " if value else " ", "value")]
+        row += [
+            Span(f"{stroke_of(curve.pattern_at(index), ascii)} {name}", curve.style),
+            Span(f"{value}  " if value else " ", "value"),
+        ]
     if row:
         row[-1] = Span(row[-1].text.rstrip(), "value")
     return row

@@ -16,11 +16,13 @@ from textual.widgets import Static
 from tuimon import format
 from tuimon.launcher.summary import latest
 from tuimon.log.store import Store
+from tuimon.viewer.draw.canvas import stroke_of
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten
 from tuimon.viewer.keys import bindings
 from tuimon.viewer.screens.base import TuimonScreen
 from tuimon.viewer.widgets import Chart, ChartGrid, RowList
 from tuimon.viewer.widgets.chart_groups import NOISY
+from tuimon.viewer.widgets.curves import SERIES_STYLES
 
 if TYPE_CHECKING:
     from tuimon.viewer.opened import OpenRun
@@ -30,7 +32,7 @@ _NUMBER = 15
 
 
 class FinalValues(RowList):
-    """One row a run: how far it came, and its latest values; the best of each column is marked."""
+    """One row a run: its stroke in the charts, how far it came, and its latest values; the best of each column is marked."""
 
     def __init__(self) -> None:
         super().__init__(id="final", classes="panel")
@@ -60,8 +62,10 @@ class FinalValues(RowList):
         name, store = list(self._stores.items())[index]
         tags = self._tags(width)
         room = self._name_width(width, tags)
-        mark = "#" if self.ascii else "━"
-        row = [Span(f"{mark} ", f"series-{index % 6}"), *fit([Span(shorten(name, room - 3, self.ascii))], room - 2)]
+        row = [
+            Span(f"{stroke_of(index, self.ascii)} ", f"series-{index % SERIES_STYLES}"),
+            *fit([Span(shorten(name, room - 3, self.ascii))], room - 2),
+        ]
         return [*row, Span(format.count(store.step).rjust(9)), *(self._cell(store, tag) for tag in tags)]
 
     def _cell(self, store: Store, tag: str) -> Span:

@@ -78,13 +78,15 @@ class CurveBook:
         found = []
         for index, name, store, tag in wanted:
             run = (name, index) if len(runs) > 1 else None
-            label, style = _look(labels[tag], run, tags.index(tag), len(tags))
+            place = tags.index(tag)
+            label, style = _look(labels[tag], run, place, len(tags))
+            pattern = index * len(tags) + place if run else None
             stretched = 0.0 if tag.endswith(_MEANS) else _stretched(smoothing, len(store.series[tag]))
             for weight in (0.0, stretched) if stretched else (0.0,):
                 key = (id(store), tag, axis, weight)
                 used[key] = self._extended(key, store)
                 faint = bool(stretched) and not weight
-                found.append(Curve(label, "raw" if faint else style, used[key].pyramid, faint))
+                found.append(Curve(label, "raw" if faint else style, used[key].pyramid, faint, pattern))
         self._traced = used
         return found
 
@@ -126,7 +128,7 @@ def _labels(tags: Sequence[str]) -> list[str]:
 
 
 def _look(part: str, run: tuple[str, int] | None, index: int, count: int) -> tuple[str, str]:
-    """A curve's name and style. Of several runs, each has one colour in all charts."""
+    """A curve's name and style. Of several runs, each has one colour in all charts, and one stroke in all of one tag."""
     if run:
         name, place = run
         return (f"{name} {part}" if count > 1 else name), f"series-{place % SERIES_STYLES}"
