@@ -65,6 +65,22 @@ def make_run(runs_dir: Path) -> MakeRun:
     return make
 
 
+@pytest.fixture
+def make_foreign(runs_dir: Path) -> MakeRun:
+    """Writes a log that tuimon did not write: a few values of each tag, and nothing that says what they are."""
+
+    def make(name: str, *tags: str) -> Path:
+        folder = runs_dir / name
+        folder.mkdir()
+        writer = LogWriter(folder, "theirs")
+        for step in range(10):
+            writer.scalars(step, {tag: 1 / (step + 1) for tag in tags})
+        writer.close()
+        return folder
+
+    return make
+
+
 def _started(name: str, levers: tuple[LeverInfo, ...], own_script: bool) -> RunStarted:
     return RunStarted(
         name,

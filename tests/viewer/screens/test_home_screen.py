@@ -134,6 +134,18 @@ async def test_overlaid_runs_of_one_name_are_told_apart(runs_dir: Path, make_run
         await seen(pilot, "│─ one")
 
 
+async def test_overlaid_logs_with_other_names_show_their_loss(runs_dir: Path, make_run: Any, make_foreign: Any) -> None:
+    """Until one of them has a loss of ours."""
+    theirs, others = make_foreign("theirs", "Loss", "a"), make_foreign("others", "Loss")
+    for runs, title in (([theirs, others], "Loss"), ([theirs, make_run("ours")], "loss/train")):
+        app = TuimonApp(runs_dir)
+        app.compare_first(runs)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
+            await until(pilot, lambda: all(run.store.step for run in pilot.app.screen.runs))
+            await until(pilot, lambda title=title: pilot.app.screen.query_one("#overlay").title == title)
+
+
 async def test_many_overlaid_runs_leave_room_for_their_curves(runs_dir: Path, make_run: Any) -> None:
     """The table scrolls."""
     paths = [make_run(f"run-{number}", steps=2) for number in range(30)]

@@ -312,6 +312,28 @@ async def test_a_small_chart_looks_the_same_when_it_is_big(runs_dir: Path, make_
             assert (big.smoothing, big.log_y) == (small.smoothing, small.log_y) == (0.0, title == "grad_norm")
 
 
+async def test_a_log_with_other_names_shows_its_loss_and_its_folder_s_name(runs_dir: Path, make_foreign: Any) -> None:
+    """Where the loss of a run of ours stands; and no speed, which such a log does not tell."""
+    async with TuimonApp(runs_dir, make_foreign("theirs", "Train Loss", "a")).run_test(size=(120, 36)) as pilot:
+        screen = await opened(pilot, 9)
+        await until(pilot, lambda: screen.query_one("#loss", Chart).title == "Train Loss")
+        await seen(pilot, "─ 0.128")  # smoothed, as a loss is
+        assert text_of(pilot).startswith(" theirs") and "it/s" not in text_of(pilot)
+
+
+async def test_what_the_user_chose_stays_in_the_big_chart(runs_dir: Path, make_foreign: Any) -> None:
+    """Also when more is read."""
+    async with TuimonApp(runs_dir, make_foreign("theirs", "Loss", "a")).run_test(size=(160, 45)) as pilot:
+        screen = await opened(pilot, 9)
+        big = screen.query_one("#loss", Chart)
+        await until(pilot, lambda: big.title == "Loss" and any(chart.title == "a" for chart in screen.query(Chart)))
+        next(chart for chart in screen.query(Chart) if chart.title == "a").action_open()
+        await until(pilot, lambda: big.title == "a")
+        screen._series_seen = 0
+        screen.runs_changed({screen.run.path})
+        assert big.title == "a"
+
+
 async def test_one_panel_takes_the_window_and_gives_it_back(runs_dir: Path, make_run: Any) -> None:
     """Z or a number that the overview has no room for; escape comes back before it leaves."""
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(120, 36), notifications=True) as pilot:

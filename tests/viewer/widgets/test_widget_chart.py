@@ -6,7 +6,8 @@ import os
 from tuimon.log.records import Applied, Process, RunStarted
 from tuimon.viewer.draw.canvas import stroke_of
 from tuimon.viewer.widgets import Chart, ChartGrid
-from tuimon.viewer.widgets.chart_groups import grouped, layer_labels
+from tuimon.viewer.widgets.chart_groups import LOSS as LOSSES
+from tuimon.viewer.widgets.chart_groups import first_chart, grouped, layer_labels
 from tuimon.viewer.widgets.curves import CurveBook
 
 LOSS = ("loss/train", "loss/val")
@@ -198,6 +199,16 @@ def test_tags_are_grouped_and_ordered():
         "val": ("val",),
         "head/score": ("head/score",),
     }
+
+
+def test_the_first_chart_is_that_of_the_loss_by_whatever_name():
+    """Else the first of what was logged on purpose; `loss` until there is anything."""
+    assert first_chart([], "") == first_chart(["lr", "grad_norm/fc1"], "") == LOSSES
+    assert first_chart(["Loss", "a", "loss/val"], "Loss") == LOSSES
+    assert first_chart(["Loss", "a", "lr"], "Loss") == ("Loss", ("Loss",))
+    assert first_chart(["net/loss/train", "net/loss/val", "a"], "net/loss/train")[1] == ("net/loss/train", "net/loss/val")
+    assert first_chart(["lr", "mse", "throughput", ""], "") == ("", ("",))
+    assert first_chart(["lr", "mse", "throughput"], "") == ("mse", ("mse",))
 
 
 def test_all_layers_share_a_chart_for_each_kind():

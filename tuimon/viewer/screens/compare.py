@@ -14,20 +14,21 @@ from textual.binding import BindingType
 from textual.widgets import Static
 
 from tuimon import format
-from tuimon.launcher.summary import latest
+from tuimon.launcher.summary import latest, loss_tag
 from tuimon.log.store import Store
 from tuimon.viewer.draw.canvas import stroke_of
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten
 from tuimon.viewer.keys import bindings
 from tuimon.viewer.screens.base import TuimonScreen
 from tuimon.viewer.widgets import Chart, ChartGrid, RowList
-from tuimon.viewer.widgets.chart_groups import NOISY
+from tuimon.viewer.widgets.chart_groups import LOSS, NOISY, SYSTEM, first_chart
 from tuimon.viewer.widgets.curves import SERIES_STYLES
 
 if TYPE_CHECKING:
     from tuimon.viewer.opened import OpenRun
 
 COLUMNS = ("loss/train", "loss/val", "accuracy/train", "accuracy/val")
+_TRAIN = "loss/train"
 _NUMBER = 15
 
 
@@ -93,12 +94,13 @@ class CompareScreen(TuimonScreen):
 
     def __init__(self, runs: Sequence[OpenRun]) -> None:
         self.runs = list(runs)
+        self._picked = False  # the user chose what the big chart shows
         super().__init__()
 
     def compose(self) -> ComposeResult:
         """The loss big, everything else small, the table."""
         yield Static(f" compare  {len(self.runs)} runs", id="home-title", markup=False)
-        yield Chart(("loss/train",), "loss/train", smoothing=NOISY["loss"], id="overlay", classes="panel")
+        yield Chart((_TRAIN,), _TRAIN, smoothing=NOISY["loss"], id="overlay", classes="panel")
         yield ChartGrid(id="overlays", classes="panel")
         yield FinalValues()
         yield self.key_bar()
@@ -128,14 +130,28 @@ class CompareScreen(TuimonScreen):
     def show_big(self, event: Chart.Opened) -> None:
         """A small chart takes the big one's place."""
         big = self.query_one("#overlay", Chart)
+        self._picked = True
         big.show_instead(event.chart)
         self._update()
+
+    def _choose_curves(self, stores: Sequence[Store]) -> None:
+        """Has the big chart show the training loss, by whatever name the logs have it, unless the user wants something else."""
+        if self._picked:
+            return
+        loss = next((tag for tag in map(loss_tag, stores) if tag), "")
+        title, tags = first_chart({tag for store in stores for tag in store.series if not tag.startswith(SYSTEM)}, loss)
+        if (title, tags) == LOSS:
+            title, tags = _TRAIN, (_TRAIN,)  # two curves of each run would be too many
+        big = self.query_one("#overlay", Chart)
+        if tags != big.tags:
+            big.set_tags(tags, title)
 
     def _update(self) -> None:
         if not self.is_attached:
             return
         names = names_of([run.path.absolute() for run in self.runs])
         stores = {name: run.store for name, run in zip(names, self.runs, strict=True)}
+        self._choose_curves(list(stores.values()))
         self.query_one("#overlay", Chart).set_runs(stores)
         self.query_one(ChartGrid).set_runs(stores)
         self.query_one(FinalValues).show(stores)

@@ -13,6 +13,7 @@ from textual.containers import Container, Horizontal, Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
+from tuimon.launcher.summary import loss_tag
 from tuimon.viewer.draw.rows import shorten
 from tuimon.viewer.keys import Key, bindings
 from tuimon.viewer.opened import UNREAD
@@ -45,7 +46,7 @@ from tuimon.viewer.widgets import (
     LeverPanel,
     RunHeader,
 )  # fmt: skip
-from tuimon.viewer.widgets.chart_groups import NOISY
+from tuimon.viewer.widgets.chart_groups import LOSS, NOISY, SYSTEM, first_chart
 from tuimon.viewer.widgets.run_header import ONE_LINE
 
 if TYPE_CHECKING:
@@ -58,7 +59,6 @@ _SLOW_EVERY_S = 1.0
 _MOST_TOLD = 300
 _LEAST_HEIGHT = 12  # below, the panels alone
 _NO_ROOM = "A window of this size shows one panel at a time."
-_LOSSES = ("loss/train", "loss/val")
 
 
 class RunScreen(SteeringScreen):
@@ -73,6 +73,8 @@ class RunScreen(SteeringScreen):
         self._told: Status | None = None
         self._slow: Timer | None = None
         self._slow_at = 0.0
+        self._picked = False  # the user chose what the big chart shows
+        self._series_seen = 0
         self._panels: dict[str, Widget] = {}
         self._groups: dict[str, Widget] = {}
         super().__init__(run)
@@ -81,11 +83,11 @@ class RunScreen(SteeringScreen):
         """Header, pages, panels, footer; laid out for the screen's size before they are styled for the first time."""
         size = self.app.size
         self.room = layout_for(*size)
-        yield RunHeader(id="run-header")
+        yield RunHeader(self.run.name, id="run-header")
         yield PageTabs([page.title for page in PAGES])
         with Container(id="panels", classes=" ".join(frame_classes(self.layout_now, size.height))):
             with self._group(Vertical(id="left")):
-                yield self._panel(Chart(_LOSSES, "loss", smoothing=NOISY["loss"], id="loss", classes="panel"))
+                yield self._panel(Chart(LOSS[1], LOSS[0], smoothing=NOISY["loss"], id="loss", classes="panel"))
                 yield self._panel(ChartGrid(id="metrics", classes="panel"))
                 with self._group(Horizontal(id="band")):
                     yield self._panel(LeverPanel(id="levers", classes="panel"))
@@ -165,6 +167,7 @@ class RunScreen(SteeringScreen):
         header = self.query_one(RunHeader)
         self._show_state(header)
         header.update_from(self.run.store)
+        self._choose_curves()
         for panel in self._in_sight():
             if panel.id not in SLOW_PANELS and isinstance(panel, Drawn | ChartGrid):
                 panel.update_from(self.run.store)
@@ -174,6 +177,19 @@ class RunScreen(SteeringScreen):
             self._update_slow()
         elif self._slow is None:
             self._slow = self.set_timer(wait_s, self._update_slow)
+
+    def _choose_curves(self) -> None:
+        """Has the big chart show the loss, by whatever name the log has it, unless the user wants something else."""
+        store = self.run.store
+        if self._picked or len(store.series) == self._series_seen:
+            return
+        self._series_seen = len(store.series)
+        title, tags = first_chart([tag for tag in store.series if not tag.startswith(SYSTEM)], loss_tag(store))
+        big = self.query_one("#loss", Chart)
+        if tags != big.tags:
+            big.set_tags(tags, title)
+            big.smoothing = NOISY["loss"] if "loss" in title.lower() else 0.0
+            self.query_one(ChartGrid).leave_out(title)
 
     def _update_slow(self) -> None:
         """What changes as a whole with each sample of the layers, small charts, and what asks the rules: once a second."""
@@ -285,6 +301,7 @@ class RunScreen(SteeringScreen):
         if event.chart is big:
             self.action_zoom_panel()
             return
+        self._picked = True
         big.show_instead(event.chart)
         self.query_one(ChartGrid).leave_out(event.chart.title)
         big.update_from(self.run.store)

@@ -12,10 +12,9 @@ from textual.widgets import Static
 
 from tuimon.log.store import Store
 from tuimon.viewer.widgets.chart import Chart
-from tuimon.viewer.widgets.chart_groups import DECADES, MOST_LAYERS, NOISY, grouped
+from tuimon.viewer.widgets.chart_groups import DECADES, MOST_LAYERS, NOISY, SYSTEM, grouped
 from tuimon.viewer.widgets.facts import layer_names
 
-_SYSTEM = "system/"
 _TWO, _THREE = 64, 132  # cells from which on so many charts lie side by side
 
 
@@ -107,7 +106,7 @@ class ChartGrid(VerticalScroll, can_focus=False):
             self._shown = {title: self._shown[title] for title in wanted}
 
     def _groups(self) -> dict[str, tuple[str, ...]]:
-        tags = {tag for store in self._runs.values() for tag in store.series if not tag.startswith(_SYSTEM)}
+        tags = {tag for store in self._runs.values() for tag in store.series if not tag.startswith(SYSTEM)}
         layers = dict.fromkeys(name for store in self._runs.values() for name in layer_names(store))
         return grouped(tags, list(layers), max(1, MOST_LAYERS // max(1, len(self._runs))))
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 _PAIRED = ("train", "val")
 _RANK = {"loss": 0, "accuracy": 1, "lr": 2, "throughput": 3}
+SYSTEM = "system/"  # what the meters read
 _LEFT_OUT = "dead_units/"  # counts; `dead_fraction` says the same of layers of any size
 LAYER_KINDS = (
     "grad_norm",
@@ -18,6 +19,8 @@ LAYER_KINDS = (
 )
 DECADES = ("grad_norm", "update_ratio")  # what vanishes or explodes does so by powers of ten
 NOISY = {"loss": 0.6, "accuracy": 0.6, "throughput": 0.9}  # what differs much from step to step
+LOSS = ("loss", ("loss/train", "loss/val"))  # the chart to begin with, and its tags
+_BY_THE_WAY = ("lr", "throughput", "epoch")  # logged of itself: not what a run is looked at for
 MOST_LAYERS = 6  # as many as there are colours
 
 
@@ -47,6 +50,22 @@ def grouped(tags: Collection[str], layers: Sequence[str] = (), most_layers: int 
         chosen = spread(in_order(kinds[kind], layers), most_layers)
         found[kind] = tuple(f"{kind}/{layer}" for layer in chosen)
     return found
+
+
+def first_chart(tags: Collection[str], loss: str) -> tuple[str, tuple[str, ...]]:
+    """Title and tags of the chart to begin with: `LOSS`, or in a log with other names what has its loss, or its first metric.
+
+    Args:
+        tags: of one run or several.
+        loss: the one among them that holds the training loss; empty when none does.
+    """
+    if not tags or any(tag in tags for tag in LOSS[1]):
+        return LOSS
+    groups = grouped(tags)
+    of_loss = [title for title in groups if loss and loss in groups[title]]
+    others = [title for title in groups if title not in (*_BY_THE_WAY, *LAYER_KINDS)]
+    title = next(iter(of_loss or others), None)
+    return LOSS if title is None else (title, groups[title])
 
 
 def in_order(names: Collection[str], layers: Sequence[str]) -> list[str]:

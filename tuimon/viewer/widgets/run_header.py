@@ -28,8 +28,9 @@ class RunHeader(Saying):
 
     DEFAULT_CSS = "RunHeader { height: auto; }"
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(self, called: str = "", *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
+        self._called = called  # where the log does not say: one that tuimon did not write
         self._state = "unknown"
         self._detail = ""
 
@@ -57,7 +58,7 @@ class RunHeader(Saying):
         """One line, or two."""
         if self.store is None:
             return [[Span("no run yet", "dim")]]
-        who, how = _who(self.store, self.ascii), self._how()
+        who, how = _who(self.store, self._called, self.ascii), self._how()
         far, set_to = _far(self.store, self._state, self.ascii), _set_to(self.store, self.ascii)
         if height >= 2:
             room = self._room_beside(how, width)
@@ -76,9 +77,9 @@ class RunHeader(Saying):
         return [Span(f"{glyph} {self._state}", style), Span(detail, "dim")]
 
 
-def _who(store: Store, ascii: bool) -> Row:
+def _who(store: Store, called: str, ascii: bool) -> Row:
     started, launched = store.started, store.launched
-    name = started.name if started else launched.name if launched else "run"
+    name = started.name if started else launched.name if launched else called or "run"
     dot = " - " if ascii else " · "
     parts = [part for part in made_of(started, launched) if part]
     return [Span(name, "title"), Span("".join(dot + part for part in parts), "dim")]
@@ -102,7 +103,8 @@ def _far(store: Store, state: str, ascii: bool) -> Row:
         took = seconds_trained(store)
         return [*row, Span("  after ", "dim"), Span(format.duration(took), "value")] if took >= 0 else row
     speed = pace(store)
-    row.append(Span(f"  {format.rate(speed, ascii)}", "value"))
+    if started or not math.isnan(speed):  # a log that tuimon did not write has none, and will have none
+        row.append(Span(f"  {format.rate(speed, ascii)}", "value"))
     if state == "running" and total and speed > 0 and store.step < total:
         row += [Span("  ETA ", "dim"), Span(format.duration((total - store.step) / speed), "value")]
     return row
