@@ -197,6 +197,22 @@ def test_a_marker_near_the_edge_has_its_label_at_its_left_or_below():
     assert rows([curve(range(9), [0] + [9] * 8)], marked, 12, 3)[-1].endswith("wd off ▲")
 
 
+def test_markers_close_to_each_other_leave_a_label_whole():
+    """Their lines begin under it; one that has no room for a label of its own is told by the events."""
+    close = Options(legend=False, markers=(Marker(2, "lr 1/2"), Marker(3, "wd off"), Marker(4, "lr 1")))
+    drawn = rows([curve(range(9), [0] * 9)], close, 12, 4, ascii=True)
+    assert "v lr 1/2" in drawn[0]
+    assert drawn[1].count(":") == 3
+
+
+def test_the_cursor_shows_on_a_marker_without_colour():
+    """Its line takes the place of the marker's."""
+    on_it = Options(legend=False, cursor=6, markers=(Marker(6, "lr 1/2"),))
+    for ascii, line in ((True, "|"), (False, "│")):
+        drawn = rows([curve(range(9), [0] * 9)], on_it, 12, 4, ascii)
+        assert drawn[1].count(line) == 1 and not set(":┊") & set("".join(drawn))
+
+
 def test_curves_differ_without_colour():
     """Of two curves the second is dashed, and the legend shows both strokes; a faint one is in no legend."""
     first, second = curve(range(9), [0] * 9, "a"), curve(range(9), [1] * 9, "b", "val")

@@ -163,9 +163,15 @@ class Canvas:
         under = np.where(kept, self._codes & 0xFF, 0)
         self._set(lit, (_BRAILLE | under | bits)[lit], style)
 
-    def column(self, cell: int, glyph: str, style: str, restyle: bool = False) -> None:
-        """A vertical line in the free cells of a column; `restyle` colours the curves it crosses too."""
-        free = self._codes[:, cell] == _SPACE
+    def column(self, cell: int, glyph: str, style: str, restyle: bool = False, over: str = "") -> None:
+        """A vertical line in the free cells of a column, and in the place of one made of `over`; not within a text.
+
+        `restyle` colours the curves that it crosses, too.
+        """
+        codes = self._codes[:, cell]
+        free = (codes == _SPACE) & (self._owners[:, cell] < 0)
+        if over:
+            free |= codes == ord(over)
         self._codes[free, cell] = ord(glyph)
         self._owners[free | restyle, cell] = self._style(style)
 

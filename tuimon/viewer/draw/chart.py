@@ -198,7 +198,7 @@ def _plot(curves: Sequence[Curve], options: Options, view: _View, width: int, he
     _draw_markers(canvas, options.markers, view.x_range)
     cursor = _cell(options.cursor, view.x_range, width)
     if cursor is not None:
-        canvas.column(cursor, "|" if ascii else "│", "cursor", restyle=True)
+        canvas.column(cursor, "|" if ascii else "│", "cursor", restyle=True, over=_marker_line(ascii))
     return canvas.rows()
 
 
@@ -224,12 +224,16 @@ def _draw_marker(canvas: Canvas, cell: int, label: str) -> None:
     for row, arrow in ((0, down), (canvas.height - 1, up)):
         for start, text in ((cell, f"{arrow} {label}"), (cell - size + 1, f"{label} {arrow}")):
             if canvas.is_free(row, start - 1, size + 2):
-                canvas.column(cell, ":" if canvas.ascii else "┊", "marker")
+                canvas.column(cell, _marker_line(canvas.ascii), "marker")
                 canvas.write(row, start, text, "marker")
                 return
-    canvas.column(cell, ":" if canvas.ascii else "┊", "marker")
+    canvas.column(cell, _marker_line(canvas.ascii), "marker")
     if not in_label:
         canvas.write(0, cell, down, "marker")
+
+
+def _marker_line(ascii: bool) -> str:
+    return ":" if ascii else "┊"
 
 
 def _cell(x: float | None, x_range: Range, width: int) -> int | None:
