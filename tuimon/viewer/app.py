@@ -64,6 +64,7 @@ class TuimonApp(App[None]):
         self._first = (open_run, launch)
         self._compared_first: tuple[Path, ...] = ()
         self._dirty: set[Path] = set()
+        self._told: dict[tuple[str, str], float] = {}  # title and text of notices, until when they are to be read
         self._drawn_at = self._draws_at = 0.0
         self._drawing: Timer | None = None
         self._waiting: Timer | None = None  # for the log of the first run
@@ -187,8 +188,13 @@ class TuimonApp(App[None]):
         timeout: float | None = None,
         markup: bool = True,
     ) -> None:
-        """Tells the user something, in letters that the terminal shows."""
+        """Tells the user something, in letters that the terminal shows; once while it stands there, however often said."""
         message, title = said(self, message), said(self, title)
+        now = time.monotonic()
+        self._told = {told: until for told, until in self._told.items() if until > now}
+        if (title, message) in self._told:
+            return
+        self._told[title, message] = now + (self.NOTIFICATION_TIMEOUT if timeout is None else timeout)
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
 
     @property

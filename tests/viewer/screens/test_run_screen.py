@@ -185,6 +185,16 @@ async def test_a_run_that_is_over_cannot_be_steered(runs_dir: Path, make_run: An
         assert sent == []
 
 
+async def test_the_same_notice_stands_there_once(runs_dir: Path, make_run: Any) -> None:
+    """However often a key is pressed that can do nothing: a pile of them would cover what is below."""
+    async with TuimonApp(runs_dir, make_run("r")).run_test(size=(80, 24), notifications=True) as pilot:
+        await opened(pilot)
+        await seen(pilot, "✓ finished")
+        await pilot.press(*"hhrrcc", "n")
+        await seen(pilot, "No other run is open or training")
+        assert text_of(pilot).count("r is not training") == 1
+
+
 async def test_a_lever_that_the_run_has_not_is_explained(
     runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
