@@ -49,6 +49,14 @@ def test_the_chosen_row_shows_without_colours(monkeypatch):
     assert style_of("selected", Style(), Color.parse("black"), variables).reverse
 
 
+def test_in_the_chosen_row_nothing_is_drawn_in_its_own_colour():
+    """Of sixteen colours, the selection has the one of the curves."""
+    variables = {"primary": "ansi_blue", "text-primary": "ansi_blue", "text-error": "ansi_red"}
+    for word, ink in (("train", None), ("histogram", None), ("bad", 1)):
+        style = style_of(f"{word} selected", Style(), Color.parse("ansi_default"), variables)
+        assert (style.color.number, style.bgcolor.number) == (ink, 4)
+
+
 async def test_lines_are_as_wide_as_the_widget(show):
     """Also those that were not drawn."""
     async with show(Lines(), 10, 4) as shown:

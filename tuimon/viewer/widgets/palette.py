@@ -66,6 +66,8 @@ def style_of(words: str, base: Style, background: Color, variables: Mapping[str,
             style += _selected(background, variables)
         elif look := _LOOKS.get(word):
             style += _ink(look, background, variables)
+    if style.color and style.color == style.bgcolor:  # of the terminal's own colours, the selection's may be a curve's, too
+        style += Style(color="default")
     return style
 
 
