@@ -146,6 +146,20 @@ async def test_overlaid_logs_with_other_names_show_their_loss(runs_dir: Path, ma
             await until(pilot, lambda title=title: pilot.app.screen.query_one("#overlay").title == title)
 
 
+async def test_on_a_low_screen_overlaid_curves_have_room(runs_dir: Path, make_run: Any) -> None:
+    """The small charts open up when they have the focus; where there is next to no room, the big one has all of it."""
+    app = TuimonApp(runs_dir)
+    app.compare_first([make_run("one"), make_run("two")])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
+        big, small = (pilot.app.screen.query_one(name) for name in ("#overlay", "#overlays"))
+        await until(pilot, lambda: big.size.height >= 10 and small.size.height == 1)
+        await pilot.press("tab")
+        await until(pilot, lambda: small.size.height >= 8)
+        await pilot.resize_terminal(20, 5)
+        await until(pilot, lambda: big.size.height >= 3 and "⣀" in text_of(pilot))
+
+
 async def test_many_overlaid_runs_leave_room_for_their_curves(runs_dir: Path, make_run: Any) -> None:
     """The table scrolls."""
     paths = [make_run(f"run-{number}", steps=2) for number in range(30)]

@@ -186,6 +186,16 @@ async def test_a_small_screen_scrolls_to_the_field_in_use(runs_dir: Path) -> Non
         assert "$ tuimon run" in text_of(pilot)
 
 
+@pytest.mark.parametrize("size", [(20, 5), (40, 12)])
+async def test_the_smallest_screen_shows_the_field_in_use(runs_dir: Path, size: tuple[int, int]) -> None:
+    """And the command: the fields go before the words about the preset and the buttons that keys press as well."""
+    async with TuimonApp(runs_dir, launch=True).run_test(size=size) as pilot:
+        await form(pilot)
+        await pilot.press("tab", "tab", "tab", "tab")
+        await seen(pilot, "optimizer  ")
+        await seen(pilot, "$ tuimon run")
+
+
 async def test_a_run_whose_preset_is_gone_launches_again(runs_dir: Path) -> None:
     """Its own description is whole; the command names it."""
     save_spec(load_spec("digits-mlp", ["epochs=2"]), runs_dir / "old")
