@@ -21,3 +21,11 @@ def test_names_are_ordered_as_people_count() -> None:
     """The second run before the tenth."""
     runs = [RunSummary(name, Path(name), Status("finished")) for name in ("run-10", "run-2", "Run-1", "other")]
     assert [run.name for run in ordered(runs, "name")] == ["other", "Run-1", "run-2", "run-10"]
+
+
+def test_where_no_run_validates_the_training_loss_stays() -> None:
+    """A column of dashes would take its place, and no loss would be told at 80 columns."""
+    trained = RunSummary("a", Path("a"), Status("finished"), loss_train=1.0)
+    validated = RunSummary("b", Path("b"), Status("finished"), loss_train=1.0, loss_val=2.0)
+    for runs, titles in (([trained], {"train"}), ([trained, validated], {"val"})):
+        assert {"train", "val"} & {column.title for column in columns_for(79, runs)} == titles

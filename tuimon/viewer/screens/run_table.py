@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tuimon.launcher.summary import RunSummary
 
 _FRONT = 3  # cells for the mark and the cursor
+_FIRST = 9  # to go where room is short
 _BAR_WIDTH, _CURVE_WIDTH = 14, 40  # that spare room is given to
 SORTS = ("newest", "name", "loss", "speed")
 
@@ -50,8 +51,12 @@ def ordered(runs: Iterable[RunSummary], sort: str) -> list[RunSummary]:
 
 
 def columns_for(width: int, runs: Sequence[RunSummary] = ()) -> list[Column]:
-    """The columns that fit; the name takes what is left over, up to what the longest name needs."""
-    columns = list(_COLUMNS)
+    """The columns that fit; the name takes what is left over, up to what the longest name needs.
+
+    Short of room, the validation loss stays before the training loss, unless no run has one.
+    """
+    validated = any(run.loss_val is not None for run in runs)
+    columns = [column if validated or column.title != "val" else column._replace(goes=_FIRST) for column in _COLUMNS]
     while _needed(columns) > width and any(column.goes for column in columns):
         columns.remove(max(columns, key=lambda column: column.goes))
     return _widened(columns, width - _needed(columns), max((cells(run.name) for run in runs), default=0))
