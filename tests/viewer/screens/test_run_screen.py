@@ -56,7 +56,7 @@ async def test_a_small_screen_shows_one_page_at_a_time(runs_dir: Path, make_run:
         await pilot.press("4")
         await seen(pilot, "lr_scale")
         await pilot.press("tab")
-        await seen(pilot, "No GPU readings yet")
+        await seen(pilot, "No GPU readings")
         await pilot.press("shift+tab", "shift+tab")
         await seen(pilot, "step 20")
 
@@ -329,6 +329,19 @@ async def test_a_log_with_other_names_shows_its_loss_and_its_folder_s_name(runs_
         await until(pilot, lambda: screen.query_one("#loss", Chart).title == "Train Loss")
         await seen(pilot, "─ 0.128")  # smoothed, as a loss is
         assert text_of(pilot).startswith(" theirs") and "it/s" not in text_of(pilot)
+
+
+async def test_of_a_run_that_is_over_nothing_is_promised(runs_dir: Path, make_run: Any, make_foreign: Any) -> None:
+    """What a live run has not brought yet will come; what the log of another has not, will not."""
+    async with TuimonApp(runs_dir, make_foreign("theirs", "Loss")).run_test(size=(120, 36)) as pilot:
+        await opened(pilot, 9)
+        for text in ("No levers.", "No layers.", "No events.", "No GPU readings.", "No host readings."):
+            await seen(pilot, text)
+        assert " yet" not in text_of(pilot)
+    async with TuimonApp(runs_dir, make_run("ours", how="")).run_test(size=(120, 36)) as pilot:
+        await opened(pilot)
+        await seen(pilot, "● running")
+        await seen(pilot, "No GPU readings yet.")
 
 
 async def test_what_the_user_chose_stays_in_the_big_chart(runs_dir: Path, make_foreign: Any) -> None:

@@ -212,6 +212,9 @@ class RunScreen(SteeringScreen):
         room = width - (ONE_LINE if width >= ONE_LINE else _TWO_LINES)
         shown = shorten(status.detail, room, self.tuimon.ascii_only) if room > 10 else ""
         header.set_state(status.state, shown)
+        for panel in self._panels.values():
+            if isinstance(panel, Drawn):
+                panel.set_over(not status.live and status != UNREAD)
         if not status.live and shown != status.detail and status not in (self._told, UNREAD):
             self._tell_whole(f"{status.state}: {status.detail}")
         self._told = status

@@ -17,7 +17,6 @@ from tuimon.viewer.draw.chart import Axis, Curve, Options, Picture, Range, draw_
 from tuimon.viewer.draw.rows import Row
 from tuimon.viewer.widgets.curves import CurveBook, markers
 from tuimon.viewer.widgets.drawn import Drawn
-from tuimon.viewer.widgets.row_list import message
 
 SMOOTHINGS = (0.0, 0.6, 0.9, 0.99)
 _ZOOM = 2.0
@@ -123,7 +122,9 @@ class Chart(Drawn, can_focus=True):
         """The chart, or what will be in it."""
         self._curves = self._book.curves(self._runs, self.tags, self.x_axis, self.smoothing)
         if not self._curves:
-            return message(f"{self.title or 'chart'}: nothing logged yet.\nIt appears with the first value.", width, height)
+            return self.nothing(
+                f"{self.title or 'chart'}: nothing logged yet.\nIt appears with the first value.", width, height
+            )
         self._picture = draw_chart(self._curves, self._options(), width, height, self.ascii)
         return self._picture.rows
 

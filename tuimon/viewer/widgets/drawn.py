@@ -6,6 +6,7 @@ differ from the rows before. Styles are words; what colour they have stands in t
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Hashable, Iterator, Sequence
 from itertools import zip_longest
 
@@ -29,6 +30,7 @@ class Drawn(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.store: Store | None = None
+        self.over = False
         self._seen: Hashable = None
         self._rows: list[Row] | None = None
         self._asked = False  # for a refresh that no line has been drawn since
@@ -63,6 +65,20 @@ class Drawn(Widget):
 
     def take(self, store: Store) -> None:
         """Looks up what `draw` needs; called when `watched` has changed."""
+
+    def nothing(self, text: str, width: int, height: int) -> list[Row]:
+        """Words in the middle of an empty panel; of a run that is over, without what would come."""
+        if self.over and " yet." in text:
+            text = text.partition(" yet.")[0] + "."
+        lines = [line for part in text.split("\n") for line in textwrap.wrap(part, max(width - 2, 1)) or [""]][: max(height, 0)]
+        above = max((height - len(lines)) // 2, 0)
+        return [[] for _ in range(above)] + [[Span(line.center(width), "dim")] for line in lines]
+
+    def set_over(self, over: bool) -> None:
+        """Whether the run that is shown is over: what is missing then will not come."""
+        if over != self.over:
+            self.over = over
+            self.redraw()
 
     def redraw(self) -> None:
         """Draws anew and refreshes the cells that changed. While not on screen, leaves it for when it is."""

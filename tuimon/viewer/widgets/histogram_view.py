@@ -11,7 +11,6 @@ from tuimon.log.store import Store
 from tuimon.viewer.draw.histogram import SampleColumns, heat_map
 from tuimon.viewer.draw.rows import Row, Span, shorten
 from tuimon.viewer.widgets.drawn import Drawn
-from tuimon.viewer.widgets.row_list import message
 
 Kind = Literal["gradient", "activation"]
 
@@ -63,7 +62,7 @@ class HistogramView(Drawn, can_focus=True):
     def _picture(self, width: int, height: int) -> list[Row]:
         series = self.store.histograms.get(self._tag) if self.store else None
         if series is None or not len(series):
-            return message(self._empty_text(), width, height)
+            return self.nothing(self._empty_text(), width, height)
         signed = self.kind == "activation"
         return heat_map(series.counts, series.steps, width, height, self.ascii, signed, self._columns())
 

@@ -11,7 +11,7 @@ from tuimon.viewer.draw.meter import level, meter
 from tuimon.viewer.draw.rows import Row, Span
 from tuimon.viewer.widgets.drawn import Drawn
 from tuimon.viewer.widgets.facts import GPU_TAG, GpuFacts, gpus, no_gpu_reason
-from tuimon.viewer.widgets.row_list import RowList, message
+from tuimon.viewer.widgets.row_list import RowList
 
 _WIDE = 44
 
@@ -91,7 +91,7 @@ class HostMeters(Drawn):
         """Two bars and a line, or one line where there is room for no more."""
         store = self.store
         if store is None or not any(tag.startswith(("system/host/", "system/process/")) for tag in store.series):
-            return message("No host readings yet.\nThey come once a second while the run trains.", width, height)
+            return self.nothing("No host readings yet.\nThey come once a second while the run trains.", width, height)
         cpu = store.last("system/host/cpu_percent")
         used, total = store.last("system/host/memory_used_bytes"), store.last("system/host/memory_total_bytes")
         share = used / total if total else math.nan

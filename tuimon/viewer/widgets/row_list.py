@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import ClassVar
 
 from textual import events
@@ -68,7 +67,7 @@ class RowList(Drawn, can_focus=True):
         """The head, and the rows in sight."""
         count = self.count()
         if not count:
-            return message(self.empty_text(), width, height)
+            return self.nothing(self.empty_text(), width, height)
         bar = width > 2 and count > height - len(self.head(width))
         inner = width - bar
         head = self.head(inner)
@@ -153,13 +152,6 @@ class RowList(Drawn, can_focus=True):
         if not (self.has_cursor and index == self.cursor):
             return row
         return selected(row, width)
-
-
-def message(text: str, width: int, height: int) -> list[Row]:
-    """Words in the middle of an empty panel."""
-    lines = [line for part in text.split("\n") for line in textwrap.wrap(part, max(width - 2, 1)) or [""]][: max(height, 0)]
-    above = max((height - len(lines)) // 2, 0)
-    return [[] for _ in range(above)] + [[Span(line.center(width), "dim")] for line in lines]
 
 
 def _with_bar(body: list[Row], width: int, top: int, room: int, count: int, ascii: bool) -> list[Row]:
