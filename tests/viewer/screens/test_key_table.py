@@ -74,7 +74,9 @@ def test_a_narrow_help_keeps_its_columns(width: int) -> None:
 
 def test_the_ascii_help_is_ascii() -> None:
     """Where the terminal shows no arrows, they are words."""
-    assert help_text("run", ascii=True).isascii()
+    text = help_text("run", ascii=True)
+    assert text.isascii()
+    assert {line.index(told) for told in ("Pan to the left", "Zoom in") for line in text.split("\n") if told in line} == {15}
 
 
 def test_labels_follow_what_the_key_would_do() -> None:

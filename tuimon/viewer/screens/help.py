@@ -23,7 +23,8 @@ ABOUT = {
     "run": "A key that steers sends a command to the run; it stands as requested until the run's log says at which step "
     "it was applied. Every change can be undone with u; only stop asks first. Greyed keys: the run cannot do that.",
     "home": "Runs that train come first. Closing this screen stops no run.",
-    "compare": "Each run has one colour in the big chart and one line in the table, where * marks the best.",
+    "compare": "Each run has one colour and one stroke, in the charts as in the table, where * marks the best. "
+    "tab goes to the small charts, up and down from one to the next, enter shows it big.",
     "launch": "Each field begins with what the preset says. tab and shift+tab move between fields, enter launches.",
     "check": "What fails should be mended before training. Nothing that is looked at is changed.",
 }
@@ -75,7 +76,7 @@ def help_text(place: Place, ascii: bool = False, width: int = 96) -> str:
     sections = [textwrap.fill(ABOUT[place], max(width, 1))]
     groups = dict.fromkeys(key.group for key in keys_of(place))
     for group in groups:
-        rows = [(key.name, key.help) for key in keys_of(place) if key.group == group]
+        rows = [(key.ascii_name if ascii else key.name, key.help) for key in keys_of(place) if key.group == group]
         sections.append(_section(group, rows, width))
     if place == "run":
         sections += [_section(title, rows, width) for title, rows in _panel_keys()]
