@@ -28,6 +28,12 @@ def ask(training: Any, lever: str, op: Any = "set", value: LeverValue = None, id
     return answers[0]
 
 
+def test_each_lever_says_what_it_does(start: Start) -> None:
+    """The panel of levers, `tuimon set` and others' programs have no other words for them."""
+    training = start(nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Dropout(0.1)))
+    assert [lever.name for lever in training.monitor.levers.infos() if not lever.help] == []
+
+
 def test_halving_the_learning_rate_equals_training_with_half_of_it(start: Start) -> None:
     """`lr_scale × 0.5` gives the very weights that half the learning rate gives."""
     training = start(nn.Linear(8, 4))

@@ -20,6 +20,7 @@ _CLIPS = {
     "clip_norm": "Largest norm of all gradients together, after penalties and clip_value.",
     "clip_value": "Largest size of any one entry of the gradients, after penalties.",
 }
+_ACTIONS = {"checkpoint": "Saves a checkpoint now.", "stop": "Ends the run after this step."}
 _SMALLEST, _LARGEST = 1e-9, 1e9  # a positive lower bound: zero would stop training or divide by it
 
 
@@ -39,7 +40,7 @@ def declare_standard(
     levers.declare(_regularization(levers))
     levers.declare(Lever(LeverInfo("paused", "switch", False, help="Holds training between two steps."), undoable=False))
     for name, act in actions.items():
-        levers.declare(Lever(LeverInfo(name, "action"), act=act, shared=False))
+        levers.declare(Lever(LeverInfo(name, "action", help=_ACTIONS.get(name, "")), act=act, shared=False))
     levers.declare(Lever(LeverInfo("undo", "action", help="Takes back the last change."), act=str, shared=False))
 
 
