@@ -38,7 +38,7 @@ class OptimizerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How it learns. A setting that the named optimizer does not know is left unused."""
 
     name: Annotated[OptimizerName, Meta(description="the optimizer; gd takes the whole training split as one batch")] = "adam"
-    lr: Annotated[float, Meta(gt=0, le=1000, description="learning rate")] = 1e-3
+    lr: Annotated[float, Meta(gt=0, le=1000, description="learning rate: how far each step goes")] = 1e-3
     weight_decay: Annotated[float, Meta(ge=0, le=100, description="weight decay (decoupled in adamw and muon)")] = 0.0
     momentum: Annotated[float, Meta(ge=0, lt=1, description="momentum, of gd, sgd and rmsprop")] = 0.0
     dampening: Annotated[float, Meta(ge=0, le=1, description="what momentum takes off a new gradient, of gd and sgd")] = 0.0
@@ -133,10 +133,10 @@ class RegularizationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     All but early stopping can be changed while training runs. Epochs are counted from 0.
     """
 
-    l1: Annotated[float, Meta(ge=0, le=100, description="times the sum of |w|, added to the loss")] = 0.0
-    l2: Annotated[float, Meta(ge=0, le=100, description="times half the sum of w*w, added to the loss")] = 0.0
-    clip_norm: Annotated[float, Meta(ge=0, le=1e9, description="largest norm of the whole gradient; 0 for no clipping")] = 0.0
-    clip_value: Annotated[float, Meta(ge=0, le=1e9, description="largest size of any gradient's entry")] = 0.0
+    l1: Annotated[float, Meta(ge=0, le=100, description="L1 penalty: adds this × sum of |w| to the loss")] = 0.0
+    l2: Annotated[float, Meta(ge=0, le=100, description="L2 penalty: adds this × half the sum of w² to the loss")] = 0.0
+    clip_norm: Annotated[float, Meta(ge=0, le=1e9, description="largest norm of the whole gradient; 0: any")] = 0.0
+    clip_value: Annotated[float, Meta(ge=0, le=1e9, description="largest size of any gradient's entry; 0: any")] = 0.0
     l1_from: Annotated[int, Meta(ge=0, le=1_000_000, description="first epoch with the L1 penalty")] = 0
     l2_from: Annotated[int, Meta(ge=0, le=1_000_000, description="first epoch with the L2 penalty")] = 0
     weight_decay_from: Annotated[int, Meta(ge=0, le=1_000_000, description="first epoch with weight decay")] = 0

@@ -324,7 +324,7 @@ def _no_such_key(key: str) -> NoReturn:
 
 def _says(field: FieldInfo, name: str) -> bool:
     """Whether a name is a field's own, without its section, or what its help calls it: `learning_rate`."""
-    return name in (field.key.rpartition(".")[2], field.help.replace(" ", "_"))
+    return name in (field.key.rpartition(".")[2], field.help.partition(":")[0].replace(" ", "_"))
 
 
 def _put(data: dict[str, Any], key: str, value: Any) -> None:
