@@ -103,6 +103,8 @@ def test_short_names_and_ends_of_keys_are_found(name: str, key: str):
         ("dropout=1", "model.dropout = 1: must be a number of at least 0 and below 1"),
         ("nesterov=yes", "optimizer.nesterov = 'yes': must be true or false"),
         ("hidden=64,a", "model.hidden = [64, 'a']: must be a list of whole numbers of at least 1 and at most 65536"),
+        ("hidden=[64", "model.hidden = '[64': must be a list of whole numbers of at least 1 and at most 65536"),
+        ("hidden=64]", "model.hidden = '64]': must be a list of whole numbers of at least 1 and at most 65536"),
         ("hidden=0", "model.hidden = [0]: must be a list of whole numbers of at least 1 and at most 65536"),
         ("betas=0.9", "optimizer.betas = [0.9]: must be a list of 2 numbers of at least 0 and below 1"),
         ("model.options=3", f"model.options = 3: must be {TABLE}"),

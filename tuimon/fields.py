@@ -98,7 +98,8 @@ def parse(field: FieldInfo, text: str) -> Any:
     """
     text = text.strip()
     if field.type in _PLURALS:
-        return check(field, _parse_list(text, _unquoted if field.type == "texts" else _parse_scalar))
+        whole = text.startswith("[") == text.endswith("]")
+        return check(field, _parse_list(text, _unquoted if field.type == "texts" else _parse_scalar) if whole else text)
     if field.type == "table":
         return check(field, guess(text))
     return check(field, _unquoted(text) if field.type == "text" else _parse_scalar(text))
