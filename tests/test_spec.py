@@ -62,6 +62,24 @@ def test_the_last_of_two_overrides_wins():
     assert load_spec(DEFAULT_PRESET, ["lr=1", "lr=2"]).optimizer.lr == 2
 
 
+@pytest.mark.parametrize(
+    ("overrides", "epochs", "steps"),
+    [(["epochs=3"], 3, 0), (["epochs=3", "steps=5"], 2, 5), (["steps=5"], 2, 5), (["epochs=3", "steps=300"], 2, 300)],
+)
+def test_epochs_told_alone_decide(overrides: list[str], epochs: int, steps: int):
+    """Also over a preset that says steps, which they would lose against; so does what the Launch screen shows to be typed."""
+    spec = load_spec("text-lstm", overrides)
+    again = load_spec("text-lstm", overrides_for(spec))
+    assert (again.training.epochs, again.training.steps) == (epochs, steps)
+
+
+def test_epochs_in_a_file_decide_over_the_steps_of_its_preset(tmp_path: Path):
+    """As on the command line."""
+    path = tmp_path / "mine.toml"
+    path.write_text('preset = "text-lstm"\n[training]\nepochs = 3\n')
+    assert (load_spec(path).training.epochs, load_spec(path).training.steps) == (3, 0)
+
+
 def test_a_users_own_options_take_any_value():
     """The free table of a user's own model is typed by what stands there."""
     spec = load_spec(DEFAULT_PRESET, ["model.options.width=3", "model.options.kind=deep", "model.options.sizes=[1, 2.5]"])
@@ -129,6 +147,7 @@ def test_short_names_and_ends_of_keys_are_found(name: str, key: str):
         ("data.path=/\udcff.csv", r"'/\udcff.csv': a text or a path of a spec must be UTF-8"),
         ("model.options.word=\udcff", r"'\udcff': a text or a path of a spec must be UTF-8"),
         ("device=gpu", "training.device = 'gpu': must be one of auto, cpu, cuda, mps, or cuda:N; did you mean cpu?"),
+        ("preset=overfit", "preset=overfit: not a setting, but what to begin with; name it first: tuimon run overfit"),
         ("momentum=0.9", "optimizer.momentum: adam has no momentum; it belongs to gd, sgd, rmsprop"),
     ],
 )

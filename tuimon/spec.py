@@ -221,6 +221,8 @@ def parse_spec(data: Mapping[str, Any]) -> Spec:
 def with_overrides(spec: Spec, overrides: Sequence[str]) -> Spec:
     """The spec with `key=value` texts put in, each typed by its field; the last of two wins.
 
+    Epochs that are told without steps take the place of the spec's steps, which would decide otherwise.
+
     Raises:
         TuimonError: one line about the first that is wrong.
     """
@@ -230,7 +232,11 @@ def with_overrides(spec: Spec, overrides: Sequence[str]) -> Spec:
         if not separator:
             raise TuimonError(f"{override!r}: must be key=value, such as lr=0.01")
         keys.append(find_key(name.strip()))
+        if keys[-1] == "preset":
+            raise TuimonError(f"{override}: not a setting, but what to begin with; name it first: tuimon run {text.strip()}")
         _put(data, keys[-1], check_value(keys[-1], text))
+    if "training.epochs" in keys and "training.steps" not in keys:
+        _put(data, "training.steps", 0)
     changed = parse_spec(data)
     _check_used(changed, keys)
     return _located(changed, Path.cwd())
@@ -243,7 +249,7 @@ def overrides_for(spec: Spec, source: str | Path = "") -> list[str]:
         TuimonError: there is no such source (any more).
     """
     base, wanted = _flat(load_spec(source or spec.preset or DEFAULT_PRESET)), _flat(spec)
-    unused = _unused(spec)
+    unused = _unused(spec) | ({"training.epochs"} if spec.training.steps else set())
     changed = [key for key, value in wanted.items() if base.get(key) != value and key not in unused]
     short = {key: name for name, key in SHORT_NAMES.items()}
     return [f"{short.get(key, key)}={_fields.show(wanted[key])}" for key in changed]
@@ -282,7 +288,9 @@ def _with_preset(data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _over(base: object, value: object) -> object:
     """A value of a file, in place of the preset's; of a section, each of its values."""
-    return {**base, **value} if isinstance(base, Mapping) and isinstance(value, Mapping) else value
+    if not (isinstance(base, Mapping) and isinstance(value, Mapping)):
+        return value
+    return {**base, **({"steps": 0} if "epochs" in value else {}), **value}  # as in `with_overrides`
 
 
 def _checked(key: str, value: Any) -> Any:
