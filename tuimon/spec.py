@@ -20,6 +20,7 @@ from tuimon.combinations import check_together
 from tuimon.data_spec import DATASETS, Dataset, DataSpec, TransferSpec, check_data, check_model, located
 from tuimon.errors import TuimonError
 from tuimon.fields import FieldInfo
+from tuimon.here import current_folder
 from tuimon.presets import (
     DEFAULT_PRESET,
     PresetInfo,
@@ -239,7 +240,7 @@ def with_overrides(spec: Spec, overrides: Sequence[str]) -> Spec:
         _put(data, "training.steps", 0)
     changed = parse_spec(data)
     _check_used(changed, keys)
-    return _located(changed, Path.cwd())
+    return _located(changed, current_folder()) if overrides else changed
 
 
 def overrides_for(spec: Spec, source: str | Path = "") -> list[str]:

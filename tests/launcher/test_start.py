@@ -15,6 +15,7 @@ from conftest import wait_until
 from launching import Runs
 from tuimon.errors import TuimonError
 from tuimon.launcher import start as start_module
+from tuimon.launcher.checking import check
 from tuimon.launcher.client import send
 from tuimon.launcher.commands import parse_setting
 from tuimon.launcher.devices import Device
@@ -105,6 +106,23 @@ def test_without_torch_the_user_learns_what_to_install(
     with pytest.raises(TuimonError, match="torch is not installed") as error:
         start(SPEC, runs_dir=tmp_path)
     assert "tuimon[train]" in error.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_current_folder_that_is_gone_is_told_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handed_over: list[dict[str, Any]]
+) -> None:
+    """A run would stand there too, where torch cannot even be imported; so would a check."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for begin in (
+        lambda: start(load_spec("digits-mlp"), runs_dir=tmp_path),
+        lambda: load_spec("digits-mlp", ["epochs=2"]),
+        lambda: list(check(SPEC)),
+    ):
+        with pytest.raises(TuimonError, match="current folder is no longer there"):
+            begin()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuimon.errors import TuimonError
+from tuimon.here import current_folder
 from tuimon.launcher.devices import choose_device
 from tuimon.launcher.spawn import PYTHON, importable
 from tuimon.launcher.start import placed, require_torch
@@ -42,6 +43,7 @@ class Checking:
     def lines(self) -> Iterator[Line]:
         """As `check`; ends early, without an error, after `stop`."""
         require_torch()
+        current_folder()  # which the process takes over
         choice = choose_device(self._spec.training.device)
         with tempfile.TemporaryDirectory(prefix="tuimon-check-") as name:
             folder = Path(name)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuimon.errors import TuimonError
+from tuimon.here import current_folder
 from tuimon.log.files import event_files
 
 LAST_CHECKPOINT = Path("checkpoints", "last.pt")
@@ -25,10 +26,8 @@ def runs_dir(option: str | Path | None = None) -> Path:
 
 def _absolute(path: str | Path) -> Path:
     """`~` of a user that there is not stays as it is."""
-    try:
-        return Path(os.path.expanduser(path)).absolute()
-    except FileNotFoundError:
-        raise TuimonError("The current folder is no longer there.", "Change to another one with `cd`.") from None
+    path = Path(os.path.expanduser(path))
+    return path if path.is_absolute() else current_folder() / path
 
 
 def is_resumable(run: Path) -> bool:

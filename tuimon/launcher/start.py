@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from tuimon.errors import TuimonError
+from tuimon.here import current_folder
 from tuimon.launcher.devices import Device, choose_device
 from tuimon.launcher.glance import lifecycle
 from tuimon.launcher.runs import LAST_CHECKPOINT
@@ -62,6 +63,7 @@ def start(
         check_name(name)
     choice = choose_device(device or spec.training.device)
     require_torch()
+    current_folder()  # which the run takes over
     run = _make_folder(runs_dir, name, stem or spec.name)
     _write_spec(run, spec := placed(spec, device, choice))
     _write_steering(run, steering)
@@ -101,6 +103,7 @@ def start_script(
         check_name(name)
     choice = choose_device(device) if device else Device("")
     require_torch()
+    current_folder()
     code = _read_script(cwd / script if cwd else script)
     run = _make_folder(runs_dir, name, stem or script.stem)
     _keep(run, SCRIPT_COPY, code)
