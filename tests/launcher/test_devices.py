@@ -36,6 +36,24 @@ def test_the_choice_among_two_gpus(text: str, device: str, label: str, visible: 
     assert choice.environment.get("CUDA_DEVICE_ORDER") == (visible and "PCI_BUS_ID")
 
 
+@pytest.mark.parametrize(
+    ("free", "starting", "label"),
+    [
+        ((90, 90), [], "cuda:0"),
+        ((90, 90), ["cuda:0"], "cuda:1"),
+        ((90, 90), ["cuda:0", "cuda:1"], "cuda:0"),
+        ((90, 80), ["cuda:0", "cpu"], "cuda:1"),
+        ((90, 10), ["cuda:0"], "cuda:0"),
+        ((None, None), ["cuda:0"], "cuda:1"),
+    ],
+)
+@pytest.mark.parametrize("text", ["auto", "cuda"])
+def test_what_is_starting_will_take_its_share(text: str, free: tuple[int | None, ...], starting: list[str], label: str) -> None:
+    """Its memory is still free when the next run looks; a card that is full is no better for that."""
+    cards = [Gpu(index, "H200", bytes_free, 100, str(index)) for index, bytes_free in enumerate(free)]
+    assert choose_device(text, cards, lambda: starting).label == label
+
+
 def test_auto_without_a_gpu_is_the_cpu() -> None:
     """No driver is no error."""
     assert choose_device("auto", []).device == "cpu"

@@ -14,11 +14,12 @@ import pytest
 from conftest import wait_until
 from launching import Runs
 from tuimon.errors import TuimonError
+from tuimon.launcher import devices
 from tuimon.launcher import start as start_module
 from tuimon.launcher.checking import check
 from tuimon.launcher.client import send
 from tuimon.launcher.commands import parse_setting
-from tuimon.launcher.devices import Device
+from tuimon.launcher.devices import Device, Gpu
 from tuimon.launcher.glance import lifecycle
 from tuimon.launcher.spawn import supervise
 from tuimon.launcher.start import resume_run, start, start_script
@@ -138,7 +139,7 @@ def test_the_chosen_gpu_is_the_only_one_that_the_trainer_sees(
 ) -> None:
     """By the environment; its spec says `cuda`, and the log says which one people call it."""
     choice = Device("cuda", {"CUDA_VISIBLE_DEVICES": "3"}, "cuda:3")
-    monkeypatch.setattr(start_module, "choose_device", lambda text: choice)
+    monkeypatch.setattr(start_module, "choose_device", lambda text, **more: choice)
     run = start(SPEC, runs_dir=tmp_path, device="cuda:3")
     assert load_spec(run / "spec.toml").training.device == "cuda"
     assert handed_over[0]["environment"] == {"CUDA_VISIBLE_DEVICES": "3"}
@@ -164,6 +165,17 @@ def test_a_script_that_cannot_be_read_starts_nothing(tmp_path: Path, handed_over
     with pytest.raises(TuimonError, match=rf"Cannot read .*{name}"):
         start_script(tmp_path / name, runs_dir=tmp_path / "runs")
     assert not handed_over and not (tmp_path / "runs").exists()
+
+
+def test_runs_started_in_a_row_are_spread_over_the_gpus(monkeypatch: pytest.MonkeyPatch, runs: Runs) -> None:
+    """As by `tuimon compare`: none has taken memory yet when the next one chooses."""
+    cards = [Gpu(index, "H200", 90, 100, str(index)) for index in range(2)]
+    monkeypatch.setattr(devices, "gpus", lambda: cards)
+    monkeypatch.setattr(devices, "torch_version", lambda: "2.13.0+cu130")
+    monkeypatch.setattr(start_module, "PYTHON", (sys.executable, "-c", "import time; time.sleep(60)"))
+    started = [start(SPEC, runs_dir=runs.folder) for _ in range(3)]
+    launched = [lifecycle(run).launched for run in started]
+    assert [run.device for run in launched if run] == ["cuda:0", "cuda:1", "cuda:0"]
 
 
 def test_what_cannot_be_resumed_is_refused(tmp_path: Path, runs: Runs) -> None:

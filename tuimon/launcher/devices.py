@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any
@@ -60,13 +60,17 @@ def gpus(environment: Mapping[str, str] = os.environ) -> list[Gpu]:
         pynvml.nvmlShutdown()
 
 
-def choose_device(text: str = "auto", available: Sequence[Gpu] | None = None) -> Device:
+def choose_device(
+    text: str = "auto", available: Sequence[Gpu] | None = None, starting: Callable[[], Sequence[str]] = tuple
+) -> Device:
     """Chooses what `text` asks for.
 
     Args:
         text: `auto` (the GPU with the most free memory, else the CPU), `cpu`, `cuda` (the same, but there must be one),
             `cuda:N`, or `mps`, of which torch alone knows whether there is one.
         available: the graphics processors to choose from; looked up when None.
+        starting: tells the labels of devices that were chosen for runs which have not taken their memory yet; each
+            counts as if it will take an equal share of what is free.
 
     Raises:
         TuimonError: no such device, or a torch that cannot use it.
@@ -77,9 +81,9 @@ def choose_device(text: str = "auto", available: Sequence[Gpu] | None = None) ->
         raise TuimonError(f"Unknown device {text!r}.", _HINT)
     seen = gpus() if available is None else list(available)
     if text == "auto":
-        return _use(_roomiest(seen)) if seen and not _torch_lacks_cuda() else Device("cpu", {}, "cpu")
+        return _use(_roomiest(seen, starting())) if seen and not _torch_lacks_cuda() else Device("cpu", {}, "cpu")
     _check_cuda(text, seen)
-    return _use(seen[int(text[5:])] if ":" in text else _roomiest(seen))
+    return _use(seen[int(text[5:])] if ":" in text else _roomiest(seen, starting()))
 
 
 def _check_cuda(text: str, seen: list[Gpu]) -> None:
@@ -107,15 +111,24 @@ def _torch_lacks_cuda() -> bool:
     return torch_version().endswith("+cpu")
 
 
-def _roomiest(seen: Sequence[Gpu]) -> Gpu:
-    """The most free memory; the lower index among equals."""
-    return max(seen, key=lambda gpu: (gpu.memory_free_bytes or 0, -gpu.index))
+def _roomiest(seen: Sequence[Gpu], starting: Sequence[str]) -> Gpu:
+    """The most free memory, shared with what is starting there; the lower index among equals."""
+
+    def room(gpu: Gpu) -> tuple[float, int, int]:
+        sharing = starting.count(_label(gpu))
+        return (gpu.memory_free_bytes or 0) / (1 + sharing), -sharing, -gpu.index
+
+    return max(seen, key=room)
 
 
 def _use(gpu: Gpu) -> Device:
     chosen = gpu.name_for_cuda or str(gpu.index)
     order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if gpu.pci_order else {}
-    return Device("cuda", {**order, "CUDA_VISIBLE_DEVICES": chosen}, f"cuda:{gpu.index}")
+    return Device("cuda", {**order, "CUDA_VISIBLE_DEVICES": chosen}, _label(gpu))
+
+
+def _label(gpu: Gpu) -> str:
+    return f"cuda:{gpu.index}"
 
 
 def _in_pci_order(environment: Mapping[str, str]) -> bool:

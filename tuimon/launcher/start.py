@@ -21,7 +21,7 @@ from tuimon.errors import TuimonError
 from tuimon.here import current_folder
 from tuimon.launcher.devices import Device, choose_device
 from tuimon.launcher.glance import lifecycle
-from tuimon.launcher.runs import LAST_CHECKPOINT
+from tuimon.launcher.runs import LAST_CHECKPOINT, list_runs
 from tuimon.launcher.spawn import PYTHON, supervise
 from tuimon.log.records import STEERING_FILE, Launched, Planned
 from tuimon.run_name import check_name
@@ -30,6 +30,8 @@ from tuimon.spec import MAY_CHANGE, SPEC_FILE, Spec, find_key, load_spec
 MODEL_COPY = "model.py"  # the user's own model file as it was when the run started; the run itself uses the file where it lies
 SCRIPT_COPY = "script.py"  # and likewise a training script
 _SCRIPT_RUNNER = "tuimon.monitor.script"
+
+_LATEST = 32  # runs to look at, in search of those that are starting
 
 
 def start(
@@ -61,7 +63,7 @@ def start(
     """
     if name is not None:
         check_name(name)
-    choice = choose_device(device or spec.training.device)
+    choice = choose_device(device or spec.training.device, starting=lambda: _starting(runs_dir))
     require_torch()
     current_folder()  # which the run takes over
     run = _make_folder(runs_dir, name, stem or spec.name)
@@ -147,7 +149,7 @@ def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = (
         )
     spec = load_spec(run / SPEC_FILE, settings)
     _check_same_run(run, settings)
-    choice = choose_device(device or spec.training.device)
+    choice = choose_device(device or spec.training.device, starting=lambda: _starting(run.parent))
     require_torch()
     with _only_one(run):
         spec = placed(spec, device, choice)
@@ -167,6 +169,12 @@ def placed(spec: Spec, device: str | None, choice: Device) -> Spec:
     asked = device or spec.training.device
     told = asked if asked == "auto" else choice.device
     return msgspec.structs.replace(spec, training=msgspec.structs.replace(spec.training, device=told))
+
+
+def _starting(runs_dir: Path) -> list[str]:
+    """The devices of runs that are only just starting, as when several are started in a row."""
+    lives = map(lifecycle, list_runs(runs_dir)[:_LATEST])
+    return [life.launched.device for life in lives if life.launched and life.status().state == "starting"]
 
 
 def _check_same_run(run: Path, settings: Sequence[str]) -> None:
