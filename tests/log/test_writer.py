@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,6 +73,19 @@ def test_each_writer_has_its_own_file(tmp_path: Path) -> None:
     """Two writers of one process and one second do not share a file."""
     first, second = LogWriter(tmp_path, "run"), LogWriter(tmp_path, "run")
     assert first.path != second.path
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not tell where an open file is")
+def test_a_folder_that_is_moved_is_followed(tmp_path: Path) -> None:
+    """Under its new name; one that is deleted is named as it was, and known to be gone."""
+    writer = LogWriter(tmp_path / "old", "run")
+    assert (writer.folder, writer.removed) == (tmp_path / "old", False)
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert (writer.folder, writer.removed) == (tmp_path / "new", False)
+    shutil.rmtree(tmp_path / "new")
+    assert (writer.folder, writer.removed) == (tmp_path / "old", True)
+    writer.close()
+    assert not writer.removed
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

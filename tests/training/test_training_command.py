@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -116,6 +117,29 @@ def test_a_signal_ends_a_paused_run(start: Start, tmp_path: Path):
         assert b'"applied"' in control.recv(65536)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 130
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not tell where an open file is")
+def test_checkpoints_follow_a_run_that_is_renamed(start: Start, tmp_path: Path):
+    """It goes on from the last one under its new name, and nothing is made under the old."""
+    process = start("digits-mlp", "--run-dir", "old", "device=cpu", "epochs=100000")
+    wait_for("epoch 1 ", process, tmp_path)
+    (tmp_path / "old").rename(tmp_path / "new")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 130
+    ended = read_run(tmp_path / "new").ended
+    assert ended is not None
+    assert checkpoint.load(tmp_path / "new" / "checkpoints" / "last.pt")["step"] == ended.step
+    assert not (tmp_path / "old").exists()
+
+
+def test_a_run_whose_folder_is_deleted_stops(start: Start, tmp_path: Path):
+    """Nobody could see or stop it any more, and nothing of it would be kept."""
+    process = start("digits-mlp", "--run-dir", "run", "device=cpu", "epochs=100000")
+    wait_for("epoch 1 ", process, tmp_path)
+    shutil.rmtree(tmp_path / "run")
+    assert process.wait(30) == 130
+    assert "folder was removed" in said(tmp_path) and not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

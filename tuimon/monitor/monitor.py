@@ -133,7 +133,6 @@ class Monitor:
     def __init__(
         self, model: nn.Module, optimizer: Optimizer, run_dir: Path, settings: Mapping[str, float], budget: float
     ) -> None:
-        self.run_dir = run_dir
         self.levers = Levers(describe.processes_together)
         self._model, self._optimizer = model, optimizer
         self._writer = LogWriter(run_dir, "run", HOLD_S, scalar_tag)
@@ -147,6 +146,16 @@ class Monitor:
         self._started: RunStarted | None = None
         self._stop_requested = False
         self._cooperative = False
+
+    @property
+    def run_dir(self) -> Path:
+        """The run's folder, also after somebody has moved it."""
+        return self._writer.folder
+
+    @property
+    def log_removed(self) -> bool:
+        """Whether somebody has deleted the run's log: nobody can find the run any more."""
+        return self._writer.removed
 
     @property
     def step(self) -> int:
