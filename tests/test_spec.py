@@ -108,6 +108,7 @@ def test_short_names_and_ends_of_keys_are_found(name: str, key: str):
         ("model.options.=1", "model.options.: no such key; did you mean options?"),
         ("name=3", "name: could be " + " or ".join(NAMED) + "; write the whole key"),
         ("lr", "'lr': must be key=value, such as lr=0.01"),
+        ("=3", "'=3': must be key=value, such as lr=0.01"),
         ("lr=-1", "optimizer.lr = -1: must be a number above 0 and at most 1000"),
         ("lr=fast", "optimizer.lr = 'fast': must be a number above 0 and at most 1000"),
         ("lr=nan", "optimizer.lr = nan: must be a number above 0 and at most 1000"),
@@ -349,6 +350,14 @@ def test_a_preset_that_there_is_not_is_named(tmp_path: Path):
     path.write_text('preset = "other.toml"\n')
     with pytest.raises(TuimonError, match=r"preset = 'other.toml': no preset is called so; `tuimon presets` lists them"):
         load_spec(path)
+
+
+def test_a_folder_that_holds_no_spec_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """One of data called like the beginning of a preset, say: the preset may have been meant."""
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TuimonError, match=r"digits: no preset and no folder with spec.toml is called so; did you mean digits-"):
+        load_spec("digits")
 
 
 @pytest.mark.parametrize("source", ["~nosuchuser/x.toml", "~nosuchuser"])

@@ -230,7 +230,7 @@ def with_overrides(spec: Spec, overrides: Sequence[str]) -> Spec:
     data, keys = spec.to_dict(), []
     for override in overrides:
         name, separator, text = override.partition("=")
-        if not separator:
+        if not separator or not name.strip():
             raise TuimonError(f"{override!r}: must be key=value, such as lr=0.01")
         keys.append(find_key(name.strip()))
         if keys[-1] == "preset":
@@ -262,10 +262,10 @@ def _find_source(source: str | Path) -> tuple[Path, str]:
     if str(source) in known:
         return known[str(source)], str(source)
     path = Path(os.path.expanduser(source))
-    path = path / SPEC_FILE if path.is_dir() else path
+    what, path = (f"folder with {SPEC_FILE}", path / SPEC_FILE) if path.is_dir() else ("file", path)
     if not path.is_file():
-        nearest = did_you_mean(path.stem, known)
-        raise TuimonError(f"{source}: no preset and no file is called so{nearest or '; `tuimon presets` lists them'}")
+        nearest = did_you_mean(Path(source).stem, known) or "; `tuimon presets` lists them"
+        raise TuimonError(f"{source}: no preset and no {what} is called so{nearest}")
     if path.suffix == ".py":
         raise TuimonError(
             f"{source}: a Python file, not a spec",
