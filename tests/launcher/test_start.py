@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import importlib.util
 import subprocess
 import sys
@@ -23,6 +24,9 @@ from tuimon.launcher.devices import Device, Gpu
 from tuimon.launcher.glance import lifecycle
 from tuimon.launcher.spawn import supervise
 from tuimon.launcher.start import resume_run, start, start_script
+from tuimon.log.records import CheckpointSaved, Ended, RunStarted
+from tuimon.log.writer import LogWriter
+from tuimon.process import this_process
 from tuimon.run_name import check_name
 from tuimon.spec import load_spec
 
@@ -215,6 +219,27 @@ def test_a_run_that_has_ended_is_resumed_where_it_was_started(
     assert handed_over[0]["command"][-6:] == words
     assert handed_over[0]["details"]["spec"]["training"]["epochs"] == 9
     assert handed_over[0]["cwd"] == tmp_path
+
+
+def test_a_run_that_has_nothing_left_to_train_is_not_resumed(tmp_path: Path, handed_over: list[dict[str, Any]]) -> None:
+    """But for longer it is, and so is one whose last checkpoint is not of its end."""
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.pt").touch()
+    (tmp_path / "spec.toml").write_text(SPEC.to_toml())
+    with contextlib.closing(LogWriter(tmp_path, "run")) as log:
+        log.event(RunStarted(name="a", process=this_process(), total_steps=30, steps_per_epoch=10))
+        log.scalars(30, {"throughput": 1.0})
+        log.event(CheckpointSaved(20, "checkpoints/last.pt", "last"))
+        log.event(CheckpointSaved(30, "checkpoints/step-30.pt", "asked"))
+        log.event(Ended("finished"))
+        resume_run(tmp_path)
+        log.event(CheckpointSaved(30, "checkpoints/last.pt", "last"))
+    for settings in ((), ("epochs=3",)):
+        with pytest.raises(TuimonError, match="it has trained 30 steps already"):
+            resume_run(tmp_path, settings=settings)
+    resume_run(tmp_path, settings=["epochs=4"])
+    resume_run(tmp_path, settings=["steps=31"])
+    assert len(handed_over) == 3
 
 
 def test_starting_imports_no_torch(tmp_path: Path) -> None:

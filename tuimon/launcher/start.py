@@ -18,12 +18,13 @@ from pathlib import Path
 import msgspec
 
 from tuimon.errors import TuimonError
+from tuimon.format import count
 from tuimon.here import current_folder
 from tuimon.launcher.devices import Device, choose_device
-from tuimon.launcher.glance import lifecycle
+from tuimon.launcher.glance import glance, lifecycle
 from tuimon.launcher.runs import LAST_CHECKPOINT, list_runs
 from tuimon.launcher.spawn import PYTHON, supervise
-from tuimon.log.records import STEERING_FILE, Launched, Planned
+from tuimon.log.records import STEERING_FILE, CheckpointSaved, Launched, Planned
 from tuimon.run_name import check_name
 from tuimon.spec import MAY_CHANGE, SPEC_FILE, Spec, find_key, load_spec
 
@@ -138,7 +139,8 @@ def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = (
         settings: `key=value` texts that change its spec, of those keys that may change.
 
     Raises:
-        TuimonError: it still runs, there is nothing to go on from, or a setting would make it another run.
+        TuimonError: it still runs, there is nothing to go on from, it has nothing left to train, or a setting would make it
+            another run.
     """
     if not (run / SPEC_FILE).is_file():
         hint = "Only runs of presets and spec files can be resumed; a script goes on in its own way, if it has one."
@@ -149,6 +151,7 @@ def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = (
         )
     spec = load_spec(run / SPEC_FILE, settings)
     _check_same_run(run, settings)
+    _check_unfinished(run, spec)
     choice = choose_device(device or spec.training.device, starting=lambda: _starting(run.parent))
     require_torch()
     with _only_one(run):
@@ -183,6 +186,18 @@ def _check_same_run(run: Path, settings: Sequence[str]) -> None:
         may = ", ".join(key.rpartition(".")[2] for key in MAY_CHANGE)
         hint = f"What may change is {may}; for all else start a new run: tuimon run {run / SPEC_FILE} {wrong}"
         raise TuimonError(f"Cannot resume {run.name} with {wrong}: it would be another run.", hint)
+
+
+def _check_unfinished(run: Path, spec: Spec) -> None:
+    """A run that is at its end would import torch for nothing, and leave one more attempt in its log."""
+    log = glance(run, places=0)
+    an_epoch = log.started.steps_per_epoch if log.started else None
+    total = spec.training.steps or spec.training.epochs * (an_epoch or 0)
+    checkpoints = [record.event for record in log.events if isinstance(record.event, CheckpointSaved)]
+    saved = max((checkpoint.step for checkpoint in checkpoints if checkpoint.reason == "last"), default=0)
+    if 0 < total <= saved:
+        hint = f"Train it for longer: tuimon resume {run.name} {'steps' if spec.training.steps else 'epochs'}=…"
+        raise TuimonError(f"Nothing is left to train of {run.name}: it has trained {count(saved)} steps already.", hint)
 
 
 def _launch(run: Path, spec: Spec, choice: Device, *more: str, cwd: Path | None = None) -> Path:
