@@ -62,8 +62,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = build_parser()
     end = _end_of_script(arguments)
     options, extra = parser.parse_known_args(arguments[:end])
-    if extra and (not hasattr(options, "settings") or any(word.startswith("-") for word in extra)):
-        parser.error(f"unknown: {' '.join(extra)}")
+    takes_settings = hasattr(options, "settings")
+    if extra and (not takes_settings or any(word.startswith("-") for word in extra)):
+        hint = "; a setting is written key=value, without dashes" if takes_settings else ""
+        parser.error(f"unknown: {' '.join(extra)}{hint}")
     if extra:
         options.settings += extra
     if end is not None:

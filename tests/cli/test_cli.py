@@ -273,6 +273,7 @@ def test_presets_are_listed() -> None:
         (["ls", "--nope"], 2, "unknown: --nope"),
         (["ls", "extra"], 2, "unknown: extra"),
         (["run", "digits-mlp", "--nope"], 2, "unknown: --nope"),
+        (["run", "digits-mlp", "--lr", "0.1"], 2, "unknown: --lr 0.1; a setting is written key=value, without dashes"),
     ],
 )
 def test_an_error_is_a_line_and_an_exit_code(
