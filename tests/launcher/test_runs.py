@@ -114,7 +114,13 @@ def test_a_folder_that_may_not_be_looked_into_is_told(folder: Path, monkeypatch:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(os, "scandir", refuse)
-    for look in (lambda: check_runs_dir(folder), lambda: find_run("mlp", folder), lambda: find_run("latest", folder)):
+    looks = (
+        lambda: check_runs_dir(folder),
+        lambda: find_run("mlp", folder),
+        lambda: find_run("latest", folder),
+        lambda: find_run("empty", folder),
+    )
+    for look in looks:
         with pytest.raises(TuimonError, match=r"Cannot look into .*: Permission denied"):
             look()
 

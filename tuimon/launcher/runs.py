@@ -74,6 +74,7 @@ def find_run(text: str, directory: Path) -> Path:
     begin_so = any(run.name.startswith(text) for run in runs)  # beside a folder of data called `digits`, say
     for candidate in (named,) if begin_so else (named, path):
         if candidate.is_dir():
+            check_runs_dir(candidate)
             raise _without_log(candidate)
     return _by_prefix(text, runs, directory)
 
