@@ -77,15 +77,14 @@ def test_each_writer_has_its_own_file(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not tell where an open file is")
 def test_a_folder_that_is_moved_is_followed(tmp_path: Path) -> None:
-    """Under its new name; one that is deleted is named as it was, and known to be gone."""
+    """Under its new name; one that is deleted is named as it was."""
     writer = LogWriter(tmp_path / "old", "run")
-    assert (writer.folder, writer.removed) == (tmp_path / "old", False)
+    assert writer.folder == tmp_path / "old"
     (tmp_path / "old").rename(tmp_path / "new")
-    assert (writer.folder, writer.removed) == (tmp_path / "new", False)
+    assert writer.folder == tmp_path / "new"
     shutil.rmtree(tmp_path / "new")
-    assert (writer.folder, writer.removed) == (tmp_path / "old", True)
+    assert writer.folder == tmp_path / "old"
     writer.close()
-    assert not writer.removed
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

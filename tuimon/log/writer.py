@@ -100,14 +100,6 @@ class LogWriter:
                 return moved.parent if moved.exists() else self.path.parent
         return self.path.parent
 
-    @property
-    def removed(self) -> bool:
-        """Whether somebody has deleted the file, so that nobody will ever read what is still written."""
-        try:
-            return os.fstat(self._fd).st_nlink == 0 and not self.path.exists()  # some file systems count no links at all
-        except OSError:  # closed; or a file server that does not answer, which proves nothing
-            return False
-
     def scalars(self, step: int, values: Mapping[str, float], wall_time: float | None = None) -> None:
         """Writes scalars of a step as one record, of this moment if no other is given; `values` must not change any more.
 

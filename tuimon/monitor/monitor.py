@@ -153,11 +153,6 @@ class Monitor:
         return self._writer.folder
 
     @property
-    def log_removed(self) -> bool:
-        """Whether somebody has deleted the run's log: nobody can find the run any more."""
-        return self._writer.removed
-
-    @property
     def step(self) -> int:
         """Optimizer steps that are complete."""
         return self._steps.done

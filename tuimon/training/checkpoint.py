@@ -29,7 +29,7 @@ def save(path: Path, content: dict[str, Any]) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(exist_ok=True)  # within the run's folder, which is not made anew where somebody has removed it
+        path.parent.mkdir(parents=True, exist_ok=True)  # also where somebody has removed the run's folder: no training is lost
         with open(temporary, "wb") as file:
             torch.save(content | {"format": FORMAT}, file)
             file.flush()

@@ -117,10 +117,6 @@ class Trainer:
         with self.monitor:
             with memory_explained(self.spec):
                 self._train()
-            if self.monitor.log_removed:
-                text = "the run's folder was removed: nobody can see or stop the run any more, so it stops by itself"
-                self.monitor.notice(text, "warning")  # for whoever has the log open already
-                say(text)
             self.how = "finished" if self.step >= self.total_steps or self._stopped_early else "stopped"
             self.monitor.close(self.how)
         say(f"{self.how} at step {self.step}: {self.step - first} steps in {time.monotonic() - started:.1f} s")
@@ -136,7 +132,7 @@ class Trainer:
 
     def _over(self) -> bool:
         done = self.step >= self.total_steps or self._stopped_early
-        return done or self._asked_to_stop or self._signals.asked or self.monitor.stop_requested or self.monitor.log_removed
+        return done or self._asked_to_stop or self._signals.asked or self.monitor.stop_requested
 
     def _rest_of_epoch(self) -> Iterator[Split]:
         epoch, position = divmod(self.step, self.steps_per_epoch)
