@@ -186,8 +186,8 @@ def test_a_model_file_named_in_a_file_is_relative_to_that_file(tmp_path: Path):
         ("[optimizr]\nlr = 1\n", ": optimizr: no such section; did you mean optimizer?"),
         ("[modle]\nname = 'mlp'\n", ": modle: no such section; did you mean model?"),
         ("[zzz]\n", ": zzz: no such section; there are data, model, optimizer,"),
-        ("lr = 0.1\n", ": lr: stands in no section; write lr = … in [optimizer]"),
-        ("'optimizer.lr' = 0.1\n", ": optimizer.lr: stands in no section; write lr = … in [optimizer]"),
+        ("lr = 0.1\n", ": lr: is in no section; write lr = … in [optimizer]"),
+        ("'optimizer.lr' = 0.1\n", ": optimizer.lr: is in no section; write lr = … in [optimizer]"),
         ("[optimizer]\nepochs = 3\n", ": optimizer.epochs: no such key; did you mean training.epochs?"),
         ("[optimizer]\nlearning_rate = 1\n", ": optimizer.learning_rate: no such key; did you mean optimizer.lr?"),
         ("optimizer = 3\n", ": optimizer = 3: must be a section, [optimizer]"),
@@ -219,7 +219,7 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path):
 
 def test_what_is_neither_preset_nor_file_names_the_nearest_preset():
     """Else where they are listed."""
-    with pytest.raises(TuimonError, match=r"^digits-mpl: no preset and no file is called so; did you mean digits-mlp\?$"):
+    with pytest.raises(TuimonError, match=r"^digits-mpl: no preset or file has this name; did you mean digits-mlp\?$"):
         load_spec("digits-mpl")
     with pytest.raises(TuimonError, match=r"; `tuimon presets` lists them$"):
         load_spec("/nowhere/zzz.toml")
@@ -345,10 +345,10 @@ def test_a_preset_that_there_is_not_is_named(tmp_path: Path):
     """Rather than trained without."""
     path = tmp_path / "mine.toml"
     path.write_text('preset = "digits-cn"\n[training]\nepochs = 2\n')
-    with pytest.raises(TuimonError, match=r"preset = 'digits-cn': no preset is called so; did you mean digits-cnn"):
+    with pytest.raises(TuimonError, match=r"preset = 'digits-cn': no preset has this name; did you mean digits-cnn"):
         load_spec(path)
     path.write_text('preset = "other.toml"\n')
-    with pytest.raises(TuimonError, match=r"preset = 'other.toml': no preset is called so; `tuimon presets` lists them"):
+    with pytest.raises(TuimonError, match=r"preset = 'other.toml': no preset has this name; `tuimon presets` lists them"):
         load_spec(path)
 
 
@@ -363,7 +363,7 @@ def test_a_folder_that_holds_no_spec_is_told(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize("source", ["~nosuchuser/x.toml", "~nosuchuser"])
 def test_a_home_that_there_is_not_is_no_file(source: str):
     """The tilde of a user whom the machine does not know."""
-    with pytest.raises(TuimonError, match="no preset and no file is called so"):
+    with pytest.raises(TuimonError, match="no preset or file has this name"):
         load_spec(source)
     with pytest.raises(TuimonError, match="no file"):
         load_spec("digits-mlp", ["model.name=~nosuchuser/y.py"])

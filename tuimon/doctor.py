@@ -139,7 +139,7 @@ def _ask_driver() -> Check:
 
 def _terminal() -> Check:
     if not sys.stdout.isatty():
-        return Check("terminal", "ok", "output is no terminal: runs are printed, not drawn")
+        return Check("terminal", "ok", "output is not a terminal: runs are printed, not drawn")
     size, term = shutil.get_terminal_size(), os.environ.get("TERM", "")
     told = f"{size.columns}×{size.lines}, TERM={term or 'not set'}, {_colours()}"
     if term in ("", "dumb"):

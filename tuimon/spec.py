@@ -265,7 +265,7 @@ def _find_source(source: str | Path) -> tuple[Path, str]:
     what, path = (f"folder with {SPEC_FILE}", path / SPEC_FILE) if path.is_dir() else ("file", path)
     if not path.is_file():
         nearest = did_you_mean(Path(source).stem, known) or "; `tuimon presets` lists them"
-        raise TuimonError(f"{source}: no preset and no {what} is called so{nearest}")
+        raise TuimonError(f"{source}: no preset or {what} has this name{nearest}")
     if path.suffix == ".py":
         raise TuimonError(
             f"{source}: a Python file, not a spec",
@@ -281,7 +281,7 @@ def _with_preset(data: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(name, str) or name not in known:
         if name and not all(section in data for section in _SECTIONS):
             nearest = did_you_mean(str(name), known) or "; `tuimon presets` lists them"
-            raise TuimonError(f"preset = {name!r}: no preset is called so{nearest}")
+            raise TuimonError(f"preset = {name!r}: no preset has this name{nearest}")
         return data
     base = read_toml(known[name])
     return base | {key: _over(base.get(key), value) for key, value in data.items()}
@@ -314,7 +314,7 @@ def _checked(key: str, value: Any) -> Any:
 def _misplaced(key: str) -> NoReturn:
     """Of a file, a value that stands in no section."""
     section, _, name = find_key(key).rpartition(".")
-    raise TuimonError(f"{key}: stands in no section; write {name} = … in [{section}]")
+    raise TuimonError(f"{key}: is in no section; write {name} = … in [{section}]")
 
 
 def _no_such_key(key: str) -> NoReturn:

@@ -81,5 +81,5 @@ def test_settings_that_change_nothing_are_an_error(runs: Runs, sources: list[str
     """Where all are runs, or nothing else is named."""
     runs.start("a", "--steps", "20")
     done = compared(runs, *sources)
-    assert done.returncode == 1 and "Nothing is to be started that lr=3" in done.stderr
+    assert done.returncode == 1 and "There is nothing to apply lr=3" in done.stderr
     assert [run.name for run in runs.folder.iterdir()] == ["a"]

@@ -60,7 +60,7 @@ def test_a_symlink_a_file_and_a_foreign_folder_are_not_used(runtime_dir: Path, m
     folders = [runtime_dir / "link", runtime_dir / "file"]
     with pytest.raises(TuimonError) as caught:
         sockets.listen(folders)
-    assert "link is a symlink" in str(caught.value) and "file is no folder" in str(caught.value)
+    assert "link is a symlink" in str(caught.value) and "file is not a folder" in str(caught.value)
     assert "Set XDG_RUNTIME_DIR" in str(caught.value)
     own = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: own + 1)

@@ -146,7 +146,7 @@ def test_a_run_whose_folder_is_deleted_trains_on(start: Start, tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["digits-mpl"], "tuimon: digits-mpl: no preset and no file is called so; did you mean digits-mlp?\n"),
+        (["digits-mpl"], "tuimon: digits-mpl: no preset or file has this name; did you mean digits-mlp?\n"),
         (["digits-mlp", "lr=-1"], "tuimon: optimizer.lr = -1: must be a number above 0 and at most 1000\n"),
         (["digits-mlp", "--run-dir", "file/run"], "tuimon: Cannot write the run's spec into file/run: Not a directory\n"),
         (

@@ -35,8 +35,8 @@ def compare(options: argparse.Namespace) -> int:
     sources = [word for word in options.sources if "=" not in word]
     found = [_found(source, settings, directory) for source in sources]  # all of them, before anything starts
     if settings and all(isinstance(one, Path) for one in found):
-        hint = "They are for presets and .toml files, which are started; runs are opened as they are."
-        raise TuimonError(f"Nothing is to be started that {' '.join(settings)} would change.", hint)
+        hint = "Settings are for presets and .toml files, which are started; runs are opened as they are."
+        raise TuimonError(f"There is nothing to apply {' '.join(settings)} to: no preset or .toml file is named.", hint)
     started = (one if isinstance(one, Path) else start(one, runs_dir=directory, device=options.device) for one in found)
     runs = list(dict.fromkeys(started))  # one that is named twice is compared once
     if options.headless or options.json or not (sys.stdin.isatty() and sys.stdout.isatty()):

@@ -37,7 +37,7 @@ def stop_by_signal(life: Lifecycle, now: bool = False, grace_s: float = _GRACE_S
         _signal(process, number)
         if _gone(process, patience_s):
             return f"stopped process {process.pid} ({number.name})"
-    raise TuimonError(f"Process {process.pid} does not end, not even by SIGKILL: it waits for the kernel or a driver.")
+    raise TuimonError(f"Process {process.pid} does not end, even with SIGKILL: it is waiting for the kernel or a driver.")
 
 
 def _training_process(life: Lifecycle) -> Process:

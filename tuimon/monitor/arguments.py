@@ -24,11 +24,11 @@ def check(model: object, optimizer: object, config: object, settings: Mapping[st
     """Raises TuimonError for what cannot be watched, kept or started with."""
     if not isinstance(model, nn.Module):
         raise TuimonError(
-            f"Cannot watch a {type(model).__name__}: no torch.nn.Module.", "It is tuimon.watch(model, optimizer)."
+            f"Cannot watch a {type(model).__name__}: it is not a torch.nn.Module.", "It is tuimon.watch(model, optimizer)."
         )
     if not hasattr(optimizer, _HOOKS):
         hint = "It is tuimon.watch(model, optimizer); each of several optimizers is watched by a call of its own."
-        raise TuimonError(f"Cannot watch a {type(optimizer).__name__}: no optimizer of torch.", hint)
+        raise TuimonError(f"Cannot watch a {type(optimizer).__name__}: it is not a torch optimizer.", hint)
     if config is not None and not isinstance(config, Mapping) and not hasattr(config, "__dict__"):
         raise TuimonError(f"Cannot keep a {type(config).__name__} as the run's config.", "Give a dictionary.")
     if not isinstance(budget, int | float) or not budget >= 0:

@@ -63,7 +63,7 @@ def prepare_folder(folder: Path) -> Path:
         _make(folder)
     found = os.lstat(folder)
     if not stat.S_ISDIR(found.st_mode):
-        raise TuimonError(f"{folder} is {'a symlink' if stat.S_ISLNK(found.st_mode) else 'no folder'}")
+        raise TuimonError(f"{folder} is {'a symlink' if stat.S_ISLNK(found.st_mode) else 'not a folder'}")
     if found.st_uid != os.getuid():
         raise TuimonError(f"{folder} belongs to another user (uid {found.st_uid})")
     if stat.S_IMODE(found.st_mode) != 0o700:

@@ -184,7 +184,7 @@ def test_cifar_is_read_from_its_folder_or_its_archive(tmp_path: Path, folder: st
 def test_a_damaged_cifar_batch_is_told():
     """With the record."""
     content = cifar_batch(3, 0)[2]
-    with pytest.raises(TuimonError, match=r"b.bin: not a CIFAR-10 batch: 9218 bytes are no whole number of records of 3073"):
+    with pytest.raises(TuimonError, match=r"b.bin: not a CIFAR-10 batch: 9218 bytes are not a whole number of records of 3073"):
         read_cifar_records(content[:-1], "b.bin")
     with pytest.raises(TuimonError, match=r"b.bin: not a CIFAR-10 batch: record 2 has label 255"):
         read_cifar_records(content[:3073] + b"\xff" + content[3074:], "b.bin")

@@ -56,7 +56,7 @@ def _varying(deviations: Tensor, names: tuple[str, ...]) -> Line:
         return Line("inputs", "fail", number, "Every example is the same: there is nothing to learn from.")
     named = f": {listed(names[i] for i in constant)}" if constant and len(names) == len(deviations) else ""
     verdict = judge(len(constant) / len(deviations), 0.5, 1.1)
-    return line("inputs", verdict, number, f"Most inputs never change{named}; are they read rightly?", "all finite")
+    return line("inputs", verdict, number, f"Most inputs never change{named}; are they read correctly?", "all finite")
 
 
 def _mean(values: Tensor) -> Line:

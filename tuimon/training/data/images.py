@@ -99,7 +99,7 @@ def read_cifar_records(content: bytes, name: str) -> tuple[Bytes, Bytes]:
         TuimonError: it is no such file.
     """
     if not content or len(content) % 3073:
-        raise TuimonError(f"{name}: not a CIFAR-10 batch: {len(content)} bytes are no whole number of records of 3073")
+        raise TuimonError(f"{name}: not a CIFAR-10 batch: {len(content)} bytes are not a whole number of records of 3073")
     records = np.frombuffer(content, np.uint8).reshape(-1, 3073)
     wrong = np.flatnonzero(records[:, 0] > 9)
     if len(wrong):

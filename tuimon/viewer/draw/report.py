@@ -49,7 +49,7 @@ def total_row(lines: Sequence[Line]) -> Row:
     """What the whole report comes to."""
     counts = {verdict: sum(line.verdict == verdict for line in lines) for verdict in ("pass", "warn", "fail")}
     told = {
-        "pass": "Nothing stands against training.",
+        "pass": "Nothing stands in the way of training.",
         "warn": "Worth a look before training.",
         "fail": "Mend what fails first.",
     }
