@@ -35,7 +35,7 @@ bench: $(VENV)/.bench  ## what watching costs: each benchmark prints what it mea
 bench-presets: $(VENV)/.dev  ## trains every preset and writes models/presets/RESULTS.md; about a quarter of an hour
 	$(BIN)/python tests/benchmarks/bench_presets.py
 
-screenshots: $(VENV)/.dev  ## the pictures of the README, from a real run
+screenshots: $(VENV)/.screenshots  ## the pictures of the README, from a real run
 	$(BIN)/python screenshots/make_screenshots.py
 
 clean:  ## remove the virtual environment and all caches; runs are kept
