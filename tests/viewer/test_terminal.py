@@ -22,6 +22,8 @@ from textual.app import App
 from textual.widgets import Static
 from tuimon.viewer import terminal
 
+terminal._GRACE_S = 60.0  # for the app to end by itself, however slow the machine
+
 class Small(App):
     def compose(self):
         yield Static("ready")
