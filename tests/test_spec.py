@@ -356,7 +356,7 @@ def test_a_folder_that_holds_no_spec_is_told(tmp_path: Path, monkeypatch: pytest
     """One of data called like the beginning of a preset, say: the preset may have been meant."""
     (tmp_path / "digits").mkdir()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TuimonError, match=r"digits: no preset and no folder with spec.toml is called so; did you mean digits-"):
+    with pytest.raises(TuimonError, match=r"digits: no preset or folder with spec.toml has this name; did you mean digits-"):
         load_spec("digits")
 
 
