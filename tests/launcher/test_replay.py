@@ -15,6 +15,7 @@ from tuimon.launcher.client import send
 from tuimon.launcher.commands import parse_setting
 from tuimon.launcher.glance import glance, lifecycle
 from tuimon.launcher.replay import replay, steering_of
+from tuimon.launcher.resume import resume_run
 from tuimon.launcher.start import start, start_script
 from tuimon.log.batch import Batch, EventRecord
 from tuimon.log.reader import read_run
@@ -135,8 +136,6 @@ def test_a_run_of_unknown_origin_cannot_be_replayed(runs: Runs) -> None:
 
 def test_a_resumed_replay_goes_on_with_what_is_left(runs: Runs) -> None:
     """What came before the checkpoint is in the checkpoint, and is not done again."""
-    from tuimon.launcher.start import resume_run
-
     plan = [Planned(step, Command("lr_scale", "set", value)) for step, value in ((100, 0.5), (1000, 0.25), (2500, 0.125))]
     spec = load_spec("digits-softmax", ["steps=2000"])
     run = start(spec, runs_dir=runs.folder, device="cpu", steering=plan)

@@ -22,8 +22,9 @@ from tuimon.launcher.client import send
 from tuimon.launcher.commands import parse_setting
 from tuimon.launcher.devices import Device, Gpu
 from tuimon.launcher.glance import lifecycle
+from tuimon.launcher.resume import resume_run
 from tuimon.launcher.spawn import supervise
-from tuimon.launcher.start import resume_run, start, start_script
+from tuimon.launcher.start import start, start_script
 from tuimon.log.records import CheckpointSaved, Ended, RunStarted
 from tuimon.log.writer import LogWriter
 from tuimon.process import this_process

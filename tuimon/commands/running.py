@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
 
 def resume(options: argparse.Namespace) -> int:
     """Goes on with a run that has ended, and watches it."""
-    from tuimon.launcher.start import resume_run
+    from tuimon.launcher.resume import resume_run
 
     started = resume_run(find_run(options.run, runs_dir(options.runs_dir)), options.device, options.settings)
     return _watch_own(options, started)

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tuimon.errors import TuimonError
-from tuimon.launcher.start import SCRIPT_COPY, cwd_of, script_of, start, start_script
+from tuimon.launcher.resume import cwd_of
+from tuimon.launcher.start import SCRIPT_COPY, script_of, start, start_script
 from tuimon.log.reader import read_run
 from tuimon.log.records import BY_SPEC, Applied, Command, Planned, RunStarted
 from tuimon.log.store import Store
