@@ -45,6 +45,19 @@ monitor.close()
 print("trained", monitor.step)
 """
 
+ON_THE_SOCKET = """
+import json, socket, sys
+wishes = {"want": "log", "file": sys.argv[2], "from": 0}, {"want": "control"}
+peers = []
+for wish in wishes:
+    peers.append(socket.socket(socket.AF_UNIX))
+    peers[-1].connect(sys.argv[1])
+    peers[-1].sendall(json.dumps(wish).encode() + b"\\n")
+peers[1].sendall(b'{"lever":"l1","op":"off","id":"a"}\\n' * 1000 + b'{"lever":"lr_sc')
+while True:
+    print(len(peers[0].recv(1000)), flush=True)
+"""
+
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
@@ -100,6 +113,28 @@ def test_a_viewer_killed_at_random_moments_leaves_the_run_untouched(runs: Runs) 
     step = read_run(run).step
     wait_until(lambda: read_run(run).step > step, SLOW_S, "the run trains on")
     assert lifecycle(run).status().state == "running" and is_consecutive(read_run(run))
+
+
+def test_a_viewer_killed_on_the_runs_socket_leaves_the_run_untouched(runs: Runs) -> None:
+    """One that follows the log, has commands under way and has begun another: the next one is served as ever."""
+    run = long_run(runs, "served")
+    started = lifecycle(run).started
+    assert started
+    (log,) = run.glob("events.out.tfevents.*.run")
+    rng = random.Random(0)
+    for _ in range(4):
+        command = [sys.executable, "-c", ON_THE_SOCKET, started.socket, log.name]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as viewer:
+            assert viewer.stdout and int(viewer.stdout.readline()) > 0
+            time.sleep(rng.uniform(0, 0.2))
+            viewer.kill()
+    client = Client(started.socket)
+    answer = client.send(Command("lr_scale", "multiply", 0.5, id="next"))
+    client.close()
+    assert isinstance(answer, Applied)
+    step = read_run(run).step
+    wait_until(lambda: read_run(run).step > step, SLOW_S, "the run trains on")
+    assert is_alive(started.process) and is_consecutive(read_run(run))
 
 
 def test_training_goes_on_while_the_disk_is_full(tmp_path: Path) -> None:
