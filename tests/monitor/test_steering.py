@@ -115,6 +115,22 @@ def test_penalties_are_the_gradients_of_the_penalized_loss(start: Start) -> None
     torch.testing.assert_close(watched.bias, plain.bias)
 
 
+def test_penalties_make_weights_small_also_where_the_loss_is_maximized(start: Start) -> None:
+    """l2 is the weight decay of plain SGD, in a group that goes up as in one that goes down."""
+    plain = nn.Sequential(nn.Linear(8, 4), nn.Linear(4, 4))
+    watched = copy.deepcopy(plain)
+
+    def groups(model: nn.Sequential) -> list[dict[str, Any]]:
+        return [{"params": model[0].parameters(), "maximize": True}, {"params": model[1].parameters()}]
+
+    training = start(watched, torch.optim.SGD(groups(watched), lr=0.1), settings={"l2": 0.02})
+    training.step()
+    plain(training.inputs).square().mean().backward()
+    torch.optim.SGD(groups(plain), lr=0.1, weight_decay=0.02).step()
+    for a, b in zip(watched.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
 def test_clipping_equals_pytorchs_own(start: Start) -> None:
     """The clip lever does what `clip_grad_norm_` does."""
     plain = nn.Linear(8, 4)

@@ -85,14 +85,17 @@ class StepScope:
     def change_gradients(self) -> None:
         """Adds the penalties' gradients, then clips. Shared parameters count once, those without a gradient not at all.
 
-        Sparse gradients are clipped with the others but not penalized: a penalty would make them dense. Penalties that fail,
-        for want of memory say, leave the clipping in force.
+        Sparse gradients are clipped with the others but not penalized: a penalty would make them dense. Where a group
+        maximizes, penalties are taken off, as its weight decay is. If they fail, for want of memory say, clipping is in force.
         """
         parameters = [p for p in _unique(self.optimizer) if p.grad is not None]
         scale = getattr(self.optimizer, "grad_scale", None)
         try:
             if self.l1 or self.l2:
-                _penalize([p for p in parameters if not _is_sparse(p)], self.l1, self.l2, scale)
+                maximized = {p for group in self.optimizer.param_groups if group.get("maximize") for p in group["params"]}
+                for sign in (1, -1):
+                    own = [p for p in parameters if (p in maximized) == (sign < 0) and not _is_sparse(p)]
+                    _penalize(own, sign * self.l1, sign * self.l2, scale)
         finally:
             if min(self.clip_norm, self.clip_value) < math.inf:
                 self._clip([_dense_values(p) for p in parameters], 1.0 if scale is None else scale)
