@@ -174,6 +174,18 @@ async def test_many_overlaid_runs_leave_room_for_their_curves(runs_dir: Path, ma
         await seen(pilot, "run-29")
 
 
+async def test_a_key_pressed_before_the_list_is_there_is_not_typed(runs_dir: Path, make_run: Any) -> None:
+    """Not into the filter, which nobody sees then."""
+    make_run("one")
+    async with TuimonApp(runs_dir).run_test(size=(80, 24)) as pilot:
+        home = pilot.app.screen
+        assert not home.query(RunList)
+        await pilot.press("t")
+        await until(pilot, lambda: home.query(RunList))
+        await seen(pilot, "by name")
+        assert not home.query_one(Input).value and home.focused is home.query_one(RunList)
+
+
 async def test_the_list_follows_the_folder(runs_dir: Path, make_run: Any) -> None:
     """Runs come and go without a key being pressed."""
     make_run("first")

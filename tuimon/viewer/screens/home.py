@@ -47,6 +47,7 @@ class HomeScreen(TuimonScreen):
 
     PLACE = "home"
     BINDINGS: ClassVar[list[BindingType]] = bindings("home")
+    AUTO_FOCUS = ""  # not the filter, which would take the keys pressed before the list is there
 
     class Scanned(Message):
         """The folder was looked through, in the worker."""
