@@ -130,8 +130,8 @@ async def test_overlaid_runs_of_one_name_are_told_apart(runs_dir: Path, make_run
     app.compare_first([ours, theirs])
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
-        await seen(pilot, "│┄ theirs/one")
-        await seen(pilot, "│─ one")
+        await seen(pilot, "│┄┄ theirs/one")
+        await seen(pilot, "│── one")
 
 
 async def test_overlaid_logs_with_other_names_show_their_loss(runs_dir: Path, make_run: Any, make_foreign: Any) -> None:

@@ -63,10 +63,8 @@ class FinalValues(RowList):
         name, store = list(self._stores.items())[index]
         tags = self._tags(width)
         room = self._name_width(width, tags)
-        row = [
-            Span(f"{stroke_of(index, self.ascii)} ", f"series-{index % SERIES_STYLES}"),
-            *fit([Span(shorten(name, room - 3, self.ascii))], room - 2),
-        ]
+        mark = Span(2 * stroke_of(index, self.ascii) + " ", f"series-{index % SERIES_STYLES}")
+        row = [mark, *fit([Span(shorten(name, room - 4, self.ascii))], room - 3)]
         return [*row, Span(format.count(store.step).rjust(9)), *(self._cell(store, tag) for tag in tags)]
 
     def _cell(self, store: Store, tag: str) -> Span:
