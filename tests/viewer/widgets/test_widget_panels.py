@@ -340,6 +340,19 @@ def test_an_answer_is_told_as_the_events_tell_it(answer, words):
     assert answer_text(answer, ascii=True) == words.replace("→", "->")
 
 
+async def test_a_finding_tells_its_step_once(make_run, show):
+    """Where its words do not say it, before them."""
+    run = make_run()
+    async with show(panel := FindingsPanel(), 60, 8) as shown:
+        run.writer.event(Finding(8820, "non-finite-loss", "loss is nan since step 8820: restart", severity="error"), 9000)
+        run.writer.event(Finding(8820, "over", "over-fits"), 9000)
+        panel.update_from(run.read())
+        assert [line.rstrip() for line in shown.lines()[:2]] == [
+            "! step 8 820: over-fits",
+            "!! loss is nan since step 8 820: restart",
+        ]
+
+
 async def test_findings_offer_their_remedy(make_run, show):
     """The newest first; enter asks for the remedy of the one under the cursor."""
     run = make_run()

@@ -100,8 +100,10 @@ class FindingsPanel(RowList):
 def _found(finding: Finding, width: int, ascii: bool) -> list[Row]:
     mark, style = _MARKS[finding.severity], _STYLES[finding.severity]
     found = finding.text.replace("→", "->") if ascii else finding.text
-    text = f"{mark} step {format.count(finding.step)}: {found}"
-    return [[Span(line, style)] for line in textwrap.wrap(text, width, subsequent_indent="  ")]
+    since = f"since step {finding.step}"  # as the rules that look for a beginning say it
+    told = found.replace(since, f"since step {format.count(finding.step)}")
+    where = "" if since in found else f"step {format.count(finding.step)}: "
+    return [[Span(line, style)] for line in textwrap.wrap(f"{mark} {where}{told}", width, subsequent_indent="  ")]
 
 
 def _remedy(finding: Finding, width: int, ascii: bool) -> list[Row]:
