@@ -42,6 +42,7 @@ _STEERED_EVERY_S = 0.05  # what a key did is to be seen sooner than the next poi
 _BEHIND_EVERY_S = 1.0  # behind a dialog, all that changes has the whole screen drawn
 _AWAIT_LOG_S = 0.2
 _STARTED_AFTER_S = 2.0
+_HEIGHTS = [(0, "-flat"), (14, "-low"), (30, "-high")]  # rows from which on the style sheet takes a screen for such a one
 _SOON_S = 0.001  # a timer of no length is an error in Textual
 
 
@@ -50,6 +51,7 @@ class TuimonApp(App[None]):
 
     TITLE = "tuimon"
     CSS_PATH = "tuimon.tcss"
+    VERTICAL_BREAKPOINTS = _HEIGHTS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "leave", "Quit", show=False, priority=True),
         Binding("ctrl+c", "leave", "Quit", show=False),

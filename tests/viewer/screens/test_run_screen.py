@@ -174,6 +174,18 @@ async def test_a_reason_that_has_no_room_in_the_header_is_said(runs_dir: Path, m
         await seen(pilot, "wrong, ")  # which the header cuts out
 
 
+async def test_the_smallest_screen_shows_what_is_asked(runs_dir: Path, make_run: Any) -> None:
+    """Whether to stop, and what is typed, with what is wrong with it."""
+    async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=(20, 5)) as pilot:
+        screen = await opened(pilot)
+        await until(pilot, lambda: screen.run.status.live)
+        await pilot.press("s")
+        await seen(pilot, "r finishes")
+        await pilot.press("escape", "e", *"lr_scal=2")
+        await seen(pilot, "lr_scal=2")
+        await seen(pilot, "this run has no")
+
+
 async def test_a_run_that_is_over_cannot_be_steered(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The keys say so, and send nothing."""
     async with TuimonApp(runs_dir, make_run("r", how="stopped")).run_test(size=(120, 36), notifications=True) as pilot:

@@ -16,14 +16,10 @@ if TYPE_CHECKING:
     from tuimon.viewer.opened import Answer
 
 
-HEIGHTS = [(0, "-flat"), (14, "-low"), (30, "-high")]  # rows from which on the style sheet takes a screen for such a one
-
-
 class TuimonScreen(Screen[None]):
     """A screen with a place in the table of keys; its BINDINGS are `keys.bindings(PLACE)`."""
 
     PLACE: ClassVar[Place]
-    VERTICAL_BREAKPOINTS = HEIGHTS
     _key_bar: KeyBar | None = None
 
     @property
