@@ -9,7 +9,7 @@ from collections.abc import Callable
 from textual.pilot import Pilot
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], object], timeout: float = 20.0) -> None:
+async def until(pilot: Pilot[None], condition: Callable[[], object], timeout: float = 60.0) -> None:
     """Lets the app run until `condition()` is true; fails with what the screen shows after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():
@@ -25,6 +25,6 @@ def text_of(pilot: Pilot[None]) -> str:
     return "\n".join(strip.text for strip in strips)
 
 
-async def seen(pilot: Pilot[None], text: str, timeout: float = 20.0) -> None:
+async def seen(pilot: Pilot[None], text: str, timeout: float = 60.0) -> None:
     """Waits until a text is on the screen."""
     await until(pilot, lambda: text in text_of(pilot), timeout)

@@ -62,7 +62,7 @@ async def test_leaving_ends_the_real_process(runs_dir: Path) -> None:
     async with TuimonApp(runs_dir, launch=True).run_test(size=(100, 36)) as pilot:
         await seen(pilot, "Check (ctrl+t)")
         await pilot.press("ctrl+t")
-        await seen(pilot, "pass  inputs", timeout=60)
+        await seen(pilot, "pass  inputs", timeout=100)
         (child,) = psutil.Process().children()
         await pilot.press("escape")
         await until(pilot, lambda: not child.is_running())
