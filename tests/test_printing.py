@@ -55,6 +55,12 @@ def test_how_long_a_resumed_run_trained_leaves_out_the_time_between(store: Store
     assert outcome(store, Status("lost", "why")) == "lost after 0:00, 1 805 steps: why"
 
 
+def test_one_step_is_not_many(store: Store) -> None:
+    """Of a run that ended right after it began."""
+    store.step = 1
+    assert outcome(store, Status("failed")) == "failed after 0:00, 1 step"
+
+
 @pytest.mark.parametrize(
     ("hours", "epoch_s", "fewest", "most"),
     [

@@ -148,7 +148,7 @@ def outcome(store: Store, status: Status) -> str:
     detail = f": {status.detail}" if status.detail else ""
     took = seconds_trained(store)
     lasted = f" after {format.duration(took)}" if took >= 0 else ""  # NaN: it logged nothing; below 0: the clock was set back
-    return f"{status.state}{lasted}, {format.count(store.step)} steps{detail}"
+    return f"{status.state}{lasted}, {format.count(store.step)} step{'' if store.step == 1 else 's'}{detail}"
 
 
 def event_text(record: EventRecord) -> str:
