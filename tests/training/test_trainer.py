@@ -275,3 +275,23 @@ def steered(folder: Path, step: int, command: Command, *overrides: str) -> Train
     trainer.monitor.log = send_and_log  # type: ignore[method-assign]
     trainer.run()
     return trainer
+
+
+def test_a_stop_that_comes_between_two_epochs_saves_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Behind the moment at which the epoch's end has asked whether training is over."""
+    signals = StopSignals()
+    trainer = Trainer(load_spec("digits-mlp", [*QUICK, "epochs=50"]), tmp_path, resume=False, signals=signals)
+    end_of_epoch = trainer._end_of_epoch
+
+    def stopped_right_after(over: bool) -> bool:
+        was_over = end_of_epoch(over)
+        if trainer.step == 90:
+            signals.asked = True
+        return was_over
+
+    monkeypatch.setattr(trainer, "_end_of_epoch", stopped_right_after)
+    trainer.run()
+    store = read_run(tmp_path)
+    assert (trainer.how, trainer.step) == ("stopped", 91)
+    assert store["loss/val"].steps.tolist() == [45, 90, 91]
+    assert checkpoint.load(tmp_path / "checkpoints" / "last.pt")["step"] == 91

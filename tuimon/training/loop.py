@@ -123,12 +123,13 @@ class Trainer:
 
     def _train(self) -> None:
         self.model.train()
-        while not self._over():
+        over = self._over()
+        while not over:
             for batch in self._rest_of_epoch():
                 self._train_on(batch)
                 if self._over():
                     break
-            self._end_of_epoch()
+            over = self._end_of_epoch(self._over())
 
     def _over(self) -> bool:
         done = self.step >= self.total_steps or self._stopped_early
@@ -170,12 +171,19 @@ class Trainer:
             outputs: Tensor = self.model(inputs)
         return self.loss(outputs.float(), targets), outputs
 
-    def _end_of_epoch(self) -> None:
+    def _end_of_epoch(self, over: bool) -> bool:
+        """Validates and saves what is due, and all of it when training is over.
+
+        Returns:
+            Whether training is over. One who asks for it from now on gets a step more, a validation and a checkpoint of it.
+        """
         epochs, plan = self.step // self.steps_per_epoch, self.spec.training
-        if self._over() or epochs % plan.validate_every == 0:
+        if over or epochs % plan.validate_every == 0:
             self._validate()
-        if self._over() or (plan.checkpoint_every and epochs % plan.checkpoint_every == 0):
-            self._routine.save_last(self._over())
+        over = over or self._stopped_early
+        if over or (plan.checkpoint_every and epochs % plan.checkpoint_every == 0):
+            self._routine.save_last(over)
+        return over
 
     def _validate(self) -> None:
         """Logs the whole validation split, and the training split's metrics over the running epoch."""
