@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -286,23 +287,64 @@ def test_an_event_with_what_is_no_text_is_written(tmp_path: Path) -> None:
     assert ended == Ended(how="failed", reason="no file a?")
 
 
-def test_a_signals_handler_may_log(tmp_path: Path) -> None:
-    """It interrupts a thread that is just writing, and neither waits for it without end nor costs it a record."""
-    writer = LogWriter(tmp_path, "run")
+class Interrupted(dict[str, float]):
+    """Scalars in whose midst a signal comes."""
 
-    class Interrupted(dict[str, float]):
-        def values(self) -> Any:
-            signal.raise_signal(signal.SIGUSR1)
-            return super().values()
+    def values(self) -> Any:
+        signal.raise_signal(signal.SIGUSR1)
+        return super().values()
 
-    before = signal.signal(signal.SIGUSR1, lambda *_: writer.event(Notice("caught")))
-    try:
-        writer.scalars(1, Interrupted(x=1.0))
-    finally:
-        signal.signal(signal.SIGUSR1, before)
+
+@pytest.fixture
+def on_signal() -> Iterator[Callable[[Callable[[], object]], None]]:
+    """Sets what the signal does."""
+    before = signal.getsignal(signal.SIGUSR1)
+    yield lambda act: signal.signal(signal.SIGUSR1, lambda *_: act())  # type: ignore[arg-type, return-value]
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_signals_handler_may_log(tmp_path: Path, on_signal: Callable[..., None]) -> None:
+    """It interrupts a thread that is just writing, waits for nobody, costs no record and brings none out of order."""
+    writer = LogWriter(tmp_path, "run", hold_s=60.0)
+    on_signal(lambda: writer.event(Notice("caught")))
+    writer.scalars(1, {"x": 1.0})
+    for step in range(2, 6):
+        writer.scalars(step, Interrupted(x=step) if step == 3 else {"x": step})
     writer.close()
     store = read_run(tmp_path)
-    assert store["x"].last == 1.0 and [record.event for record in store.events] == [Notice("caught")]
+    assert store["x"].steps.tolist() == [1, 2, 3, 4, 5] and [record.event for record in store.events] == [Notice("caught")]
+
+
+def test_a_signals_handler_may_end_the_log(tmp_path: Path, on_signal: Callable[..., None]) -> None:
+    """What was being written when it came is there."""
+
+    def end() -> None:
+        on_signal(lambda: None)
+        writer.close()
+
+    writer = LogWriter(tmp_path, "run", hold_s=60.0)
+    on_signal(end)
+    for step in range(1, 5):
+        writer.scalars(step, Interrupted(x=step) if step == 3 else {"x": step})
+    writer.flush()
+    assert read_run(tmp_path)["x"].steps.tolist() == [1, 2, 3, 4]
+
+
+def test_an_interrupt_costs_no_record(tmp_path: Path, on_signal: Callable[..., None]) -> None:
+    """Ctrl-C in the midst of writing what was held back: it is written with what comes next."""
+
+    def interrupt() -> None:
+        on_signal(lambda: None)
+        raise KeyboardInterrupt
+
+    writer = LogWriter(tmp_path, "run", hold_s=60.0)
+    on_signal(interrupt)
+    for step in range(1, 5):
+        writer.scalars(step, Interrupted(x=step) if step == 3 else {"x": step})
+    with pytest.raises(KeyboardInterrupt):
+        writer.flush()
+    writer.close()
+    assert read_run(tmp_path)["x"].steps.tolist() == [1, 2, 3, 4]
 
 
 def test_a_record_that_cannot_be_made_costs_no_other(tmp_path: Path) -> None:

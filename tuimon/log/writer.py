@@ -75,7 +75,8 @@ class LogWriter:
         self._lock = threading.RLock()  # a signal's handler that logs runs on the thread that may hold it
         self._hold_s = hold_s
         self._scalar_tag = scalar_tag
-        self._held: list[_Held] = []  # appended to and popped from without the lock, by any thread
+        self._held: list[_Held] = []  # appended to without the lock, by any thread
+        self._in_midst = False  # of writing what is held back
         self._flushed, self._flushed_step = -math.inf, 0  # when scalars were written last, and of which step
         self._roused, self._wake = False, threading.Event()
         self._flusher: threading.Thread | None = None
@@ -151,6 +152,7 @@ class LogWriter:
     def close(self) -> None:
         """Closes the file; whatever is written later is dropped. Harmless when repeated."""
         with self._lock:
+            self._in_midst = False  # whoever a signal's handler has interrupted finds the file closed
             self._write_held()
             if self._fd >= 0:
                 with contextlib.suppress(OSError):
@@ -208,16 +210,30 @@ class LogWriter:
             self._write(record, 1, step, step)
 
     def _write_held(self) -> None:
-        if not self._held:
+        """Writes what is held back. Under the lock.
+
+        An interrupt while records are made costs none. A signal's handler that comes here meanwhile leaves them to whom it
+        interrupted, or the later ones would be written first.
+        """
+        if not self._held or self._in_midst:
             return
-        self._flushed = time.perf_counter()
+        self._in_midst = True
+        try:
+            self._flushed = time.perf_counter()
+            held = self._held[:]
+            frames, steps = self._framed(held)
+            del self._held[: len(held)]
+            if steps:
+                self._flushed_step = steps[-1]
+                self._write(b"".join(frames), len(frames), steps[0], steps[-1])
+        finally:
+            self._in_midst = False
+
+    def _framed(self, held: list[_Held]) -> tuple[list[bytes], list[int]]:
+        """The records as bytes, and their steps."""
         offset = time.time() - self._flushed
         frames, steps = [], []
-        while self._held:
-            try:
-                step, at, wall_time, own, values = self._held.pop(0)
-            except IndexError:  # a signal's handler has just written the rest
-                break
+        for step, at, wall_time, own, values in held:
             try:
                 both = {**own, **values} if own else values
                 names = tuple(both)
@@ -226,9 +242,7 @@ class LogWriter:
                 steps.append(step)
             except Exception as error:  # no record for what is none; the others of the batch are
                 self._lose(1, f"{type(error).__name__}: {error}", self._flushed_step, self._flushed_step)
-        if steps:
-            self._flushed_step = steps[-1]
-            self._write(b"".join(frames), len(frames), steps[0], steps[-1])
+        return frames, steps
 
     def _write(self, data: bytes, records: int, first_step: int, last_step: int) -> None:
         """Writes whole records, as far as the disk lets it. Under the lock."""
