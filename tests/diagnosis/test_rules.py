@@ -119,6 +119,11 @@ def test_each_rule_sees_its_case(
     assert (finding.rule, finding.layer, finding.step, finding.remedy) == (rule, layer, step, remedy)
 
 
+def test_a_gradient_that_comes_back_does_not_explode(tmp_path: Path) -> None:
+    """After a time of next to none it is what it was before."""
+    assert not findings_of(tmp_path, lambda s: {"grad_norm/out": 1e-7 if 8 < s < 28 else 0.2})
+
+
 def test_the_gravest_comes_first(tmp_path: Path) -> None:
     """An error before a warning."""
     found = findings_of(tmp_path, lambda s: {"loss/train": math.nan, "dead_fraction/fc1": 1.0})

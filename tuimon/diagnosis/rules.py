@@ -95,15 +95,19 @@ def vanishing_gradients(store: Store) -> Iterator[Finding]:
 
 
 def exploding_gradients(store: Store) -> Iterator[Finding]:
-    """A layer's gradient norm is a hundred times its own median so far."""
+    """A layer's gradient norm is a hundred times its own upper quartile so far.
+
+    Not its median, which is next to nothing in a run whose units were dead for most of it.
+    """
     for layer, norm in _latest(store, "grad_norm/"):
         norms = store[f"grad_norm/{layer}"].values
         if len(norms) < 10:
             continue
-        usual = float(np.partition(norms, len(norms) // 2)[len(norms) // 2])  # np.median has numpy import its masked arrays
+        rank = 3 * len(norms) // 4
+        usual = float(np.partition(norms, rank)[rank])  # np.quantile has numpy import its masked arrays
         if not norm > EXPLODED_GROWTH * usual > 0:
             continue
-        text = f"{layer}: gradient norm {norm:.1e} is {norm / usual:.0f} times its median; clipping bounds it"
+        text = f"{layer}: gradient norm {norm:.1e} is {norm / usual:.0f} times what it usually is; clipping bounds it"
         remedy: dict[str, LeverValue] = {"clip_norm": round(5 * usual, 6)} if "clip_norm" in store.levers else {}
         yield Finding(_last_step(store, f"grad_norm/{layer}"), "exploding-gradient", text, layer, remedy=remedy)
 

@@ -18,7 +18,7 @@ from types import FrameType
 
 HUNG_UP = 128 + signal.SIGHUP
 _RECHECK_S = 2.0  # where poll(2) does not report a terminal's end (macOS), asking it for its settings does
-_GRACE_S = 2.0
+_GRACE_S = 10.0  # to restore a living terminal in; beside a training that has all processors, seconds are needed
 
 
 def is_gone(fd: int) -> bool:
