@@ -69,7 +69,8 @@ class Terminal:
         self._raw: list[bytes] = []
         self._shown = ""
         self._lock = threading.Lock()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         with suppress(OSError):
@@ -108,9 +109,10 @@ class Terminal:
         return (sum(self.process.cpu_times()[:2]) - cpu) / elapsed, (self.bytes - sent) / elapsed
 
     def close(self) -> None:
-        """Ends the command."""
+        """Ends the command, and the reading before the descriptor: the next terminal gets its number."""
         self._child.kill()
         self._child.wait()
+        self._reader.join()
         os.close(self._fd)
 
 
