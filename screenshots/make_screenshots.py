@@ -33,6 +33,7 @@ COLOURS = 256
 CELL = 12.2  # the width of a character in Textual's pictures
 LONGEST = 8  # characters set together: fonts are not exactly as wide as the picture thinks
 BRAILLE = re.compile("[\u2800-\u28ff]")
+FONT = ' style="font-family: DejaVu Sans"'
 TEXT = re.compile(r'<text class="([^"]*)" x="([\d.]+)" y="([\d.]+)" textLength="[\d.]+" clip-path="([^"]*)">([^<]*)</text>')
 
 
@@ -48,14 +49,14 @@ async def until(pilot: Pilot[None], condition: Callable[[], object], timeout_s: 
 def placed(svg: str) -> str:
     """The picture with every run of spaces left out and every braille character set on its own.
 
-    Renderers drop leading spaces, and take braille from another font whose characters are wider.
+    Renderers drop leading spaces, and take braille from another font whose characters are wider; cairosvg has to be told.
     """
 
     def place(match: re.Match[str]) -> str:
         style, x, y, clip, text = match.groups()
         return "".join(
             f'<text class="{style}" x="{float(x) + CELL * at:.1f}" y="{y}" textLength="{CELL * length:.1f}" '
-            f'lengthAdjust="spacingAndGlyphs" clip-path="{clip}">{piece}</text>'
+            f'lengthAdjust="spacingAndGlyphs" clip-path="{clip}"{FONT if BRAILLE.match(piece) else ""}>{piece}</text>'
             for at, length, piece in pieces(text)
         )
 
@@ -86,7 +87,8 @@ def pieces(text: str) -> list[tuple[int, int, str]]:
 def save(pilot: Pilot[None], name: str) -> None:
     """Writes what the screen shows."""
     svg = Path(f"{name}.svg")
-    svg.write_text(placed(pilot.app.export_screenshot(title=" ")))
+    picture = placed(pilot.app.export_screenshot(title=" "))
+    svg.write_text(picture.replace("Fira Code, monospace", "monospace"))  # cairosvg looks no further than the first
     png = HERE / f"{name}.png"
     if shutil.which("rsvg-convert"):
         subprocess.run(["rsvg-convert", "--width", str(PNG_WIDTH), "--output", str(png), str(svg)], check=True)
