@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -265,12 +266,43 @@ def test_a_script_is_run_as_python_runs_it(tmp_path: Path, environment: dict[str
     assert how_it_ended(tmp_path) == [Ended(how="finished", step=4)]
 
 
+def test_a_script_is_compiled_by_itself(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Its annotations are what they are, and its source is found from another folder, as in its traceback."""
+    code = (
+        "import inspect, os\nos.chdir('/')\ndef f(x: int): ...\n"
+        "assert f.__annotations__ == {'x': int} and inspect.getsource(f) == 'def f(x: int): ...\\n'\nraise ValueError\n"
+    )
+    done = run_script(tmp_path, environment, code)
+    assert done.stderr.splitlines()[1:] == [
+        f'  File "{tmp_path}/train.py", line 5, in <module>',
+        "    raise ValueError",
+        "ValueError",
+    ]
+
+
+def test_a_training_in_a_thread_is_watched_to_its_end(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Though the script's own last line is long past when it makes its first step."""
+    first, loop = SCRIPT.split("for _ in range")
+    body = textwrap.indent(f"time.sleep(0.2)\nfor _ in range{loop}", "    ")
+    code = f"{first}import threading, time\ndef main():\n{body}threading.Thread(target=main).start()\n"
+    assert run_script(tmp_path, environment, code, "4").stderr == ""
+    assert how_it_ended(tmp_path) == [Ended(how="finished", step=4)]
+
+
+@pytest.mark.parametrize(("code", "told"), [("sys.exit()", True), ("sys.exit(0)", True), ("sys.exit('no data')", False)])
+def test_a_script_that_trains_nothing_is_told_so(tmp_path: Path, environment: dict[str, str], code: str, told: bool) -> None:
+    """However it ends, unless it has failed."""
+    done = run_script(tmp_path, environment, f"import sys\n{code}")
+    assert ("there was nothing to watch" in done.stderr) == told and ("no data" in done.stderr) == (done.returncode == 1)
+
+
 @pytest.mark.parametrize(
     ("code", "status", "how", "reason"),
     [
         ("raise ValueError('bad data')", 1, "failed", "ValueError: bad data"),
         ("sys.exit(3)", 3, "finished", ""),  # a supervisor knows better
         ("raise KeyboardInterrupt", 130, "stopped", "interrupted"),
+        ("class Own(BaseException): ...\nraise Own('its own')", 1, "failed", "Own: its own"),
     ],
 )
 def test_a_script_ends_as_it_would(

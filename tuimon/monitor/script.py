@@ -9,6 +9,7 @@ exception, 130 after a stop.
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import os
 import sys
@@ -24,37 +25,45 @@ from tuimon.monitor import folder
 _FAILED, _STOPPED = 1, 130
 
 
-def main(arguments: list[str]) -> int:
-    """Runs the script; returns its exit code, unless the script itself exits."""
+def main(arguments: list[str]) -> Any:
+    """Runs the script; returns what it exits with."""
     run_dir, script, *words = arguments
     folder.give(Path(run_dir))
     sys.meta_path.insert(0, _WhenTorchComes(lambda: _watch(Path(run_dir))))
     sys.argv = [script, *words]
     sys.path.insert(0, os.path.dirname(os.path.realpath(script)))
     code = _run(script)
-    if code == 0 and folder.take_given():
-        print("tuimon: no optimizer of torch's made a step in this process: there was nothing to watch", file=sys.stderr)
-        if hasattr(sys.modules["__main__"], "build"):
-            print(f"A file with build(spec) is a model: tuimon run digits-mlp model.name={script}", file=sys.stderr)
+    if code in (0, None):
+        atexit.register(_tell_if_unwatched, script)  # not before threads of the script's own that still train are through
     return code
 
 
-def _run(script: str) -> int:
+def _run(script: str) -> Any:
+    path = os.path.abspath(script)  # as Python has it: the script may change the folder and look for its source then
     module = types.ModuleType("__main__")
-    module.__dict__.update(__file__=os.path.abspath(script), __builtins__=__builtins__)
+    module.__dict__.update(__file__=path, __builtins__=__builtins__)
     sys.modules["__main__"] = module
     try:
-        exec(compile(Path(script).read_bytes(), script, "exec"), module.__dict__)
+        exec(compile(Path(path).read_bytes(), path, "exec", dont_inherit=True), module.__dict__)
+    except SystemExit as leaving:
+        return leaving.code
     except KeyboardInterrupt as error:
         sys.last_value = error
-        print(f"tuimon: {script} ended: {error or 'interrupted'}", file=sys.stderr)
+        print(f"tuimon: {script} ended: {str(error) or 'interrupted'}", file=sys.stderr)
         return _STOPPED
-    except Exception as error:
+    except BaseException as error:
         sys.last_value = error  # as Python itself keeps it, for those who look at exit how a program ended
         trace = error.__traceback__ and error.__traceback__.tb_next  # from the script's own first line on
         sys.excepthook(type(error), error.with_traceback(trace), trace)
         return _FAILED
     return 0
+
+
+def _tell_if_unwatched(script: str) -> None:
+    if folder.take_given():
+        print("tuimon: no optimizer of torch's made a step in this process: there was nothing to watch", file=sys.stderr)
+        if hasattr(sys.modules["__main__"], "build"):
+            print(f"A file with build(spec) is a model: tuimon run digits-mlp model.name={script}", file=sys.stderr)
 
 
 def _watch(run_dir: Path) -> None:
