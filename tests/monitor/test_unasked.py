@@ -280,6 +280,13 @@ def test_a_script_is_compiled_by_itself(tmp_path: Path, environment: dict[str, s
     ]
 
 
+def test_a_script_may_look_first_whether_there_is_a_torch(tmp_path: Path, environment: dict[str, str]) -> None:
+    """As transformers and accelerate do; it is watched once it has imported it."""
+    code = "import importlib.util\nassert importlib.util.find_spec('torch')\n"
+    assert run_script(tmp_path, environment, code + SCRIPT, "4").stderr == ""
+    assert how_it_ended(tmp_path) == [Ended(how="finished", step=4)]
+
+
 def test_a_training_in_a_thread_is_watched_to_its_end(tmp_path: Path, environment: dict[str, str]) -> None:
     """Though the script's own last line is long past when it makes its first step."""
     first, loop = SCRIPT.split("for _ in range")

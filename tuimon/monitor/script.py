@@ -10,7 +10,6 @@ exception, 130 after a stop.
 from __future__ import annotations
 
 import atexit
-import importlib.util
 import os
 import sys
 import types
@@ -76,7 +75,7 @@ def _watch(run_dir: Path) -> None:
 
 
 class _WhenTorchComes(MetaPathFinder):
-    """Does something as soon as torch has been imported."""
+    """Does something as soon as torch has been imported, once; others may look before whether there is a torch."""
 
     def __init__(self, then: Callable[[], None]) -> None:
         self._then = then
@@ -85,8 +84,8 @@ class _WhenTorchComes(MetaPathFinder):
         """Finds torch as the others would, and has its loader call back."""
         if fullname != "torch":
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec("torch")
+        others = [finder.find_spec for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec")]
+        spec = next((found for find in others if (found := find(fullname, path, target))), None)
         if spec is not None and spec.loader is not None:
             spec.loader.exec_module = self._and_then(spec.loader.exec_module)  # type: ignore[assignment]
         return spec
@@ -94,7 +93,9 @@ class _WhenTorchComes(MetaPathFinder):
     def _and_then(self, load: Callable[[types.ModuleType], Any]) -> Callable[[types.ModuleType], None]:
         def exec_module(module: types.ModuleType) -> None:
             load(module)
-            self._then()
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
+                self._then()
 
         return exec_module
 
