@@ -149,6 +149,14 @@ def test_levers_move_a_training_that_does_not_know(unasked: UnaskedWatch, tmp_pa
     assert store["lr"].values.tolist() == pytest.approx([0.1, 0.1, 0.05, 0.05])
 
 
+def test_a_scripts_own_run_is_where_the_screen_looks_for_it(unasked: UnaskedWatch, tmp_path: Path) -> None:
+    """The folder that was made for the run, though the script names another."""
+    model = nn.Linear(2, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with tuimon.watch(model, optimizer, run_dir=tmp_path / "elsewhere", meters=False) as monitor:
+        assert monitor.run_dir == tmp_path / "train-01"
+
+
 def test_a_script_that_watches_by_itself_is_left_alone(unasked: UnaskedWatch, tmp_path: Path) -> None:
     """Its own call gets the folder that was made for the run, and nothing is logged beside what it logs."""
     model = nn.Linear(2, 3)

@@ -52,13 +52,9 @@ def default_name() -> str:
 def new_run_folder(runs_dir: str | Path | None, name: str | None) -> Path:
     """Makes the folder of a new run: `runs_dir`, else $TUIMON_RUNS, else ./runs; the name gets -2, -3 … if it is taken.
 
-    The first run of a script that `tuimon run` has started gets the folder that was made for it, whatever its name.
-
     Raises:
         TuimonError: the name is no plain name, or the folder cannot be made.
     """
-    if given := take_given():
-        return given
     parent = Path(os.path.expanduser(runs_dir or os.environ.get("TUIMON_RUNS") or "runs")).absolute()
     name = name or default_name()
     check_name(name)

@@ -26,7 +26,7 @@ from tuimon.log.writer import LogWriter
 from tuimon.monitor import arguments, describe, ending, sockets
 from tuimon.monitor.checkpoint import save_checkpoint
 from tuimon.monitor.desk import Answer, Desk
-from tuimon.monitor.folder import new_run_folder, planned_steering
+from tuimon.monitor.folder import new_run_folder, planned_steering, take_given
 from tuimon.monitor.guard import Guard
 from tuimon.monitor.levers import Lever, Levers
 from tuimon.monitor.meters import Meters
@@ -83,6 +83,7 @@ def watch(
         TuimonError: something else was given than what is asked for, or the run's folder or log cannot be made. Nothing that
             happens later raises.
 
+    The first run of a script that `tuimon run` has started gets the folder that was made for it, whatever it asks for.
     An optimizer is watched by one monitor: a second `watch` closes the first. A run that is never closed ends with the process,
     or when nobody has its monitor, model and optimizer any more.
     """
@@ -93,7 +94,7 @@ def watch(
     seed = arguments.whole("seed", seed)
     if ending.still_open():
         gc.collect()  # ends the runs whose model is gone, as a notebook's or a search's
-    folder = Path(run_dir) if run_dir is not None else new_run_folder(runs_dir, None if name is None else str(name))
+    folder = take_given() or (Path(run_dir) if run_dir is not None else new_run_folder(runs_dir, name and str(name)))
     for other in ending.still_open():
         if isinstance(other, Monitor) and other._optimizer is optimizer:  # a notebook's cell run again
             other.close("stopped", f"watched anew as {folder.name}")

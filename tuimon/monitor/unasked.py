@@ -19,7 +19,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-from tuimon.monitor import ending, folder
+from tuimon.monitor import ending
 from tuimon.monitor.losses import Losses
 from tuimon.monitor.monitor import Monitor, watch
 
@@ -79,8 +79,7 @@ class UnaskedWatch:
         self._others.add(optimizer)
 
     def _watch(self, optimizer: Optimizer) -> None:
-        where = {"run_dir": given} if (given := folder.take_given()) else {"runs_dir": self._run_dir.parent}
-        monitor = watch(model_of(optimizer), optimizer, name=self._run_dir.name, **where)  # type: ignore[arg-type]
+        monitor = watch(model_of(optimizer), optimizer, name=self._run_dir.name, runs_dir=self._run_dir.parent)
         self._monitor, self._optimizer = weakref.ref(monitor), weakref.ref(optimizer)
 
     def _guarded(self, work: Callable[[Optimizer], None], optimizer: Optimizer) -> None:
