@@ -185,6 +185,25 @@ def test_a_second_optimizer_is_told_of_once(unasked: UnaskedWatch, tmp_path: Pat
     assert len([text for text in notices if "second optimizer" in text]) == 1
 
 
+def test_an_optimizer_inside_of_another_leaves_it_its_loss(unasked: UnaskedWatch, tmp_path: Path) -> None:
+    """As what Lookahead or ZeRO wraps: its steps are the other's."""
+
+    class Outer(torch.optim.Optimizer):
+        def __init__(self, inner: torch.optim.Optimizer) -> None:
+            self.inner = inner
+            super().__init__(inner.param_groups, {})
+
+        def step(self, closure: Any = None) -> None:
+            self.inner.step()
+
+    model = nn.Linear(2, 3)
+    told = train(model, 3, Outer(torch.optim.SGD(model.parameters(), lr=0.1)))
+    close_all()
+    store = tuimon.read_run(tmp_path / "train-01")
+    assert store["loss/train"].values.tolist() == pytest.approx(told)
+    assert not any(isinstance(r.event, Notice) for r in store.events)
+
+
 def test_the_next_model_of_a_search_gets_a_run_of_its_own(unasked: UnaskedWatch, tmp_path: Path) -> None:
     """Once the first is gone; its model is not kept for being watched."""
     train(nn.Linear(2, 3), 2)
@@ -214,10 +233,13 @@ def test_the_losses_of_accumulated_gradients_add_up(losses: Losses) -> None:
 
 def test_a_closure_counts_once(losses: Losses) -> None:
     """Within a step, L-BFGS evaluates the loss anew for each try."""
-    losses.stepping = True
-    for value in (5.0, 4.0, 3.0):
-        torch.tensor([value], requires_grad=True).sum().backward()
-    assert losses.take() == 5.0
+    for gathered in (0.0, 2.0):  # before the step, as Lightning does
+        if gathered:
+            torch.tensor([gathered], requires_grad=True).sum().backward()
+        losses.begin_step()
+        for value in (5.0, 4.0, 3.0):
+            torch.tensor([value], requires_grad=True).sum().backward()
+        assert losses.end_step() == 5.0 + gathered
 
 
 def test_a_scaled_loss_is_told_as_the_script_computed_it(losses: Losses) -> None:

@@ -19,13 +19,23 @@ class Losses:
     """Stands between the script and `torch.autograd.backward` (which `Tensor.backward` calls) until it is closed."""
 
     def __init__(self) -> None:
-        self.stepping = False  # inside an optimizer's step, whose closure may evaluate the same loss again and again
+        self.stepping = False  # inside the watched optimizer's step
+        self._evaluated = False  # its closure has told a loss, and may evaluate it again and again
         self._sum: Tensor | None = None
         self._backward = torch.autograd.backward
         self._scale, self._update = torch.amp.GradScaler.scale, torch.amp.GradScaler.update
         torch.autograd.backward = self._noting_backward()
         torch.amp.GradScaler.scale = self._noting_scale()  # type: ignore[method-assign]
         torch.amp.GradScaler.update = self._noting_update()  # type: ignore[method-assign]
+
+    def begin_step(self) -> None:
+        """The watched optimizer's step begins: of the losses in its closure only the first counts."""
+        self.stepping, self._evaluated = True, False
+
+    def end_step(self) -> Tensor | None:
+        """The step is done; returns its loss, as `take`."""
+        self.stepping = False
+        return self.take()
 
     def take(self) -> Tensor | None:
         """The sum of the losses since the last time, [] on their device; None if there was none."""
@@ -40,8 +50,9 @@ class Losses:
 
     def _note(self, loss: object) -> None:
         """Takes in a loss; what is no single number is none."""
-        if not isinstance(loss, Tensor) or loss.numel() != 1 or (self.stepping and self._sum is not None):
+        if not isinstance(loss, Tensor) or loss.numel() != 1 or (self.stepping and self._evaluated):
             return
+        self._evaluated = True
         loss = getattr(loss, _UNSCALED, loss).detach()
         self._sum = loss if self._sum is None else self._sum + loss.to(self._sum.device)
 

@@ -47,21 +47,27 @@ class UnaskedWatch:
             hook.remove()
 
     def _before(self, optimizer: Optimizer, _: tuple[Any, ...], __: dict[str, Any]) -> None:
-        self._losses.stepping = True
         if optimizer is not self._optimizer() and optimizer not in self._others:
             self._guarded(self._meet, optimizer)
+        if optimizer is self._optimizer():
+            self._losses.begin_step()
 
     def _after(self, optimizer: Optimizer, _: tuple[Any, ...], __: dict[str, Any]) -> None:
-        self._losses.stepping = False
-        loss = self._losses.take()
-        if loss is not None and optimizer is self._optimizer() and (monitor := self._monitor()):
-            monitor.log(loss=loss.item() if loss.is_cpu else loss)
+        if optimizer is self._optimizer():
+            loss = self._losses.end_step()
+            if loss is not None and (monitor := self._monitor()):
+                monitor.log(loss=loss.item() if loss.is_cpu else loss)
+        elif not self._losses.stepping:  # an optimizer inside of the watched one leaves it its loss
+            self._losses.take()
 
     def _meet(self, optimizer: Optimizer) -> None:
-        """Decides about an optimizer at its first step."""
-        if self._monitor():
+        """Decides about an optimizer at its first step.
+
+        A forked child's training would be a second log in the same folder; a step inside of the watched one's is part of it.
+        """
+        if self._monitor() and not self._losses.stepping:
             gc.collect()  # ends the run of a model that is gone, as a search's
-        if os.getpid() != self._pid:  # a forked child's training, which would be a second log in the same folder
+        if os.getpid() != self._pid or self._losses.stepping:
             self._others.add(optimizer)
         elif monitor := self._monitor():
             self._leave_out(optimizer, monitor)
