@@ -204,6 +204,25 @@ def test_an_optimizer_inside_of_another_leaves_it_its_loss(unasked: UnaskedWatch
     assert not any(isinstance(r.event, Notice) for r in store.events)
 
 
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+def test_the_watch_is_not_compiled_with_a_compiled_step(unasked: UnaskedWatch) -> None:
+    """All that happens at the first step, the search for the model too, is none of the compiler's business."""
+    from torch._dynamo.utils import counters
+
+    model = nn.Linear(2, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def step() -> None:
+        model(torch.ones(5, 2)).square().mean().backward()
+        optimizer.step()
+
+    compiled = torch.compile(step, backend="eager")
+    for _ in range(3):
+        compiled()
+    assert ending.still_open() and counters["frames"]["total"] < 200  # 700 with it
+    torch._dynamo.reset()
+
+
 def test_the_next_model_of_a_search_gets_a_run_of_its_own(unasked: UnaskedWatch, tmp_path: Path) -> None:
     """Once the first is gone; its model is not kept for being watched."""
     train(nn.Linear(2, 3), 2)
@@ -267,6 +286,7 @@ SCRIPT = """
 import os, sys
 assert "torch" not in sys.modules  # whoever starts a script imports nothing that reads the environment before it
 import torch
+assert "torch._dynamo" not in sys.modules  # which reads it, too
 torch.set_num_threads(1)
 assert __name__ == "__main__" and sys.path[0] == os.path.dirname(os.path.realpath(__file__)) and __spec__ is None
 model = torch.nn.Linear(2, 3)

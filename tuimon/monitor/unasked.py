@@ -13,15 +13,18 @@ import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from tuimon.monitor import ending
 from tuimon.monitor.losses import Losses
-from tuimon.monitor.monitor import Monitor, watch
+
+if TYPE_CHECKING:
+    from tuimon.monitor.monitor import Monitor
 
 
 class UnaskedWatch:
@@ -85,9 +88,12 @@ class UnaskedWatch:
         self._others.add(optimizer)
 
     def _watch(self, optimizer: Optimizer) -> None:
+        from tuimon.monitor.monitor import watch  # not before: it imports torch._dynamo, whose settings a script may still make
+
         monitor = watch(model_of(optimizer), optimizer, name=self._run_dir.name, runs_dir=self._run_dir.parent)
         self._monitor, self._optimizer = weakref.ref(monitor), weakref.ref(optimizer)
 
+    @torch._disable_dynamo  # type: ignore[attr-defined]  # as `guard.uncompiled`, but without importing torch._dynamo before somebody needs it
     def _guarded(self, work: Callable[[Optimizer], None], optimizer: Optimizer) -> None:
         try:
             work(optimizer)
