@@ -163,6 +163,16 @@ def test_a_script_gets_a_folder_a_copy_and_its_own_arguments(tmp_path: Path, han
     assert handed_over[1]["environment"] == {"CUDA_VISIBLE_DEVICES": ""}
 
 
+def test_a_script_may_lie_in_the_users_folder(
+    tmp_path: Path, handed_over: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command that the Launch screen shows has its `~` in quotes, where a shell leaves it alone."""
+    (tmp_path / "train.py").write_text("print()")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    start_script(Path("~/train.py"), runs_dir=tmp_path / "runs")
+    assert handed_over[0]["command"][-1] == str(tmp_path / "train.py")
+
+
 @pytest.mark.parametrize("name", ["missing.py", "folder.py"])
 def test_a_script_that_cannot_be_read_starts_nothing(tmp_path: Path, handed_over: list[dict[str, Any]], name: str) -> None:
     """And leaves no folder behind."""

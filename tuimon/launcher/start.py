@@ -6,6 +6,7 @@ Whatever can be wrong is found before anything starts, and told in one line.
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,7 +79,7 @@ def start_script(
     """Starts a training script of the user's own, detached; it is watched without a line in it.
 
     Args:
-        script: a Python file, run as Python would.
+        script: a Python file, run as Python would; `~` is the user's folder, as in all sources of a run.
         arguments: its own arguments.
         runs_dir: where the run's folder is made.
         name: the folder's name; None: made from `stem` and a number.
@@ -96,6 +97,7 @@ def start_script(
     choice = choose_device(device, starting=lambda: starting(runs_dir)) if device else Device("")
     require_torch()
     current_folder()
+    script = Path(os.path.expanduser(script))
     files = {SCRIPT_COPY: _read(cwd / script if cwd else script), **_steered(steering)}
     run = make_run_folder(runs_dir, name, stem or script.stem, files)
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if choice.device == "cpu" else {}

@@ -126,6 +126,8 @@ def test_a_scripts_command_has_its_own_words_last(tmp_path: Path, monkeypatch: p
     ("key", "text", "says"),
     [
         ("preset", "missing.py", "no such file"),
+        ("preset", "~nobody-of-that-name/train.py", "no such file"),
+        ("preset", 300 * "a" + ".py", "no such file"),
         ("optimizer.lr", "fast", ""),
         (form.MORE, "lr=", ""),
         (form.MORE, "'open", "quotation"),

@@ -317,6 +317,5 @@ def _start(wanted: Spec | form.Script, runs_dir: Path, name: str | None) -> Path
     from tuimon.launcher.start import start, start_script
 
     if isinstance(wanted, form.Script):
-        path = Path(wanted.path).expanduser()
-        return start_script(path, wanted.arguments, runs_dir=runs_dir, name=name, device=wanted.device)
+        return start_script(Path(wanted.path), wanted.arguments, runs_dir=runs_dir, name=name, device=wanted.device)
     return start(wanted, runs_dir=runs_dir, name=name)

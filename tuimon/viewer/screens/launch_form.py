@@ -5,6 +5,7 @@ Pure functions over plain texts; knows no Textual and no torch.
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -189,7 +190,7 @@ def _check(key: str, text: str) -> None:
 def _check_source(text: str) -> None:
     if not is_script(text):
         load_spec(text)
-    elif not Path(text).expanduser().is_file():
+    elif not os.path.isfile(os.path.expanduser(text)):  # which, unlike Path's, never raise
         raise TuimonError(f"{text}: there is no such file")
 
 
