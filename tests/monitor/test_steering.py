@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ import torch
 from torch import nn
 
 from tuimon.errors import TuimonError
-from tuimon.log.records import Applied, Command, LeverValue, Refused
+from tuimon.log.records import STEERING_FILE, Applied, Command, LeverValue, Notice, Refused
 from tuimon.monitor import describe
 from tuimon.monitor.scope import StepScope
 
@@ -468,3 +470,25 @@ def test_a_closed_run_carries_nothing_out(start: Start) -> None:
     training.monitor.log(loss=torch.tensor(1.0))
     assert training.monitor.levers["lr_scale"] == 1.0
     assert training.store["loss/train"].steps.tolist() == [1]
+
+
+def test_a_plan_is_carried_out_in_the_order_of_its_steps(start: Start, tmp_path: Path) -> None:
+    """However it stands in the file, which somebody may have written by hand."""
+    plan = [{"step": step, "command": {"lever": "l1", "value": step / 10}} for step in (2, 1)]
+    (tmp_path / STEERING_FILE).write_text(json.dumps(plan))
+    training = start(run_dir=tmp_path)
+    for _ in range(3):
+        training.step()
+    assert [(applied.step, applied.new) for applied in training.events(Applied)] == [(1, 0.1), (2, 0.2)]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[{}]", '[{"step": 1, "command": {"lever": "l1", "op": "melt"}}]'])
+def test_a_plan_that_cannot_be_read_is_told_and_training_goes_on(
+    start: Start, tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing of it is done, and no traceback is shown for it."""
+    (tmp_path / STEERING_FILE).write_text(content)
+    training = start(run_dir=tmp_path)
+    training.step()
+    (notice,) = training.events(Notice)
+    assert "steering.json" in notice.text and notice.level == "warning" and capsys.readouterr().err == ""

@@ -33,10 +33,11 @@ def planned_steering(run_dir: Path) -> list[Planned]:
     """What was planned to be done to a run before it was started, in the order of its steps.
 
     Raises:
-        ValueError: the file that says so cannot be read.
+        OSError, ValueError: the file that says so cannot be read.
     """
     path = run_dir / STEERING_FILE
-    return msgspec.json.decode(path.read_bytes(), type=list[Planned]) if path.is_file() else []
+    planned = msgspec.json.decode(path.read_bytes(), type=list[Planned]) if path.is_file() else []
+    return sorted(planned, key=lambda one: (one.step, one.mid_step))
 
 
 def default_name() -> str:

@@ -21,7 +21,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from tuimon.errors import TuimonError
-from tuimon.log.records import CheckpointSaved, Command, Ended, Event, LeverValue, Notice, RunStarted
+from tuimon.log.records import STEERING_FILE, CheckpointSaved, Command, Ended, Event, LeverValue, Notice, RunStarted
 from tuimon.log.writer import LogWriter
 from tuimon.monitor import arguments, describe, ending, sockets
 from tuimon.monitor.checkpoint import save_checkpoint
@@ -302,7 +302,7 @@ class Monitor:
         if self._socket_error:
             self.notice(f"nobody can steer this run: {self._socket_error}", "warning")
         self._attempt(self._open_meters if meters else None)
-        self._attempt(lambda: self._desk.plan(planned_steering(self.run_dir)))
+        self._plan()
         self._steps.begin()
         ending.watch_over(self)
 
@@ -314,6 +314,12 @@ class Monitor:
             return
         submit, report = _weakly(self._desk.submit), _weakly(self._guard.report)
         self._station = Station(listener, path, self.run_dir, submit, report)
+
+    def _plan(self) -> None:
+        try:
+            self._desk.plan(planned_steering(self.run_dir))
+        except (OSError, ValueError) as error:
+            self.notice(f"nothing of what {STEERING_FILE} plans is done, as it cannot be read: {error}", "warning")
 
     def _open_meters(self) -> None:
         me = weakref.ref(self)
