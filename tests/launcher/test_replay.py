@@ -107,10 +107,10 @@ print(model.weight.tolist())
 
 
 def test_a_scripts_run_is_replayed_with_its_own_arguments(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From where it was started; and refused once the script has changed."""
+    """From where it was started, on the device that was chosen; and refused once the script has changed."""
     (tmp_path / "train.py").write_text(SCRIPT)
     monkeypatch.chdir(tmp_path)
-    run = start_script(Path("train.py"), ["4000"], runs_dir=runs.folder)
+    run = start_script(Path("train.py"), ["4000"], runs_dir=runs.folder, device="cpu")
     wait_until(lambda: "loss/train" in glance(run), LONG_S, "the script trains")
     send(run, parse_setting("lr_scale=100"))
     wait_until(lambda: lifecycle(run).exited, LONG_S, "the script ends")
@@ -120,6 +120,7 @@ def test_a_scripts_run_is_replayed_with_its_own_arguments(runs: Runs, tmp_path: 
     again = replay(run, runs_dir=runs.folder)
     wait_until(lambda: lifecycle(again).exited, LONG_S, "its replay ends")
     assert (run / "output.log").read_text() == (again / "output.log").read_text() != ""
+    assert [launched.device for path in (run, again) if (launched := lifecycle(path).launched)] == ["cpu", "cpu"]
     (tmp_path / "train.py").write_text(SCRIPT + "\n")
     with pytest.raises(TuimonError, match=r"train\.py has changed since"):
         replay(run, runs_dir=runs.folder)

@@ -28,7 +28,7 @@ def replay(
         settings: `key=value` texts that change its spec.
         runs_dir: where the new run's folder is made.
         name: the new folder's name; None: made from the old one's and a number.
-        device: as of `start`.
+        device: as of `start`; None of a script: the one that it was started on, if one was chosen.
 
     Returns:
         The new run's folder.
@@ -49,6 +49,7 @@ def replay(
         raise TuimonError(f"Cannot replay {run.name} with {settings[0]}: it is a script's run, which has no spec.")
     path, words = script
     _check_unchanged(run, (cwd or Path()) / path)
+    device = device or (store.launched and store.launched.device) or None  # as before
     return start_script(path, words, runs_dir=runs_dir, name=name, stem=stem, device=device, steering=steering, cwd=cwd)
 
 
