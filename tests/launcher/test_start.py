@@ -253,6 +253,33 @@ def test_a_run_that_has_nothing_left_to_train_is_not_resumed(tmp_path: Path, han
     assert len(handed_over) == 3
 
 
+SLOW_TO_END = """
+import sys, time
+from pathlib import Path
+from tuimon.log.records import Ended, RunStarted
+from tuimon.log.writer import LogWriter
+from tuimon.process import this_process
+log = LogWriter(Path(sys.argv[1]), "run")
+log.event(RunStarted("a", this_process()))
+log.event(Ended(how="stopped", step=0))
+time.sleep(1.5)
+"""
+
+
+def test_a_run_is_resumed_once_its_last_process_is_reaped(runs: Runs, handed_over: list[dict[str, Any]]) -> None:
+    """It may have said that it has stopped seconds before: its end would be taken for that of the new attempt."""
+    run = runs.folder / "a"
+    run.mkdir()
+    supervise(run, [sys.executable, "-c", SLOW_TO_END, str(run)])
+    (run / "spec.toml").write_text(SPEC.to_toml())
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints" / "last.pt").touch()
+    wait_until(lambda: lifecycle(run).status().state == "stopped")
+    assert not lifecycle(run).exited
+    resume_run(run)
+    assert handed_over and lifecycle(run).exited
+
+
 def test_starting_imports_no_torch(tmp_path: Path) -> None:
     """The process that starts runs stays quick."""
     modules = "tuimon.launcher.start, tuimon.launcher.feed, tuimon.headless, tuimon.cli, tuimon.commands.running"

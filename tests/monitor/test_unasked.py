@@ -274,12 +274,18 @@ def test_a_scaled_loss_is_told_as_the_script_computed_it(losses: Losses) -> None
     assert losses.take() is None
 
 
-@pytest.mark.parametrize("gradient", [None, torch.ones(2)])
-def test_what_is_no_loss_is_not_noted(losses: Losses, gradient: Tensor | None) -> None:
-    """Several numbers with gradients of their own, as recomputed activations have."""
+def test_what_is_no_loss_is_not_noted(losses: Losses) -> None:
+    """Numbers with gradients of their own, as recomputed activations have."""
     out = torch.ones(2, requires_grad=True) * 2
-    (out.backward(gradient) if gradient is not None else torch.autograd.backward([out.sum(), out.sum()]))
+    out.backward(torch.ones(2))
     assert losses.take() is None
+
+
+def test_losses_that_are_told_together_add_up(losses: Losses) -> None:
+    """In a list, as `torch.autograd.backward` takes them."""
+    weight = torch.ones(2, requires_grad=True)
+    torch.autograd.backward([weight.sum(), (3 * weight).sum()])
+    assert losses.take() == 8.0
 
 
 SCRIPT = """

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,8 +18,13 @@ from tuimon.launcher.devices import choose_device
 from tuimon.launcher.glance import glance, lifecycle
 from tuimon.launcher.runs import LAST_CHECKPOINT
 from tuimon.launcher.start import launch, placed, require_torch, starting
+from tuimon.launcher.status import Lifecycle
 from tuimon.log.records import CheckpointSaved
+from tuimon.process import is_alive
 from tuimon.spec import MAY_CHANGE, SPEC_FILE, Spec, find_key, load_spec
+
+_PATIENCE_S = 30.0  # for a process that has said its last word, to end
+_POLL_S = 0.02
 
 
 def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = ()) -> Path:
@@ -82,10 +88,22 @@ def _only_one(run: Path) -> Iterator[None]:
     folder = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
-        status = lifecycle(run).status()
+        life = lifecycle(run)
+        status = life.status()
         if status.live or status.state == "unknown":
             hint = f"`tuimon set {run.name} resume` ends the pause." if status.state == "paused" else ""
             raise TuimonError(f"Cannot resume {run.name}: it is {status.state} {status.detail}".rstrip() + ".", hint)
+        _let_end(run, life)
         yield
     finally:
         os.close(folder)
+
+
+def _let_end(run: Path, life: Lifecycle) -> None:
+    """Waits for the last attempt's supervisor: what it says of the end is not to come behind the new attempt's beginning."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while life.launched and is_alive(life.launched.supervisor):
+        if time.monotonic() > deadline:
+            hint = f"`tuimon stop --now {run.name}` ends it."
+            raise TuimonError(f"Cannot resume {run.name} yet: its process has not ended.", hint)
+        time.sleep(_POLL_S)

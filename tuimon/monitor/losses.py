@@ -7,6 +7,7 @@ accumulation, and with several losses, a step's loss is their sum. Training thre
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -48,13 +49,15 @@ class Losses:
         torch.amp.GradScaler.scale = self._scale  # type: ignore[method-assign]
         torch.amp.GradScaler.update = self._update  # type: ignore[method-assign]
 
-    def _note(self, loss: object) -> None:
-        """Takes in a loss; what is no single number is none."""
-        if not isinstance(loss, Tensor) or loss.numel() != 1 or (self.stepping and self._evaluated):
+    def _note(self, losses: object) -> None:
+        """Takes in a loss, or several that are told together; what is no single number is none."""
+        if self.stepping and self._evaluated:
             return
-        self._evaluated = True
-        loss = getattr(loss, _UNSCALED, loss).detach()
-        self._sum = loss if self._sum is None else self._sum + loss.to(self._sum.device)
+        for loss in losses if isinstance(losses, Sequence) else (losses,):
+            if isinstance(loss, Tensor) and loss.numel() == 1:
+                self._evaluated = True
+                loss = getattr(loss, _UNSCALED, loss).detach()
+                self._sum = loss if self._sum is None else self._sum + loss.to(self._sum.device)
 
     def _noting_backward(self) -> Any:
         original = self._backward

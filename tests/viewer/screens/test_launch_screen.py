@@ -226,6 +226,7 @@ async def test_a_script_takes_the_presets_place(runs_dir: Path, tmp_path: Path, 
         pilot.app.screen.query_one(Input).value = str(tmp_path / "train.py")
         await pilot.press("enter")
         await seen(pilot, "A training script of your own.")
+        await seen(pilot, "(made from the script)")
         assert field(screen, "model.name").query_one(Select).disabled and "the script's own affair" in text_of(pilot)
         await retype(pilot, field(screen, "more"), "--lr 0.1 'two words'")
         await until(pilot, lambda: screen.command.endswith("train.py --lr 0.1 'two words'"))

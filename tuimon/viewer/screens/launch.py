@@ -85,7 +85,10 @@ class FieldRow(Horizontal):
 
     def judge(self, problem: str, taken: Mapping[str, str], script: bool) -> None:
         """Shows what is wrong, or else that another field takes this one's place, or the help; of a script, what matters."""
-        self.query_one(".control").disabled = script and self.key not in form.OF_A_SCRIPT
+        control = self.query_one(".control")
+        control.disabled = script and self.key not in form.OF_A_SCRIPT
+        if isinstance(control, Input):
+            control.placeholder = self._placeholder(script)
         self.set_class(bool(problem), "-wrong")
         self.set_class(not problem and (self.key in taken or (self.key == form.MORE and bool(taken))), "-taken")
         self.query_one(".note", Static).update(said(self.app, problem or form.note_of(self.key, taken, script)))
@@ -119,8 +122,10 @@ class FieldRow(Horizontal):
     def _control(self) -> Widget:
         if self._choices:
             return Choice(self._options(), value=self.text, allow_blank=False, compact=True, classes="control")
-        placeholder = said(self.app, _PLACEHOLDERS.get(self.key, ""))
-        return Input(self.text, compact=True, select_on_focus=False, classes="control", placeholder=placeholder)
+        return Input(self.text, compact=True, select_on_focus=False, classes="control", placeholder=self._placeholder())
+
+    def _placeholder(self, script: bool = False) -> str:
+        return said(self.app, (_SCRIPTS_PLACEHOLDERS if script else _PLACEHOLDERS).get(self.key, ""))
 
     def _options(self) -> list[tuple[str, str]]:
         texts = list(dict.fromkeys((*self._choices, self.text)))
@@ -128,6 +133,7 @@ class FieldRow(Horizontal):
 
 
 _PLACEHOLDERS = {form.NAME: "(made from the preset)", form.MORE: "key=value …"}
+_SCRIPTS_PLACEHOLDERS = {form.NAME: "(made from the script)", form.MORE: "--option value …"}
 
 
 class LaunchScreen(TuimonScreen):
