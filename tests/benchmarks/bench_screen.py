@@ -19,13 +19,14 @@ import tempfile
 import termios
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pyte
 
+from tuimon.launcher.client import stop
 from tuimon.log.batch import EventRecord
 from tuimon.log.reader import read_run
 from tuimon.log.records import Applied
@@ -172,33 +173,62 @@ def main() -> None:
     tuimon = [sys.executable, "-m", "tuimon"]
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its bytecode beside it
     with tempfile.TemporaryDirectory() as name:
-        runs = Path(name)
-        launch = [*tuimon, "run", "digits-mlp", "epochs=100000", "--runs-dir", name, "--name", "bench", "--detach"]
-        subprocess.run(launch, check=True, stdout=subprocess.DEVNULL)
-        attach = [*tuimon, "attach", "bench", "--runs-dir", name]
-        wait_for_values(runs / "bench")
-        starts(*attach)
-        terminal = Terminal(*attach)
-        terminal.wait_for(lambda text: "running" in text)
-        time.sleep(3)
-        cpu, sent = terminal.cost(15)
-        print(f"live, {COLUMNS}x{ROWS}:           {cpu:6.1%} of a core   target 10 %")
-        print(f"traffic:                {sent / 1e3:6.1f} KB/s    target 30")
-        log, screen = key_to_effect(terminal, runs / "bench", 10)
-        print(f"key to applied:         {log * 1e3:6.0f} ms      target one step + 50")
-        print(f"key to visible:         {screen * 1e3:6.0f} ms      target 300")
-        subprocess.run([*tuimon, "stop", "bench", "--runs-dir", name], check=True, stdout=subprocess.DEVNULL)
-        terminal.wait_for(lambda text: "stopped" in text)
-        time.sleep(3)
-        cpu, _ = terminal.cost(15)
-        print(f"nothing changes:        {cpu:6.1%} of a core   target 1 %")
-        terminal.close()
-        fast_run(runs, tuimon)
+        with live_run(Path(name), tuimon) as run:
+            watched(run, [*tuimon, "attach", "bench", "--runs-dir", name])
+        fast_run(Path(name), tuimon)
+
+
+@contextmanager
+def live_run(runs: Path, tuimon: list[str]) -> Iterator[Path]:
+    """A real training, which ends with what is measured beside it, however that ends."""
+    where = ["--runs-dir", str(runs)]
+    launch = [*tuimon, "run", "digits-mlp", "epochs=100000", *where, "--name", "bench", "--detach"]
+    subprocess.run(launch, check=True, stdout=subprocess.DEVNULL)
+    try:
+        yield runs / "bench"
+    finally:
+        subprocess.run([*tuimon, "stop", "bench", *where, "--now"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def watched(run: Path, attach: list[str]) -> None:
+    """The start, the cost and the answers of a live run's screen, and its cost once the run has ended."""
+    wait_for_values(run)
+    starts(*attach)
+    terminal = Terminal(*attach)
+    terminal.wait_for(lambda text: "running" in text)
+    time.sleep(3)
+    cpu, sent = terminal.cost(15)
+    print(f"live, {COLUMNS}x{ROWS}:           {cpu:6.1%} of a core   target 10 %")
+    print(f"traffic:                {sent / 1e3:6.1f} KB/s    target 30")
+    log, screen = key_to_effect(terminal, run, 10)
+    print(f"key to applied:         {log * 1e3:6.0f} ms      target one step + 50")
+    print(f"key to visible:         {screen * 1e3:6.0f} ms      target 300")
+    stop(run)
+    terminal.wait_for(lambda text: "stopped" in text)
+    time.sleep(3)
+    cpu, _ = terminal.cost(15)
+    print(f"nothing changes:        {cpu:6.1%} of a core   target 1 %")
+    terminal.close()
 
 
 def fast_run(runs: Path, tuimon: list[str]) -> None:
     """Key echo while a run logs 2,000 steps a second, and whether its log is whole."""
     training = subprocess.Popen([sys.executable, "-c", FAST_RUN, str(runs / "fast")])
+    try:
+        echo_s, cpu = echoed(runs, tuimon)
+    finally:
+        training.terminate()
+        training.wait()
+    store = read_run(runs / "fast")
+    steps = store["loss/train"].steps
+    missing = int(steps[-1]) - len(steps)
+    rate = len(steps) / (store["loss/train"].walls[-1] - store["loss/train"].walls[0])
+    print(f"key echo, {rate:.0f} steps/s: {echo_s * 1e3:6.0f} ms      target 100; {cpu:.1%} of a core")
+    print(f"steps missing in its log: {missing} of {int(steps[-1])}, target 0")
+
+
+def echoed(runs: Path, tuimon: list[str]) -> tuple[float, float]:
+    """Median seconds until a key shows on the screen of the fast run, and the screen's share of a core."""
     wait_for_values(runs / "fast")
     terminal = Terminal(*tuimon, "attach", "fast", "--runs-dir", str(runs))
     terminal.wait_for(lambda text: "running" in text)
@@ -212,14 +242,7 @@ def fast_run(runs: Path, tuimon: list[str]) -> None:
         time.sleep(0.2)
     cpu, _ = terminal.cost(5)
     terminal.close()
-    training.terminate()
-    training.wait()
-    store = read_run(runs / "fast")
-    steps = store["loss/train"].steps
-    missing = int(steps[-1]) - len(steps)
-    rate = len(steps) / (store["loss/train"].walls[-1] - store["loss/train"].walls[0])
-    print(f"key echo, {rate:.0f} steps/s: {statistics.median(echoes) * 1e3:6.0f} ms      target 100; {cpu:.1%} of a core")
-    print(f"steps missing in its log: {missing} of {int(steps[-1])}, target 0")
+    return statistics.median(echoes), cpu
 
 
 if __name__ == "__main__":
