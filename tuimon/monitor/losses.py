@@ -1,7 +1,7 @@
 """Learns the loss of each step from what `backward` is called on, where a script does not log it.
 
 Gradients add up from one optimizer's step to the next, and so do the losses that they are gradients of: with gradient
-accumulation, and with several losses, a step's loss is their sum. Training thread; costs about a microsecond a call.
+accumulation, and with several losses, a step's loss is their sum. Training thread; costs some microseconds a step.
 """
 
 from __future__ import annotations

@@ -93,8 +93,9 @@ class UnaskedWatch:
         monitor = watch(model_of(optimizer), optimizer, name=self._run_dir.name, runs_dir=self._run_dir.parent)
         self._monitor, self._optimizer = weakref.ref(monitor), weakref.ref(optimizer)
 
-    @torch._disable_dynamo  # type: ignore[attr-defined]  # as `guard.uncompiled`, but without importing torch._dynamo before somebody needs it
+    @torch._disable_dynamo  # type: ignore[attr-defined]
     def _guarded(self, work: Callable[[Optimizer], None], optimizer: Optimizer) -> None:
+        """Keeps errors from the script; and its compiler from the work, as `guard.uncompiled`, which imports torch._dynamo."""
         try:
             work(optimizer)
         except Exception as error:
