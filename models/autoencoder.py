@@ -11,8 +11,8 @@ import math
 
 from torch import nn
 
-from tuimon.errors import TuimonError
-from tuimon.spec import Spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.spec import Spec
 from tuimon.training.parts import activation
 
 

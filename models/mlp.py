@@ -10,7 +10,7 @@ import math
 
 from torch import nn
 
-from tuimon.spec import Spec
+from tuimon.spec.spec import Spec
 from tuimon.training.parts import Add, ResidualSequential, Skip, activation, add_output, normalization
 
 

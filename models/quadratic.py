@@ -11,7 +11,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from tuimon.spec import Spec
+from tuimon.spec.spec import Spec
 
 
 def build(spec: Spec) -> nn.Module:

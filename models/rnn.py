@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from tuimon.errors import TuimonError
-from tuimon.spec import Spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.spec import Spec
 from tuimon.training.parts import normalization
 from tuimon.training.parts.sequences import rows, rows_shape
 

@@ -10,7 +10,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from tuimon.spec import Spec
+from tuimon.spec.spec import Spec
 
 
 def build(spec: Spec) -> nn.Module:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tuimon.errors import TuimonError
-from tuimon.spec import Spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.spec import Spec
 from tuimon.training.parts import activation
 from tuimon.training.parts.sequences import rows, rows_shape
 

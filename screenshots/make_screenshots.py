@@ -19,11 +19,11 @@ from pathlib import Path
 from PIL import Image
 from textual.pilot import Pilot
 
-from tuimon.errors import TuimonError
-from tuimon.launcher.client import stop
-from tuimon.launcher.glance import lifecycle
-from tuimon.launcher.start import start
-from tuimon.spec import load_spec
+from tuimon.base.errors import TuimonError
+from tuimon.launcher.runs.glance import lifecycle
+from tuimon.launcher.start.start import start
+from tuimon.launcher.steering.client import stop
+from tuimon.spec.loading import load_spec
 from tuimon.viewer.app import TuimonApp
 from tuimon.viewer.screens.run import RunScreen
 

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from conftest import wait_until
-from tuimon.launcher.glance import lifecycle
-from tuimon.launcher.spawn import supervise
-from tuimon.log.records import Process
-from tuimon.process import is_alive
+from tuimon.base.process import Process, is_alive
+from tuimon.launcher.runs.glance import lifecycle
+from tuimon.launcher.start.spawn import supervise
 
 STANDIN = Path(__file__).with_name("standin_trainer.py")
 
@@ -66,7 +65,7 @@ def processes(run: Path) -> list[Process]:
 
 def started_of(pid: int) -> float:
     """The start time of a living process."""
-    from tuimon.process import identify
+    from tuimon.base.process import identify
 
     found = identify(pid)
     return found.started if found else -1.0

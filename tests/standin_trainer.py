@@ -12,11 +12,11 @@ import sys
 import time
 from pathlib import Path
 
+from tuimon.base.process import this_process
 from tuimon.log.records import Applied, Command, Ended, LeverInfo, Refused, RunStarted
 from tuimon.log.writer import LogWriter
-from tuimon.monitor.sockets import listen
-from tuimon.monitor.station import Station
-from tuimon.process import this_process
+from tuimon.monitor.station.sockets import listen
+from tuimon.monitor.station.station import Station
 
 LEVERS = (LeverInfo("lr_scale", "number", 1.0, low=0.0), LeverInfo("paused", "switch", False), LeverInfo("stop", "action"))
 

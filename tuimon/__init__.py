@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
+from tuimon.base.version import __version__
 
 if TYPE_CHECKING:
     from tuimon.log.reader import read_run
     from tuimon.monitor.monitor import Monitor, watch
 
-__version__ = "0.1.0"
 __all__ = ["Monitor", "TuimonError", "__version__", "read_run", "watch"]
 
 _HOMES = {"Monitor": "tuimon.monitor.monitor", "watch": "tuimon.monitor.monitor", "read_run": "tuimon.log.reader"}

@@ -2,7 +2,7 @@
 
 import sys
 
-from tuimon.cli import main
+from tuimon.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from tuimon.viewer.draw.chart import Curve, Options, draw_chart
+from tuimon.viewer.draw.chart import draw_chart
+from tuimon.viewer.draw.curve import Curve, Options
 from tuimon.viewer.draw.pyramid import Pyramid
 
 CHARTS, POINTS, WIDTH, HEIGHT = 20, 100_000, 48, 14

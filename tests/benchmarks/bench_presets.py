@@ -27,7 +27,8 @@ from typing import NamedTuple
 
 import tuimon
 from tuimon.log.store import Store
-from tuimon.spec import load_spec, models_folder, presets
+from tuimon.spec.loading import load_spec
+from tuimon.spec.presets import models_folder, presets
 
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = models_folder() / "presets" / "RESULTS.md"
@@ -96,7 +97,14 @@ def train(name: str, folder: Path, timeout_s: float) -> Outcome:
 
 def check(settings: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> str:
     """What `tuimon check` says of a preset: that it passes, or the first line on which it fails."""
-    command = [sys.executable, "-c", "import sys, tuimon.cli; sys.exit(tuimon.cli.main())", "check", *settings, "--json"]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from tuimon.cli.main import main; sys.exit(main())",
+        "check",
+        *settings,
+        "--json",
+    ]
     try:
         found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout_s)
     except subprocess.TimeoutExpired:

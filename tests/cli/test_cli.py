@@ -17,14 +17,15 @@ import pytest
 
 from conftest import read_all, wait_until
 from launching import Runs
-from tuimon import cli, doctor
-from tuimon.launcher.glance import lifecycle
+from tuimon.base.process import this_process
+from tuimon.cli import doctor
+from tuimon.cli import main as cli
+from tuimon.launcher.runs.glance import lifecycle
 from tuimon.log.histogram import BINS, Histogram
 from tuimon.log.reader import read_run
 from tuimon.log.records import Ended, Notice, RunStarted
 from tuimon.log.writer import LogWriter
-from tuimon.process import this_process
-from tuimon.spec import presets
+from tuimon.spec.presets import presets
 
 
 def tuimon(*arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
@@ -140,7 +141,9 @@ def test_a_log_cannot_write_to_the_terminal(tmp_path: Path, command: tuple[str, 
 
 def test_ls_imports_neither_torch_nor_the_screen(tmp_path: Path) -> None:
     """It is quick because it does not."""
-    code = "import sys; from tuimon.cli import main; main(['ls']); assert not {'torch', 'textual', 'pynvml'} & set(sys.modules)"
+    code = (
+        "import sys; from tuimon.cli.main import main; main(['ls']); assert not {'torch','textual','pynvml'} & set(sys.modules)"
+    )
     assert (
         subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.getcwd()}).returncode
         == 0
@@ -352,7 +355,7 @@ def test_an_output_that_is_not_unicode_gets_question_marks(runs: Runs) -> None:
 
 def test_the_version_is_the_packages() -> None:
     """And nothing else is printed."""
-    from tuimon import __version__
+    from tuimon.base.version import __version__
 
     assert tuimon("--version").stdout == f"tuimon {__version__}\n"
 

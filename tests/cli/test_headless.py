@@ -19,12 +19,12 @@ import pytest
 
 from conftest import read_all, wait_until
 from launching import Runs, end, status
-from tuimon.launcher.client import send
-from tuimon.launcher.commands import parse_setting
-from tuimon.launcher.glance import lifecycle
+from tuimon.launcher.runs.glance import lifecycle
+from tuimon.launcher.steering.client import send
+from tuimon.launcher.steering.commands import parse_setting
 from tuimon.log.reader import read_run
 
-FOLLOW = "import sys; from pathlib import Path; from tuimon.headless import follow\n"
+FOLLOW = "import sys; from pathlib import Path; from tuimon.cli.headless import follow\n"
 OWNED = FOLLOW + "sys.exit(follow(Path(sys.argv[1]), json_lines='json' in sys.argv))"
 
 
@@ -174,7 +174,8 @@ def test_attached_ctrl_c_ends_the_watching_and_not_the_run(runs: Runs) -> None:
 
 def test_a_run_on_another_host_goes_on_and_cannot_be_stopped_from_here(tmp_path: Path) -> None:
     """In a folder that both share."""
-    from tuimon.log.records import Process, RunStarted
+    from tuimon.base.process import Process
+    from tuimon.log.records import RunStarted
     from tuimon.log.writer import LogWriter
 
     log = LogWriter(tmp_path / "a", "run")
@@ -259,7 +260,7 @@ def test_a_finding_is_told_once_in_lines_and_as_json(runs: Runs) -> None:
     """A loss that is no number is an error that people and programs are told of, once."""
     code = (
         "import math\nfrom pathlib import Path\nfrom tuimon.log.records import Ended, RunStarted\n"
-        "from tuimon.log.writer import LogWriter\nfrom tuimon.process import this_process\n"
+        "from tuimon.log.writer import LogWriter\nfrom tuimon.base.process import this_process\n"
         f"log = LogWriter(Path({str(runs.folder / 'nan')!r}), 'run')\n"
         "log.event(RunStarted(name='nan', process=this_process()))\n"
         "for step in range(1, 40): log.scalars(step, {'loss/train': math.nan if step > 4 else 1.0})\n"
@@ -273,10 +274,10 @@ def test_a_finding_is_told_once_in_lines_and_as_json(runs: Runs) -> None:
 
 def test_what_trains_is_told_once_by_each_attempt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A trainer describes itself again when it has levers of its own, and when one of them changed the model."""
-    from tuimon.headless import follow
+    from tuimon.base.process import this_process
+    from tuimon.cli.headless import follow
     from tuimon.log.records import Ended, LeverInfo, RunStarted
     from tuimon.log.writer import LogWriter
-    from tuimon.process import this_process
 
     started = RunStarted(name="a", process=this_process(), model="mlp", optimizer="adam")
     log = LogWriter(tmp_path / "a", "run")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tuimon.base.process import this_process
 from tuimon.diagnosis import diagnose
 from tuimon.log.reader import read_run
 from tuimon.log.records import Finding, LayerInfo, LeverInfo, RunStarted
 from tuimon.log.writer import LogWriter
-from tuimon.process import this_process
 
 LAYERS = tuple(LayerInfo(name=name, type="Linear") for name in ("fc1", "fc2", "out"))
 LEVERS = (

@@ -17,14 +17,14 @@ import pytest
 
 from conftest import wait_until
 from launching import Runs, runs_in
-from tuimon.launcher.client import Client
-from tuimon.launcher.glance import glance, lifecycle
-from tuimon.launcher.start import start
+from tuimon.base.process import is_alive
+from tuimon.launcher.runs.glance import glance, lifecycle
+from tuimon.launcher.start.start import start
+from tuimon.launcher.steering.client import Client
 from tuimon.log.reader import read_run
 from tuimon.log.records import Applied, Command, Gap
 from tuimon.log.store import Store
-from tuimon.process import is_alive
-from tuimon.spec import load_spec
+from tuimon.spec.loading import load_spec
 
 CHECKOUT = Path(__file__).parents[2]
 SLOW_S = 60.0

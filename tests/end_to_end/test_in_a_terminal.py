@@ -16,10 +16,10 @@ import pytest
 
 from conftest import wait_until
 from launching import Runs, processes, runs_in
-from tuimon.launcher.glance import glance, lifecycle
-from tuimon.launcher.start import start
+from tuimon.launcher.runs.glance import glance, lifecycle
+from tuimon.launcher.start.start import start
 from tuimon.log.store import Store
-from tuimon.spec import load_spec
+from tuimon.spec.loading import load_spec
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed: the screen is driven in a real terminal"),

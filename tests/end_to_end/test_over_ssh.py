@@ -22,9 +22,9 @@ import pytest
 
 from conftest import wait_until
 from launching import Runs, runs_in
-from tuimon.launcher.glance import glance
-from tuimon.launcher.status import Status
-from tuimon.launcher.summary import summarize
+from tuimon.launcher.runs.glance import glance
+from tuimon.launcher.runs.status import Status
+from tuimon.launcher.runs.summary import summarize
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 pytestmark = [

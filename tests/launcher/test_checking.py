@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from conftest import wait_until
-from tuimon.errors import TuimonError
-from tuimon.launcher.checking import check
-from tuimon.report import Line, worst
-from tuimon.spec import load_spec
+from tuimon.base.errors import TuimonError
+from tuimon.launcher.start.checking import check
+from tuimon.spec.loading import load_spec
+from tuimon.training.report import Line, worst
 
 FROZEN = """
 from torch import nn

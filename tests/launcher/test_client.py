@@ -12,13 +12,14 @@ import pytest
 
 from conftest import wait_until
 from launching import Runs, end, status
-from tuimon.errors import TuimonError
-from tuimon.launcher.client import Client, NoAnswer, send, stop
-from tuimon.launcher.commands import parse_setting
-from tuimon.launcher.glance import lifecycle
-from tuimon.launcher.stopping import stop_by_signal
+from tuimon.base.errors import TuimonError
+from tuimon.base.process import Process
+from tuimon.launcher.runs.glance import lifecycle
+from tuimon.launcher.steering.client import Client, NoAnswer, send, stop
+from tuimon.launcher.steering.commands import parse_setting
+from tuimon.launcher.steering.stopping import stop_by_signal
 from tuimon.log.reader import read_run
-from tuimon.log.records import Applied, Process, Refused
+from tuimon.log.records import Applied, Refused
 
 
 def test_a_command_is_answered_with_what_was_done(runs: Runs) -> None:

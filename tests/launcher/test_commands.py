@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tuimon.errors import TuimonError
-from tuimon.launcher.commands import describe, parse_setting
+from tuimon.base.errors import TuimonError
+from tuimon.launcher.steering.commands import describe, parse_setting
 from tuimon.log.records import Applied, Refused
 
 

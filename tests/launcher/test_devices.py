@@ -5,9 +5,9 @@ from __future__ import annotations
 import pynvml
 import pytest
 
-from tuimon.errors import TuimonError
-from tuimon.launcher import devices
-from tuimon.launcher.devices import Gpu, choose_device, gpus
+from tuimon.base.errors import TuimonError
+from tuimon.launcher.start import devices
+from tuimon.launcher.start.devices import Gpu, choose_device, gpus
 
 BUSY, ROOMY = Gpu(0, "H200", 10, 100, "0"), Gpu(1, "H200", 90, 100, "1")
 

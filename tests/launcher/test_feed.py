@@ -10,17 +10,17 @@ import pytest
 
 from conftest import wait_until
 from launching import Runs, end
-from tuimon.errors import TuimonError
-from tuimon.launcher.commands import parse_setting
+from tuimon.base.errors import TuimonError
+from tuimon.base.process import this_process
 from tuimon.launcher.feed import CATCHING_UP, Feed
-from tuimon.launcher.glance import lifecycle
-from tuimon.launcher.status import Status
-from tuimon.launcher.tail import LiveTail, SocketTail, open_tail
+from tuimon.launcher.runs.glance import lifecycle
+from tuimon.launcher.runs.status import Status
+from tuimon.launcher.runs.tail import LiveTail, SocketTail, open_tail
+from tuimon.launcher.steering.commands import parse_setting
 from tuimon.log.reader import FileTail, read_run
 from tuimon.log.records import Applied, Refused, RunStarted
 from tuimon.log.store import Store
 from tuimon.log.writer import LogWriter
-from tuimon.process import this_process
 
 
 class Follower:

@@ -10,18 +10,19 @@ import torch
 
 from conftest import wait_until
 from launching import Runs
-from tuimon.errors import TuimonError
-from tuimon.launcher.client import send
-from tuimon.launcher.commands import parse_setting
-from tuimon.launcher.glance import glance, lifecycle
-from tuimon.launcher.replay import replay, steering_of
-from tuimon.launcher.resume import resume_run
-from tuimon.launcher.start import start, start_script
+from tuimon.base.errors import TuimonError
+from tuimon.base.process import Process
+from tuimon.launcher.runs.glance import glance, lifecycle
+from tuimon.launcher.start.replay import replay, steering_of
+from tuimon.launcher.start.resume import resume_run
+from tuimon.launcher.start.start import start, start_script
+from tuimon.launcher.steering.client import send
+from tuimon.launcher.steering.commands import parse_setting
 from tuimon.log.batch import Batch, EventRecord
 from tuimon.log.reader import read_run
-from tuimon.log.records import Applied, Command, Event, Launched, Planned, Process, RunStarted
+from tuimon.log.records import Applied, Command, Event, Launched, Planned, RunStarted
 from tuimon.log.store import Store
-from tuimon.spec import load_spec
+from tuimon.spec.loading import load_spec
 
 LONG_S = 100.0
 ME = Process("here", "boot", 1, 0.0)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tuimon.errors import TuimonError
-from tuimon.launcher.runs import check_runs_dir, find_run, list_runs, runs_dir
+from tuimon.base.errors import TuimonError
+from tuimon.launcher.runs.runs import check_runs_dir, find_run, list_runs, runs_dir
 
 
 @pytest.fixture

@@ -14,22 +14,22 @@ import pytest
 
 from conftest import wait_until
 from launching import Runs
-from tuimon.errors import TuimonError
-from tuimon.launcher import devices
-from tuimon.launcher import start as start_module
-from tuimon.launcher.checking import check
-from tuimon.launcher.client import send
-from tuimon.launcher.commands import parse_setting
-from tuimon.launcher.devices import Device, Gpu
-from tuimon.launcher.glance import lifecycle
-from tuimon.launcher.resume import resume_run
-from tuimon.launcher.spawn import supervise
-from tuimon.launcher.start import start, start_script
+from tuimon.base.errors import TuimonError
+from tuimon.base.process import this_process
+from tuimon.base.run_name import check_name
+from tuimon.launcher.runs.glance import lifecycle
+from tuimon.launcher.start import devices
+from tuimon.launcher.start import start as start_module
+from tuimon.launcher.start.checking import check
+from tuimon.launcher.start.devices import Device, Gpu
+from tuimon.launcher.start.resume import resume_run
+from tuimon.launcher.start.spawn import supervise
+from tuimon.launcher.start.start import start, start_script
+from tuimon.launcher.steering.client import send
+from tuimon.launcher.steering.commands import parse_setting
 from tuimon.log.records import CheckpointSaved, Ended, RunStarted
 from tuimon.log.writer import LogWriter
-from tuimon.process import this_process
-from tuimon.run_name import check_name
-from tuimon.spec import load_spec
+from tuimon.spec.loading import load_spec
 
 SPEC = load_spec("digits-softmax", ["steps=30"])
 
@@ -157,7 +157,7 @@ def test_a_script_gets_a_folder_a_copy_and_its_own_arguments(tmp_path: Path, han
     script.write_text("print()")
     run = start_script(script, ["--lr", "0.1"], runs_dir=tmp_path / "runs")
     assert run == tmp_path / "runs" / "my-train-01" and (run / "script.py").read_text() == "print()"
-    assert handed_over[0]["command"][-5:] == ["tuimon.monitor.script", str(run), str(script), "--lr", "0.1"]
+    assert handed_over[0]["command"][-5:] == ["tuimon.monitor.script.script", str(run), str(script), "--lr", "0.1"]
     assert handed_over[0]["environment"] == {}
     start_script(script, runs_dir=tmp_path / "runs", device="cpu")
     assert handed_over[1]["environment"] == {"CUDA_VISIBLE_DEVICES": ""}
@@ -282,6 +282,6 @@ def test_a_run_is_resumed_once_its_last_process_is_reaped(runs: Runs, handed_ove
 
 def test_starting_imports_no_torch(tmp_path: Path) -> None:
     """The process that starts runs stays quick."""
-    modules = "tuimon.launcher.start, tuimon.launcher.feed, tuimon.headless, tuimon.cli, tuimon.commands.running"
+    modules = "tuimon.launcher.start.start, tuimon.launcher.feed, tuimon.cli.headless, tuimon.cli.main, tuimon.cli.running"
     code = f"import sys, {modules}; assert not {{'torch', 'textual', 'sklearn'}} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

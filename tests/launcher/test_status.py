@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import pytest
 
-from tuimon.launcher.status import Lifecycle
-from tuimon.log.records import Applied, Ended, Event, Exited, Launched, LeverInfo, Process, RunStarted
-from tuimon.process import this_process
+from tuimon.base.process import Process, this_process
+from tuimon.launcher.runs.status import Lifecycle
+from tuimon.log.records import Applied, Ended, Event, Exited, Launched, LeverInfo, RunStarted
 
 SUPERVISOR = Process("here", "boot", 1, 1.0)
 TRAINER = Process("here", "boot", 2, 2.0)

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tuimon.launcher import glance, summary
-from tuimon.launcher.glance import lifecycle
-from tuimon.launcher.summary import seconds_trained, summarize
+from tuimon.base.process import this_process
+from tuimon.launcher.runs import glance, summary
+from tuimon.launcher.runs.glance import lifecycle
+from tuimon.launcher.runs.summary import seconds_trained, summarize
 from tuimon.log.batch import Batch, EventRecord, Points
 from tuimon.log.histogram import BINS, Histogram
 from tuimon.log.records import Applied, Ended, Launched, LeverInfo, Notice, RunStarted
 from tuimon.log.store import Store
 from tuimon.log.writer import LogWriter
-from tuimon.process import this_process
 
 SPEC = {"model": {"name": "mlp", "activation": "relu"}, "optimizer": {"name": "adam"}}
 

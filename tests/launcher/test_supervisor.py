@@ -12,12 +12,12 @@ import pytest
 
 from conftest import wait_until
 from launching import Runs, end, processes, status
-from tuimon.errors import TuimonError
-from tuimon.launcher.glance import lifecycle
-from tuimon.launcher.oom import OutOfMemoryWatch, kills
-from tuimon.launcher.spawn import supervise
+from tuimon.base.errors import TuimonError
+from tuimon.base.process import is_alive
+from tuimon.launcher.runs.glance import lifecycle
+from tuimon.launcher.start.spawn import supervise
+from tuimon.launcher.supervisor.oom import OutOfMemoryWatch, kills
 from tuimon.log.reader import read_run
-from tuimon.process import is_alive
 
 
 def exited(run: Path):

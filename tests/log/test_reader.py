@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
+from tuimon.base.process import Process
 from tuimon.log import frames, histogram, layout, wire
 from tuimon.log.reader import RunReader, event_files, read_part, read_run
-from tuimon.log.records import Ended, Launched, Notice, Process, RunStarted
+from tuimon.log.records import Ended, Launched, Notice, RunStarted
 from tuimon.log.store import Store
 from tuimon.log.writer import LogWriter
 

@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 
 from conftest import wait_until
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
+from tuimon.base.process import Process
 from tuimon.log import histogram, wire
 from tuimon.log.reader import read_run
-from tuimon.log.records import Applied, Ended, Gap, Notice, Process, RunStarted
+from tuimon.log.records import Applied, Ended, Gap, Notice, RunStarted
 from tuimon.log.writer import LogWriter
 
 

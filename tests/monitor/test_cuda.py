@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from tuimon.log.records import Command, Notice
-from tuimon.monitor import statistics
+from tuimon.monitor.probe import statistics
 
 Start = Callable[..., Any]
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")]

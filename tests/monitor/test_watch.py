@@ -22,7 +22,7 @@ from torch import nn
 
 import tuimon
 from conftest import wait_until
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
 from tuimon.log.records import Applied, CheckpointSaved, Command, Ended, Notice, Refused, RunStarted
 from tuimon.monitor import describe
 from tuimon.monitor.folder import new_run_folder

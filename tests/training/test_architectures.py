@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
 from tuimon.log.reader import read_run
-from tuimon.spec import Spec, load_spec
+from tuimon.spec.loading import load_spec
+from tuimon.spec.spec import Spec
 from tuimon.training.data import load
 from tuimon.training.loop import Trainer, train
 from tuimon.training.model import build_model

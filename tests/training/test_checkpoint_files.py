@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from tuimon.errors import TuimonError
-from tuimon.spec import load_spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.loading import load_spec
 from tuimon.training.checkpoint import check_same_model, check_same_run, load, save
 from tuimon.training.randomness import random_states, restore_random_states, seed_everything
 

@@ -13,8 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tuimon.report import Line, worst
-from tuimon.spec import load_spec
+from tuimon.spec.loading import load_spec
 from tuimon.training.checks import CHECKS, Subject, examine, made, report
 from tuimon.training.checks.building import build_subject, read_data
 from tuimon.training.checks.gradient_check import worst_entry
@@ -22,6 +21,7 @@ from tuimon.training.checks.ladder import climb, rungs
 from tuimon.training.checks.subject import fenced
 from tuimon.training.checks.watching import activations_of
 from tuimon.training.randomness import random_states
+from tuimon.training.report import Line, worst
 
 torch.set_num_threads(1)
 

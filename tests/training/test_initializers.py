@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tuimon.spec import load_spec
+from tuimon.spec.loading import load_spec
 from tuimon.training.initializers import initialize
 from tuimon.training.model import build_model
 

@@ -12,10 +12,11 @@ import torch
 from sklearn.metrics import accuracy_score, hinge_loss, mean_absolute_error, r2_score
 from torch import Tensor, nn
 
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
 from tuimon.log.reader import read_run
 from tuimon.log.records import Notice
-from tuimon.spec import Spec, load_spec
+from tuimon.spec.loading import load_spec
+from tuimon.spec.spec import Spec
 from tuimon.training.loop import train
 from tuimon.training.losses import loss_function, misfits
 from tuimon.training.metrics import tally

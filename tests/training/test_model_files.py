@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from tuimon.errors import TuimonError
-from tuimon.spec import ACTIVATIONS, load_spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.loading import load_spec
+from tuimon.spec.sections import ACTIVATIONS
 from tuimon.training.model import build_model
 
 EXAMPLE = torch.zeros(2, 1, 8, 8)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
 from tuimon.log.reader import read_run
-from tuimon.spec import load_spec
+from tuimon.spec.loading import load_spec
 from tuimon.training.batches import batch_sizes
 from tuimon.training.loop import train
 from tuimon.training.model import build_model

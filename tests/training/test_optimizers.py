@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from tuimon.spec import OPTIMIZERS, load_spec
+from tuimon.spec.loading import load_spec
+from tuimon.spec.sections import OPTIMIZERS
 from tuimon.training.loop import train
 from tuimon.training.parts import optimizer
 

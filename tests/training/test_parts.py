@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from tuimon.spec import ACTIVATIONS, OPTIMIZERS, load_spec
+from tuimon.spec.loading import load_spec
+from tuimon.spec.sections import ACTIVATIONS, OPTIMIZERS
 from tuimon.training.parts import activation, activations, optimizer, optimizers
 
 FORMULAS = {
@@ -62,7 +63,7 @@ def test_frozen_parameters_are_not_given_to_the_optimizer():
 
 def test_a_model_with_nothing_to_train_is_refused():
     """Rather than an error of torch's about empty lists."""
-    from tuimon.errors import TuimonError
+    from tuimon.base.errors import TuimonError
 
     with pytest.raises(TuimonError, match="no parameter that requires a gradient"):
         optimizer(load_spec("digits-mlp").optimizer, [])

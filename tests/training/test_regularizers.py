@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 import tuimon
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
 from tuimon.log.reader import read_run
 from tuimon.log.records import Applied, Command, Notice
-from tuimon.spec import load_spec
+from tuimon.spec.loading import load_spec
 from tuimon.training import checkpoint
 from tuimon.training.loop import Trainer, train
 from tuimon.training.regularizers import Regularizers

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from tuimon.log.reader import read_run
 from tuimon.log.records import Command
-from tuimon.spec import load_spec
+from tuimon.spec.loading import load_spec
 from tuimon.training import checkpoint
 from tuimon.training.loop import Trainer, train
 from tuimon.training.schedules import Schedule

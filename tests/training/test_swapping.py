@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import tuimon
 from tuimon.log.reader import read_run
 from tuimon.log.records import Applied, Command, Refused
-from tuimon.spec import load_spec
+from tuimon.spec.loading import load_spec
 from tuimon.training import checkpoint
 from tuimon.training.loop import Trainer, train
 from tuimon.training.signals import StopSignals

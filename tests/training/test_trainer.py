@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
 from tuimon.log.reader import read_run
 from tuimon.log.records import Applied, CheckpointSaved, Command, Notice
 from tuimon.log.store import Store
-from tuimon.spec import load_spec
+from tuimon.spec.loading import load_spec
 from tuimon.training import checkpoint
 from tuimon.training.best import Best
 from tuimon.training.loop import Trainer, train

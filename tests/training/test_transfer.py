@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tuimon.data_spec import TransferSpec
-from tuimon.errors import TuimonError
-from tuimon.spec import load_spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.data import TransferSpec
+from tuimon.spec.loading import load_spec
 from tuimon.training.loop import Trainer, train
 from tuimon.training.transfer import transfer
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from tuimon.errors import TuimonError
-from tuimon.spec import load_spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.loading import load_spec
 from tuimon.training.device import autocast, choose_device, use_threads
 from tuimon.training.memory import memory_explained
 from tuimon.training.signals import StopSignals

@@ -18,12 +18,13 @@ from pathlib import Path
 
 import msgspec
 
-from tuimon.errors import TuimonError
-from tuimon.launcher.client import Answer, Client, steerable_socket
-from tuimon.launcher.status import Lifecycle, Status
-from tuimon.launcher.tail import open_tail
+from tuimon.base.errors import TuimonError
+from tuimon.launcher.runs.status import Lifecycle, Status
+from tuimon.launcher.runs.tail import open_tail
+from tuimon.launcher.steering.client import Answer, Client, steerable_socket
 from tuimon.log.batch import Batch
-from tuimon.log.reader import Damage, RunReader
+from tuimon.log.files import Damage
+from tuimon.log.reader import RunReader
 from tuimon.log.records import Command, Refused
 
 _BATCH_BYTES = 1 << 20  # so that a viewer can draw between two batches while it catches up

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
 from tuimon.log import batch, frames
 from tuimon.log.batch import Batch
-from tuimon.log.files import event_files
+from tuimon.log.files import Damage, event_files
 from tuimon.log.store import Store
 
 READ_BYTES = 8 << 20
@@ -45,17 +45,6 @@ class FileTail:
     def close(self) -> None:
         """Closes the file."""
         os.close(self._fd)
-
-
-class Damage(NamedTuple):
-    """Where an event file stops being readable. What lies before is kept; what lies behind is not read."""
-
-    path: Path
-    offset: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.path.name} is damaged at byte {self.offset}: {self.reason}; what lies before it is shown"
 
 
 class _EventFile:

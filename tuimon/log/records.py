@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from tuimon.base.process import Process
+
 RUN_TAG = "tuimon/run"
 EVENT_TAG = "tuimon/event"
 FINDING_TAG = "tuimon/finding"
@@ -21,15 +23,6 @@ STEERING_FILE = "steering.json"  # in a run's folder: a list of `Planned`, for a
 BY_SPEC = "the spec"  # who moved a lever, where the run's own plan did
 
 LeverValue = float | bool | str | None
-
-
-class Process(msgspec.Struct, frozen=True):
-    """Who a process is, beyond its pid, which another process may get later."""
-
-    host: str
-    boot_id: str
-    pid: int
-    started: float  # clock ticks since boot, from /proc/<pid>/stat; psutil's create_time elsewhere
 
 
 class LeverInfo(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -19,7 +19,7 @@ from tuimon.log.histogram import BINS
 from tuimon.log.records import Applied, Ended, Exited, Finding, Launched, LeverInfo, RunStarted
 
 if TYPE_CHECKING:
-    from tuimon.log.reader import Damage
+    from tuimon.log.files import Damage
 
 _GROWTH = 1.2  # a point takes 20 bytes; this keeps a growing series within 24
 

@@ -27,11 +27,11 @@ from typing import Any
 
 import msgspec
 
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
+from tuimon.base.process import host_name
 from tuimon.log import wire
 from tuimon.log.histogram import Histogram
 from tuimon.log.records import Event, Gap, tag_of
-from tuimon.process import host_name
 
 _MAX_LAYOUTS = 256
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
 
 _HOOKS = "_optimizer_step_pre_hooks"  # what an optimizer of torch's has, and no wrapper that only looks like one
 

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from tuimon.log.settings import RefusedError
 from tuimon.monitor import describe
-from tuimon.settings import RefusedError
 
 
 def save_checkpoint(folder: Path, step: int, model: nn.Module, optimizer: Optimizer, monitor: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from torch import nn
 
 from tuimon.log.records import LayerInfo
 from tuimon.log.writer import jsonable
-from tuimon.monitor.layers import Layer, following_activations
+from tuimon.monitor.probe.layers import Layer, following_activations
 
 _HASH_LENGTH = 40
 _MOST_BYTES = 20_000  # of one value of a config: the description is written anew whenever it changes
@@ -86,7 +86,7 @@ def user_name() -> str:
 
 def versions() -> dict[str, str]:
     """Of what shapes a training run's results."""
-    from tuimon import __version__
+    from tuimon.base.version import __version__
 
     found = {"python": platform.python_version(), "tuimon": __version__, "torch": str(torch.__version__)}
     if torch.version.cuda:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
+from tuimon.base.run_name import check_name
 from tuimon.log.records import STEERING_FILE, Planned
-from tuimon.run_name import check_name
 
 _given: tuple[Path, int] | None = None  # a folder, and the process that it is for
 

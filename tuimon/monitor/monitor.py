@@ -20,24 +20,25 @@ import msgspec
 from torch import nn
 from torch.optim import Optimizer
 
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
+from tuimon.base.process import this_process
 from tuimon.log.records import STEERING_FILE, CheckpointSaved, Command, Ended, Event, LeverValue, Notice, RunStarted
 from tuimon.log.writer import LogWriter
-from tuimon.monitor import arguments, describe, ending, sockets
+from tuimon.monitor import arguments, describe, ending
 from tuimon.monitor.checkpoint import save_checkpoint
-from tuimon.monitor.desk import Answer, Desk
 from tuimon.monitor.folder import new_run_folder, planned_steering, take_given
 from tuimon.monitor.guard import Guard
-from tuimon.monitor.levers import Lever, Levers
-from tuimon.monitor.meters import Meters
-from tuimon.monitor.probe import Probe
+from tuimon.monitor.levers.desk import Answer, Desk
+from tuimon.monitor.levers.levers import Lever, Levers
+from tuimon.monitor.levers.scope import StepScope
+from tuimon.monitor.levers.standard import declare_standard, own_lever
+from tuimon.monitor.meters.meters import Meters
+from tuimon.monitor.probe.probe import Probe
+from tuimon.monitor.probe.transfers import Transfers
 from tuimon.monitor.scalars import Scalars, scalar_tag
-from tuimon.monitor.scope import StepScope
-from tuimon.monitor.standard import declare_standard, own_lever
-from tuimon.monitor.station import Station
+from tuimon.monitor.station import sockets
+from tuimon.monitor.station.station import Station
 from tuimon.monitor.steps import Steps
-from tuimon.monitor.transfers import Transfers
-from tuimon.process import this_process
 
 HOLD_S = 0.05  # longest time that a step's scalars wait to be written together with the next steps'
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tuimon.log.wire import MAX_STEP
 from tuimon.log.writer import LogWriter
-from tuimon.monitor.transfers import Transfers, travels
+from tuimon.monitor.probe.transfers import Transfers, travels
 
 TAGS = {"loss": "loss/train", "val_loss": "loss/val", "accuracy": "accuracy/train", "val_accuracy": "accuracy/val"}
 _Numbers = dict[Any, float]

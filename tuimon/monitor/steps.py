@@ -18,12 +18,12 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from tuimon.log.writer import LogWriter
-from tuimon.monitor.desk import Desk
 from tuimon.monitor.guard import Guard, uncompiled
-from tuimon.monitor.probe import Probe
+from tuimon.monitor.levers.desk import Desk
+from tuimon.monitor.levers.scope import StepScope
+from tuimon.monitor.probe.probe import Probe
+from tuimon.monitor.probe.transfers import Transfers
 from tuimon.monitor.scalars import Scalars
-from tuimon.monitor.scope import StepScope
-from tuimon.monitor.transfers import Transfers
 
 _Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 _MOST_GROUPS = 8  # parameter groups whose learning rates are logged one by one

@@ -10,8 +10,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from tuimon.errors import TuimonError
-from tuimon.spec import load_spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.loading import load_spec
 from tuimon.training.signals import StopSignals
 
 FINISHED, FAILED, STOPPED = 0, 1, 130

@@ -12,9 +12,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
-from tuimon.errors import TuimonError
-from tuimon.report import Line, worst
-from tuimon.spec import Spec, load_spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.loading import load_spec
+from tuimon.spec.spec import Spec
+from tuimon.training.report import Line, worst
 
 FINE, FAILED, NOT_MADE, STOPPED = 0, 1, 3, 130
 

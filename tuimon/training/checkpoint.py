@@ -14,8 +14,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from tuimon.errors import TuimonError
-from tuimon.spec import MAY_CHANGE, Spec, parse_spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.keys import MAY_CHANGE
+from tuimon.spec.loading import parse_spec
+from tuimon.spec.spec import Spec
 
 FORMAT = 2
 FOLDER, LAST, BEST = "checkpoints", "last.pt", "best.pt"

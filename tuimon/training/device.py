@@ -8,7 +8,7 @@ import os
 import torch
 from torch import nn
 
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
 
 # Multiply-adds a step. Measured on two cores: at 115 million a second thread made a perceptron 1.6 times as fast and a CNN 1.1
 # times, at 460 million both 1.6 times; below 10 million it cost more than it saved. Threads that wait for each other also

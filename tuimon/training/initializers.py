@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import init
 from torch.nn.modules.conv import _ConvNd
 
-from tuimon.sections import InitSpec
-from tuimon.spec import ModelSpec
+from tuimon.spec.sections import InitSpec
+from tuimon.spec.spec import ModelSpec
 
 _KINDS = (nn.Linear, nn.Bilinear, _ConvNd, nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention)
 

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 
 import tuimon
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
 from tuimon.log.records import BY_SPEC, CheckpointSaved
-from tuimon.spec import Spec, save_spec
+from tuimon.spec.loading import save_spec
+from tuimon.spec.spec import Spec
 from tuimon.training import checkpoint
 from tuimon.training.batches import batch_sizes, least_batch
 from tuimon.training.best import Best

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tuimon.combinations import check_loss
-from tuimon.sections import LossSpec
+from tuimon.spec.combinations import check_loss
+from tuimon.spec.sections import LossSpec
 from tuimon.training.parts.activations import output_function
 
 if TYPE_CHECKING:
-    from tuimon.spec import Spec
+    from tuimon.spec.spec import Spec
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 CLASS_TASKS = ("classification", "text")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import torch
 
-from tuimon.errors import TuimonError
-from tuimon.spec import Spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.spec import Spec
 
 _CPU_WORDS = ("DefaultCPUAllocator", "not enough memory")
 _GPU_WORDS = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")

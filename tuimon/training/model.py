@@ -15,10 +15,10 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from tuimon.data_spec import check_model
-from tuimon.errors import TuimonError
-from tuimon.presets import models_folder
-from tuimon.spec import Spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.data import check_model
+from tuimon.spec.presets import models_folder
+from tuimon.spec.spec import Spec
 
 
 def build_model(spec: Spec, example: Tensor) -> nn.Module:

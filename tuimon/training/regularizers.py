@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
 from tuimon.log.records import LeverInfo
-from tuimon.monitor.layers import is_activation
-from tuimon.monitor.levers import Lever, Levers
-from tuimon.sections import RegularizationSpec
+from tuimon.monitor.levers.levers import Lever, Levers
+from tuimon.monitor.probe.layers import is_activation
+from tuimon.spec.sections import RegularizationSpec
 from tuimon.training.parts.activations import name_of, output_function
 
 _HELP = {

@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
-from tuimon.sections import ScheduleSpec
+from tuimon.spec.sections import ScheduleSpec
 
 # Of a run that goes on with another number of steps, these are the new run's.
 _HORIZON = ("T_max", "total_steps", "_schedule_phases")

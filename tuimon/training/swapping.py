@@ -22,9 +22,9 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
 
 from tuimon.log.records import LeverInfo
-from tuimon.monitor.layers import is_activation
-from tuimon.monitor.levers import Lever
-from tuimon.sections import ACTIVATIONS
+from tuimon.monitor.levers.levers import Lever
+from tuimon.monitor.probe.layers import is_activation
+from tuimon.spec.sections import ACTIVATIONS
 from tuimon.training.parts.activations import activation, name_of, output_function
 
 _HOOKS = (

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from tuimon.data_spec import TransferSpec
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
+from tuimon.spec.data import TransferSpec
 from tuimon.training import checkpoint
 from tuimon.training.output import say
 

@@ -21,20 +21,20 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.timer import Timer
 
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
 from tuimon.log.records import Applied, Refused
 from tuimon.viewer import theme
+from tuimon.viewer.deferred import collect_again, import_numpy
 from tuimon.viewer.keys import keys_of
 from tuimon.viewer.lean import lean
 from tuimon.viewer.messages import AnswerCame, BatchRead, DamageFound, StatusChanged, StopAnswered
 from tuimon.viewer.plain_text import said
 from tuimon.viewer.screens.base import TuimonScreen
-from tuimon.viewer.start import collect_again, import_numpy
 
 if TYPE_CHECKING:
-    from tuimon.launcher.status import Status
+    from tuimon.launcher.runs.status import Status
     from tuimon.log.batch import Batch
-    from tuimon.log.reader import Damage
+    from tuimon.log.files import Damage
     from tuimon.viewer.opened import Answer, OpenRun
 
 DRAW_EVERY_S = 0.25
@@ -314,14 +314,14 @@ class TuimonApp(App[None]):
 
     def _is_own_script(self, path: Path) -> bool:
         """Whether a run trains a script of the user's, as against a spec."""
-        from tuimon.spec import SPEC_FILE
+        from tuimon.spec.spec import SPEC_FILE
 
         started = self.opened[path].store.started if path in self.opened else None
         return started.spec is None if started else not (path / SPEC_FILE).is_file()
 
     @work(thread=True, group="stop")
     def _stop(self, path: Path) -> None:
-        from tuimon.launcher.client import stop
+        from tuimon.launcher.steering.client import stop
 
         try:
             self.post_message(StopAnswered(stop(path)))

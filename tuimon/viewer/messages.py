@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
 
 if TYPE_CHECKING:
-    from tuimon.launcher.status import Status
+    from tuimon.launcher.runs.status import Status
     from tuimon.log.batch import Batch
-    from tuimon.log.reader import Damage
+    from tuimon.log.files import Damage
     from tuimon.viewer.opened import Answer
 
 

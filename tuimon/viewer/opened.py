@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from tuimon.diagnosis import diagnose
-from tuimon.launcher.commands import author
 from tuimon.launcher.feed import CATCHING_UP, Feed
-from tuimon.launcher.status import Status
+from tuimon.launcher.runs.status import Status
+from tuimon.launcher.steering.commands import author
 from tuimon.log.batch import EventRecord
 from tuimon.log.records import Applied, Command, Finding, LeverInfo, Refused
 from tuimon.log.store import Store
 
 if TYPE_CHECKING:
     from tuimon.log.batch import Batch
-    from tuimon.log.reader import Damage
+    from tuimon.log.files import Damage
 
 Answer = Applied | Refused
 UNREAD = Status("unknown", CATCHING_UP)

@@ -11,8 +11,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
-
 
 def show(
     runs_dir: Path, open_run: Path | None = None, launch: bool = False, ascii: bool = False, compare: Sequence[Path] = ()
@@ -46,22 +44,3 @@ def show(
     app.run()
     if app.return_code:  # it failed, and Textual has shown how
         sys.exit(app.return_code)
-
-
-def collect_again() -> None:
-    """Has garbage collected from now on, of what is made from now on."""
-    gc.freeze()
-    gc.enable()
-
-
-def import_numpy() -> None:
-    """Imports numpy without the threads of its linear algebra: starting them costs as much as the import, and none is used.
-
-    The variable that says so is taken back at once, as runs that are launched from here inherit the environment.
-    """
-    asked = _BLAS_THREADS in os.environ
-    os.environ.setdefault(_BLAS_THREADS, "1")
-    import numpy  # noqa: F401
-
-    if not asked:
-        os.environ.pop(_BLAS_THREADS, None)

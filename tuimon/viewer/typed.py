@@ -5,10 +5,10 @@ The run itself has the last word: a lever of a script's own may refuse more than
 
 from __future__ import annotations
 
-from tuimon.errors import TuimonError
-from tuimon.launcher.commands import parse_setting
+from tuimon.base.errors import TuimonError
+from tuimon.launcher.steering.commands import parse_setting
 from tuimon.log.records import Command, LeverInfo
-from tuimon.settings import RefusedError, allowed, check_action, wanted
+from tuimon.log.settings import RefusedError, allowed, check_action, wanted
 from tuimon.viewer.keys import Levers
 from tuimon.viewer.opened import why_no_lever
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from tuimon.spec import load_spec
+from tuimon.spec.loading import load_spec
 from tuimon.training.data import Data, load
 from tuimon.training.data.augment import moved
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tuimon.data_spec import DATASETS, Dataset
-from tuimon.errors import TuimonError
-from tuimon.spec import Spec, load_spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.data import DATASETS, Dataset
+from tuimon.spec.loading import load_spec
+from tuimon.spec.spec import Spec
 from tuimon.training.data import Data, load
 
 CPU = torch.device("cpu")

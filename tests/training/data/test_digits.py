@@ -8,8 +8,9 @@ import sys
 import pytest
 import torch
 
-from tuimon.errors import TuimonError
-from tuimon.spec import DATASETS, load_spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.data import DATASETS
+from tuimon.spec.loading import load_spec
 from tuimon.training.data import Data, load, order
 
 CPU = torch.device("cpu")

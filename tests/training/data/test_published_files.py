@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 import torch
 
-from tuimon.data_spec import DataSpec
-from tuimon.errors import TuimonError
-from tuimon.spec import load_spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.data import DataSpec
+from tuimon.spec.loading import load_spec
 from tuimon.training.data import Data, load
 from tuimon.training.data.download import fetch, fetch_first
 from tuimon.training.data.images import MNIST, read_cifar_records, read_idx

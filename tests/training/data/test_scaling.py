@@ -8,7 +8,7 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from tuimon.spec import load_spec
+from tuimon.spec.loading import load_spec
 from tuimon.training.data import load, scaling
 from tuimon.training.data.scaling import PREPARATIONS, prepare
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from tuimon.errors import TuimonError
-from tuimon.spec import load_spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.loading import load_spec
 from tuimon.training.data import Data, load
 from tuimon.training.data.arrays import read_npz
 from tuimon.training.data.raw import Raw

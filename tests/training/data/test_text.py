@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tuimon.errors import TuimonError
-from tuimon.spec import load_spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.loading import load_spec
 from tuimon.training.data import Data, load
 from tuimon.training.data.text import bundled_text, encode, windows
 

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tuimon.viewer.draw.chart import Curve, Marker, Options, draw_chart, full_range
+from tuimon.viewer.draw.chart import draw_chart, full_range
+from tuimon.viewer.draw.curve import Curve, Marker, Options
 from tuimon.viewer.draw.pyramid import Pyramid
 from tuimon.viewer.draw.rows import text_of, width_of
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuimon.report import Line
+from tuimon.training.report import Line
 from tuimon.viewer.draw.report import line_rows, total_row
 from tuimon.viewer.draw.rows import text_of
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tuimon.base.process import this_process
 from tuimon.log import histogram
 from tuimon.log.records import Ended, LayerInfo, LeverInfo, RunStarted
 from tuimon.log.writer import LogWriter
-from tuimon.process import this_process
 
 LEVERS = (
     LeverInfo("lr_scale", "number", 1.0, 0.0),

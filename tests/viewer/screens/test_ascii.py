@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Select
 
 from driving import seen, text_of, until
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
 from tuimon.viewer.app import TuimonApp
 from tuimon.viewer.plain_text import to_ascii
 from tuimon.viewer.screens.launch import FieldRow, LaunchScreen

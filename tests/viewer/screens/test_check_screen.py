@@ -9,9 +9,9 @@ import psutil
 import pytest
 
 from driving import seen, text_of, until
-from tuimon.errors import TuimonError
-from tuimon.launcher.checking import Checking
-from tuimon.report import Line
+from tuimon.base.errors import TuimonError
+from tuimon.launcher.start.checking import Checking
+from tuimon.training.report import Line
 from tuimon.viewer.app import TuimonApp
 from tuimon.viewer.screens.launch import LaunchScreen
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tuimon.errors import TuimonError
-from tuimon.spec import load_spec, save_spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.loading import load_spec, save_spec
 from tuimon.viewer.screens import launch_form as form
 
 

@@ -9,9 +9,11 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Select
 
 from driving import seen, text_of, until
-from tuimon.errors import TuimonError
-from tuimon.launcher import start as starting
-from tuimon.spec import Spec, load_spec, presets, save_spec
+from tuimon.base.errors import TuimonError
+from tuimon.launcher.start import start as starting
+from tuimon.spec.loading import load_spec, save_spec
+from tuimon.spec.presets import presets
+from tuimon.spec.spec import Spec
 from tuimon.viewer.app import TuimonApp
 from tuimon.viewer.screens.launch import FieldRow, LaunchScreen
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from tuimon.launcher.status import Status
-from tuimon.launcher.summary import RunSummary
+from tuimon.launcher.runs.status import Status
+from tuimon.launcher.runs.summary import RunSummary
 from tuimon.viewer.screens.run_table import Look, columns_for, ordered, run_row
 
 

@@ -14,9 +14,10 @@ from textual.message import Message
 from textual.pilot import Pilot
 from textual.widget import Widget
 
+from tuimon.base.process import Process
 from tuimon.log.histogram import of
 from tuimon.log.reader import RunReader
-from tuimon.log.records import LayerInfo, LeverInfo, Process, RunStarted
+from tuimon.log.records import LayerInfo, LeverInfo, RunStarted
 from tuimon.log.store import Store
 from tuimon.log.writer import LogWriter
 from tuimon.viewer.widgets import Drawn

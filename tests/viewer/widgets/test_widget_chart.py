@@ -3,7 +3,8 @@
 import math
 import os
 
-from tuimon.log.records import Applied, Process, RunStarted
+from tuimon.base.process import Process
+from tuimon.log.records import Applied, RunStarted
 from tuimon.viewer.draw.canvas import stroke_of
 from tuimon.viewer.widgets import Chart, ChartGrid
 from tuimon.viewer.widgets.chart_groups import LOSS as LOSSES

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tuimon.log.records import Launched, Process
+from tuimon.base.process import Process
+from tuimon.log.records import Launched
 from tuimon.viewer.widgets import ConsoleView
 from tuimon.viewer.widgets.console_view import MAX_LINES, Terminal
 

@@ -5,19 +5,8 @@ import json
 import pytest
 
 from driving import until
-from tuimon.log.records import (
-    Applied,
-    CheckpointSaved,
-    Command,
-    Ended,
-    Exited,
-    Finding,
-    Gap,
-    Launched,
-    Notice,
-    Process,
-    Refused,
-)
+from tuimon.base.process import Process
+from tuimon.log.records import Applied, CheckpointSaved, Command, Ended, Exited, Finding, Gap, Launched, Notice, Refused
 from tuimon.log.writer import LogWriter
 from tuimon.viewer.widgets import EventList, FindingsPanel, GpuMeters, HostMeters, LeverPanel, RunHeader
 from tuimon.viewer.widgets.wording import answer_text, describe

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tuimon.errors import TuimonError
-from tuimon.report import Line
-from tuimon.spec import Spec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.spec import Spec
 from tuimon.training.checks.activations import check_activations
 from tuimon.training.checks.building import build_subject, read_data
 from tuimon.training.checks.first_loss import check_first_loss
@@ -20,6 +19,7 @@ from tuimon.training.checks.overfit import check_overfit
 from tuimon.training.checks.parameters import check_parameters, check_reach, check_symmetry
 from tuimon.training.checks.subject import Subject, fenced
 from tuimon.training.checks.targets import check_targets
+from tuimon.training.report import Line
 
 __all__ = ["CHECKS", "Check", "Subject", "examine", "report"]
 

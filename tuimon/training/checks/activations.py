@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from tuimon import format
-from tuimon.report import Line, Verdict
+from tuimon.base import format
 from tuimon.training.checks.subject import Subject
 from tuimon.training.checks.watching import HIDDEN, Activation, activations_of
 from tuimon.training.checks.words import judge, line
+from tuimon.training.report import Line, Verdict
 
 _EXAMPLES = 256
 _LIMITS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}

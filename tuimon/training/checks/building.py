@@ -6,7 +6,7 @@ import msgspec
 from torch import nn
 from torch.optim import Optimizer
 
-from tuimon.spec import Spec
+from tuimon.spec.spec import Spec
 from tuimon.training.checks.subject import Subject
 from tuimon.training.data import Data, load
 from tuimon.training.device import choose_device, use_threads

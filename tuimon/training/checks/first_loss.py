@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import torch
 
-from tuimon import format
-from tuimon.report import Line
+from tuimon.base import format
 from tuimon.training.checks import fitting
 from tuimon.training.checks.subject import Subject
 from tuimon.training.checks.words import judge, line
+from tuimon.training.report import Line
 
 _EXAMPLES = 512
 

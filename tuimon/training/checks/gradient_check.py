@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tuimon import format
-from tuimon.report import Line
+from tuimon.base import format
 from tuimon.training.checks.subject import Subject
 from tuimon.training.checks.words import judge, line
 from tuimon.training.data import Split
+from tuimon.training.report import Line
 
 _EXAMPLES = 6
 _ENTRIES = (2, 8)  # of each parameter, least and most

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from tuimon import format
-from tuimon.monitor.layers import find_layers
-from tuimon.report import Line
+from tuimon.base import format
+from tuimon.monitor.probe.layers import find_layers
 from tuimon.training.checks.activations import merged
 from tuimon.training.checks.subject import Subject
 from tuimon.training.checks.words import judge, line
+from tuimon.training.report import Line
 
 _EXAMPLES = 256
 _WARN, _FAIL = 100.0, 3000.0  # times

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from tuimon.report import Line
 from tuimon.training.checks.subject import Subject
 from tuimon.training.checks.words import figure, judge, line, listed
+from tuimon.training.report import Line
 
 _EXAMPLES, _INPUTS = 2048, 512  # looked at, at most
 _SCALE = "Prepare the inputs: data.scale=zscore."

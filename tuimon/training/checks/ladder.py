@@ -14,11 +14,11 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from tuimon import format
-from tuimon.report import Line
+from tuimon.base import format
 from tuimon.training.checks import fitting
 from tuimon.training.checks.subject import Loss, Subject
 from tuimon.training.data import Split
+from tuimon.training.report import Line
 
 _STEPS, _BATCH, _SECONDS = 300, 32, 3.0
 _FULL_STEPS, _MOST_BATCH, _FULL_SECONDS = 400, 512, 4.0

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import torch
 
-from tuimon import format
-from tuimon.report import Line, Verdict
+from tuimon.base import format
 from tuimon.training.checks import fitting
 from tuimon.training.checks.subject import Subject
 from tuimon.training.data import Split
+from tuimon.training.report import Line, Verdict
 
 _LOW, _HIGH, _STEPS = 1e-6, 10.0, 140
 _EXAMPLES, _MOST_BATCH, _SECONDS = 128, 512, 6.0

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from tuimon.report import Line, Verdict
 from tuimon.training.checks.subject import Subject
 from tuimon.training.checks.watching import activations_of
 from tuimon.training.checks.words import figure
+from tuimon.training.report import Line, Verdict
 
 _EXAMPLES = 256
 _REACH = {

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import torch
 
-from tuimon import format
-from tuimon.report import Line
+from tuimon.base import format
 from tuimon.training.checks import fitting
 from tuimon.training.checks.subject import Subject
 from tuimon.training.data import Split
+from tuimon.training.report import Line
 
 _RATES = (1e-2, 1e-3, 1e-1)
 _EXAMPLES, _STEPS, _SECONDS = 8, 300, 2.5

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from tuimon import format
-from tuimon.monitor.layers import Layer, find_layers
-from tuimon.report import Line
+from tuimon.base import format
+from tuimon.monitor.probe.layers import Layer, find_layers
 from tuimon.training.checks import fitting
 from tuimon.training.checks.subject import Subject
 from tuimon.training.checks.words import line, listed
+from tuimon.training.report import Line
 
 _EXAMPLES = 64
 _SETTLE = 3  # steps after which an output layer that began at zero lets gradients through

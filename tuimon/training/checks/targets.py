@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from tuimon.report import Line, Verdict
 from tuimon.training.checks.subject import Subject
 from tuimon.training.checks.words import figure, judge, line, listed
 from tuimon.training.data import Split
+from tuimon.training.report import Line, Verdict
 
 _MOST_CLASS_IDS = 100  # different values above which numbers are taken to be measured
 

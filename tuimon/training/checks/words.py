@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tuimon import format
-from tuimon.report import Line, Verdict
+from tuimon.base import format
+from tuimon.training.report import Line, Verdict
 
 
 def judge(value: float, warn: float, fail: float) -> Verdict:

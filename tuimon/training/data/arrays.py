@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tuimon.data_spec import DataSpec
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
+from tuimon.spec.data import DataSpec
 from tuimon.training.data.raw import Floats, Integers, Raw
 
 Array = npt.NDArray[Any]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tuimon.data_spec import DataSpec
+from tuimon.spec.data import DataSpec
 from tuimon.training.data.scaling import Preparation
 from tuimon.training.data.split import Vary
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tuimon.data_spec import DataSpec
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
+from tuimon.spec.data import DataSpec
 from tuimon.training.data.images import read_members
 from tuimon.training.data.published import Published, find
 from tuimon.training.data.raw import Raw

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
 from tuimon.training.output import say
 
 _TIMEOUT_S = 30

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tuimon.data_spec import DataSpec
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
+from tuimon.spec.data import DataSpec
 from tuimon.training.data.published import Published, data_folder, find
 from tuimon.training.data.raw import Raw
 

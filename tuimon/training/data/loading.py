@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tuimon.data_spec import FILES, Dataset, DataSpec, check_use, used_for
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
+from tuimon.spec.data import FILES, Dataset, DataSpec, check_use, used_for
 from tuimon.training.data.arrays import read_npz
 from tuimon.training.data.augment import Movement
 from tuimon.training.data.bundled import bundled, read_california_housing

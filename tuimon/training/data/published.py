@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from tuimon.data_spec import DataSpec
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
+from tuimon.spec.data import DataSpec
 from tuimon.training.data.download import fetch_first
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tuimon.data_spec import Dataset
+from tuimon.spec.data import Dataset
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]

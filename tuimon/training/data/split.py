@@ -9,8 +9,8 @@ import msgspec
 import torch
 from torch import Tensor
 
-from tuimon.data_spec import Dataset, ReadDataSpec
-from tuimon.spec import Spec
+from tuimon.spec.data import Dataset, ReadDataSpec
+from tuimon.spec.spec import Spec
 
 Vary = Callable[[Tensor, int], Tensor]  # (indices [B], step) → inputs [B, *shape]
 

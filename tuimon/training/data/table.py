@@ -14,9 +14,9 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from tuimon.data_spec import DataSpec
-from tuimon.errors import TuimonError
-from tuimon.presets import did_you_mean
+from tuimon.base.errors import TuimonError
+from tuimon.base.nearest import did_you_mean
+from tuimon.spec.data import DataSpec
 from tuimon.training.data.raw import Floats, Integers, Raw
 
 _MOST_CLASSES = 20  # that whole numbers in a target column are taken for; above, they are values

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tuimon.data_spec import Dataset, DataSpec
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
+from tuimon.spec.data import Dataset, DataSpec
 from tuimon.training.data.split import Data, Split
 
 

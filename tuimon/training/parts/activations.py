@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from tuimon.monitor.layers import is_activation
+from tuimon.monitor.probe.layers import is_activation
 
 
 class Identity(nn.Identity):

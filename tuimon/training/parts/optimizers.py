@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from tuimon.errors import TuimonError
-from tuimon.sections import OPTIMIZERS, OptimizerSpec
+from tuimon.base.errors import TuimonError
+from tuimon.spec.sections import OPTIMIZERS, OptimizerSpec
 from tuimon.training.parts.muon import MuonAdamW
 
 _Parameters = list[nn.Parameter]

@@ -9,20 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuimon.viewer.draw import ticks
 from tuimon.viewer.draw.canvas import Canvas, trace
+from tuimon.viewer.draw.curve import Axis, Curve, Marker, Options, Range
 from tuimon.viewer.draw.legend import legend_row
-from tuimon.viewer.draw.pyramid import Columns, Pyramid
+from tuimon.viewer.draw.pyramid import Columns
 from tuimon.viewer.draw.rows import Row, Span, blank, fit, runs
-
-# An epoch axis has its points at steps, and epochs for labels; a rate axis has them at logarithms, and rates for labels.
-Axis = Literal["step", "time", "epoch", "rate"]
-Range = tuple[float, float]
 
 _MIN_WIDTH_FOR_LABELS = 16
 _MIN_HEIGHT_FOR_LABELS = 5
@@ -30,50 +26,6 @@ _USUAL_GUTTER = 5  # labels of four characters and the axis line: charts above e
 _MIN_WIDTH_FOR_USUAL_GUTTER = 40
 _X_SNAP_PARTS = 25
 _Y_SNAP_PARTS = 16
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One line of a chart. A faint curve lies behind the others, without a place in the legend.
-
-    `pattern` is its stroke, for who cannot go by its style's colour; None: by its place among the curves.
-    """
-
-    label: str
-    style: str
-    data: Pyramid
-    faint: bool = False
-    pattern: int | None = None
-
-    def pattern_at(self, place: int) -> int:
-        """Its stroke, as the curve at that place."""
-        return place if self.pattern is None else self.pattern
-
-
-@dataclass(frozen=True)
-class Marker:
-    """Something that happened at `x`: a lever moved."""
-
-    x: float
-    label: str
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a chart is drawn. `x_range` None shows everything; `cursor` is an x.
-
-    `note` stands at the legend's right end: parts with a comma between them, what matters most first.
-    """
-
-    title: str = ""
-    log_y: bool = False
-    x_axis: Axis = "step"
-    x_range: Range | None = None
-    cursor: float | None = None
-    markers: tuple[Marker, ...] = ()
-    legend: bool = True
-    note: str = ""
-    steps_per_epoch: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuimon import format
+from tuimon.base import format
 from tuimon.log.histogram import BINS, HIGH_EXPONENT, LOW_EXPONENT, ZERO
 from tuimon.viewer.draw.rows import Row, Span, blank, fit, runs
 from tuimon.viewer.draw.sparkline import ASCII_BLOCKS, BLOCKS

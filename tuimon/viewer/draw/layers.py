@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tuimon import format
+from tuimon.base import format
 from tuimon.viewer.draw.histogram import Exponents, histogram_line
 from tuimon.viewer.draw.rows import Row, Span, cells, fit, shorten, width_of
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
-from tuimon import format
+from tuimon.base import format
 from tuimon.viewer.draw.canvas import stroke_of
+from tuimon.viewer.draw.curve import Curve, Options
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten, width_of
-
-if TYPE_CHECKING:
-    from tuimon.viewer.draw.chart import Curve, Options
 
 _FEW = 2
 _LEAST_NAME, _BESIDE_NAME = 12, 4  # cells of a shortened name, and of the stroke and the gaps beside it

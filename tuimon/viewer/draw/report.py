@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tuimon.report import Line, worst
-from tuimon.viewer.draw.chart import Curve, Marker, Options, draw_chart
+from tuimon.training.report import Line, worst
+from tuimon.viewer.draw.chart import draw_chart
+from tuimon.viewer.draw.curve import Curve, Marker, Options
 from tuimon.viewer.draw.pyramid import Pyramid
 from tuimon.viewer.draw.rows import Row, Span
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from textual import on
 from textual.screen import Screen
@@ -12,8 +13,46 @@ from tuimon.viewer.keys import Key, Levers, Place, keys_of
 from tuimon.viewer.screens.key_bar import Hint, KeyBar
 
 if TYPE_CHECKING:
-    from tuimon.viewer.app import TuimonApp
     from tuimon.viewer.opened import Answer
+
+
+class Host(Protocol):
+    """What screens ask of the app."""
+
+    @property
+    def ascii_only(self) -> bool:
+        """Whether the terminal shows ASCII characters only."""
+        ...
+
+    @property
+    def opens_a_run(self) -> bool:
+        """Whether a run's screen is about to cover Home."""
+        ...
+
+    @property
+    def front(self) -> TuimonScreen | None:
+        """The screen that the user sees, dialogs aside."""
+        ...
+
+    def go_home(self) -> None:
+        """Closes whatever lies over Home."""
+        ...
+
+    def open_run(self, path: Path) -> None:
+        """Shows a run's screen over Home."""
+        ...
+
+    def open_next(self, path: Path) -> None:
+        """Shows the run after this one, of those that are open and those that train."""
+        ...
+
+    def compare(self, paths: Sequence[Path]) -> None:
+        """Shows several runs' curves over each other."""
+        ...
+
+    def ask_stop(self, path: Path) -> None:
+        """Asks once whether a run is to be stopped, and has it stopped."""
+        ...
 
 
 class TuimonScreen(Screen[None]):
@@ -23,9 +62,9 @@ class TuimonScreen(Screen[None]):
     _key_bar: KeyBar | None = None
 
     @property
-    def tuimon(self) -> TuimonApp:
-        """The app, as what it is."""
-        return cast("TuimonApp", self.app)
+    def tuimon(self) -> Host:
+        """The app, as far as screens know it."""
+        return cast("Host", self.app)
 
     def key_bar(self) -> KeyBar:
         """The footer, as things stand when the screen is made."""

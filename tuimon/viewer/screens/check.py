@@ -11,10 +11,10 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import Static
 
-from tuimon.errors import TuimonError
-from tuimon.launcher.checking import Checking
-from tuimon.report import Line
-from tuimon.spec import Spec
+from tuimon.base.errors import TuimonError
+from tuimon.launcher.start.checking import Checking
+from tuimon.spec.spec import Spec
+from tuimon.training.report import Line
 from tuimon.viewer.draw.report import line_rows, total_row
 from tuimon.viewer.draw.rows import Row, text_of
 from tuimon.viewer.keys import bindings

@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from tuimon.errors import TuimonError
+from tuimon.base.errors import TuimonError
 from tuimon.viewer.plain_text import said
 
 

@@ -12,12 +12,12 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
+from tuimon.viewer.deferred import import_numpy
 from tuimon.viewer.keys import Key, bindings
 from tuimon.viewer.screens.base import TuimonScreen
-from tuimon.viewer.start import import_numpy
 
 if TYPE_CHECKING:
-    from tuimon.launcher.summary import RunSummary
+    from tuimon.launcher.runs.summary import RunSummary
     from tuimon.viewer.screens.run_list import RunList
 
 _LIVE_EVERY_S = 1.0
@@ -109,8 +109,8 @@ class HomeScreen(TuimonScreen):
     @work(thread=True, exclusive=True, group="scan")
     def _scan(self) -> None:
         import_numpy()
-        from tuimon.launcher.runs import list_runs
-        from tuimon.launcher.summary import summarize
+        from tuimon.launcher.runs.runs import list_runs
+        from tuimon.launcher.runs.summary import summarize
 
         self.post_message(self.Scanned(tuple(summarize(path) for path in list_runs(self.runs_dir))))
 
@@ -159,7 +159,7 @@ class HomeScreen(TuimonScreen):
             self.query_one(line, Static).update(text, layout=False)
 
     def _nothing(self) -> str:
-        from tuimon.spec import DEFAULT_PRESET
+        from tuimon.spec.presets import DEFAULT_PRESET
 
         if self.runs:
             return "No run has this text. Press esc for all of them."

@@ -15,8 +15,10 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Button, Input, Select, Static
 
-from tuimon.errors import TuimonError
-from tuimon.spec import DEFAULT_PRESET, Spec, load_spec, presets
+from tuimon.base.errors import TuimonError
+from tuimon.spec.loading import load_spec
+from tuimon.spec.presets import DEFAULT_PRESET, presets
+from tuimon.spec.spec import Spec
 from tuimon.viewer.keys import bindings
 from tuimon.viewer.plain_text import said
 from tuimon.viewer.screens import launch_form as form
@@ -320,7 +322,7 @@ def _about(title: str, text: str) -> Content:
 
 
 def _start(wanted: Spec | form.Script, runs_dir: Path, name: str | None) -> Path:
-    from tuimon.launcher.start import start, start_script
+    from tuimon.launcher.start.start import start, start_script
 
     if isinstance(wanted, form.Script):
         return start_script(Path(wanted.path), wanted.arguments, runs_dir=runs_dir, name=name, device=wanted.device)

@@ -11,8 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tuimon.errors import TuimonError
-from tuimon.spec import FieldInfo, Spec, check_value, fields, find_key, load_spec, overrides_for
+from tuimon.base.errors import TuimonError
+from tuimon.spec.fields import FieldInfo
+from tuimon.spec.keys import check_value, fields, find_key
+from tuimon.spec.loading import load_spec, overrides_for
+from tuimon.spec.spec import Spec
 
 PRESET, NAME, MORE = "preset", "name", "more"
 
@@ -164,7 +167,7 @@ def shell_command(wanted: Spec | Script, source: str, name: str, runs_dir: Path)
     Raises:
         TuimonError: the source is gone meanwhile. What the source itself was made from need not be there.
     """
-    from tuimon.launcher.runs import runs_dir as usual
+    from tuimon.launcher.runs.runs import runs_dir as usual
 
     options = ["--name", name] if name else []
     if runs_dir != usual():
@@ -195,7 +198,7 @@ def _check_source(text: str) -> None:
 
 
 def _check_name(name: str) -> None:
-    from tuimon.run_name import check_name
+    from tuimon.base.run_name import check_name
 
     if name:
         check_name(name)

@@ -13,7 +13,7 @@ from textual.containers import Container, Horizontal, Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
-from tuimon.launcher.summary import loss_tag
+from tuimon.launcher.runs.summary import loss_tag
 from tuimon.viewer.draw.rows import shorten
 from tuimon.viewer.keys import Key, bindings
 from tuimon.viewer.opened import UNREAD
@@ -50,7 +50,7 @@ from tuimon.viewer.widgets.chart_groups import LOSS, NOISY, SYSTEM, first_chart
 from tuimon.viewer.widgets.run_header import ONE_LINE
 
 if TYPE_CHECKING:
-    from tuimon.launcher.status import Status
+    from tuimon.launcher.runs.status import Status
     from tuimon.viewer.opened import OpenRun
 
 _TWO_LINES = 48  # cells that the header needs for everything but how a run ended

@@ -13,7 +13,7 @@ from tuimon.viewer.screens.run_table import Column, Look, columns_for, header, r
 from tuimon.viewer.widgets.row_list import RowList
 
 if TYPE_CHECKING:
-    from tuimon.launcher.summary import RunSummary
+    from tuimon.launcher.runs.summary import RunSummary
 
 _BAR_WIDTH = 1  # kept free for the scroll bar, so that columns stand still when it comes
 

@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from tuimon import format
+from tuimon.base import format
 from tuimon.viewer.draw.meter import bar, state_glyph
 from tuimon.viewer.draw.rows import Row, Span, cells, fit, shorten
 from tuimon.viewer.draw.sparkline import sparkline
 
 if TYPE_CHECKING:
-    from tuimon.launcher.summary import RunSummary
+    from tuimon.launcher.runs.summary import RunSummary
 
 _FRONT = 3  # cells for the mark and the cursor
 _FIRST = 9  # to go where room is short

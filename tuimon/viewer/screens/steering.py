@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual import on
 
-from tuimon.launcher.commands import parse_setting
+from tuimon.launcher.steering.commands import parse_setting
 from tuimon.log.records import Applied, Command, LeverInfo, LeverValue
 from tuimon.viewer import typed
 from tuimon.viewer.keys import LOOK, Key, Levers, steering

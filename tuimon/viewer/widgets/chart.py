@@ -13,7 +13,8 @@ from textual.reactive import var
 
 from tuimon.log.store import Store
 from tuimon.viewer.draw import ticks
-from tuimon.viewer.draw.chart import Axis, Curve, Options, Picture, Range, draw_chart, full_range
+from tuimon.viewer.draw.chart import Picture, draw_chart, full_range
+from tuimon.viewer.draw.curve import Axis, Curve, Options, Range
 from tuimon.viewer.draw.rows import Row
 from tuimon.viewer.widgets.curves import CurveBook, markers
 from tuimon.viewer.widgets.drawn import Drawn

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tuimon.log.records import Applied
 from tuimon.log.store import Series, Store
-from tuimon.viewer.draw.chart import Axis, Curve, Marker
+from tuimon.viewer.draw.curve import Axis, Curve, Marker
 from tuimon.viewer.draw.growing import Growing
 from tuimon.viewer.draw.pyramid import Pyramid
 from tuimon.viewer.draw.smooth import Smoother

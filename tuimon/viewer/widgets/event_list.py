@@ -6,7 +6,7 @@ import time
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from tuimon import format
+from tuimon.base import format
 from tuimon.log.batch import EventRecord
 from tuimon.log.records import CheckpointSaved, Event, Exited, Launched, RunStarted
 from tuimon.log.store import Store

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 
 from textual.message import Message
 
-from tuimon import format
+from tuimon.base import format
 from tuimon.log.records import Finding
 from tuimon.log.store import Store
 from tuimon.viewer.draw.rows import Row, Span

@@ -10,7 +10,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from tuimon import format
+from tuimon.base import format
 from tuimon.log.batch import EventRecord
 from tuimon.log.records import Applied, Command, LeverInfo, Refused
 from tuimon.log.store import Store

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable
 
-from tuimon import format
+from tuimon.base import format
 from tuimon.log.store import Store
 from tuimon.viewer.draw.meter import level, meter
 from tuimon.viewer.draw.rows import Row, Span

@@ -7,8 +7,8 @@ from collections.abc import Hashable
 
 from textual.geometry import Size
 
-from tuimon import format
-from tuimon.launcher.summary import made_of, pace, seconds_trained
+from tuimon.base import format
+from tuimon.launcher.runs.summary import made_of, pace, seconds_trained
 from tuimon.log.records import Applied, LeverValue, RunStarted
 from tuimon.log.store import Store
 from tuimon.viewer.draw.meter import state_glyph

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import PurePath
 
-from tuimon import format
+from tuimon.base import format
 from tuimon.log.records import (
     Applied,
     CheckpointSaved,

@@ -1,0 +1,79 @@
+"""Who a process is, and whether it still lives.
+
+A pid alone proves nothing: it is reused, and means something else on another host or after a reboot. A process is named by
+host, boot id, pid and start time together. Read from any process and thread.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+from pathlib import Path
+
+import msgspec
+
+_STATE, _START_TIME = 0, 19  # fields of /proc/<pid>/stat, counted from behind the command's name
+
+
+class Process(msgspec.Struct, frozen=True):
+    """Who a process is, beyond its pid, which another process may get later."""
+
+    host: str
+    boot_id: str
+    pid: int
+    started: float  # clock ticks since boot, from /proc/<pid>/stat; psutil's create_time elsewhere
+
+
+@functools.cache
+def host_name() -> str:
+    """This machine's name."""
+    return socket.gethostname()
+
+
+@functools.cache
+def boot_id() -> str:
+    """Changes with every boot of this machine (and differs between containers' hosts); empty where Linux does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def identify(pid: int) -> Process | None:
+    """The identity of a living process on this machine; None when there is none, or only its zombie."""
+    started = _started(pid)
+    return None if started is None else Process(host_name(), boot_id(), pid, started)
+
+
+def this_process() -> Process:
+    """The identity of the calling process."""
+    return identify(os.getpid()) or Process(host_name(), boot_id(), os.getpid(), 0.0)
+
+
+def is_alive(process: Process) -> bool | None:
+    """Whether exactly this process still runs; None where that cannot be told: it is another host's."""
+    if process.host != host_name():
+        return None
+    if process.boot_id != boot_id():
+        return False
+    return _started(process.pid) == process.started
+
+
+def _started(pid: int) -> float | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return _started_elsewhere(pid) if not os.path.isdir("/proc/self") else None
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return None if fields[_STATE] in (b"Z", b"X") else float(fields[_START_TIME])
+
+
+def _started_elsewhere(pid: int) -> float | None:
+    """Where there is no /proc (macOS): psutil knows."""
+    import psutil
+
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return None

@@ -1,0 +1,59 @@
+"""The verb that looks at a spec before it is trained."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterable
+
+from tuimon.launcher.start.checking import check as look
+from tuimon.spec.loading import load_spec
+from tuimon.spec.spec import Spec
+from tuimon.training.report import Line, worst
+from tuimon.viewer.draw.report import head_rows, line_rows, total_row
+from tuimon.viewer.draw.rows import Row
+from tuimon.viewer.theme import speaks_unicode
+
+_MOST_COLUMNS = 128
+_INK = {"good": "32", "warn": "1;33", "bad": "1;31", "dim": "2", "axis": "2", "name": "1", "train": "36", "marker": "35"}
+
+
+def check(options: argparse.Namespace) -> int:
+    """Prints the report as it is found; 1 where something fails."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the checking process and its folder go, too
+    spec = load_spec(options.source, options.settings)
+    lines = _as_json(spec) if options.json else _as_text(spec, options.ascii)
+    return int(worst(lines) == "fail")
+
+
+def _as_json(spec: Spec) -> list[Line]:
+    lines = []
+    for line in look(spec):
+        lines.append(line)
+        print(line.encode(), flush=True)
+    return lines
+
+
+def _as_text(spec: Spec, ascii: bool) -> list[Line]:
+    ascii = ascii or not speaks_unicode(sys.stdout.encoding or "", os.environ)
+    width = min(_MOST_COLUMNS, shutil.get_terminal_size((_MOST_COLUMNS, 24)).columns)
+    lines: list[Line] = []
+    _print(head_rows(spec.name, width))
+    for line in look(spec):
+        lines.append(line)
+        _print(line_rows(line, width, ascii))
+    _print([total_row(lines)])
+    return lines
+
+
+def _print(rows: Iterable[Row]) -> None:
+    coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    for row in rows:
+        print("".join(_inked(*span) if coloured else span.text for span in row).rstrip(), flush=True)
+
+
+def _inked(text: str, style: str) -> str:
+    return f"\x1b[{_INK[style]}m{text}\x1b[0m" if style in _INK else text

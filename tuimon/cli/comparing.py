@@ -1,0 +1,121 @@
+"""The verb that trains several specs, or opens several runs, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tuimon.base import format
+from tuimon.base.errors import TuimonError
+from tuimon.cli.tables import print_json, print_table
+from tuimon.launcher.runs.runs import find_run, runs_dir
+from tuimon.launcher.runs.status import Status
+from tuimon.launcher.runs.summary import latest, loss_tag, seconds_trained, summarize
+from tuimon.launcher.start.start import start
+from tuimon.log.reader import read_run
+from tuimon.log.store import Store
+from tuimon.spec.loading import load_spec
+from tuimon.spec.presets import presets
+from tuimon.spec.spec import Spec
+
+_COLUMNS = ("RUN", "STATE", "STEP", "LOSS", "VAL", "BEST VAL", "ACC", "DEAD", "TIME")
+_LOOK_EVERY_S = 0.5
+_TELL_EVERY_S = 5.0
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Starts what is a preset or a spec file, opens what is a run, overlays them, and prints their table at the end."""
+    directory = runs_dir(options.runs_dir)
+    settings = [word for word in options.sources if "=" in word]
+    sources = [word for word in options.sources if "=" not in word]
+    found = [_found(source, settings, directory) for source in sources]  # all of them, before anything starts
+    if settings and all(isinstance(one, Path) for one in found):
+        hint = "Settings are for presets and .toml files, which are started; runs are opened as they are."
+        raise TuimonError(f"There is nothing to apply {' '.join(settings)} to: no preset or .toml file is named.", hint)
+    started = (one if isinstance(one, Path) else start(one, runs_dir=directory, device=options.device) for one in found)
+    runs = list(dict.fromkeys(started))  # one that is named twice is compared once
+    if options.headless or options.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        statuses = _wait(runs)
+    else:
+        from tuimon.viewer.start import show
+
+        show(directory, compare=runs, ascii=options.ascii)
+        statuses = [summarize(run).status for run in runs]
+    rows = [result(run.name, status, read_run(run)) for run, status in zip(runs, statuses, strict=True)]
+    if options.json:
+        print_json([row._asdict() for row in rows])
+    else:
+        print_table([_COLUMNS, *map(_texts, rows)])
+    return 1 if any(status.state in ("failed", "killed", "lost") for status in statuses) else 0
+
+
+def _found(source: str, settings: Sequence[str], directory: Path) -> Spec | Path:
+    """The spec of a preset or a file; else the run that there is."""
+    names = [preset.name for preset in presets()]
+    if source.endswith(".toml") or source in names:
+        return load_spec(source, settings)
+    try:
+        return find_run(source, directory)
+    except TuimonError as error:
+        near = ", ".join(difflib.get_close_matches(source, names)) or "`tuimon presets` lists them"
+        raise TuimonError(f"{error.message} Nor is {source!r} a preset or a .toml file.", f"Presets: {near}.") from None
+
+
+def _wait(runs: Sequence[Path]) -> list[Status]:
+    """Follows the runs until none is live; Ctrl-C ends the watching, and they go on."""
+    try:
+        return _ended(runs)
+    except KeyboardInterrupt:
+        live = ", ".join(run.name for run in runs if summarize(run).status.live)
+        print(f"What still runs goes on: {live}. `tuimon stop RUN` stops one.", file=sys.stderr)
+        raise
+
+
+def _ended(runs: Sequence[Path]) -> list[Status]:
+    told = time.monotonic()
+    while any((summaries := {run: summarize(run) for run in runs})[run].status.live for run in runs):
+        if time.monotonic() > told + _TELL_EVERY_S:
+            told = time.monotonic()
+            parts = [f"{run.name} {format.count(s.step)}/{format.count(s.total_steps or 0)}" for run, s in summaries.items()]
+            print("  ".join(parts), file=sys.stderr)
+        time.sleep(_LOOK_EVERY_S)
+    return [summary.status for summary in summaries.values()]
+
+
+class Result(NamedTuple):
+    """What the table says of one run; None where its log does not."""
+
+    run: str
+    state: str
+    step: int
+    loss: float | None
+    val_loss: float | None
+    best_val_loss: float | None
+    val_accuracy: float | None
+    dead_fraction: float | None  # of the layer that has most
+    seconds: float
+
+
+def result(name: str, status: Status, store: Store) -> Result:
+    """The latest values of a run, and the best of its validation losses."""
+    val = store["loss/val"].values if "loss/val" in store else np.empty(0)
+    finite = val[np.isfinite(val)]
+    dead = [store.last(tag) for tag in store if tag.startswith("dead_fraction/")]
+    return Result(
+        name, status.state, store.step, latest(store, loss_tag(store)), latest(store, "loss/val"),
+        float(finite.min()) if len(finite) else None, latest(store, "accuracy/val"), max(dead, default=None),
+        seconds_trained(store),
+    )  # fmt: skip
+
+
+def _texts(row: Result) -> tuple[str, ...]:
+    losses = (format.number(x) for x in (row.loss, row.val_loss, row.best_val_loss))
+    shares = (format.percent(x) for x in (row.val_accuracy, row.dead_fraction))
+    return (row.run, row.state, format.count(row.step), *losses, *shares, format.duration(row.seconds))

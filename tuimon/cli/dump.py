@@ -1,0 +1,54 @@
+"""Prints any log of TensorBoard event files, tuimon's or another's, as text or as JSON lines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from tuimon.base.plain import one_line
+from tuimon.launcher.runs import jsonl
+from tuimon.log.batch import EventRecord, HistogramRecord, TextRecord
+from tuimon.log.reader import RunReader
+
+
+def dump(path: Path, json_lines: bool = False) -> int:
+    """Prints every record of a run's folder or of an event file to stdout, file by file.
+
+    Returns:
+        0, or 1 when a file is damaged: what lies before the damage is printed, and its place is told on stderr.
+    """
+    reader = RunReader(path)
+    render = jsonl.line if json_lines else text_line
+    while batch := reader.read():
+        for record in jsonl.records(batch):
+            sys.stdout.buffer.write(render(record))
+    sys.stdout.flush()
+    for damage in reader.damage:
+        print(f"tuimon: {damage}", file=sys.stderr)
+    return 1 if reader.damage else 0
+
+
+def text_line(record: jsonl.Record) -> bytes:
+    """One record as one line: its time, its step, and what it says."""
+    return f"{_when(record.wall_time)}  step {record.step:<8} {one_line(_content(record))}\n".encode()
+
+
+def _when(wall_time: float) -> str:
+    try:
+        seconds = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall_time))
+    except (ValueError, OverflowError, OSError):  # NaN, say: what wrote it had no clock, or a wrong one
+        return f"{wall_time:<23g}"
+    return f"{seconds}.{int(wall_time % 1 * 1000):03}"
+
+
+def _content(record: jsonl.Record) -> str:
+    match record:
+        case jsonl.Metrics():
+            return "  ".join(f"{tag} {value:.6g}" for tag, value in record.values.items())
+        case HistogramRecord():
+            return f"{record.tag}  {record.counts.sum():g} values from {record.min:.6g} to {record.max:.6g}"
+        case TextRecord():
+            return f"{record.tag}  {record.text!r}"
+        case EventRecord():
+            return jsonl.encode(record.event).decode()

@@ -1,0 +1,211 @@
+"""A run, followed without a screen: printed as lines, as one line that rewrites itself, or as JSON.
+
+The same feed and the same store as the screen's. The feed's thread reads, the main thread prints; signals only set flags.
+Whatever happens here, the run is touched by one thing only: the user asking to stop it.
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from tuimon.base.errors import TuimonError
+from tuimon.base.process import is_alive
+from tuimon.cli.printing import Printer, outcome
+from tuimon.diagnosis.news import News
+from tuimon.launcher.feed import Feed
+from tuimon.launcher.runs import jsonl
+from tuimon.launcher.runs.status import Status
+from tuimon.launcher.steering import client
+from tuimon.launcher.supervisor.supervisor import OUTPUT
+from tuimon.log.batch import Batch
+from tuimon.log.files import Damage
+from tuimon.log.store import Store
+
+FINISHED, FAILED, STOPPED = 0, 1, 130
+_TICK_S = 0.2
+_REAP_S = 5.0  # for a training process that has said its last word, to end
+_BACKLOG = 16  # batches: a slow reader of our output slows the feed down, and fills no memory
+_OUTPUT_LINES = 20
+_OUTPUT_BYTES = 1 << 16
+
+_Item = Batch | Status | Damage | str
+
+
+def follow(run: Path, *, json_lines: bool = False, owned: bool = True) -> int:
+    """Prints a run until it ends.
+
+    Args:
+        run: its folder.
+        json_lines: JSON lines on stdout and text for people on stderr, instead of that text on stdout.
+        owned: Ctrl-C (and SIGTERM) stops the run: once gracefully, twice at once. Else it only ends the printing.
+
+    Returns:
+        0 if the run finished, 1 if it failed, 130 if the user stopped it (or stopped watching).
+    """
+    follower = _Follower(run, json_lines, owned)
+    with _signals(follower.interrupt):
+        try:
+            return follower.run()
+        finally:
+            follower.close()
+
+
+class _Follower:
+    """The main thread's loop, and what it knows."""
+
+    def __init__(self, run: Path, json_lines: bool, owned: bool) -> None:
+        self._path, self._json, self._owned = run, json_lines, owned
+        self._store = Store()
+        self._news = News()
+        self._status = Status("unknown")
+        self._items: queue.Queue[_Item] = queue.Queue(_BACKLOG)
+        self._interrupts = self._served = 0
+        self._ended_at = 0.0
+        self._closed = threading.Event()
+        self._printer = Printer(sys.stderr if json_lines else sys.stdout)
+        self._feed = Feed(run, self._put, on_status=self._put, on_damage=self._put)
+
+    def run(self) -> int:
+        self._printer.line(f"{self._path.name}: {self._path}")
+        while True:
+            item = self._next()
+            if item is not None:
+                self._take(item)
+            if self._interrupts > self._served and not self._serve_interrupt():
+                return STOPPED
+            if self._has_ended():
+                return self._end()
+            self._tell_findings()
+            self._printer.progress(self._store, self._status)
+
+    def interrupt(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
+        """Counts; the loop acts. Safe in a signal handler."""
+        self._interrupts += 1
+
+    def close(self) -> None:
+        self._closed.set()
+        self._feed.close()
+        self._printer.close()
+
+    def _put(self, item: _Item) -> None:
+        while not self._closed.is_set():
+            try:
+                return self._items.put(item, timeout=_TICK_S)
+            except queue.Full:
+                continue
+
+    def _next(self) -> _Item | None:
+        try:
+            return self._items.get(timeout=_TICK_S)
+        except queue.Empty:
+            return None
+
+    def _take(self, item: _Item) -> None:
+        if isinstance(item, Batch):
+            self._take_batch(item)
+        elif isinstance(item, Status):
+            self._status = item
+        else:
+            self._printer.line(str(item))
+
+    def _take_batch(self, batch: Batch) -> None:
+        self._store.apply(batch)
+        for event in batch.events:
+            self._printer.event(event)
+        self._write_json(jsonl.records(batch._replace(histograms=(), texts=())))
+
+    def _tell_findings(self, last: bool = False) -> None:
+        findings = self._news.fresh(self._store, last)
+        for finding in findings:
+            self._printer.event(finding)
+        self._write_json(findings)
+
+    def _write_json(self, records: Sequence[jsonl.Record]) -> None:
+        if self._json and records:
+            sys.stdout.buffer.writelines(jsonl.line(record) for record in records)
+            sys.stdout.buffer.flush()
+
+    def _serve_interrupt(self) -> bool:
+        """Acts on one Ctrl-C; False when printing is to end and the run is to live on."""
+        self._served += 1
+        if not self._owned:
+            hint = f"; `tuimon stop {self._path.name}` stops it" if self._status.live else ""  # on this host
+            self._printer.line(f"{self._path.name} goes on{hint}")
+            return False
+        now = self._served > 1
+        text = "stopping now" if now else "stopping: it finishes its step, validates and saves (Ctrl-C again: now)"
+        self._printer.line(text)
+        threading.Thread(target=self._stop, args=(now,), name="tuimon-stop", daemon=True).start()
+        return True
+
+    def _stop(self, now: bool) -> None:
+        try:
+            client.stop(self._path, now)
+        except TuimonError as error:
+            self._put(error.message)
+
+    def _has_ended(self) -> bool:
+        if self._status.live or not self._items.empty():
+            return False
+        if self._status.state == "unknown":  # nothing of ours: whoever wrote it does not say when it ends
+            return self._status.detail != "" and self._store.started is None and self._store.launched is None
+        self._ended_at = self._ended_at or time.monotonic()
+        return self._is_reaped() or time.monotonic() > self._ended_at + _REAP_S
+
+    def _is_reaped(self) -> bool:
+        """Whether nothing of the run is left to wait for: a script that goes on after us may remove its folder."""
+        launched = self._store.launched
+        return launched is None or self._store.exited is not None or not is_alive(launched.supervisor)
+
+    def _end(self) -> int:
+        code = self._code()
+        self._tell_findings(last=True)
+        self._printer.progress(self._store, self._status, last=True)
+        self._printer.line(outcome(self._store, self._status))
+        if code == FAILED:
+            self._show_output()
+        if self._json:
+            sys.stdout.buffer.write(jsonl.end_line(self._status, code, self._store.step))
+            sys.stdout.buffer.flush()
+        return code
+
+    def _code(self) -> int:
+        if self._status.state == "stopped" or (self._owned and self._served and self._status.state == "killed"):
+            return STOPPED
+        return FINISHED if self._status.state in ("finished", "unknown") else FAILED
+
+    def _show_output(self) -> None:
+        lines = last_lines(self._path / OUTPUT)
+        if lines:
+            self._printer.close()
+            print(f"--- the end of {self._path / OUTPUT}", *lines, sep="\n", file=sys.stderr)
+
+
+def last_lines(path: Path, count: int = _OUTPUT_LINES) -> list[str]:
+    """The last lines of what a run printed; empty when there is nothing to read."""
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - _OUTPUT_BYTES))
+            return file.read().decode(errors="replace").splitlines()[-count:]
+    except OSError:
+        return []
+
+
+@contextmanager
+def _signals(handler: Callable[..., None]) -> Iterator[None]:
+    """SIGINT and SIGTERM mean the same. SIGHUP keeps its default: it ends this process, and no run."""
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)

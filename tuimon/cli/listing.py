@@ -1,0 +1,125 @@
+"""Verbs that print what there is."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tuimon.base import format
+from tuimon.cli.tables import print_json, print_table
+from tuimon.launcher.runs.runs import check_runs_dir, find_run, list_runs, runs_dir
+
+if TYPE_CHECKING:
+    from tuimon.launcher.runs.summary import RunSummary
+
+_RUN_COLUMNS = ("RUN", "STATE", "STEP", "LOSS", "VAL", "SPEED", "DEVICE", "LAST RECORD")
+_DISPENSABLE = ("DEVICE", "SPEED", "VAL")  # on a terminal that is too narrow for all; the first to go comes first
+
+
+def ls(options: argparse.Namespace) -> int:
+    """Lists runs, the newest first."""
+    directory = runs_dir(options.runs_dir)
+    check_runs_dir(directory)
+    runs = list_runs(directory)
+    if options.names:
+        return _print_names(run.name for run in runs)
+    from tuimon.launcher.runs.summary import summarize
+
+    summaries = [summarize(run) for run in runs]
+    if options.json:
+        return print_json([_plain(summary) for summary in summaries])
+    if not summaries:
+        print(f"No runs in {directory}. Start one with `tuimon run`.", file=sys.stderr)
+        return 0
+    return print_table([_RUN_COLUMNS, *map(_row, summaries)], _DISPENSABLE)
+
+
+def presets(options: argparse.Namespace) -> int:
+    """Lists presets by group, the default one's first."""
+    from tuimon.spec.presets import presets as all_presets
+
+    found = all_presets()
+    if options.names:
+        return _print_names(preset.name for preset in found)
+    if options.json:
+        return print_json([msgspec.structs.asdict(preset) | {"path": str(preset.path)} for preset in found])
+    width = min(100, shutil.get_terminal_size().columns)
+    for group in dict.fromkeys(preset.group for preset in found):
+        print(f"--- {group or 'others'}\n")
+        for preset in found:
+            if preset.group == group:
+                print(f"{preset.name}\n    {preset.title}")
+                for line in preset.text:
+                    print(textwrap.fill(line, width, initial_indent="    ", subsequent_indent="      "))
+        print()
+    return 0
+
+
+def dump(options: argparse.Namespace) -> int:
+    """Prints a log as text."""
+    from tuimon.cli.dump import dump as print_log
+
+    return print_log(find_run(options.run, runs_dir(options.runs_dir)), json_lines=options.json)
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Looks for problems; 1 if there is one."""
+    from tuimon.cli.doctor import examine, report
+
+    return report(examine(runs_dir(options.runs_dir)))
+
+
+def completion(options: argparse.Namespace) -> int:
+    """Prints a shell's completion."""
+    from tuimon.cli.completion import script
+
+    print(script(options.shell))
+    return 0
+
+
+def _row(run: RunSummary) -> Sequence[str]:
+    total = f"/{format.count(run.total_steps)}" if run.total_steps else ""
+    speed = format.rate(run.steps_per_second) if run.status.live else ""
+    return (
+        run.name,
+        run.status.state,
+        f"{format.count(run.step)}{total}",
+        _metric(run.loss_train),
+        _metric(run.loss_val),
+        speed,
+        run.device,
+        _ago(run.last_wall),
+    )
+
+
+def _metric(value: float | None) -> str:
+    return "" if value is None else format.number(value)
+
+
+def _ago(wall: float) -> str:
+    if wall != wall:
+        return ""
+    age = format.age(max(0.0, time.time() - wall))
+    return age if age == "now" else f"{age} ago"
+
+
+def _plain(run: RunSummary) -> dict[str, Any]:
+    names = [name for name in run.__dataclass_fields__ if name not in ("path", "status")]
+    return {name: getattr(run, name) for name in names} | {
+        "path": str(run.path),
+        "state": run.status.state,
+        "detail": run.status.detail,
+    }
+
+
+def _print_names(names: Any) -> int:
+    for name in names:
+        print(name)
+    return 0

@@ -1,0 +1,79 @@
+"""The command line: one verb, one function. No logic of its own.
+
+What a verb needs is imported when it is called, so that `tuimon ls` starts quickly. Errors are one line on stderr, never a
+traceback. Exit codes: 0 fine, 1 an error, 2 wrong usage, 130 stopped by the user.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import io
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from tuimon.base.errors import TuimonError
+from tuimon.base.plain import one_line
+from tuimon.cli.parser import parse
+
+STOPPED = 130
+_PIPE_BROKEN = 141  # as a shell reports a program that SIGPIPE ended
+Verb = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code."""
+    _open_closed_streams()
+    _never_fail_to_print()
+    options = parse(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _verb(options.verb)(options)
+        sys.stdout.flush()
+        return code
+    except TuimonError as error:
+        print("tuimon:", "\n".join(map(one_line, str(error).split("\n"))), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return STOPPED
+    except OSError as error:
+        _silence_stdout()  # at exit Python would try once more
+        if error.errno in (errno.EPIPE, errno.EIO):  # whoever read our output has gone
+            return _PIPE_BROKEN
+        print(f"tuimon: {error.filename or 'Cannot write the output'}: {error.strerror or error}", file=sys.stderr)
+        return 1
+
+
+_HOMES = {
+    "home": "running", "run": "running", "resume": "running", "replay": "running", "attach": "running", "compare": "comparing",
+    "set": "steering", "stop": "steering", "check": "checking",
+    "ls": "listing", "presets": "listing", "dump": "listing", "doctor": "listing", "completion": "listing",
+}  # fmt: skip
+
+
+def _verb(name: str) -> Verb:
+    """The function of a verb, from the one module that it needs."""
+    module = importlib.import_module(f"tuimon.cli.{_HOMES[name]}")
+    found: Verb = getattr(module, "set_levers" if name == "set" else name)
+    return found
+
+
+def _open_closed_streams() -> None:
+    """Puts /dev/null in the place of a closed standard stream: the next file opened would take its number, and its text."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+
+
+def _never_fail_to_print() -> None:
+    """A terminal or pipe that is not Unicode gets question marks in place of arrows."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _silence_stdout() -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

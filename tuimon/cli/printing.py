@@ -1,0 +1,207 @@
+"""Lines about a run, for people who have no screen: on a terminal one that rewrites itself, else one now and then.
+
+Knows of a store and a stream; nothing of feeds, signals or processes. For one thread.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from tuimon.base import format
+from tuimon.base.plain import one_line
+from tuimon.base.process import Process
+from tuimon.launcher.runs.status import Status
+from tuimon.launcher.runs.summary import loss_tag, pace, seconds_trained
+from tuimon.launcher.steering.commands import describe
+from tuimon.log.batch import EventRecord
+from tuimon.log.records import Applied, CheckpointSaved, Finding, Gap, Launched, Notice, Refused, RunStarted
+from tuimon.log.store import Store
+
+_REWRITE_S = 0.2
+# Between two plain lines, at the least, and as a share of the time so far: a day's log is to be read, too.
+_EPOCH_S, _EPOCH_SHARE = 1.0, 0.002  # when an epoch has passed
+_PLAIN_S, _PLAIN_SHARE = 5.0, 0.01  # in any case
+_CLEAR = "\r\x1b[K"
+_DISPENSABLE = ("epoch", "acc", "speed", "val")  # where a line has no room for all; the first to go comes first
+
+
+class Printer:
+    """Writes to one stream.
+
+    Args:
+        stream: where to.
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._clock = stream, clock
+        self._rewrites = stream.isatty()
+        self._drawn = False
+        self._next = 0.0  # when the line is rewritten
+        self._began, self._last = clock(), -math.inf  # when the last plain line was told
+        self._told: tuple[int, int] = (-1, -1)  # step and epoch of the last line
+        self._trains: tuple[Process, str] | None = None  # who trains what, as was told last
+
+    def line(self, text: str) -> None:
+        """Writes a line of its own, with the time; never over the line that rewrites itself."""
+        self._write(f"{self._erase()}{time.strftime('%H:%M:%S')}  {one_line(text)}\n")
+
+    def event(self, record: EventRecord) -> None:
+        """Writes what happened, if it is something to tell."""
+        text = event_text(record)
+        if text and not self._is_told_again(record, text):
+            self.line(text)
+
+    def progress(self, store: Store, status: Status, last: bool = False) -> None:
+        """Tells how far the run is, if it is time to, or if this is the `last` time."""
+        now = self._clock()
+        if not last and now < self._next:
+            return
+        if self._rewrites:
+            self._next = now + _REWRITE_S
+            self._rewrite(progress_text(store, status, self._room()))
+        else:
+            self._tell_plainly(store, status, now, last)
+
+    def close(self) -> None:
+        """Leaves the cursor at the start of a fresh line."""
+        self._write(self._erase())
+
+    def _is_told_again(self, record: EventRecord, text: str) -> bool:
+        """Whether a training process describes itself anew and says the same in a line: its levers have changed, say."""
+        if not isinstance(record.event, RunStarted):
+            return False
+        before, self._trains = self._trains, (record.event.process, text)
+        return before == self._trains
+
+    def _tell_plainly(self, store: Store, status: Status, now: float, last: bool) -> None:
+        told = store.step, epoch(store) or 0
+        if store.step == 0 or told == self._told:
+            return
+        least, share = (_EPOCH_S, _EPOCH_SHARE) if told[1] != self._told[1] else (_PLAIN_S, _PLAIN_SHARE)
+        if last or now >= self._last + max(least, share * (now - self._began)):
+            self._last, self._told = now, told
+            self.line(progress_text(store, status))
+
+    def _rewrite(self, text: str) -> None:
+        room = self._room()
+        self._write(_CLEAR + (text if len(text) <= room else text[: room - 1] + "…"))
+        self._drawn = True
+
+    def _room(self) -> int:
+        return max(10, self._columns() - 1)
+
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or 80  # 0: a terminal that nobody told its size
+        except OSError:
+            return 80
+
+    def _erase(self) -> str:
+        drawn, self._drawn = self._drawn, False
+        return _CLEAR if drawn else ""
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._stream.write(text)
+            self._stream.flush()
+
+
+def progress_text(store: Store, status: Status, room: int | None = None) -> str:
+    """`epoch 3/20  step 1 204/8 000  loss 0.312  val 0.35  acc 93 %  412 it/s  ETA 1:12`.
+
+    Before it the state, where that is no matter of course. With less `room`, in characters, some of it is left out.
+    """
+    parts = _progress_parts(store, status)
+    for name in _DISPENSABLE:
+        if room is None or len(_joined(parts)) <= room:
+            break
+        parts.pop(name, None)
+    return _joined(parts)
+
+
+def _progress_parts(store: Store, status: Status) -> dict[str, str]:
+    state = status.state if status.state == "paused" or not store.step else ""
+    parts = {"state": state, "epoch": _epoch_text(store), "step": _step_text(store)}
+    tag = loss_tag(store)
+    if tag:
+        parts["loss"] = f"loss {format.number(store.last(tag))}"
+    if "loss/val" in store:
+        parts["val"] = f"val {format.number(store.last('loss/val'))}"
+    if "accuracy/val" in store:
+        parts["acc"] = f"acc {format.percent(store.last('accuracy/val'))}"
+    speed = pace(store)
+    if not math.isnan(speed):
+        parts |= {"speed": format.rate(speed), "eta": _eta_text(store, status, speed)}
+    return parts
+
+
+def _joined(parts: dict[str, str]) -> str:
+    return "  ".join(part for part in parts.values() if part)
+
+
+def outcome(store: Store, status: Status) -> str:
+    """How a run ended: `finished after 1:12, 8 000 steps`."""
+    detail = f": {status.detail}" if status.detail else ""
+    took = seconds_trained(store)
+    lasted = f" after {format.duration(took)}" if took >= 0 else ""  # NaN: it logged nothing; below 0: the clock was set back
+    return f"{status.state}{lasted}, {format.count(store.step)} step{'' if store.step == 1 else 's'}{detail}"
+
+
+def event_text(record: EventRecord) -> str:
+    """An event in one line; empty for one that says nothing to a person who waits."""
+    match record.event:
+        case Launched() as event:
+            return f"launched on {event.device}" if event.device else ""
+        case RunStarted() as event:
+            return _started_text(event)
+        case Applied() | Refused() as answer:
+            return describe(answer)
+        case CheckpointSaved(reason="asked") as event:
+            return f"checkpoint at step {event.step}: {event.path}"
+        case Notice() as event:
+            return event.text if event.level == "info" else f"{event.level}: {event.text}"
+        case Gap() as event:
+            return f"{event.records} records could not be logged: {event.reason}"
+        case Finding() as event:
+            return f"{event.severity}: {event.text}"
+    return ""
+
+
+def epoch(store: Store) -> int | None:
+    """The epoch that the run is in, from 1; None when its length is not known."""
+    length = store.started.steps_per_epoch if store.started else None
+    if not length:
+        return None
+    return max(1, -(-store.step // length))
+
+
+def _epoch_text(store: Store) -> str:
+    now = epoch(store)
+    if now is None or not store.started or not store.started.steps_per_epoch:
+        return ""
+    total = store.started.total_steps
+    return f"epoch {now}" + (f"/{-(-total // store.started.steps_per_epoch)}" if total else "")
+
+
+def _step_text(store: Store) -> str:
+    total = store.started.total_steps if store.started else None
+    return f"step {format.count(store.step)}" + (f"/{format.count(total)}" if total else "")
+
+
+def _eta_text(store: Store, status: Status, speed: float) -> str:
+    total = store.started.total_steps if store.started else None
+    if not total or status.state != "running" or speed <= 0:
+        return ""
+    return f"ETA {format.duration((total - store.step) / speed)}"
+
+
+def _started_text(event: RunStarted) -> str:
+    what = " · ".join(part for part in (event.model, event.optimizer, event.device_name or event.device) if part)
+    size = f", {format.count(event.parameters)} parameters" if event.parameters else ""
+    resumed = f", from step {format.count(event.first_step)}" if event.first_step else ""
+    return f"training {what}{size}{resumed}" if what else f"training{size}{resumed}"

@@ -1,0 +1,94 @@
+"""Verbs that start runs or watch them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tuimon.base.errors import TuimonError
+from tuimon.launcher.runs.runs import find_run, runs_dir
+
+
+def home(options: argparse.Namespace) -> int:
+    """All runs, on one screen."""
+    return _screen(options, None)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Starts a run, and watches it."""
+    from tuimon.launcher.start.start import start, start_script
+    from tuimon.spec.loading import load_spec
+
+    if options.source is None:
+        return _launch_screen(options)
+    where = {"runs_dir": runs_dir(options.runs_dir), "name": options.name, "device": options.device}
+    if options.source.endswith(".py"):
+        started = start_script(Path(options.source), options.settings, **where)
+    else:
+        started = start(load_spec(options.source, options.settings), **where)
+    return _watch_own(options, started)
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Goes on with a run that has ended, and watches it."""
+    from tuimon.launcher.start.resume import resume_run
+
+    started = resume_run(find_run(options.run, runs_dir(options.runs_dir)), options.device, options.settings)
+    return _watch_own(options, started)
+
+
+def replay(options: argparse.Namespace) -> int:
+    """Trains a run again as it was steered, and watches it."""
+    from tuimon.launcher.start.replay import replay
+
+    directory = runs_dir(options.runs_dir)
+    where = {"runs_dir": directory, "name": options.name, "device": options.device}
+    return _watch_own(options, replay(find_run(options.run, directory), options.settings, **where))
+
+
+def attach(options: argparse.Namespace) -> int:
+    """Watches a run, live or finished."""
+    found = find_run(options.run, runs_dir(options.runs_dir))
+    if _headless(options):
+        return _print(options, found, owned=False)
+    return _screen(options, found)
+
+
+def _watch_own(options: argparse.Namespace, started: Path) -> int:
+    if options.detach:
+        print(started.name)
+        return 0
+    if _headless(options):
+        return _print(options, started, owned=True)
+    return _screen(options, started)
+
+
+def _headless(options: argparse.Namespace) -> bool:
+    return options.headless or options.json or not _has_terminal()
+
+
+def _has_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _print(options: argparse.Namespace, found: Path, owned: bool) -> int:
+    from tuimon.cli.headless import follow
+
+    return follow(found, json_lines=options.json, owned=owned)
+
+
+def _screen(options: argparse.Namespace, found: Path | None, launch: bool = False) -> int:
+    if not _has_terminal():
+        raise TuimonError("The screen needs a terminal.", "Without one: `tuimon ls`, `tuimon attach RUN --headless`.")
+    from tuimon.viewer.start import show
+
+    directory = found.parent if found else runs_dir(options.runs_dir)
+    show(directory, open_run=found, launch=launch, ascii=options.ascii)
+    return 0
+
+
+def _launch_screen(options: argparse.Namespace) -> int:
+    if options.headless or options.json or options.detach or not _has_terminal():
+        raise TuimonError("Which preset or spec file is to be trained?", "`tuimon presets` lists the presets.")
+    return _screen(options, None, launch=True)

@@ -1,0 +1,46 @@
+"""Verbs that change what a run does."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tuimon.base.errors import TuimonError
+from tuimon.launcher.runs.runs import find_run, runs_dir
+from tuimon.launcher.steering import client
+from tuimon.launcher.steering.commands import describe, parse_setting, value_text
+from tuimon.log.records import Refused
+
+
+def set_levers(options: argparse.Namespace) -> int:
+    """Moves levers, one after the other; 1 if any was refused."""
+    commands = [parse_setting(setting) for setting in options.settings]
+    run = find_run(options.run, runs_dir(options.runs_dir))
+    if not commands:
+        levers = _levers(run) or "none yet: it has not begun to train"
+        raise TuimonError("Which lever is to be set?", f"Levers of {run.name}: {levers}.")
+    code = 0
+    for command in commands:
+        answer = client.send(run, command)
+        refused = isinstance(answer, Refused)
+        print(describe(answer), file=sys.stderr if refused else sys.stdout, flush=True)
+        code = 1 if refused else code
+    return code
+
+
+def stop(options: argparse.Namespace) -> int:
+    """Stops a run."""
+    run = find_run(options.run, runs_dir(options.runs_dir))
+    print(f"{run.name}: {client.stop(run, options.now)}")
+    return 0
+
+
+def _levers(run: Path) -> str:
+    """All levers as they stand now, which takes reading the whole log."""
+    from tuimon.log.reader import read_run
+
+    return ", ".join(
+        lever.name if lever.type == "action" else f"{lever.name} ({value_text(lever.value, lever.enabled)})"
+        for lever in read_run(run).levers.values()
+    )

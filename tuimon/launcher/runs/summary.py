@@ -1,0 +1,185 @@
+"""A run in one line: what a list of runs shows of it. Cheap for any number of runs and any length of log."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tuimon.launcher.runs.glance import glance, lifecycle_in
+from tuimon.launcher.runs.status import Lifecycle, Status
+from tuimon.log.files import event_files
+from tuimon.log.records import Launched, RunStarted
+from tuimon.log.store import Series, Store
+
+_PACE_STEPS = 500
+_SPARKS = 60  # points of a sparkline
+_CACHED = 1024
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a list shows of a run. None, "", and NaN but in a loss mean: the log does not say."""
+
+    name: str
+    path: Path
+    status: Status
+    step: int = 0
+    total_steps: int | None = None
+    steps_per_epoch: int | None = None
+    loss_train: float | None = None  # a mean over the latest steps
+    loss_val: float | None = None
+    losses: tuple[float, ...] = ()  # at most 60, evenly spaced over the run; for a sparkline
+    steps_per_second: float = math.nan
+    device: str = ""
+    model: str = ""
+    optimizer: str = ""
+    activation: str = ""
+    first_wall: float = math.nan
+    last_wall: float = math.nan
+
+
+def summarize(path: Path) -> RunSummary:
+    """Summarizes a run from a glance at its log.
+
+    A log that has not grown is not read again; whether its processes live is looked at each time. Never raises: of a folder
+    that cannot be read, only the name is told.
+    """
+    look = _look(path, _signature(path))
+    return RunSummary(path.name, path, look.life.status(), **look.told)
+
+
+@dataclass(frozen=True)
+class _Look:
+    life: Lifecycle
+    told: dict[str, Any] = field(default_factory=dict)
+
+
+def _signature(run: Path) -> tuple[tuple[str, int], ...]:
+    """Changes whenever anything is appended to the run's log."""
+    sizes = []
+    for file in event_files(run):
+        try:
+            sizes.append((file.name, file.stat().st_size))
+        except OSError:
+            continue
+    return tuple(sizes)
+
+
+@functools.lru_cache(maxsize=_CACHED)
+def _look(run: Path, _changes_with: tuple[tuple[str, int], ...]) -> _Look:
+    store = glance(run)
+    life = lifecycle_in(store)
+    return _Look(life, {**_progress(store), **_losses(store), **_made_of(life)})
+
+
+def _progress(store: Store) -> dict[str, Any]:
+    started = store.started
+    return {
+        "step": store.step,
+        "total_steps": started.total_steps if started else None,
+        "steps_per_epoch": started.steps_per_epoch if started else None,
+        "steps_per_second": pace(store),
+        "first_wall": store.first_wall,
+        "last_wall": store.last_wall,
+    }
+
+
+def _losses(store: Store) -> dict[str, Any]:
+    tag = loss_tag(store)
+    train = store.series.get(tag) if tag else None
+    return {
+        "loss_train": latest(store, tag),
+        "loss_val": latest(store, "loss/val"),
+        "losses": _thinned(train) if train else (),
+    }
+
+
+def pace(store: Store) -> float:
+    """Steps a second over the latest steps, by the time they took in all; NaN where none was logged.
+
+    Of one step alone, or of a mean of speeds, each validation would make a jump.
+    """
+    logged = store["throughput"].values[-_PACE_STEPS:] if "throughput" in store else np.empty(0)
+    speeds = logged[np.isfinite(logged) & (logged > 0)]
+    return float(1 / np.mean(1 / speeds)) if len(speeds) else math.nan
+
+
+def seconds_trained(store: Store) -> float:
+    """From the first record to the last, without the time in which the run was over until it was resumed; NaN for no record."""
+    steps = store["throughput"].walls if "throughput" in store else np.empty(0)
+    walls = np.append(steps, [record.wall_time for record in store.events])
+    launches = [record.wall_time for record in store.events if isinstance(record.event, Launched)]
+    idle = sum(launch - max(walls[walls < launch], default=launch) for launch in launches[1:])
+    return store.last_wall - store.first_wall - float(idle)
+
+
+def latest(store: Store, tag: str) -> float | None:
+    """A metric's latest value; of the training loss, which differs from batch to batch, a mean. None where there is none."""
+    series = store.series.get(tag)
+    if not series:
+        return None
+    return _recent_mean(series) if tag == loss_tag(store) else series.last
+
+
+def _recent_mean(series: Series) -> float:
+    """Over the last hundredth of its steps, at least 10 and at most 100; the last value itself where that is not finite."""
+    if not math.isfinite(series.last):
+        return series.last
+    steps = series.steps
+    recent = series.values[steps > steps[-1] - np.clip(steps[-1] // 100, 10, 100)]
+    return float(recent[np.isfinite(recent)].mean(dtype=float))
+
+
+def loss_tag(store: Store) -> str:
+    """The tag of the training loss, also in a log that tuimon did not write; empty when there is none."""
+    if "loss/train" in store:
+        return "loss/train"
+    tags = sorted((tag for tag in store if "loss" in tag.lower()), key=lambda tag: ("val" in tag.lower(), len(tag), tag))
+    return tags[0] if tags else ""
+
+
+def _thinned(series: Series) -> tuple[float, ...]:
+    """At most 60 of its values, evenly spaced by step."""
+    steps = series.steps
+    wanted = np.linspace(steps[0], steps[-1], min(_SPARKS, len(steps)))
+    places = np.unique(np.searchsorted(steps, wanted).clip(0, len(steps) - 1))
+    return tuple(float(value) for value in series.values[places])
+
+
+def _made_of(life: Lifecycle) -> dict[str, Any]:
+    started, launched = life.started, life.launched
+    device = (launched.device if launched else "") or (started.device if started else "")
+    return {"device": device, **made_of(started, launched)._asdict()}
+
+
+class MadeOf(NamedTuple):
+    """What trains; "" where the log does not say."""
+
+    model: str
+    activation: str
+    optimizer: str
+
+
+def made_of(started: RunStarted | None, launched: Launched | None) -> MadeOf:
+    """The names that the user gave in a spec; else those of the classes. No activation where the model has none to set."""
+    spec = (started and started.spec) or (launched and launched.spec) or {}
+    return MadeOf(
+        model=Path(_named(spec, "model", "name")).stem or (started.model if started else ""),
+        activation=_named(spec, "model", "activation") if _has_activation(started) else "",
+        optimizer=_named(spec, "optimizer", "name") or (started.optimizer if started else ""),
+    )
+
+
+def _has_activation(started: RunStarted | None) -> bool:
+    return started is None or any(lever.name == "activation" for lever in started.levers)
+
+
+def _named(spec: Mapping[str, Any], section: str, key: str) -> str:
+    part = spec.get(section)
+    return str(part.get(key, "")) if isinstance(part, Mapping) else ""

@@ -1,0 +1,135 @@
+"""The bytes of a run's log, from the socket of its training process or from the file; each a `Tail` of the log's reader."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+
+from tuimon.base.errors import TuimonError
+from tuimon.launcher.runs.glance import started_in
+from tuimon.log.reader import FileTail, Tail
+from tuimon.base.process import is_alive
+
+_CONNECT_TIMEOUT_S = 2.0
+_IDLE_READS = 10  # of the socket, before the file is asked whether it knows more
+_ERROR = b'{"error"'  # no record's length field looks like this: it would be 2^61 bytes
+
+
+class SocketTail:
+    """The bytes of one event file as its training process serves them. For one thread.
+
+    Args:
+        path: the run's socket.
+        file: the event file's name.
+    """
+
+    def __init__(self, path: str | Path, file: str) -> None:
+        self._path, self._file = str(path), file
+        self._connection: socket.socket | None = None
+        self._position = 0
+
+    def read(self, offset: int, max_bytes: int) -> bytes:
+        """What has arrived from `offset` on. Connects when it must; otherwise never waits.
+
+        Raises:
+            ConnectionError: the training process has gone, or will not serve this file.
+        """
+        if self._connection is None or offset != self._position:
+            self._connect(offset)
+        found = self._arrived(max_bytes)
+        self._position += len(found)
+        return found
+
+    def close(self) -> None:
+        """Ends the connection."""
+        if self._connection:
+            self._connection.close()
+        self._connection = None
+
+    def _connect(self, offset: int) -> None:
+        self.close()
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(_CONNECT_TIMEOUT_S)
+        try:
+            connection.connect(self._path)
+            connection.sendall(json.dumps({"want": "log", "file": self._file, "from": offset}).encode() + b"\n")
+        except OSError as error:
+            connection.close()
+            raise ConnectionError(f"{self._path}: {error}") from error
+        connection.setblocking(False)
+        self._connection, self._position = connection, offset
+
+    def _arrived(self, max_bytes: int) -> bytes:
+        assert self._connection
+        pieces: list[bytes] = []
+        size = 0
+        while size < max_bytes:
+            try:
+                piece = self._connection.recv(min(max_bytes - size, 1 << 20))
+            except BlockingIOError:
+                break
+            if not piece:
+                self._lost(pieces)
+                break
+            pieces.append(piece)
+            size += len(piece)
+        return b"".join(pieces)
+
+    def _lost(self, pieces: list[bytes]) -> None:
+        """The other end closed; what arrived before that still counts, unless it says why it will not serve."""
+        self.close()
+        if not pieces or pieces[0].startswith(_ERROR):
+            raise ConnectionError(b"".join(pieces).decode(errors="replace") or f"{self._path}: closed")
+
+
+class LiveTail:
+    """An event file that is being written: from the file up to its end, then from the socket, then from the file again.
+
+    The file catches up fastest, the socket tells what is new; when the training process has gone, or its socket falls behind
+    the file, the file is all that counts. It goes on at the same byte each time.
+    """
+
+    def __init__(self, path: Path, socket_path: str) -> None:
+        self._file: FileTail = FileTail(path)
+        self._socket: SocketTail | None = SocketTail(socket_path, path.name)
+        self._caught_up = False
+        self._idle = 0
+
+    def read(self, offset: int, max_bytes: int) -> bytes:
+        """Reads from whichever serves now. Never raises for a lost connection."""
+        if self._socket and self._caught_up:
+            try:
+                found = self._socket.read(offset, max_bytes)
+            except OSError:
+                self._drop_socket()
+            else:
+                self._idle = 0 if found else self._idle + 1
+                if self._idle < _IDLE_READS or not self._file.read(offset, 1):
+                    return found
+                self._drop_socket()
+        found = self._file.read(offset, max_bytes)
+        self._caught_up = not found
+        return found
+
+    def close(self) -> None:
+        """Lets go of both."""
+        self._drop_socket()
+        self._file.close()
+
+    def _drop_socket(self) -> None:
+        if self._socket:
+            self._socket.close()
+        self._socket = None
+
+
+def open_tail(path: Path) -> Tail:
+    """Opens an event file: by its training process's socket too while that lives, else the file alone."""
+    try:
+        started = started_in(path) if path.name.endswith(".run") else None
+    except (OSError, TuimonError):
+        started = None
+    if started and started.socket and os.path.exists(started.socket) and is_alive(started.process):
+        return LiveTail(path, started.socket)
+    return FileTail(path)

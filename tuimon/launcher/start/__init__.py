@@ -1,0 +1,1 @@
+"""Starts runs: new, resumed or replayed, each handed to a supervisor."""

@@ -1,0 +1,163 @@
+"""Which device a run is to train on.
+
+Graphics processors are counted and named by NVML, in the order of their PCI addresses; CUDA is told to count the same way.
+What `CUDA_VISIBLE_DEVICES` already says (a scheduler's allocation) is obeyed: only those are seen, counted from 0. Numbers in
+it keep the order that they were meant in: CUDA's own, fastest first, unless `CUDA_DEVICE_ORDER` says otherwise. No torch.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from typing import Any
+
+from tuimon.base.errors import TuimonError
+
+_HINT = "A device is auto, cpu, cuda, cuda:N or mps; `tuimon doctor` lists what this machine has."
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A graphics processor that this process may use.
+
+    `index` counts those that are visible, `name_for_cuda` is what selects it in CUDA_VISIBLE_DEVICES, as a number in PCI order
+    if `pci_order`. Memory is None where the driver does not tell, as for the whole of a GPU that is split up (MIG).
+    """
+
+    index: int
+    name: str
+    memory_free_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    name_for_cuda: str = ""
+    pci_order: bool = True
+
+
+@dataclass(frozen=True)
+class Device:
+    """A choice: what the trainer is told, the environment it needs, and what people call it."""
+
+    device: str
+    environment: dict[str, str] = field(default_factory=dict)
+    label: str = ""
+
+
+def gpus(environment: Mapping[str, str] = os.environ) -> list[Gpu]:
+    """The graphics processors that may be used, in NVML's order; empty where there is no NVIDIA driver."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except Exception:  # no module, no driver, a driver of another version: each means that there is nothing to choose from
+        return []
+    try:
+        names = _visible(environment, pynvml.nvmlDeviceGetCount())
+        found = [_gpu(pynvml, index, name) for index, name in enumerate(names)]
+        return found if _in_pci_order(environment) else [replace(gpu, pci_order=False) for gpu in found]
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def choose_device(
+    text: str = "auto", available: Sequence[Gpu] | None = None, starting: Callable[[], Sequence[str]] = tuple
+) -> Device:
+    """Chooses what `text` asks for.
+
+    Args:
+        text: `auto` (the GPU with the most free memory, else the CPU), `cpu`, `cuda` (the same, but there must be one),
+            `cuda:N`, or `mps`, of which torch alone knows whether there is one.
+        available: the graphics processors to choose from; looked up when None.
+        starting: tells the labels of devices that were chosen for runs which have not taken their memory yet; each
+            counts as if it will take an equal share of what is free.
+
+    Raises:
+        TuimonError: no such device, or a torch that cannot use it.
+    """
+    if text in ("cpu", "mps"):
+        return Device(text, {}, text)
+    if not re.fullmatch(r"auto|cuda(:\d+)?", text):
+        raise TuimonError(f"Unknown device {text!r}.", _HINT)
+    seen = gpus() if available is None else list(available)
+    if text == "auto":
+        return _use(_roomiest(seen, starting())) if seen and not _torch_lacks_cuda() else Device("cpu", {}, "cpu")
+    _check_cuda(text, seen)
+    return _use(seen[int(text[5:])] if ":" in text else _roomiest(seen, starting()))
+
+
+def _check_cuda(text: str, seen: list[Gpu]) -> None:
+    if not seen:
+        raise TuimonError(f"Cannot train on {text}: no NVIDIA driver answers, or no GPU is visible.", _HINT)
+    if ":" in text and int(text[5:]) >= len(seen):
+        names = ", ".join(f"cuda:{gpu.index} ({gpu.name})" for gpu in seen)
+        raise TuimonError(f"Cannot train on {text}: this machine has {names}.", _HINT)
+    if _torch_lacks_cuda():
+        raise TuimonError(
+            f"Cannot train on {text}: the installed torch {torch_version()} is built for the CPU only.",
+            "Install a CUDA build: https://pytorch.org/get-started/locally/",
+        )
+
+
+def torch_version() -> str:
+    """The version of the installed torch, without importing it; empty when there is none."""
+    try:
+        return metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _torch_lacks_cuda() -> bool:
+    return torch_version().endswith("+cpu")
+
+
+def _roomiest(seen: Sequence[Gpu], starting: Sequence[str]) -> Gpu:
+    """The most free memory, shared with what is starting there; the lower index among equals."""
+
+    def room(gpu: Gpu) -> tuple[float, int, int]:
+        sharing = starting.count(_label(gpu))
+        return (gpu.memory_free_bytes or 0) / (1 + sharing), -sharing, -gpu.index
+
+    return max(seen, key=room)
+
+
+def _use(gpu: Gpu) -> Device:
+    chosen = gpu.name_for_cuda or str(gpu.index)
+    order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if gpu.pci_order else {}
+    return Device("cuda", {**order, "CUDA_VISIBLE_DEVICES": chosen}, _label(gpu))
+
+
+def _label(gpu: Gpu) -> str:
+    return f"cuda:{gpu.index}"
+
+
+def _in_pci_order(environment: Mapping[str, str]) -> bool:
+    """Whether a number in CUDA_VISIBLE_DEVICES is, or may be made, NVML's own; what NVML says of it is a guess otherwise."""
+    told = environment.get("CUDA_VISIBLE_DEVICES")
+    return told is None or environment.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID" or not told.lstrip()[:1].isdigit()
+
+
+def _visible(environment: Mapping[str, str], count: int) -> list[str]:
+    """What CUDA would count, in its order; like CUDA, the list ends at the first entry that means nothing."""
+    told = environment.get("CUDA_VISIBLE_DEVICES")
+    if told is None:
+        return [str(index) for index in range(count)]
+    names: list[str] = []
+    for entry in (part.strip() for part in told.split(",")):
+        if not (entry.startswith(("GPU-", "MIG-")) or (entry.isdigit() and int(entry) < count)):
+            break
+        names.append(entry)
+    return names
+
+
+def _gpu(nvml: Any, index: int, name: str) -> Gpu:
+    try:
+        handle = nvml.nvmlDeviceGetHandleByIndex(int(name)) if name.isdigit() else nvml.nvmlDeviceGetHandleByUUID(name)
+        title = nvml.nvmlDeviceGetName(handle)
+    except nvml.NVMLError:
+        return Gpu(index, name, name_for_cuda=name)
+    try:
+        memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+    except nvml.NVMLError:
+        return Gpu(index, title, name_for_cuda=name)
+    return Gpu(index, title, int(memory.free), int(memory.total), name)

@@ -1,0 +1,111 @@
+"""Goes on with a run that has ended, from its last checkpoint.
+
+Whatever can be wrong is found before anything starts, and told in one line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tuimon.base.errors import TuimonError
+from tuimon.base.format import count
+from tuimon.base.process import is_alive
+from tuimon.launcher.runs.glance import glance, lifecycle
+from tuimon.launcher.runs.runs import LAST_CHECKPOINT
+from tuimon.launcher.runs.status import Lifecycle
+from tuimon.launcher.start.devices import choose_device
+from tuimon.launcher.start.start import launch, placed, require_torch, starting
+from tuimon.log.records import CheckpointSaved
+from tuimon.spec.keys import MAY_CHANGE, find_key
+from tuimon.spec.loading import load_spec
+from tuimon.spec.spec import SPEC_FILE, Spec
+
+_PATIENCE_S = 30.0  # for a process that has said its last word, to end
+_POLL_S = 0.02
+
+
+def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = ()) -> Path:
+    """Goes on with a run that has ended, from its last checkpoint, in its own folder.
+
+    Args:
+        run: its folder.
+        device: as of `start`.
+        settings: `key=value` texts that change its spec, of those keys that may change.
+
+    Raises:
+        TuimonError: it still runs, there is nothing to go on from, it has nothing left to train, or a setting would make it
+            another run.
+    """
+    if not (run / SPEC_FILE).is_file():
+        hint = "Only runs of presets and spec files can be resumed; a script goes on in its own way, if it has one."
+        raise TuimonError(f"Cannot resume {run.name}: no {run / SPEC_FILE}.", hint)
+    if not (run / LAST_CHECKPOINT).is_file():
+        raise TuimonError(
+            f"Cannot resume {run.name}: it saved no {LAST_CHECKPOINT}.", f"Start again: tuimon run {run / SPEC_FILE}"
+        )
+    spec = load_spec(run / SPEC_FILE, settings)
+    _check_same_run(run, settings)
+    _check_unfinished(run, spec)
+    choice = choose_device(device or spec.training.device, starting=lambda: starting(run.parent))
+    require_torch()
+    with _only_one(run):
+        spec = placed(spec, device, choice)
+        return launch(run, spec, choice, *settings, f"device={spec.training.device}", "--resume", cwd=cwd_of(run))
+
+
+def cwd_of(run: Path) -> Path | None:
+    """Where the run was started before, so that its relative paths mean the same."""
+    launched = lifecycle(run).launched
+    return Path(launched.cwd) if launched and os.path.isdir(launched.cwd) else None
+
+
+def _check_same_run(run: Path, settings: Sequence[str]) -> None:
+    wrong = next((text for text in settings if find_key(text.partition("=")[0].strip()) not in MAY_CHANGE), None)
+    if wrong is not None:
+        may = ", ".join(key.rpartition(".")[2] for key in MAY_CHANGE)
+        hint = f"What may change is {may}; for all else start a new run: tuimon run {run / SPEC_FILE} {wrong}"
+        raise TuimonError(f"Cannot resume {run.name} with {wrong}: it would be another run.", hint)
+
+
+def _check_unfinished(run: Path, spec: Spec) -> None:
+    """A run that is at its end would import torch for nothing, and leave one more attempt in its log."""
+    log = glance(run, places=0)
+    an_epoch = log.started.steps_per_epoch if log.started else None
+    total = spec.training.steps or spec.training.epochs * (an_epoch or 0)
+    checkpoints = [record.event for record in log.events if isinstance(record.event, CheckpointSaved)]
+    saved = max((checkpoint.step for checkpoint in checkpoints if checkpoint.reason == "last"), default=0)
+    if 0 < total <= saved:
+        hint = f"Train it for longer: tuimon resume {run.name} {'steps' if spec.training.steps else 'epochs'}=…"
+        raise TuimonError(f"Nothing is left to train of {run.name}: it has trained {count(saved)} steps already.", hint)
+
+
+@contextlib.contextmanager
+def _only_one(run: Path) -> Iterator[None]:
+    """Holds the run's folder against a second resume, until the log shows the first."""
+    folder = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        life = lifecycle(run)
+        status = life.status()
+        if status.live or status.state == "unknown":
+            hint = f"`tuimon set {run.name} resume` ends the pause." if status.state == "paused" else ""
+            raise TuimonError(f"Cannot resume {run.name}: it is {status.state} {status.detail}".rstrip() + ".", hint)
+        _let_end(run, life)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _let_end(run: Path, life: Lifecycle) -> None:
+    """Waits for the last attempt's supervisor: what it says of the end is not to come behind the new attempt's beginning."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while life.launched and is_alive(life.launched.supervisor):
+        if time.monotonic() > deadline:
+            hint = f"`tuimon stop --now {run.name}` ends it."
+            raise TuimonError(f"Cannot resume {run.name} yet: its process has not ended.", hint)
+        time.sleep(_POLL_S)

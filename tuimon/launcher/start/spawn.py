@@ -1,0 +1,77 @@
+"""Hands a command to a supervisor, which runs it detached, and learns whether it could be started at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tuimon.launcher
+from tuimon.base.errors import TuimonError
+
+_PATIENCE_S = 30.0
+# -P: a file called `random.py` in the current folder must not take the place of Python's own module
+PYTHON = (sys.executable, "-P", "-m")
+
+
+def supervise(
+    run: Path,
+    command: Sequence[str],
+    *,
+    details: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> int:
+    """Runs a command detached under a supervisor that writes into the run's log; returns as soon as it is started.
+
+    Args:
+        run: the run's folder, which exists.
+        command: the training process.
+        details: `name`, `device` and `spec` for the log.
+        environment: variables to add to this process's own.
+        cwd: where the command runs; None: here.
+
+    Returns:
+        The pid of the training process.
+
+    Raises:
+        TuimonError: the supervisor or the command could not be started.
+    """
+    starter = [*PYTHON, "tuimon.launcher.supervisor.supervisor", str(run.absolute()), "--", *command]
+    try:
+        answer = subprocess.run(
+            starter,
+            input=json.dumps(dict(details or {})),
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_S,
+            env=importable(os.environ | dict(environment or {})),
+            cwd=cwd,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise TuimonError(f"Cannot start a supervisor for {run.name}: {error}") from error
+    return _read_answer(run, answer)
+
+
+def _read_answer(run: Path, answer: subprocess.CompletedProcess[str]) -> int:
+    if not answer.stdout:
+        last = answer.stderr.strip().splitlines()[-1:] or [f"exit code {answer.returncode}"]
+        raise TuimonError(f"Cannot start a supervisor for {run.name}: {last[0]}", "`tuimon doctor` looks for what is wrong.")
+    told = json.loads(answer.stdout)
+    if "error" in told:
+        raise TuimonError(told["error"], told.get("hint", ""))
+    return int(told["pid"])
+
+
+def importable(environment: dict[str, str]) -> dict[str, str]:
+    """Makes sure that the child finds this same tuimon, also when it is used from a checkout without being installed."""
+    root = Path(tuimon.launcher.__file__).parents[2]
+    if root in (Path(sysconfig.get_path("purelib")), Path(sysconfig.get_path("platlib"))):
+        return environment
+    paths = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
+    return environment | {"PYTHONPATH": os.pathsep.join(dict.fromkeys([*paths, str(root)]))}

@@ -1,0 +1,166 @@
+"""Starts runs: chooses the device, and hands the trainer, or a script of the user's own, to a supervisor.
+
+Whatever can be wrong is found before anything starts, and told in one line.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from tuimon.base.errors import TuimonError
+from tuimon.base.here import current_folder
+from tuimon.launcher.runs.glance import lifecycle
+from tuimon.launcher.runs.runs import list_runs
+from tuimon.launcher.start.devices import Device, choose_device
+from tuimon.launcher.start.run_folder import make_run_folder
+from tuimon.launcher.start.spawn import PYTHON, supervise
+from tuimon.log.records import STEERING_FILE, Launched, Planned
+from tuimon.spec.spec import SPEC_FILE, Spec
+
+MODEL_COPY = "model.py"  # the user's own model file as it was when the run started; the run itself uses the file where it lies
+SCRIPT_COPY = "script.py"  # and likewise a training script
+_SCRIPT_RUNNER = "tuimon.monitor.script.script"
+
+_LATEST = 32  # runs to look at, in search of those that are starting
+
+
+def start(
+    spec: Spec,
+    *,
+    runs_dir: Path,
+    name: str | None = None,
+    stem: str | None = None,
+    device: str | None = None,
+    steering: Sequence[Planned] = (),
+    cwd: Path | None = None,
+) -> Path:
+    """Starts a run, detached.
+
+    Args:
+        spec: what to train.
+        runs_dir: where the run's folder is made.
+        name: the folder's name; None: made from `stem` and a number.
+        stem: None: the spec's name.
+        device: auto, cpu, cuda, cuda:N, mps; None: what the spec says.
+        steering: what is to be done to the run, in the order of its steps.
+        cwd: where it runs; None: here.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        TuimonError: it cannot be started; nothing was.
+    """
+    choice = choose_device(device or spec.training.device, starting=lambda: starting(runs_dir))
+    require_torch()
+    current_folder()  # which the run takes over
+    spec = placed(spec, device, choice)
+    run = make_run_folder(runs_dir, name, stem or spec.name, {**_files_of(spec), **_steered(steering)})
+    return launch(run, spec, choice, cwd=cwd)
+
+
+def start_script(
+    script: Path,
+    arguments: Sequence[str] = (),
+    *,
+    runs_dir: Path,
+    name: str | None = None,
+    stem: str | None = None,
+    device: str | None = None,
+    steering: Sequence[Planned] = (),
+    cwd: Path | None = None,
+) -> Path:
+    """Starts a training script of the user's own, detached; it is watched without a line in it.
+
+    Args:
+        script: a Python file, run as Python would; `~` is the user's folder, as in all sources of a run.
+        arguments: its own arguments.
+        runs_dir: where the run's folder is made.
+        name: the folder's name; None: made from `stem` and a number.
+        stem: None: the script's name.
+        device: the GPU that it is to see, as of `choose_device`, or `cpu` for none; None: whatever it sees by itself.
+        steering: as of `start`.
+        cwd: as of `start`; a relative path of the script counts from there.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        TuimonError: it cannot be started; nothing was.
+    """
+    choice = choose_device(device, starting=lambda: starting(runs_dir)) if device else Device("")
+    require_torch()
+    current_folder()
+    script = Path(os.path.expanduser(script))
+    files = {SCRIPT_COPY: _read(cwd / script if cwd else script), **_steered(steering)}
+    run = make_run_folder(runs_dir, name, stem or script.stem, files)
+    hidden = {"CUDA_VISIBLE_DEVICES": ""} if choice.device == "cpu" else {}
+    supervise(
+        run,
+        [*PYTHON, _SCRIPT_RUNNER, str(run), str(script), *arguments],
+        details={"name": run.name, "device": choice.label},
+        environment=choice.environment | hidden,
+        cwd=cwd,
+    )
+    return run
+
+
+def script_of(launched: Launched) -> tuple[Path, tuple[str, ...]] | None:
+    """The script that a run was started from, with its arguments; None where it was none."""
+    command = launched.command
+    if command[: len(PYTHON) + 1] != (*command[:1], *PYTHON[1:], _SCRIPT_RUNNER):
+        return None
+    return Path(command[len(PYTHON) + 2]), command[len(PYTHON) + 3 :]
+
+
+def require_torch() -> None:
+    """Raises TuimonError where torch is not installed; without importing it."""
+    if importlib.util.find_spec("torch") is None:
+        raise TuimonError(
+            f"Cannot train: torch is not installed for {sys.executable}.", 'Install it: pip install "tuimon[train]"'
+        )
+
+
+def placed(spec: Spec, device: str | None, choice: Device) -> Spec:
+    """The spec for this device: the trainer sees one GPU, and `cuda:3` would mean nothing to it."""
+    asked = device or spec.training.device
+    told = asked if asked == "auto" else choice.device
+    return msgspec.structs.replace(spec, training=msgspec.structs.replace(spec.training, device=told))
+
+
+def starting(runs_dir: Path) -> list[str]:
+    """The devices of runs that are only just starting, as when several are started in a row."""
+    lives = map(lifecycle, list_runs(runs_dir)[:_LATEST])
+    return [life.launched.device for life in lives if life.launched and life.status().state == "starting"]
+
+
+def launch(run: Path, spec: Spec, choice: Device, *more: str, cwd: Path | None = None) -> Path:
+    """Hands the trainer to a supervisor; `more` are words for it beside the run's own spec and folder."""
+    command = [*PYTHON, "tuimon.training", str(run / SPEC_FILE), "--run-dir", str(run), *more]
+    details = {"name": run.name, "device": choice.label, "spec": spec.to_dict()}
+    supervise(run, command, details=details, environment=choice.environment, cwd=cwd)
+    return run
+
+
+def _files_of(spec: Spec) -> dict[str, bytes]:
+    files = {SPEC_FILE: spec.to_toml().encode()}
+    if spec.model.name.endswith(".py"):
+        files[MODEL_COPY] = _read(Path(spec.model.name))
+    return files
+
+
+def _steered(steering: Sequence[Planned]) -> dict[str, bytes]:
+    return {STEERING_FILE: msgspec.json.format(msgspec.json.encode(steering))} if steering else {}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TuimonError(f"Cannot read {path}: {error.strerror}.") from error

@@ -1,0 +1,1 @@
+"""Sends commands to runs, and stops them."""

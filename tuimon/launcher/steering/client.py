@@ -1,0 +1,209 @@
+"""Steers a run: sends commands to the training process over its Unix socket, and stops it by a signal where that fails.
+
+The socket speaks lines of JSON: the first says what is wanted, then each line is a command, and each line back an answer, in
+whatever order commands take effect. Used from any thread of a process that watches; knows no torch and no screen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from tuimon.base.errors import TuimonError
+from tuimon.launcher.runs.glance import lifecycle
+from tuimon.launcher.runs.runs import is_resumable
+from tuimon.launcher.runs.status import Lifecycle
+from tuimon.launcher.runs.tail import SocketTail, open_tail
+from tuimon.launcher.steering.stopping import stop_by_signal
+from tuimon.log.records import Applied, Command, Refused
+
+__all__ = ["Client", "NoAnswer", "SocketTail", "open_tail", "send", "stop"]
+
+Answer = Applied | Refused
+OnAnswer = Callable[[Answer | TuimonError], None]
+
+_CONNECT_TIMEOUT_S = 2.0
+_ANSWER_TIMEOUT_S = 30.0
+_MAX_LINE_BYTES = 1 << 20
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Answer).decode
+
+
+class NoAnswer(TuimonError):
+    """A command was handed to the run, and what became of it is not known (yet)."""
+
+
+class Client:
+    """A connection for steering one run. Thread-safe; a thread of its own reads the answers.
+
+    Args:
+        path: the run's socket.
+
+    Raises:
+        TuimonError: nobody answers there.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._socket = _connect(str(path))
+        self._writing = threading.Lock()
+        self._waiting: dict[str, OnAnswer] = {}
+        self._closed = False
+        threading.Thread(target=self._listen, name="tuimon-answers", daemon=True).start()
+
+    def post(self, command: Command, on_answer: OnAnswer) -> None:
+        """Sends a command, which must have an id; `on_answer` is called once, on the reading thread. Never raises."""
+        with self._writing:
+            self._waiting[command.id] = on_answer
+            try:
+                if self._closed:
+                    raise BrokenPipeError
+                self._socket.sendall(_encode(command) + b"\n")
+            except OSError:
+                self._waiting.pop(command.id, None)
+            else:
+                return
+        on_answer(TuimonError(f"{command.lever}: the connection to the run is closed."))
+
+    def send(self, command: Command, timeout_s: float = _ANSWER_TIMEOUT_S) -> Answer:
+        """Sends a command and waits for its answer.
+
+        Raises:
+            NoAnswer: none came in time.
+            TuimonError: the connection broke.
+        """
+        answers: queue.SimpleQueue[Answer | TuimonError] = queue.SimpleQueue()
+        self.post(command, answers.put)
+        try:
+            answer = answers.get(timeout=timeout_s)
+        except queue.Empty:
+            hint = "A command takes effect between two steps; the run's log will tell."
+            raise NoAnswer(f"{command.lever}: no answer within {timeout_s:g} s.", hint) from None
+        if isinstance(answer, TuimonError):
+            raise answer
+        return answer
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is gone."""
+        return self._closed
+
+    def close(self) -> None:
+        """Ends the connection; commands without an answer get a TuimonError."""
+        self._closed = True
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(OSError, ValueError), self._socket.makefile("rb") as lines:
+            while line := lines.readline(_MAX_LINE_BYTES):
+                self._dispatch(line)
+        self._closed = True
+        self._fail_all("the run ended before it answered.")
+
+    def _dispatch(self, line: bytes) -> None:
+        try:
+            answer = _decode(line)
+        except msgspec.DecodeError:
+            self._fail_all(_error_in(line))
+            return
+        with self._writing:
+            waiting = self._waiting.pop(answer.id, None)
+        if waiting:
+            waiting(answer)
+
+    def _fail_all(self, reason: str) -> None:
+        with self._writing:
+            waiting, self._waiting = self._waiting, {}
+        for on_answer in waiting.values():
+            on_answer(TuimonError(reason[:1].upper() + reason[1:]))
+
+
+def send(run: Path, command: Command, timeout_s: float = _ANSWER_TIMEOUT_S) -> Answer:
+    """Sends one command to a run and waits for what became of it.
+
+    Raises:
+        NoAnswer: none came in time.
+        TuimonError: the run cannot be steered: it has ended, has not begun, or has no socket.
+    """
+    client = Client(steerable_socket(run, lifecycle(run)))
+    try:
+        return client.send(command, timeout_s)
+    finally:
+        client.close()
+
+
+def stop(run: Path, now: bool = False, timeout_s: float = _ANSWER_TIMEOUT_S) -> str:
+    """Stops a run: gracefully (it finishes its step, validates and saves), or `now`, with whatever signal it takes.
+
+    Returns:
+        What was done, for people. A graceful stop is asked for, and not waited for.
+
+    Raises:
+        TuimonError: it does not run, or cannot be stopped from here.
+    """
+    life = lifecycle(run)
+    _check_live(run, life)
+    if now or not life.training or not life.training.socket:
+        return stop_by_signal(life, now)
+    from tuimon.launcher.steering.commands import describe, parse_setting
+
+    try:
+        return describe(send(run, parse_setting("stop"), timeout_s))
+    except NoAnswer:
+        return "asked to stop; it does so at the end of the step that it is in"
+    except TuimonError:  # nobody listens (any more)
+        return stop_by_signal(life, now)
+
+
+def steerable_socket(run: Path, life: Lifecycle) -> str:
+    """The socket that a live run is steered by.
+
+    Raises:
+        TuimonError: there is none, and why.
+    """
+    _check_live(run, life)
+    if not life.training:
+        raise TuimonError(f"{run.name} has not begun to train yet.", "Try again in a moment.")
+    if not life.training.socket:
+        raise TuimonError(f"{run.name} cannot be steered: {life.training.socket_error or 'it has no socket'}.")
+    return life.training.socket
+
+
+def _check_live(run: Path, life: Lifecycle) -> None:
+    status = life.status()
+    if status.live:
+        return
+    detail = f" ({status.detail})" if status.detail else ""
+    if status.state == "unknown":
+        raise TuimonError(f"{run.name} cannot be steered from here{detail}.")
+    hint = f"`tuimon resume {run.name}` goes on with it." if is_resumable(run) else ""
+    raise TuimonError(f"{run.name} is not running: {status.state}{detail}.", hint)
+
+
+def _connect(path: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(_CONNECT_TIMEOUT_S)
+    try:
+        connection.connect(path)
+        connection.sendall(b'{"want":"control"}\n')
+    except OSError as error:
+        connection.close()
+        raise TuimonError(f"Cannot reach the run's training process at {path}: {error.strerror or error}.") from error
+    connection.settimeout(None)
+    return connection
+
+
+def _error_in(line: bytes) -> str:
+    try:
+        told = json.loads(line)
+        return str(told["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"the run sent what cannot be read: {line[:80]!r}"

@@ -1,0 +1,252 @@
+"""Levers: the named, typed, bounded things that a run lets itself be steered by.
+
+Knows where each lever stands, what may be asked of it and how to undo; knows nothing of sockets, queues or the log. Lives on
+the training thread. Whether a change is put into force around a step, in a module or in the user's own code is each lever's
+own matter.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from tuimon.log.records import Applied, Command, LeverInfo, LeverValue, Refused
+from tuimon.log.settings import RefusedError, Setting, check_action, wanted
+
+_ALIASES = {"pause": ("paused", "on"), "resume": ("paused", "off")}
+_HISTORY = 1000
+
+
+def _nothing(_: Any) -> None:
+    """A lever that is only read."""
+
+
+def _no_readings() -> dict[str, str]:
+    return {}
+
+
+@dataclass
+class Lever:
+    """One lever and where it stands.
+
+    `put` takes the value that is to be in force, None when the lever is off. `readings` reads back what is in force, by label.
+    `value` of a number or switch is what was last set; `current` asks the owner instead, where the script may change it too.
+    """
+
+    info: LeverInfo
+    put: Callable[[Any], None] = _nothing
+    readings: Callable[[], dict[str, str]] = _no_readings
+    act: Callable[[], str] | None = None
+    current: Callable[[], LeverValue] | None = None
+    in_step: bool = False  # what it does is seen during a step only
+    undoable: bool = True
+    shared: bool = True  # processes that train one model together need it to be the same in each of them
+    can_be_off: bool = True
+    value: LeverValue = None
+    enabled: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.value, self.enabled = self.info.value, self.info.enabled
+
+    @property
+    def setting(self) -> Setting:
+        """Where the lever stands now."""
+        return (self.current() if self.current else self.value), self.enabled
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a command did, before the note is known: `before` holds the readings from before it."""
+
+    applied: Applied
+    lever: Lever
+    before: dict[str, str]
+    remark: str = ""
+
+    def told(self) -> Applied:
+        """The answer, with what is in force now read back."""
+        after = self.lever.readings()
+        parts = [f"{label} {old} → {after[label]}" for label, old in self.before.items() if after.get(label, old) != old]
+        note = "; ".join(filter(None, [self.remark, ", ".join(parts)]))
+        return msgspec.structs.replace(self.applied, note=note) if note else self.applied
+
+
+class Levers:
+    """All levers of a run.
+
+    Args:
+        processes: how many processes train the model together; asked at each command.
+    """
+
+    def __init__(self, processes: Callable[[], int] = lambda: 1) -> None:
+        self._processes = processes
+        self._table: dict[str, Lever] = {}
+        self._history: list[tuple[str, Setting]] = []
+        self._saved: dict[str, Setting] = {}  # from a checkpoint, for levers that are not declared yet
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._table
+
+    def __getitem__(self, name: str) -> LeverValue:
+        """The value of a lever, whether or not it is switched on."""
+        return self._table[name].setting[0]
+
+    def declare(self, lever: Lever) -> None:
+        """Adds a lever, and puts what it starts with into force."""
+        self._table[lever.info.name] = lever
+        if saved := self._saved.pop(lever.info.name, None):
+            self._place(lever, saved)
+        elif lever.current is None and lever.act is None:
+            lever.put(self.in_force(lever))
+
+    def infos(self) -> tuple[LeverInfo, ...]:
+        """All levers as they stand."""
+        return tuple(
+            msgspec.structs.replace(lever.info, value=lever.setting[0], enabled=lever.enabled) for lever in self._table.values()
+        )
+
+    def in_force(self, lever: Lever) -> LeverValue:
+        """The lever's value, or None while it is off: by itself, or with all regularizers."""
+        off = not lever.enabled or (lever.info.regularizer and self.regularization_is_off)
+        return None if off else lever.value
+
+    @property
+    def regularization_is_off(self) -> bool:
+        """Whether the run's regularizers are switched off together; each keeps its own place meanwhile."""
+        switch = self._table.get("regularization")
+        return switch is not None and switch.value is False
+
+    def switch(self, name: str, on: bool) -> Applied:
+        """Switches a number lever on or off for the script's own plan: no command, and nothing to undo.
+
+        Returns:
+            What was done, to be logged; the step is left to the caller.
+        """
+        lever = self._table[name]
+        old = lever.setting
+        self._place(lever, (old[0], on))
+        return Applied(0, name, old=old[0], new=old[0], old_enabled=old[1], new_enabled=on)
+
+    def put_regularizers(self) -> None:
+        """Puts every regularizer into force, or out of it."""
+        for lever in self._regularizers():
+            lever.put(self.in_force(lever))
+
+    def regularizer_readings(self) -> dict[str, str]:
+        """What is read back of all regularizers."""
+        return {label: text for lever in self._regularizers() for label, text in lever.readings().items()}
+
+    def carry_out(self, command: Command, step: int, mid_step: bool = False) -> Change | Refused:
+        """Does what a command asks, or says why not. An error in a lever's own code leaves the lever where it was.
+
+        `step` steps are complete; `mid_step`: the next has begun.
+        """
+        if command.lever in _ALIASES:
+            lever, op = _ALIASES[command.lever]
+            command = msgspec.structs.replace(command, lever=lever, op=op, value=None)
+        try:
+            change = self._do(command, step)
+            return replace(change, applied=msgspec.structs.replace(change.applied, mid_step=mid_step)) if mid_step else change
+        except RefusedError as error:
+            reason = str(error)
+        except Exception as error:
+            reason = f"{command.lever} failed: {type(error).__name__}: {error}"
+        return Refused(step=step, lever=command.lever, value=command.value, reason=reason, by=command.by, id=command.id)
+
+    def _do(self, command: Command, step: int) -> Change:
+        if command.lever == "undo":
+            return self._undo(command, step)
+        lever = self._find(command.lever)
+        self._check_alone(lever)
+        return self._act(lever, command, step) if lever.act else self._set(lever, command, step)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where all levers stand and what can be undone, in plain types. A pause is not remembered."""
+        levers = {name: list(lever.setting) for name, lever in self._table.items() if not lever.act and name != "paused"}
+        return {"levers": levers, "history": [[name, *setting] for name, setting in self._history]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Puts all levers where they stood; those not declared yet follow when they are."""
+        self._history = [(name, (value, enabled)) for name, value, enabled in state.get("history", [])]
+        self._saved = {name: (value, enabled) for name, (value, enabled) in state.get("levers", {}).items()}
+        for name in [name for name in self._saved if name in self._table]:
+            self._place(self._table[name], self._saved.pop(name))
+
+    def release(self) -> None:
+        """Gives the model back what it had before any lever was moved. The user's own levers stay where they are."""
+        for lever in self._table.values():
+            if lever.act is None and lever.current is None and lever.info.name != "regularization":
+                lever.put(lever.info.value if lever.info.enabled else None)
+
+    def _find(self, name: str) -> Lever:
+        lever = self._table.get(name)
+        if lever is None:
+            begun = [known for known in self._table if known.startswith(name)]
+            near = begun or difflib.get_close_matches(name, self._table, n=1)
+            meant = f"did you mean {near[0]}? " if near else ""
+            raise RefusedError(f"this run has no lever {name!r}; {meant}it has {', '.join(self._table)}")
+        return lever
+
+    def _check_alone(self, lever: Lever) -> None:
+        """Commands reach one process: weights that are kept equal in several would part, a pause would hold up the others."""
+        count = self._processes() if lever.shared else 1
+        if count > 1:
+            raise RefusedError(
+                f"this process is one of {count} that train together, and {lever.info.name} would move in it alone"
+            )
+
+    def _regularizers(self) -> Iterable[Lever]:
+        return [lever for lever in self._table.values() if lever.info.regularizer]
+
+    def _act(self, lever: Lever, command: Command, step: int) -> Change:
+        check_action(lever.info, command)
+        assert lever.act is not None
+        applied = Applied(step=step, lever=lever.info.name, by=command.by, id=command.id)
+        return Change(applied, lever, {}, lever.act())
+
+    def _set(self, lever: Lever, command: Command, step: int) -> Change:
+        old = lever.setting
+        new = wanted(lever.info, old, command, lever.can_be_off)
+        change = self._move(lever, new, command, step)
+        if lever.undoable and new != old:
+            self._history = [*self._history[-_HISTORY + 1 :], (lever.info.name, old)]
+        return change
+
+    def _undo(self, command: Command, step: int) -> Change:
+        if not self._history:
+            raise RefusedError("there is nothing to undo")
+        name, setting = self._history[-1]
+        lever = self._find(name)
+        self._check_alone(lever)
+        change = self._move(lever, setting, command, step, "undone")
+        self._history.pop()
+        return change
+
+    def _move(self, lever: Lever, new: Setting, command: Command, step: int, remark: str = "") -> Change:
+        old, before = lever.setting, lever.readings()
+        try:
+            self._place(lever, new)
+        except Exception:
+            lever.value, lever.enabled = old
+            raise
+        if lever.info.regularizer and self.regularization_is_off:
+            remark = "; ".join(filter(None, [remark, "not in force while regularization is off"]))
+        applied = Applied(
+            step=step,
+            lever=lever.info.name,
+            old=old[0],
+            new=lever.setting[0],
+            old_enabled=old[1],
+            new_enabled=lever.enabled,
+            by=command.by,
+            id=command.id,
+        )
+        return Change(applied, lever, before, remark)
+
+    def _place(self, lever: Lever, setting: Setting) -> None:
+        lever.value, lever.enabled = setting
+        lever.put(self.in_force(lever))

@@ -1,0 +1,1 @@
+"""Reads the machine's meters: GPUs, host, and the training process itself."""

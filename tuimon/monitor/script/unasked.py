@@ -1,0 +1,128 @@
+"""Watches a training that does not ask for it: `tuimon run train.py`.
+
+PyTorch tells of each step of any optimizer through its global hooks. At the first one the model is looked for, and watched as
+`tuimon.watch` would; the loss of a step is what `backward` was called on. A script that calls `watch` by itself is left alone.
+Training thread; whatever fails is told once, and training goes on.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+
+from tuimon.monitor import ending
+from tuimon.monitor.script.losses import Losses
+
+if TYPE_CHECKING:
+    from tuimon.monitor.monitor import Monitor
+
+
+class UnaskedWatch:
+    """Watches the first optimizer that makes a step in this process; once its model is gone, the next.
+
+    Args:
+        run_dir: the folder of the first run; further ones get folders beside it.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+        self._pid = os.getpid()
+        self._monitor: Callable[[], Monitor | None] = lambda: None  # weak: a search's model must be able to go
+        self._optimizer: Callable[[], Optimizer | None] = lambda: None
+        self._others: weakref.WeakSet[Optimizer] = weakref.WeakSet()  # that are not watched
+        self._losses = Losses()
+        self._hooks = [register_optimizer_step_pre_hook(self._before), register_optimizer_step_post_hook(self._after)]
+
+    def close(self) -> None:
+        """Leaves the script alone from now on."""
+        self._losses.close()
+        for hook in self._hooks:
+            hook.remove()
+
+    def _before(self, optimizer: Optimizer, _: tuple[Any, ...], __: dict[str, Any]) -> None:
+        if optimizer is not self._optimizer() and optimizer not in self._others:
+            self._guarded(self._meet, optimizer)
+        if optimizer is self._optimizer():
+            self._losses.begin_step()
+
+    def _after(self, optimizer: Optimizer, _: tuple[Any, ...], __: dict[str, Any]) -> None:
+        if optimizer is self._optimizer():
+            loss = self._losses.end_step()
+            if loss is not None and (monitor := self._monitor()):
+                monitor.log(loss=loss.item() if loss.is_cpu else loss)
+        elif not self._losses.stepping:  # an optimizer inside of the watched one leaves it its loss
+            self._losses.take()
+
+    def _meet(self, optimizer: Optimizer) -> None:
+        """Decides about an optimizer at its first step.
+
+        A forked child's training would be a second log in the same folder; a step inside of the watched one's is part of it.
+        """
+        if self._monitor() and not self._losses.stepping:
+            gc.collect()  # ends the run of a model that is gone, as a search's
+        if os.getpid() != self._pid or self._losses.stepping:
+            self._others.add(optimizer)
+        elif monitor := self._monitor():
+            self._leave_out(optimizer, monitor)
+        elif ending.still_open():
+            self.close()
+        else:
+            self._watch(optimizer)
+
+    def _leave_out(self, optimizer: Optimizer, monitor: Monitor) -> None:
+        if not self._others:
+            monitor.notice(
+                f"a second optimizer ({type(optimizer).__name__}) makes steps, too: only the first is watched; "
+                "tuimon.watch(model, optimizer) in the script watches whichever it is given"
+            )
+        self._others.add(optimizer)
+
+    def _watch(self, optimizer: Optimizer) -> None:
+        from tuimon.monitor.monitor import watch  # not before: it imports torch._dynamo, whose settings a script may still make
+
+        monitor = watch(model_of(optimizer), optimizer, name=self._run_dir.name, runs_dir=self._run_dir.parent)
+        self._monitor, self._optimizer = weakref.ref(monitor), weakref.ref(optimizer)
+
+    @torch._disable_dynamo  # type: ignore[attr-defined]
+    def _guarded(self, work: Callable[[Optimizer], None], optimizer: Optimizer) -> None:
+        """Keeps errors from the script; and its compiler from the work, as `guard.uncompiled`, which imports torch._dynamo."""
+        try:
+            work(optimizer)
+        except Exception as error:
+            self.close()
+            print(f"tuimon: cannot watch this training: {type(error).__name__}: {error}; it goes on", file=sys.stderr)
+
+
+def model_of(optimizer: Optimizer) -> nn.Module:
+    """The module that an optimizer trains.
+
+    It has the most of the optimizer's parameters; of several, it has the fewest others that are trained (a generator, and not
+    the pair of it and its discriminator), and then it is the outermost (the whole network, though only its head is trained).
+    An empty module where no module has any. Looks at all of the process's objects: tenths of a second in a large one.
+    """
+    own = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    best, best_rank = nn.Module(), (0, 0, 0)
+    for module in _modules():
+        held = {id(p): p for p in module.parameters()}
+        common = len(own & held.keys())
+        others = sum(p.requires_grad for key, p in held.items() if key not in own)
+        rank = (common, -others, sum(1 for _ in module.modules()))
+        if common and (best_rank[0] == 0 or rank > best_rank):
+            best, best_rank = module, rank
+    return best
+
+
+def _modules() -> list[nn.Module]:
+    """All modules that are alive and whole."""
+    found = [thing for thing in gc.get_objects() if issubclass(type(thing), nn.Module)]
+    return [module for module in found if "_parameters" in vars(module) and "_modules" in vars(module)]

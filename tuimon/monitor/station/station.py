@@ -1,0 +1,178 @@
+"""Serves a run on its Unix socket: the log's bytes to whoever follows, commands from whoever steers.
+
+One daemon thread in the training process. It sleeps until someone connects, looks at the log's end every 50 ms only while
+someone follows, and never waits for a peer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+
+from tuimon.monitor.station.connection import Answer, Connection, Submit
+from tuimon.monitor.station.sockets import peer_uid
+
+POLL_S = 0.05
+_CONNECTIONS = 64
+_FAREWELL_S = 0.5  # how long a closing run tries to get its last bytes to its viewers
+
+
+class Station:
+    """The thread that serves one run.
+
+    Args:
+        listener: the listening socket, and `path` its file, which is removed at the end.
+        path: the socket's file.
+        folder: the run's folder.
+        submit: hands a command to the training thread.
+        report: is told of an error that ends the thread.
+        uid_of: tells whose process is at the other end.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        path: Path,
+        folder: Path,
+        submit: Submit,
+        report: Callable[[str, BaseException], None],
+        uid_of: Callable[[socket.socket], int | None] = peer_uid,
+    ) -> None:
+        self.path = path
+        self._listener, self._folder, self._submit, self._report, self._uid_of = listener, folder, submit, report, uid_of
+        self._selector = selectors.DefaultSelector()
+        self._wake_receiver, self._wake_sender = socket.socketpair()
+        self._wake_receiver.setblocking(False)
+        self._wake_sender.setblocking(False)
+        self._connections: set[Connection] = set()
+        self._watched: dict[Connection, int] = {}
+        self._outbox: SimpleQueue[tuple[Connection, Answer]] = SimpleQueue()
+        self._stopping = False
+        self._selector.register(listener, selectors.EVENT_READ)
+        self._selector.register(self._wake_receiver, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._run, name="tuimon-station", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Sends the last bytes, ends the thread and removes the socket's file. Harmless when repeated."""
+        self._stopping = True
+        self._wake()
+        if threading.current_thread() is not self._thread:  # which may be where the last reference to the run goes
+            self._thread.join(_FAREWELL_S + 2.0)
+        self.path.unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Closes a forked child's copies of the descriptors; nothing is told to the selector, which the parent shares."""
+        for sock in (self._listener, self._wake_receiver, self._wake_sender):
+            sock.close()
+        for connection in list(self._connections):
+            connection.close()
+        self._selector.close()
+
+    def _post(self, connection: Connection, answer: Answer) -> None:
+        self._outbox.put((connection, answer))
+        self._wake()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):  # full means that the thread will wake anyway; closed, that it has ended
+            self._wake_sender.send(b"\0")
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._turn()
+            self._say_farewell()
+        except Exception as error:
+            self._report("station", error)
+        finally:
+            self.forget()
+
+    def _turn(self) -> None:
+        following = any(connection.following for connection in self._connections)
+        ready = self._selector.select(POLL_S if following else None)
+        for key, events in ready:
+            if key.fileobj is self._listener:
+                self._accept()
+            elif key.fileobj is self._wake_receiver:
+                self._drain_wakes()
+            else:
+                self._serve(key.data, events)
+        self._deliver()
+        for connection in self._connections:
+            if connection.following and not connection.blocked:
+                connection.write()
+        self._look_after_all()
+
+    def _serve(self, connection: Connection, events: int) -> None:
+        if events & selectors.EVENT_WRITE and not connection.closed:
+            connection.write()
+        if events & selectors.EVENT_READ and not connection.closed:
+            connection.read()
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except OSError:  # gone again, or no descriptor left: tried anew, but not in a hurry
+            time.sleep(POLL_S)
+            return
+        sock.setblocking(False)
+        connection = Connection(sock, self._folder, self._submit, self._post)
+        self._connections.add(connection)
+        if self._uid_of(sock) not in (None, os.getuid()):
+            connection.fail("this run belongs to another user")
+        elif len(self._connections) > _CONNECTIONS:
+            connection.fail(f"{_CONNECTIONS} viewers are connected already")
+
+    def _drain_wakes(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self._wake_receiver.recv(4096):
+                pass
+
+    def _deliver(self) -> None:
+        while not self._outbox.empty():
+            connection, answer = self._outbox.get_nowait()
+            connection.answer(answer)
+
+    def _look_after_all(self) -> None:
+        """Has the selector watch for just what each connection needs now.
+
+        Closed ones go first: the system may have given their descriptor's number to a new one already.
+        """
+        for connection in [c for c in self._connections if c.closed]:
+            self._connections.discard(connection)
+            self._watch(connection, 0)
+        for connection in self._connections:
+            reads = selectors.EVENT_READ if connection.wants_to_read else 0
+            self._watch(connection, reads | (selectors.EVENT_WRITE if connection.wants_to_write else 0))
+
+    def _watch(self, connection: Connection, events: int) -> None:
+        known = self._watched.get(connection, 0)
+        if events == known:
+            return
+        if not events:
+            self._selector.unregister(connection.sock)
+            del self._watched[connection]
+            return
+        register = self._selector.modify if known else self._selector.register
+        register(connection.sock, events, connection)
+        self._watched[connection] = events
+
+    def _say_farewell(self) -> None:
+        """Gives every viewer that still reads what it has not got yet: the log's last records, the last answers."""
+        deadline = time.monotonic() + _FAREWELL_S
+        self._deliver()
+        while time.monotonic() < deadline:
+            for connection in self._connections:
+                if not connection.closed:
+                    connection.write()
+            self._look_after_all()
+            if not any(connection.wants_to_write for connection in self._connections):
+                break
+            self._selector.select(POLL_S)

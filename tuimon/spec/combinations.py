@@ -1,0 +1,73 @@
+"""What the fields of a spec say together: combinations that cannot be trained, each refused in one line. Knows no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuimon.base.errors import TuimonError
+
+if TYPE_CHECKING:
+    from tuimon.spec.spec import Spec
+
+_FOR_CLASSES = ("cross_entropy", "hinge")
+_LAYERED = ("mlp", "cnn")  # the models that read [model] norm, groups and residual
+
+
+def check_together(spec: Spec) -> None:
+    """Refuses what single fields allow but what makes no sense together.
+
+    Raises:
+        TuimonError: one line that names the keys.
+    """
+    _check_momentum(spec)
+    _check_norm(spec)
+    _check_schedule(spec)
+    if (task := known_task(spec)) is not None:
+        check_loss(spec.loss.name, task)
+
+
+def known_task(spec: Spec) -> str | None:
+    """What is learned, where that is known before the data are read."""
+    try:
+        return spec.data.known.task
+    except TuimonError:
+        return None
+
+
+def check_loss(loss: str, task: str) -> None:
+    """Refuses a loss that a task has no targets for.
+
+    Raises:
+        TuimonError: names the loss and the task.
+    """
+    wants_classes = loss in _FOR_CLASSES or (loss == "bce" and task != "reconstruction")
+    if wants_classes and task not in ("classification", "text"):
+        fit = "auto or mse" + (" or bce" if task == "reconstruction" else "")
+        raise TuimonError(f"loss.name = {loss!r}: needs classes; the task is {task}, which takes {fit}")
+    if task == "quadratic" and loss != "auto":
+        raise TuimonError(f"loss.name = {loss!r}: the quadratic is its own loss; leave it at auto")
+
+
+def _check_momentum(spec: Spec) -> None:
+    plan = spec.optimizer
+    if plan.name not in ("sgd", "gd") or not plan.nesterov:
+        return
+    if not plan.momentum:
+        raise TuimonError("optimizer.nesterov = true: needs optimizer.momentum above 0")
+    if plan.dampening:
+        raise TuimonError("optimizer.nesterov = true: needs optimizer.dampening = 0")
+
+
+def _check_norm(spec: Spec) -> None:
+    if spec.model.name not in _LAYERED:
+        return
+    if spec.model.norm == "batch" and spec.data.batch_size == 1 and spec.optimizer.name != "gd":
+        raise TuimonError("model.norm = 'batch': needs data.batch_size of at least 2; one example has no variance")
+    odd = next((width for width in spec.model.hidden if width % spec.model.groups), None)
+    if spec.model.norm == "group" and odd is not None:
+        raise TuimonError(f"model.groups = {spec.model.groups}: does not divide the {odd} of model.hidden")
+
+
+def _check_schedule(spec: Spec) -> None:
+    if spec.schedule.name == "one_cycle" and spec.schedule.warmup:
+        raise TuimonError("schedule.warmup: one_cycle warms up by itself; set schedule.peak and schedule.start")
