@@ -10,6 +10,6 @@ from launching import Runs, runs_in
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
-    """A folder for runs, whose processes end with the test, and a socket folder of its own."""
+    """A runs folder whose processes end with the test, and a separate socket folder."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     yield from runs_in(tmp_path / "runs")

@@ -29,14 +29,14 @@ from tuimon.spec.presets import presets
 
 
 def tuimon(*arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
-    """The real command, without a terminal."""
+    """Runs the real command without a terminal."""
     command = [sys.executable, "-m", "tuimon", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, **more)  # type: ignore[call-overload]
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """A small log of another program: scalars, a histogram, a text."""
+    """A small log written by another program: scalars, a histogram, a text."""
     writer = LogWriter(tmp_path / "logs" / "one", "v2")
     writer.scalars(1, {"loss/train": 0.5, "lr": 0.001}, wall_time=1_700_000_000.25)
     writer.sample(2, {}, {"gradient/fc1": Histogram([1.0] * BINS, -1, 2, 0, 1)}, wall_time=1_700_000_001.0)
@@ -69,8 +69,8 @@ def test_ls_shows_runs_newest_first(runs: Runs) -> None:
         (50, "RUN STATE STEP LOSS LAST RECORD"),
     ],
 )
-def test_ls_on_a_narrow_terminal_leaves_out_what_can_be_done_without(log: Path, columns: int, titles: str) -> None:
-    """Lines that break cannot be read as a table; a terminal's own size counts, whatever COLUMNS says."""
+def test_ls_on_a_narrow_terminal_leaves_out_the_least_important_columns(log: Path, columns: int, titles: str) -> None:
+    """No line wraps. The terminal's own size counts, not $COLUMNS."""
     writer = LogWriter(log / "two", "run")
     writer.event(RunStarted(name="two", process=this_process(), total_steps=100_000, device="cuda:0"))
     writer.scalars(12_345, {"loss/train": 0.123, "loss/val": 0.123, "throughput": 1234.0})
@@ -88,21 +88,21 @@ def test_ls_on_a_narrow_terminal_leaves_out_what_can_be_done_without(log: Path, 
 
 
 def test_ls_of_nothing_is_no_error(tmp_path: Path) -> None:
-    """An empty array for programs; a word for people, on stderr."""
+    """Prints an empty array for programs; for people, a message on stderr."""
     done = tuimon("ls", "--runs-dir", str(tmp_path))
     assert (done.returncode, done.stdout) == (0, "") and "No runs in" in done.stderr
     assert json.loads(tuimon("ls", "--json", "--runs-dir", str(tmp_path)).stdout) == []
 
 
 def test_ls_of_a_file_is_an_error(tmp_path: Path) -> None:
-    """No runs can ever be there."""
+    """A file cannot hold runs."""
     (tmp_path / "file").write_text("")
     done = tuimon("ls", "--runs-dir", str(tmp_path / "file"))
     assert (done.returncode, done.stdout) == (1, "") and "file is not a folder" in done.stderr
 
 
-def test_ls_tells_nan_from_nothing(tmp_path: Path) -> None:
-    """A run that diverged does not look like one that has no validation."""
+def test_ls_shows_nan_differently_from_no_value(tmp_path: Path) -> None:
+    """A run that diverged looks different from one without validation."""
     log = LogWriter(tmp_path / "a", "run")
     log.scalars(1, {"loss/train": float("nan")})
     log.close()
@@ -111,7 +111,7 @@ def test_ls_tells_nan_from_nothing(tmp_path: Path) -> None:
 
 
 def test_ls_lines_up_names_of_any_script(tmp_path: Path) -> None:
-    """By the cells that they take on a terminal."""
+    """Columns align by the cells that the names take up on a terminal."""
     for name in ("模型", "plain", "u\u0308ber"):
         log = LogWriter(tmp_path / name, "run")
         log.scalars(1, {"loss/train": 0.5})
@@ -124,7 +124,7 @@ def test_ls_lines_up_names_of_any_script(tmp_path: Path) -> None:
     "command", [("ls",), ("attach", "latest"), ("dump", "latest"), ("set", "latest", "pause"), ("attach", "b")]
 )
 def test_a_log_cannot_write_to_the_terminal(tmp_path: Path, command: tuple[str, ...]) -> None:
-    """Names, tags and texts of a shared folder may be another user's: an escape sequence in them is only shown."""
+    """Names, tags and texts in a shared folder may come from another user: escape sequences never reach the terminal."""
     log = LogWriter(tmp_path / "a\x1b[2J\nname", "run")
     log.event(RunStarted(name="a", process=this_process(), model="mlp\x1b[2J"))
     log.event(Notice(text="one\ntwo\x9b2J", level="warning"))
@@ -140,7 +140,7 @@ def test_a_log_cannot_write_to_the_terminal(tmp_path: Path, command: tuple[str, 
 
 
 def test_ls_imports_neither_torch_nor_the_screen(tmp_path: Path) -> None:
-    """It is quick because it does not."""
+    """That is what makes it quick."""
     code = (
         "import sys; from tuimon.cli.main import main; main(['ls']); assert not {'torch','textual','pynvml'} & set(sys.modules)"
     )
@@ -151,7 +151,7 @@ def test_ls_imports_neither_torch_nor_the_screen(tmp_path: Path) -> None:
 
 
 def test_set_prints_what_was_applied(runs: Runs) -> None:
-    """At which step, from what to what; several in order; settings may stand around options."""
+    """The step, the old and the new value; several settings in order, before and after options."""
     run = runs.start("a")
     done = tuimon("set", "a", "lr_scale=0.5", "--runs-dir", str(runs.folder), "lr_scale=*0.5")
     assert done.returncode == 0, done.stderr
@@ -171,7 +171,7 @@ def test_set_says_why_it_was_refused(runs: Runs) -> None:
 
 
 def test_set_without_a_setting_names_the_levers(runs: Runs) -> None:
-    """So that one need not look them up; each with the value that it has now."""
+    """Each with its current value, so that nobody has to look them up."""
     runs.start("a")
     assert tuimon("set", "a", "lr_scale=0.5", "--runs-dir", str(runs.folder)).returncode == 0
     done = tuimon("set", "a", "--runs-dir", str(runs.folder))
@@ -179,15 +179,15 @@ def test_set_without_a_setting_names_the_levers(runs: Runs) -> None:
     assert "lr_scale (0.5), paused (off), stop" in done.stderr
 
 
-def test_set_without_a_setting_says_that_a_run_has_not_begun(runs: Runs) -> None:
-    """Rather than that it has no levers."""
+def test_set_without_a_setting_says_that_training_has_not_started(runs: Runs) -> None:
+    """Instead of saying that it has no levers."""
     runs.script("a", "import time; time.sleep(60)")
     done = tuimon("set", "a", "--runs-dir", str(runs.folder))
-    assert done.returncode == 1 and "Levers of a: none yet: it has not begun to train." in done.stderr
+    assert done.returncode == 1 and "Levers of a: none yet, because training has not started." in done.stderr
 
 
 def test_stop_stops(runs: Runs) -> None:
-    """Gracefully, and says so; a second time there is nothing to stop."""
+    """It stops gracefully and says so; the second time, it reports that the run has already stopped."""
     run = runs.start("a")
     done = tuimon("stop", "a", "--runs-dir", str(runs.folder))
     assert done.returncode == 0 and done.stdout.startswith("a: applied at step")
@@ -197,7 +197,7 @@ def test_stop_stops(runs: Runs) -> None:
 
 
 def test_dump_prints_any_log_as_text(log: Path) -> None:
-    """One line a record, with its time and step."""
+    """One line for each record, with its time and step."""
     done = tuimon("dump", "one", "--runs-dir", str(log), env={**os.environ, "TZ": "UTC"})
     lines = done.stdout.splitlines()
     assert lines[0] == "2023-11-14 22:13:20.250  step 1        loss/train 0.5  lr 0.001"
@@ -209,8 +209,8 @@ def test_dump_prints_any_log_as_text(log: Path) -> None:
     ("wall", "told"),
     [(float("nan"), "nan "), (1e18, "1e+18 "), (-0.5, "1969-12-31 23:59:59.500 "), (0.9999, "1970-01-01 00:00:00.999 ")],
 )
-def test_dump_prints_a_time_that_is_none(tmp_path: Path, wall: float, told: str) -> None:
-    """What wrote it had a wrong clock, or none."""
+def test_dump_prints_an_invalid_time(tmp_path: Path, wall: float, told: str) -> None:
+    """The writer had a wrong clock, or none."""
     writer = LogWriter(tmp_path / "one", "v2")
     writer.scalars(1, {"loss": 0.5}, wall_time=wall)
     writer.close()
@@ -220,7 +220,7 @@ def test_dump_prints_a_time_that_is_none(tmp_path: Path, wall: float, told: str)
 
 
 def test_dump_prints_json_lines(log: Path) -> None:
-    """The same, for programs; also of one event file."""
+    """The same, for programs; also for a single event file."""
     file = next((log / "one").iterdir())
     lines = [json.loads(line) for line in tuimon("dump", str(file), "--json").stdout.splitlines()]
     assert [line["kind"] for line in lines] == ["metrics", "histogram", "text"]
@@ -229,7 +229,7 @@ def test_dump_prints_json_lines(log: Path) -> None:
 
 
 def test_dump_of_a_damaged_log_says_where(log: Path) -> None:
-    """What lies before it is printed; exit code 1."""
+    """It prints the records before the damage; exit code 1."""
     file = next((log / "one").iterdir())
     with open(file, "ab") as out:
         out.write(b"\xff" * 64)
@@ -252,7 +252,7 @@ def test_dump_into_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
 
 
 def test_presets_are_listed() -> None:
-    """Every one, with what to watch; as JSON with its file; as names."""
+    """All of them: with what to watch, as JSON with their files, and as names."""
     names = [preset.name for preset in presets()]
     out = tuimon("presets").stdout
     assert all(name in out for name in names) and "Watch:" in out
@@ -273,10 +273,10 @@ def test_presets_are_listed() -> None:
         (["attach", "nothing"], 1, "No runs in"),
         (["set", "nothing", "lr_scale=1"], 1, "No runs in"),
         (["frobnicate"], 2, "invalid choice"),
-        (["ls", "--nope"], 2, "unknown: --nope"),
-        (["ls", "extra"], 2, "unknown: extra"),
-        (["run", "digits-mlp", "--nope"], 2, "unknown: --nope"),
-        (["run", "digits-mlp", "--lr", "0.1"], 2, "unknown: --lr 0.1; a setting is written key=value, without dashes"),
+        (["ls", "--nope"], 2, "unknown arguments: --nope"),
+        (["ls", "extra"], 2, "unknown arguments: extra"),
+        (["run", "digits-mlp", "--nope"], 2, "unknown arguments: --nope"),
+        (["run", "digits-mlp", "--lr", "0.1"], 2, "unknown arguments: --lr 0.1; write a setting as key=value, without dashes"),
     ],
 )
 def test_an_error_is_a_line_and_an_exit_code(
@@ -287,7 +287,7 @@ def test_an_error_is_a_line_and_an_exit_code(
     code: int,
     reason: str,
 ) -> None:
-    """2 for wrong usage; nothing is left behind."""
+    """Exit code 2 for wrong usage; no files are left behind."""
     monkeypatch.chdir(tmp_path)
     try:
         returned = cli.main(arguments)
@@ -299,7 +299,7 @@ def test_an_error_is_a_line_and_an_exit_code(
 
 
 def test_an_error_in_a_real_process_has_no_traceback(tmp_path: Path) -> None:
-    """One line, and what to do."""
+    """One line, and one with what to try."""
     done = tuimon("run", "digits-mlp", "--runs-dir", "/proc/nope")
     assert done.returncode == 1
     first, second = done.stderr.splitlines()
@@ -307,8 +307,8 @@ def test_an_error_in_a_real_process_has_no_traceback(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("closed", "lines"), [("<&-", 2), (">&-", 0), ("2>&-", 2), ("<&- >&- 2>&-", 0)])
-def test_a_closed_stream_is_as_good_as_none(log: Path, closed: str, lines: int) -> None:
-    """As a daemon or a careful script starts it."""
+def test_a_closed_standard_stream_does_no_harm(log: Path, closed: str, lines: int) -> None:
+    """Daemons and some scripts start programs that way."""
     script = f'"{sys.executable}" -m tuimon attach one --runs-dir "$1" --json {closed}'
     done = subprocess.run(["sh", "-c", script, "-", str(log)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and "Traceback" not in done.stderr
@@ -317,8 +317,8 @@ def test_a_closed_stream_is_as_good_as_none(log: Path, closed: str, lines: int) 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 @pytest.mark.parametrize("verb", [("ls",), ("dump", "one"), ("attach", "one"), ("attach", "one", "--json"), ("presets",)])
-def test_a_full_disk_is_told_in_a_line(log: Path, verb: tuple[str, ...]) -> None:
-    """Where the output is redirected to."""
+def test_a_full_disk_is_reported_in_one_line(log: Path, verb: tuple[str, ...]) -> None:
+    """When the output is redirected to a file on that disk."""
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "tuimon", *verb]
         environment = os.environ | {"TUIMON_RUNS": str(log)}
@@ -329,7 +329,7 @@ def test_a_full_disk_is_told_in_a_line(log: Path, verb: tuple[str, ...]) -> None
 
 
 def test_detach_prints_the_name_and_returns(runs: Runs) -> None:
-    """The run goes on without whoever started it."""
+    """The run continues after the command returns."""
     done = tuimon("run", "digits-softmax", "epochs=100000", "--detach", "--name", "alone", "--runs-dir", str(runs.folder))
     assert (done.returncode, done.stdout) == (0, "alone\n"), done.stderr
     run = runs.folder / "alone"
@@ -346,7 +346,7 @@ def test_options_before_and_after_the_verb_mean_the_same() -> None:
 
 
 def test_an_output_that_is_not_unicode_gets_question_marks(runs: Runs) -> None:
-    """And no traceback."""
+    """Not a traceback."""
     runs.start("a")
     done = tuimon("set", "a", "pause", "--runs-dir", str(runs.folder), env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0, done.stderr
@@ -354,7 +354,7 @@ def test_an_output_that_is_not_unicode_gets_question_marks(runs: Runs) -> None:
 
 
 def test_the_version_is_the_packages() -> None:
-    """And nothing else is printed."""
+    """Nothing else is printed."""
     from tuimon.base.version import __version__
 
     assert tuimon("--version").stdout == f"tuimon {__version__}\n"
@@ -362,14 +362,14 @@ def test_the_version_is_the_packages() -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
 def test_completion_is_printed_for_each_shell(shell: str) -> None:
-    """With all verbs in it."""
+    """The script contains the verbs."""
     done = tuimon("completion", shell)
     assert done.returncode == 0, done.stderr
     assert all(verb in done.stdout for verb in ("attach", "presets", "resume"))
 
 
 def test_completion_in_bash_knows_runs_and_presets(runs: Runs, tmp_path: Path) -> None:
-    """Asked of the real shell."""
+    """Tested in a real bash."""
     runs.start("my-run", "--steps", "1")
     script = tmp_path / "completion"
     script.write_text(tuimon("completion", "bash").stdout)
@@ -384,15 +384,15 @@ def test_completion_in_bash_knows_runs_and_presets(runs: Runs, tmp_path: Path) -
 
 
 def test_doctor_looks_at_everything(runs: Runs) -> None:
-    """A line for each; on a machine where the tests pass there is no problem."""
+    """One line for each check; a machine on which the tests pass has no problem."""
     done = tuimon("doctor", "--runs-dir", str(runs.folder))
     assert done.returncode == 0, done.stdout
     for name in ("Python", "torch", "NVIDIA driver", "terminal", "socket folder", "runs folder", "disk"):
         assert name in done.stdout
 
 
-def test_doctor_tells_of_a_driver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is asked on a thread of its own, and what else there is to tell is told."""
+def test_doctor_reports_a_driver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A separate thread asks the driver, so that the other checks still run."""
     import pynvml
 
     answers = threading.Event()
@@ -409,14 +409,14 @@ def test_doctor_tells_of_a_driver_that_hangs(monkeypatch: pytest.MonkeyPatch) ->
     assert checks["torch"].level == "ok" and "disk" in checks
 
 
-def test_doctor_goes_on_where_it_cannot_look(tmp_path: Path) -> None:
-    """A name that no disk takes, a folder of another user: the other checks are made all the same."""
+def test_doctor_continues_after_a_folder_that_it_cannot_read(tmp_path: Path) -> None:
+    """A path that is too long, or a folder of another user: the other checks still run."""
     done = tuimon("doctor", "--runs-dir", str(tmp_path / ("x" * 300)))
     assert done.stderr == "" and done.stdout.splitlines()[-1].split()[1] == "disk"
 
 
 def test_doctor_says_what_to_do_about_a_problem(tmp_path: Path) -> None:
-    """An unwritable runs folder and no place for a socket: exit code 1, each with advice."""
+    """A runs folder that cannot be written and no folder for sockets: exit code 1, and advice for each."""
     (tmp_path / "file").write_text("")
     deep = tmp_path / ("d" * 100)
     deep.mkdir()
@@ -437,7 +437,7 @@ def test_doctor_says_what_to_do_about_a_problem(tmp_path: Path) -> None:
         ("run digits-mlp lr=1 --headless model.name=x.py", "digits-mlp", ["lr=1", "model.name=x.py"], True),
     ],
 )
-def test_what_stands_behind_a_script_is_its_own(words: str, source: str, settings: list[str], headless: bool) -> None:
-    """As with Python; presets take their settings and options in any order."""
+def test_arguments_after_a_script_belong_to_the_script(words: str, source: str, settings: list[str], headless: bool) -> None:
+    """As with `python script.py`; presets take settings and options in any order."""
     options = cli.parse(words.split())
     assert (options.source, options.settings, options.headless) == (source, settings, headless)

@@ -1,4 +1,4 @@
-"""A run without a screen: lines, JSON, exit codes, and what the user's signals do."""
+"""Following a run without a screen: lines, JSON, exit codes, and signals."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ OWNED = FOLLOW + "sys.exit(follow(Path(sys.argv[1]), json_lines='json' in sys.ar
 
 
 def following(run: Path, *arguments: str, **more: object) -> subprocess.Popen[str]:
-    """A process that follows a run as `tuimon run --headless` does."""
+    """Starts a process that follows a run like `tuimon run --headless`."""
     command = [sys.executable, "-c", OWNED, str(run), *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)  # type: ignore[call-overload]
 
 
 def followed(run: Path, *arguments: str) -> tuple[int, str, str]:
-    """Follows a run to its end."""
+    """Follows a run to its end: exit code, stdout, stderr."""
     process = following(run, *arguments)
     out, err = process.communicate(timeout=60)
     return process.returncode, out, err
 
 
 def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
-    """Reads the follower's output until a line holds `text`."""
+    """Reads the follower's output until a line contains `text`."""
     assert process.stdout
     for line in process.stdout:
         if text in line:
@@ -50,8 +50,8 @@ def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
     raise AssertionError(f"never said {text!r}: {process.communicate()}")
 
 
-def test_a_finished_run_is_told_in_plain_lines(runs: Runs) -> None:
-    """Where it is, what trains, how far it came, how it ended; exit code 0. Nothing rewrites itself."""
+def test_a_finished_run_is_printed_in_plain_lines(runs: Runs) -> None:
+    """Its path, model and optimizer, progress, and end; exit code 0. No line rewrites itself."""
     code, out, err = followed(runs.start("a", "--steps", "40"))
     assert (code, err) == (0, "")
     lines = out.splitlines()
@@ -71,7 +71,7 @@ def test_a_failed_run_shows_the_end_of_its_output(runs: Runs) -> None:
 
 
 def test_a_killed_run_is_a_failure(runs: Runs) -> None:
-    """Exit code 1, and the signal's name."""
+    """Exit code 1, and the name of the signal."""
     run = runs.start("a")
     end(lifecycle(run).training.process)
     code, out, _ = followed(run)
@@ -79,8 +79,8 @@ def test_a_killed_run_is_a_failure(runs: Runs) -> None:
     assert "killed after" in out and "SIGKILL" in out
 
 
-def test_json_lines_are_all_that_stdout_gets(runs: Runs) -> None:
-    """Each a JSON object with a kind; every step is there; the end is last, with the exit code; people read stderr."""
+def test_stdout_gets_nothing_but_json_lines(runs: Runs) -> None:
+    """Each line is an object with a kind; no step is missing; the last has the exit code. Text for people goes to stderr."""
     code, out, err = followed(runs.start("a", "--steps", "25"), "json")
     lines = [json.loads(line) for line in out.splitlines()]
     assert code == 0
@@ -94,20 +94,20 @@ def test_json_lines_are_all_that_stdout_gets(runs: Runs) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_interrupt_stops_the_run_gracefully(runs: Runs, number: signal.Signals) -> None:
-    """By the stop lever, and it is said so; exit code 130."""
+    """It uses the stop lever and says so; exit code 130."""
     run = runs.start("a")
     process = following(run)
     wait_for_line(process, "step")
     process.send_signal(number)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Ctrl-C again: now" in out and "applied at step" in out
+    assert "Ctrl-C again: stop now" in out and "applied at step" in out
     assert "stopped after" in out
     assert lifecycle(run).ended.how == "stopped"
 
 
 def test_two_interrupts_stop_the_run_now(runs: Runs) -> None:
-    """Also a run that does not listen; exit code 130."""
+    """Even a run that does not listen; exit code 130."""
     run = runs.start("a", "--deaf", "--no-socket")
     process = following(run)
     wait_for_line(process, "step")
@@ -133,7 +133,7 @@ def test_hangup_ends_the_printing_and_not_the_run(runs: Runs) -> None:
 
 
 def test_a_killed_printer_leaves_the_run_alone(runs: Runs) -> None:
-    """Kill -9 of whoever watches costs the run nothing."""
+    """`kill -9` of the printing process costs the run nothing."""
     run = runs.start("a")
     process = following(run, "json")
     wait_for_line(process, "metrics")
@@ -160,7 +160,7 @@ def test_a_reader_that_goes_away_ends_the_printing_quietly(runs: Runs) -> None:
 
 
 def test_attached_ctrl_c_ends_the_watching_and_not_the_run(runs: Runs) -> None:
-    """Who only looks does not stop; it is said how to."""
+    """A run that we did not start continues; the output says how to stop it."""
     run = runs.start("a")
     command = [sys.executable, "-m", "tuimon", "attach", "a", "--headless", "--runs-dir", str(runs.folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -172,8 +172,8 @@ def test_attached_ctrl_c_ends_the_watching_and_not_the_run(runs: Runs) -> None:
     assert status(run) == "running"
 
 
-def test_a_run_on_another_host_goes_on_and_cannot_be_stopped_from_here(tmp_path: Path) -> None:
-    """In a folder that both share."""
+def test_a_run_on_another_host_continues_and_cannot_be_stopped_from_here(tmp_path: Path) -> None:
+    """In a folder that both hosts share."""
     from tuimon.base.process import Process
     from tuimon.log.records import RunStarted
     from tuimon.log.writer import LogWriter
@@ -187,11 +187,11 @@ def test_a_run_on_another_host_goes_on_and_cannot_be_stopped_from_here(tmp_path:
     wait_for_line(process, "step 1")
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
-    assert process.returncode == 130 and out.rstrip().endswith("a goes on")
+    assert process.returncode == 130 and out.rstrip().endswith("a continues")
 
 
 def test_a_clock_that_was_set_back_gives_no_negative_time(tmp_path: Path) -> None:
-    """None is told."""
+    """The duration is left out."""
     from tuimon.log.writer import LogWriter
 
     log = LogWriter(tmp_path / "a", "v2")
@@ -204,7 +204,7 @@ def test_a_clock_that_was_set_back_gives_no_negative_time(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("columns", "most"), [(40, 39), (0, 79)])
 def test_on_a_terminal_one_line_rewrites_itself(runs: Runs, columns: int, most: int) -> None:
-    """It fits the width, 80 where the terminal does not know it, and what happens is printed above it."""
+    """It fits the width, or 80 columns if the terminal does not know its width; events are printed above it."""
     run = runs.start("a", "--steps", "800")
     send(run, parse_setting("pause"))  # until it is watched
     master, slave = pty.openpty()
@@ -222,7 +222,7 @@ def test_on_a_terminal_one_line_rewrites_itself(runs: Runs, columns: int, most: 
 
 
 def test_a_log_of_another_framework_is_printed_once(tmp_path: Path) -> None:
-    """Nothing says when it ends, so it is not waited for."""
+    """The log does not record an end, so there is nothing to wait for."""
     from tuimon.log.writer import LogWriter
 
     log = LogWriter(tmp_path / "foreign", "v2")
@@ -236,7 +236,7 @@ def test_a_log_of_another_framework_is_printed_once(tmp_path: Path) -> None:
 
 
 def test_a_real_preset_trains_and_is_resumed(tmp_path: Path) -> None:
-    """`tuimon run` without a terminal is headless: the whole way with the real trainer, twice in one folder."""
+    """`tuimon run` without a terminal is headless: with the real trainer from start to end, twice in one folder."""
     first = real("run", "digits-softmax", "steps=20", "--json", "--name", "real", "lr=0.01", "--runs-dir", str(tmp_path))
     assert first[-1]["step"] == 20 and first[-1]["state"] == "finished"
     run = tmp_path / "real"
@@ -249,15 +249,15 @@ def test_a_real_preset_trains_and_is_resumed(tmp_path: Path) -> None:
 
 
 def real(*arguments: str) -> list[dict[str, Any]]:
-    """The JSON lines of a command that ends well."""
+    """The JSON lines of a command that succeeds."""
     command = [sys.executable, "-m", "tuimon", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_a_finding_is_told_once_in_lines_and_as_json(runs: Runs) -> None:
-    """A loss that is no number is an error that people and programs are told of, once."""
+def test_a_finding_is_printed_once_in_lines_and_as_json(runs: Runs) -> None:
+    """A NaN loss is reported once to people and once to programs."""
     code = (
         "import math\nfrom pathlib import Path\nfrom tuimon.log.records import Ended, RunStarted\n"
         "from tuimon.log.writer import LogWriter\nfrom tuimon.base.process import this_process\n"
@@ -272,8 +272,8 @@ def test_a_finding_is_told_once_in_lines_and_as_json(runs: Runs) -> None:
     assert err.count("error: loss is nan since step 5") == 1
 
 
-def test_what_trains_is_told_once_by_each_attempt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A trainer describes itself again when it has levers of its own, and when one of them changed the model."""
+def test_the_model_is_printed_once_for_each_attempt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A trainer describes itself again when it adds levers, and when a lever changes the model."""
     from tuimon.base.process import this_process
     from tuimon.cli.headless import follow
     from tuimon.log.records import Ended, LeverInfo, RunStarted
@@ -303,7 +303,7 @@ while True:
 
 
 def test_a_script_without_a_line_of_tuimon_is_watched_and_stopped(runs: Runs, tmp_path: Path) -> None:
-    """Its steps and losses are told as they come; Ctrl-C saves a checkpoint and ends it; exit code 130."""
+    """Steps and losses are printed as they are logged; Ctrl-C saves a checkpoint and ends the run; exit code 130."""
     (tmp_path / "train.py").write_text(TRAIN)
     command = [sys.executable, "-m", "tuimon", "run", "--json", "--runs-dir", str(runs.folder), "train.py", "--json", "lr=1"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

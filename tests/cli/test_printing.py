@@ -1,4 +1,4 @@
-"""What is told of a run in one line."""
+"""Printing a run as lines of text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tuimon.log.writer import LogWriter
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """A run far on its way."""
+    """A run in the middle of its training."""
     writer = LogWriter(tmp_path, "run")
     writer.event(RunStarted(name="r", process=this_process(), total_steps=27_000, steps_per_epoch=180))
     for step in (1804, 1805):
@@ -30,8 +30,8 @@ def store(tmp_path: Path) -> Store:
     return read_run(tmp_path)
 
 
-def test_progress_on_a_narrow_terminal_keeps_what_is_waited_for(store: Store) -> None:
-    """How far, the loss and how much longer are told to the last; the epoch goes first, which the step tells too."""
+def test_progress_on_a_narrow_terminal_keeps_step_loss_and_eta(store: Store) -> None:
+    """The epoch is dropped first, since the step implies it; step, loss and ETA are never dropped."""
     running = Status("running")
     whole = progress_text(store, running)
     assert whole == "epoch 11/150  step 1 805/27 000  loss 0.249  val 0.243  acc 94 %  686 it/s  ETA 0:37"
@@ -56,7 +56,7 @@ def test_how_long_a_resumed_run_trained_leaves_out_the_time_between(store: Store
 
 
 def test_one_step_is_not_many(store: Store) -> None:
-    """Of a run that ended right after it began."""
+    """The word is singular for a run that ended after its first step."""
     store.step = 1
     assert outcome(store, Status("failed")) == "failed after 0:00, 1 step"
 
@@ -73,7 +73,7 @@ def test_one_step_is_not_many(store: Store) -> None:
     ],
 )
 def test_plain_lines_become_rarer_as_a_run_goes_on(hours: float, epoch_s: float, fewest: int, most: int) -> None:
-    """Each second or each epoch at first; and the log of a whole day can still be read. The last word is always told."""
+    """At first a line each second or each epoch; the log of a whole day stays readable. The last line is always printed."""
     now, stream, store = 0.0, io.StringIO(), Store()
     printer = Printer(stream, lambda: now)
     store.started = RunStarted(name="r", process=this_process(), steps_per_epoch=math.ceil(epoch_s * 10))

@@ -1,1 +1,1 @@
-"""The command line: one verb, one function; runs printed without a screen. Never imports torch."""
+"""The command line: one function for each verb, and headless printing of runs. Never imports torch."""

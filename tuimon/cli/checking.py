@@ -1,4 +1,4 @@
-"""The verb that looks at a spec before it is trained."""
+"""The verb `check`: checks a spec before training."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _INK = {"good": "32", "warn": "1;33", "bad": "1;31", "dim": "2", "axis": "2", "n
 
 
 def check(options: argparse.Namespace) -> int:
-    """Prints the report as it is found; 1 where something fails."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the checking process and its folder go, too
+    """Prints the report line by line as the checks finish; returns 1 if any of them fails."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: the checking process ends, too
     spec = load_spec(options.source, options.settings)
     lines = _as_json(spec) if options.json else _as_text(spec, options.ascii)
     return int(worst(lines) == "fail")

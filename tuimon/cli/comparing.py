@@ -1,4 +1,4 @@
-"""The verb that trains several specs, or opens several runs, side by side."""
+"""The verb `compare`: trains several specs, or opens several runs, and compares them."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _TELL_EVERY_S = 5.0
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Starts what is a preset or a spec file, opens what is a run, overlays them, and prints their table at the end."""
+    """Starts presets and spec files, opens runs, overlays their curves, and prints a table at the end."""
     directory = runs_dir(options.runs_dir)
     settings = [word for word in options.sources if "=" in word]
     sources = [word for word in options.sources if "=" not in word]
-    found = [_found(source, settings, directory) for source in sources]  # all of them, before anything starts
+    found = [_found(source, settings, directory) for source in sources]  # find all of them before starting any
     if settings and all(isinstance(one, Path) for one in found):
-        hint = "Settings are for presets and .toml files, which are started; runs are opened as they are."
-        raise TuimonError(f"There is nothing to apply {' '.join(settings)} to: no preset or .toml file is named.", hint)
+        hint = "Settings only change presets and .toml files, which are started. Runs are opened as they are."
+        raise TuimonError(f"Cannot apply {' '.join(settings)}: there is no preset or .toml file to apply it to.", hint)
     started = (one if isinstance(one, Path) else start(one, runs_dir=directory, device=options.device) for one in found)
-    runs = list(dict.fromkeys(started))  # one that is named twice is compared once
+    runs = list(dict.fromkeys(started))  # a run named twice is compared once
     if options.headless or options.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         statuses = _wait(runs)
     else:
@@ -57,7 +57,7 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def _found(source: str, settings: Sequence[str], directory: Path) -> Spec | Path:
-    """The spec of a preset or a file; else the run that there is."""
+    """The spec of a preset or a .toml file; for anything else, an existing run."""
     names = [preset.name for preset in presets()]
     if source.endswith(".toml") or source in names:
         return load_spec(source, settings)
@@ -65,16 +65,16 @@ def _found(source: str, settings: Sequence[str], directory: Path) -> Spec | Path
         return find_run(source, directory)
     except TuimonError as error:
         near = ", ".join(difflib.get_close_matches(source, names)) or "`tuimon presets` lists them"
-        raise TuimonError(f"{error.message} Nor is {source!r} a preset or a .toml file.", f"Presets: {near}.") from None
+        raise TuimonError(f"{error.message} {source!r} is not a preset or a .toml file either.", f"Presets: {near}.") from None
 
 
 def _wait(runs: Sequence[Path]) -> list[Status]:
-    """Follows the runs until none is live; Ctrl-C ends the watching, and they go on."""
+    """Waits until no run is live. Ctrl-C ends the waiting only; the runs continue."""
     try:
         return _ended(runs)
     except KeyboardInterrupt:
         live = ", ".join(run.name for run in runs if summarize(run).status.live)
-        print(f"What still runs goes on: {live}. `tuimon stop RUN` stops one.", file=sys.stderr)
+        print(f"Still running: {live}. `tuimon stop RUN` stops a run.", file=sys.stderr)
         raise
 
 
@@ -90,7 +90,7 @@ def _ended(runs: Sequence[Path]) -> list[Status]:
 
 
 class Result(NamedTuple):
-    """What the table says of one run; None where its log does not."""
+    """One row of the table; None where the log has no such value."""
 
     run: str
     state: str
@@ -99,12 +99,12 @@ class Result(NamedTuple):
     val_loss: float | None
     best_val_loss: float | None
     val_accuracy: float | None
-    dead_fraction: float | None  # of the layer that has most
+    dead_fraction: float | None  # of the layer with the most dead units
     seconds: float
 
 
 def result(name: str, status: Status, store: Store) -> Result:
-    """The latest values of a run, and the best of its validation losses."""
+    """The latest values of a run, and its lowest finite validation loss."""
     val = store["loss/val"].values if "loss/val" in store else np.empty(0)
     finite = val[np.isfinite(val)]
     dead = [store.last(tag) for tag in store if tag.startswith("dead_fraction/")]

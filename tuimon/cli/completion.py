@@ -1,4 +1,4 @@
-"""Shell completion, made from the argument parser. Names of runs and presets are asked for at the moment of completion."""
+"""Shell completion, generated from the argument parser. Names of runs and presets are looked up when the user presses Tab."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Looks at everything that training and the screen need, and says what to do about each problem.
+"""Checks everything that training and the screen need, and says how to fix each problem.
 
-Never imports torch: that is tried in a process of its own, which may hang or crash.
+Never imports torch here: a child process tries that, because it may hang or crash.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ASK_TORCH = "import torch; print(torch.version.cuda or ''); print(torch.cuda.is
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at."""
+    """The result of checking one thing."""
 
     name: str
     level: Literal["ok", "warn", "problem"]
@@ -41,7 +41,7 @@ class Check:
 
 
 def examine(runs_dir: Path) -> Iterator[Check]:
-    """Looks at everything, one after the other; takes as long as importing torch does."""
+    """Runs all checks, one after the other. Takes about as long as importing torch."""
     checks: list[Callable[[], Check]] = [
         _python, _driver, _torch, _terminal, _socket_folder,
         lambda: _runs_folder(runs_dir), lambda: _disk(runs_dir),
@@ -50,7 +50,7 @@ def examine(runs_dir: Path) -> Iterator[Check]:
 
 
 def report(checks: Iterable[Check]) -> int:
-    """Prints one line for each check, as soon as it is made; 1 if there is a problem."""
+    """Prints one line for each check as soon as it finishes; returns 1 if any found a problem."""
     problems = 0
     for check in checks:
         print(f"{check.level:<8}{check.name:<15}{check.text}", flush=True)
@@ -66,20 +66,18 @@ def _python() -> Check:
 
 def _torch() -> Check:
     if importlib.util.find_spec("torch") is None:
-        advice = f"To train on this machine: {_INSTALL_TORCH}. To watch only, nothing is missing."
+        advice = f"To train on this machine: {_INSTALL_TORCH}. Watching runs needs no torch."
         return Check("torch", "warn", "not installed", advice)
     try:
         asked = subprocess.run(
             [sys.executable, "-P", "-c", _ASK_TORCH], capture_output=True, text=True, timeout=_TORCH_TIMEOUT_S
         )
     except subprocess.TimeoutExpired:
-        advice = "A hanging GPU driver does that; `nvidia-smi` tells."
-        return Check("torch", "problem", f"{torch_version()} did not answer within {_TORCH_TIMEOUT_S:g} s", advice)
+        advice = "The GPU driver may hang: see whether `nvidia-smi` answers."
+        return Check("torch", "problem", f"importing {torch_version()} took longer than {_TORCH_TIMEOUT_S:g} s", advice)
     if asked.returncode:
         last = asked.stderr.strip().splitlines()[-1:] or [f"exit code {asked.returncode}"]
-        return Check(
-            "torch", "problem", f"{torch_version()} cannot be imported: {last[0]}", f"Install it again: {_INSTALL_TORCH}"
-        )
+        return Check("torch", "problem", f"{torch_version()} cannot be imported: {last[0]}", f"Reinstall it: {_INSTALL_TORCH}")
     return _torch_and_cuda(*asked.stdout.splitlines()[-3:])
 
 
@@ -91,13 +89,13 @@ def _torch_and_cuda(cuda: str, available: str, count: str) -> Check:
         return Check("torch", "ok", f"{version}, trains on the CPU")
     if not cuda:
         advice = "Install a CUDA build: https://pytorch.org/get-started/locally/"
-        return Check("torch", "warn", f"{version} is built for the CPU only, and there is a GPU", advice)
-    advice = f"The driver may be too old for CUDA {cuda}: update it, or install a torch for an older CUDA."
+        return Check("torch", "warn", f"{version} is a CPU-only build, but this machine has a GPU", advice)
+    advice = f"The driver may be too old for CUDA {cuda}: update it, or install a torch build for an older CUDA."
     return Check("torch", "problem", f"{version} with CUDA {cuda} cannot use the GPU", advice)
 
 
 def _answer_of_driver(ask: Callable[[], T], otherwise: T) -> T:
-    """What the driver answers; `otherwise` if it does not within a time: a broken one hangs for good."""
+    """Returns the driver's answer, or `otherwise` after a timeout: a broken driver can hang forever."""
     answers = [otherwise]
     thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
     thread.start()
@@ -123,11 +121,11 @@ def _ask_driver() -> Check:
         version = pynvml.nvmlSystemGetDriverVersion()
         pynvml.nvmlShutdown()
     except Exception as error:  # no module, no library, no driver, another version: the text says which
-        return Check("NVIDIA driver", "ok", f"none ({error}): no GPU meters, training on the CPU")
+        return Check("NVIDIA driver", "ok", f"none ({error}): no GPU meters; training uses the CPU")
     found = gpus()
     if not found:
         advice = (
-            "CUDA_VISIBLE_DEVICES hides them." if "CUDA_VISIBLE_DEVICES" in os.environ else "Does this container have a GPU?"
+            "CUDA_VISIBLE_DEVICES may hide it." if "CUDA_VISIBLE_DEVICES" in os.environ else "Does this container have a GPU?"
         )
         return Check("NVIDIA driver", "warn", f"{version}, no GPU visible", advice)
     listed = ", ".join(
@@ -139,15 +137,15 @@ def _ask_driver() -> Check:
 
 def _terminal() -> Check:
     if not sys.stdout.isatty():
-        return Check("terminal", "ok", "output is not a terminal: runs are printed, not drawn")
+        return Check("terminal", "ok", "output is not a terminal: runs are printed as text")
     size, term = shutil.get_terminal_size(), os.environ.get("TERM", "")
     told = f"{size.columns}×{size.lines}, TERM={term or 'not set'}, {_colours()}"
     if term in ("", "dumb"):
-        return Check("terminal", "problem", told, "Set TERM to what the terminal is, for example xterm-256color.")
+        return Check("terminal", "problem", told, "Set TERM to your terminal's type, for example xterm-256color.")
     if "utf" not in (sys.stdout.encoding or "").lower():
         return Check("terminal", "warn", f"{told}, no Unicode", "Use a UTF-8 locale (LANG=C.UTF-8), or `tuimon --ascii`.")
     if size.columns < 80 or size.lines < 24:
-        return Check("terminal", "warn", told, "80×24 or larger shows everything.")
+        return Check("terminal", "warn", told, "Some panels need 80×24 or more.")
     if os.environ.get("TMUX") and "truecolor" not in os.environ.get("COLORTERM", ""):
         return Check("terminal", "ok", told, "For true colour in tmux: set -as terminal-features ',*:RGB' in ~/.tmux.conf")
     return Check("terminal", "ok", told)
@@ -162,13 +160,13 @@ def _colours() -> str:
 
 
 def _socket_folder() -> Check:
-    """Does what a run does: listens on a socket, for a moment."""
+    """Listens on a socket for a moment, as a run does."""
     from tuimon.monitor.station.sockets import listen
 
     try:
         listener, path = listen()
     except TuimonError as error:
-        return Check("socket folder", "problem", error.message, f"Runs train and log, but cannot be steered. {error.hint}")
+        return Check("socket folder", "problem", error.message, f"Runs can train and log, but not be steered. {error.hint}")
     listener.close()
     path.unlink(missing_ok=True)
     return Check("socket folder", "ok", str(path.parent))
@@ -182,15 +180,17 @@ def _runs_folder(runs_dir: Path) -> Check:
     except OSError as error:
         advice = "Choose another with --runs-dir or $TUIMON_RUNS."
         return Check("runs folder", "problem", f"{runs_dir}: {error.strerror}", advice)
-    return Check("runs folder", "ok", str(runs_dir) if os.path.exists(runs_dir) else f"{runs_dir} (made by the first run)")
+    return Check("runs folder", "ok", str(runs_dir) if os.path.exists(runs_dir) else f"{runs_dir} (created by the first run)")
 
 
 def _disk(runs_dir: Path) -> Check:
     free = shutil.disk_usage(_nearest_existing(runs_dir)).free
     if free < _LITTLE_DISK_BYTES:
-        return Check("disk", "warn", f"{format.gib(free)} free", "Logs and checkpoints need room; training goes on without.")
+        return Check(
+            "disk", "warn", f"{format.gib(free)} free", "On a full disk, training continues without logs and checkpoints."
+        )
     return Check("disk", "ok", f"{format.gib(free)} free")
 
 
 def _nearest_existing(path: Path) -> Path:
-    return next(parent for parent in (path, *path.parents) if os.path.exists(parent))  # False also where nobody may look
+    return next(parent for parent in (path, *path.parents) if os.path.exists(parent))  # also False for a folder we may not read

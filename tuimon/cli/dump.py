@@ -1,4 +1,4 @@
-"""Prints any log of TensorBoard event files, tuimon's or another's, as text or as JSON lines."""
+"""Prints any log of TensorBoard event files, from tuimon or any other framework, as text or as JSON lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def dump(path: Path, json_lines: bool = False) -> int:
     """Prints every record of a run's folder or of an event file to stdout, file by file.
 
     Returns:
-        0, or 1 when a file is damaged: what lies before the damage is printed, and its place is told on stderr.
+        0, or 1 if a file is damaged: the records before the damage are printed, and stderr says where it is.
     """
     reader = RunReader(path)
     render = jsonl.line if json_lines else text_line
@@ -30,14 +30,14 @@ def dump(path: Path, json_lines: bool = False) -> int:
 
 
 def text_line(record: jsonl.Record) -> bytes:
-    """One record as one line: its time, its step, and what it says."""
+    """One record as one line: time, step, content."""
     return f"{_when(record.wall_time)}  step {record.step:<8} {one_line(_content(record))}\n".encode()
 
 
 def _when(wall_time: float) -> str:
     try:
         seconds = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall_time))
-    except (ValueError, OverflowError, OSError):  # NaN, say: what wrote it had no clock, or a wrong one
+    except (ValueError, OverflowError, OSError):  # such as NaN: the writer had no clock, or a wrong one
         return f"{wall_time:<23g}"
     return f"{seconds}.{int(wall_time % 1 * 1000):03}"
 

@@ -1,7 +1,7 @@
-"""A run, followed without a screen: printed as lines, as one line that rewrites itself, or as JSON.
+"""Follows a run without a screen: prints lines, one line that rewrites itself, or JSON lines.
 
-The same feed and the same store as the screen's. The feed's thread reads, the main thread prints; signals only set flags.
-Whatever happens here, the run is touched by one thing only: the user asking to stop it.
+Uses the same feed and store as the screen. The feed's thread reads, the main thread prints; signal handlers only count.
+Nothing here changes the run, unless the user asks to stop it.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from tuimon.log.store import Store
 
 FINISHED, FAILED, STOPPED = 0, 1, 130
 _TICK_S = 0.2
-_REAP_S = 5.0  # for a training process that has said its last word, to end
-_BACKLOG = 16  # batches: a slow reader of our output slows the feed down, and fills no memory
+_REAP_S = 5.0  # how long a training process may take to exit after its last record
+_BACKLOG = 16  # batches: a slow reader of our output slows the feed down instead of filling memory
 _OUTPUT_LINES = 20
 _OUTPUT_BYTES = 1 << 16
 
@@ -44,8 +44,8 @@ def follow(run: Path, *, json_lines: bool = False, owned: bool = True) -> int:
 
     Args:
         run: its folder.
-        json_lines: JSON lines on stdout and text for people on stderr, instead of that text on stdout.
-        owned: Ctrl-C (and SIGTERM) stops the run: once gracefully, twice at once. Else it only ends the printing.
+        json_lines: print JSON lines to stdout and text for people to stderr; otherwise print the text to stdout.
+        owned: Ctrl-C (or SIGTERM) stops the run: the first gracefully, the second at once. If False, it only ends the printing.
 
     Returns:
         0 if the run finished, 1 if it failed, 130 if the user stopped it (or stopped watching).
@@ -59,7 +59,7 @@ def follow(run: Path, *, json_lines: bool = False, owned: bool = True) -> int:
 
 
 class _Follower:
-    """The main thread's loop, and what it knows."""
+    """The main thread's loop and its state."""
 
     def __init__(self, run: Path, json_lines: bool, owned: bool) -> None:
         self._path, self._json, self._owned = run, json_lines, owned
@@ -87,7 +87,7 @@ class _Follower:
             self._printer.progress(self._store, self._status)
 
     def interrupt(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
-        """Counts; the loop acts. Safe in a signal handler."""
+        """Counts one Ctrl-C, for the loop to act on. Safe in a signal handler."""
         self._interrupts += 1
 
     def close(self) -> None:
@@ -134,14 +134,14 @@ class _Follower:
             sys.stdout.buffer.flush()
 
     def _serve_interrupt(self) -> bool:
-        """Acts on one Ctrl-C; False when printing is to end and the run is to live on."""
+        """Acts on one Ctrl-C; returns False to end the printing while the run continues."""
         self._served += 1
         if not self._owned:
             hint = f"; `tuimon stop {self._path.name}` stops it" if self._status.live else ""  # on this host
-            self._printer.line(f"{self._path.name} goes on{hint}")
+            self._printer.line(f"{self._path.name} continues{hint}")
             return False
         now = self._served > 1
-        text = "stopping now" if now else "stopping: it finishes its step, validates and saves (Ctrl-C again: now)"
+        text = "stopping now" if now else "stopping: finishes its step, validates and saves (Ctrl-C again: stop now)"
         self._printer.line(text)
         threading.Thread(target=self._stop, args=(now,), name="tuimon-stop", daemon=True).start()
         return True
@@ -155,13 +155,13 @@ class _Follower:
     def _has_ended(self) -> bool:
         if self._status.live or not self._items.empty():
             return False
-        if self._status.state == "unknown":  # nothing of ours: whoever wrote it does not say when it ends
+        if self._status.state == "unknown":  # another framework's log, which does not record its end
             return self._status.detail != "" and self._store.started is None and self._store.launched is None
         self._ended_at = self._ended_at or time.monotonic()
         return self._is_reaped() or time.monotonic() > self._ended_at + _REAP_S
 
     def _is_reaped(self) -> bool:
-        """Whether nothing of the run is left to wait for: a script that goes on after us may remove its folder."""
+        """Whether the run's processes have ended, so that a script that calls us may safely remove the run's folder."""
         launched = self._store.launched
         return launched is None or self._store.exited is not None or not is_alive(launched.supervisor)
 
@@ -186,11 +186,11 @@ class _Follower:
         lines = last_lines(self._path / OUTPUT)
         if lines:
             self._printer.close()
-            print(f"--- the end of {self._path / OUTPUT}", *lines, sep="\n", file=sys.stderr)
+            print(f"--- last lines of {self._path / OUTPUT}", *lines, sep="\n", file=sys.stderr)
 
 
 def last_lines(path: Path, count: int = _OUTPUT_LINES) -> list[str]:
-    """The last lines of what a run printed; empty when there is nothing to read."""
+    """The last `count` lines of a run's output; empty if the file cannot be read."""
     try:
         with open(path, "rb") as file:
             size = file.seek(0, 2)
@@ -202,7 +202,7 @@ def last_lines(path: Path, count: int = _OUTPUT_LINES) -> list[str]:
 
 @contextmanager
 def _signals(handler: Callable[..., None]) -> Iterator[None]:
-    """SIGINT and SIGTERM mean the same. SIGHUP keeps its default: it ends this process, and no run."""
+    """Handles SIGINT and SIGTERM alike. SIGHUP keeps its default: it ends this process, but no run."""
     before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

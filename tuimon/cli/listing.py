@@ -1,4 +1,4 @@
-"""Verbs that print what there is."""
+"""Verbs that list or print: `ls`, `presets`, `dump`, `doctor`, `completion`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from tuimon.launcher.runs.summary import RunSummary
 
 _RUN_COLUMNS = ("RUN", "STATE", "STEP", "LOSS", "VAL", "SPEED", "DEVICE", "LAST RECORD")
-_DISPENSABLE = ("DEVICE", "SPEED", "VAL")  # on a terminal that is too narrow for all; the first to go comes first
+_DISPENSABLE = ("DEVICE", "SPEED", "VAL")  # dropped in this order on a narrow terminal
 
 
 def ls(options: argparse.Namespace) -> int:
-    """Lists runs, the newest first."""
+    """Lists runs, newest first."""
     directory = runs_dir(options.runs_dir)
     check_runs_dir(directory)
     runs = list_runs(directory)
@@ -42,7 +42,7 @@ def ls(options: argparse.Namespace) -> int:
 
 
 def presets(options: argparse.Namespace) -> int:
-    """Lists presets by group, the default one's first."""
+    """Lists presets by group, starting with the default preset's group."""
     from tuimon.spec.presets import presets as all_presets
 
     found = all_presets()
@@ -63,21 +63,21 @@ def presets(options: argparse.Namespace) -> int:
 
 
 def dump(options: argparse.Namespace) -> int:
-    """Prints a log as text."""
+    """Prints a log as text or as JSON lines."""
     from tuimon.cli.dump import dump as print_log
 
     return print_log(find_run(options.run, runs_dir(options.runs_dir)), json_lines=options.json)
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Looks for problems; 1 if there is one."""
+    """Checks this machine; returns 1 if there is a problem."""
     from tuimon.cli.doctor import examine, report
 
     return report(examine(runs_dir(options.runs_dir)))
 
 
 def completion(options: argparse.Namespace) -> int:
-    """Prints a shell's completion."""
+    """Prints the completion script of a shell."""
     from tuimon.cli.completion import script
 
     print(script(options.shell))

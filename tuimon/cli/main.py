@@ -1,7 +1,7 @@
-"""The command line: one verb, one function. No logic of its own.
+"""The entry point of the command line: calls one function for each verb.
 
-What a verb needs is imported when it is called, so that `tuimon ls` starts quickly. Errors are one line on stderr, never a
-traceback. Exit codes: 0 fine, 1 an error, 2 wrong usage, 130 stopped by the user.
+Each verb imports what it needs when it is called, so that `tuimon ls` starts quickly. Errors are one line on stderr, never a
+traceback. Exit codes: 0 success, 1 error, 2 wrong usage, 130 stopped by the user.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from tuimon.base.plain import one_line
 from tuimon.cli.parser import parse
 
 STOPPED = 130
-_PIPE_BROKEN = 141  # as a shell reports a program that SIGPIPE ended
+_PIPE_BROKEN = 141  # what a shell reports for a program that SIGPIPE ended
 Verb = Callable[[argparse.Namespace], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code."""
+    """Runs one command and returns its exit code."""
     _open_closed_streams()
     _never_fail_to_print()
     options = parse(sys.argv[1:] if arguments is None else arguments)
@@ -38,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return STOPPED
     except OSError as error:
-        _silence_stdout()  # at exit Python would try once more
-        if error.errno in (errno.EPIPE, errno.EIO):  # whoever read our output has gone
+        _silence_stdout()  # otherwise Python tries to write again at exit
+        if error.errno in (errno.EPIPE, errno.EIO):  # nobody reads our output any more
             return _PIPE_BROKEN
         print(f"tuimon: {error.filename or 'Cannot write the output'}: {error.strerror or error}", file=sys.stderr)
         return 1
@@ -53,21 +53,21 @@ _HOMES = {
 
 
 def _verb(name: str) -> Verb:
-    """The function of a verb, from the one module that it needs."""
+    """The function of a verb; imports only its module."""
     module = importlib.import_module(f"tuimon.cli.{_HOMES[name]}")
     found: Verb = getattr(module, "set_levers" if name == "set" else name)
     return found
 
 
 def _open_closed_streams() -> None:
-    """Puts /dev/null in the place of a closed standard stream: the next file opened would take its number, and its text."""
+    """Opens /dev/null for each closed standard stream: otherwise the next file opened would get its number and its text."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
 
 
 def _never_fail_to_print() -> None:
-    """A terminal or pipe that is not Unicode gets question marks in place of arrows."""
+    """Prints question marks for characters that the terminal or pipe cannot encode."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

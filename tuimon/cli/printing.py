@@ -1,6 +1,6 @@
-"""Lines about a run, for people who have no screen: on a terminal one that rewrites itself, else one now and then.
+"""Prints a run as text: on a terminal one line that rewrites itself, elsewhere a new line now and then.
 
-Knows of a store and a stream; nothing of feeds, signals or processes. For one thread.
+Knows a store and a stream, but nothing about feeds, signals or processes. For one thread.
 """
 
 from __future__ import annotations
@@ -22,42 +22,42 @@ from tuimon.log.records import Applied, CheckpointSaved, Finding, Gap, Launched,
 from tuimon.log.store import Store
 
 _REWRITE_S = 0.2
-# Between two plain lines, at the least, and as a share of the time so far: a day's log is to be read, too.
-_EPOCH_S, _EPOCH_SHARE = 1.0, 0.002  # when an epoch has passed
-_PLAIN_S, _PLAIN_SHARE = 5.0, 0.01  # in any case
+# Least time between two plain lines, and the same as a share of the time so far, so that a day's log stays readable.
+_EPOCH_S, _EPOCH_SHARE = 1.0, 0.002  # if the epoch has changed
+_PLAIN_S, _PLAIN_SHARE = 5.0, 0.01  # otherwise
 _CLEAR = "\r\x1b[K"
-_DISPENSABLE = ("epoch", "acc", "speed", "val")  # where a line has no room for all; the first to go comes first
+_DISPENSABLE = ("epoch", "acc", "speed", "val")  # dropped in this order if the line is too long
 
 
 class Printer:
     """Writes to one stream.
 
     Args:
-        stream: where to.
-        clock: seconds that never go back.
+        stream: where to print.
+        clock: returns monotonic seconds.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream, clock
         self._rewrites = stream.isatty()
         self._drawn = False
-        self._next = 0.0  # when the line is rewritten
-        self._began, self._last = clock(), -math.inf  # when the last plain line was told
+        self._next = 0.0  # when to rewrite the line
+        self._began, self._last = clock(), -math.inf  # when the last plain line was printed
         self._told: tuple[int, int] = (-1, -1)  # step and epoch of the last line
-        self._trains: tuple[Process, str] | None = None  # who trains what, as was told last
+        self._trains: tuple[Process, str] | None = None  # the last printed description of what trains, and its process
 
     def line(self, text: str) -> None:
-        """Writes a line of its own, with the time; never over the line that rewrites itself."""
+        """Prints a separate line with the time, above the line that rewrites itself."""
         self._write(f"{self._erase()}{time.strftime('%H:%M:%S')}  {one_line(text)}\n")
 
     def event(self, record: EventRecord) -> None:
-        """Writes what happened, if it is something to tell."""
+        """Prints an event, if it matters to a reader."""
         text = event_text(record)
         if text and not self._is_told_again(record, text):
             self.line(text)
 
     def progress(self, store: Store, status: Status, last: bool = False) -> None:
-        """Tells how far the run is, if it is time to, or if this is the `last` time."""
+        """Prints the progress of a run, if it is time to, or if `last` is true."""
         now = self._clock()
         if not last and now < self._next:
             return
@@ -68,11 +68,11 @@ class Printer:
             self._tell_plainly(store, status, now, last)
 
     def close(self) -> None:
-        """Leaves the cursor at the start of a fresh line."""
+        """Erases the line that rewrites itself."""
         self._write(self._erase())
 
     def _is_told_again(self, record: EventRecord, text: str) -> bool:
-        """Whether a training process describes itself anew and says the same in a line: its levers have changed, say."""
+        """Whether a training process described itself again, with the same line: for example because its levers changed."""
         if not isinstance(record.event, RunStarted):
             return False
         before, self._trains = self._trains, (record.event.process, text)
@@ -97,7 +97,7 @@ class Printer:
 
     def _columns(self) -> int:
         try:
-            return os.get_terminal_size(self._stream.fileno()).columns or 80  # 0: a terminal that nobody told its size
+            return os.get_terminal_size(self._stream.fileno()).columns or 80  # 0: the terminal does not know its size
         except OSError:
             return 80
 
@@ -114,7 +114,7 @@ class Printer:
 def progress_text(store: Store, status: Status, room: int | None = None) -> str:
     """`epoch 3/20  step 1 204/8 000  loss 0.312  val 0.35  acc 93 %  412 it/s  ETA 1:12`.
 
-    Before it the state, where that is no matter of course. With less `room`, in characters, some of it is left out.
+    Begins with the state, unless it is obvious. If the text is longer than `room` characters, leaves out parts of it.
     """
     parts = _progress_parts(store, status)
     for name in _DISPENSABLE:
@@ -145,15 +145,15 @@ def _joined(parts: dict[str, str]) -> str:
 
 
 def outcome(store: Store, status: Status) -> str:
-    """How a run ended: `finished after 1:12, 8 000 steps`."""
+    """The end of a run in words: `finished after 1:12, 8 000 steps`."""
     detail = f": {status.detail}" if status.detail else ""
     took = seconds_trained(store)
-    lasted = f" after {format.duration(took)}" if took >= 0 else ""  # NaN: it logged nothing; below 0: the clock was set back
+    lasted = f" after {format.duration(took)}" if took >= 0 else ""  # NaN: nothing was logged; below 0: the clock was set back
     return f"{status.state}{lasted}, {format.count(store.step)} step{'' if store.step == 1 else 's'}{detail}"
 
 
 def event_text(record: EventRecord) -> str:
-    """An event in one line; empty for one that says nothing to a person who waits."""
+    """An event in one line; empty if it does not matter to a reader."""
     match record.event:
         case Launched() as event:
             return f"launched on {event.device}" if event.device else ""
@@ -173,7 +173,7 @@ def event_text(record: EventRecord) -> str:
 
 
 def epoch(store: Store) -> int | None:
-    """The epoch that the run is in, from 1; None when its length is not known."""
+    """The current epoch, counted from 1; None if the number of steps per epoch is unknown."""
     length = store.started.steps_per_epoch if store.started else None
     if not length:
         return None

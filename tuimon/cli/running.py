@@ -1,4 +1,4 @@
-"""Verbs that start runs or watch them."""
+"""Verbs that start or watch runs: `run`, `resume`, `replay`, `attach`, and the screen."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tuimon.launcher.runs.runs import find_run, runs_dir
 
 
 def home(options: argparse.Namespace) -> int:
-    """All runs, on one screen."""
+    """Opens the screen with all runs."""
     return _screen(options, None)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Starts a run, and watches it."""
+    """Starts a run and watches it."""
     from tuimon.launcher.start.start import start, start_script
     from tuimon.spec.loading import load_spec
 
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def resume(options: argparse.Namespace) -> int:
-    """Goes on with a run that has ended, and watches it."""
+    """Resumes a run that has ended, and watches it."""
     from tuimon.launcher.start.resume import resume_run
 
     started = resume_run(find_run(options.run, runs_dir(options.runs_dir)), options.device, options.settings)
@@ -39,7 +39,7 @@ def resume(options: argparse.Namespace) -> int:
 
 
 def replay(options: argparse.Namespace) -> int:
-    """Trains a run again as it was steered, and watches it."""
+    """Trains a run again with the same changes at the same steps, and watches it."""
     from tuimon.launcher.start.replay import replay
 
     directory = runs_dir(options.runs_dir)
@@ -48,7 +48,7 @@ def replay(options: argparse.Namespace) -> int:
 
 
 def attach(options: argparse.Namespace) -> int:
-    """Watches a run, live or finished."""
+    """Watches a live or finished run."""
     found = find_run(options.run, runs_dir(options.runs_dir))
     if _headless(options):
         return _print(options, found, owned=False)
@@ -80,7 +80,7 @@ def _print(options: argparse.Namespace, found: Path, owned: bool) -> int:
 
 def _screen(options: argparse.Namespace, found: Path | None, launch: bool = False) -> int:
     if not _has_terminal():
-        raise TuimonError("The screen needs a terminal.", "Without one: `tuimon ls`, `tuimon attach RUN --headless`.")
+        raise TuimonError("The screen needs a terminal.", "Try `tuimon ls`, or `tuimon attach RUN --headless`.")
     from tuimon.viewer.start import show
 
     directory = found.parent if found else runs_dir(options.runs_dir)
@@ -90,5 +90,5 @@ def _screen(options: argparse.Namespace, found: Path | None, launch: bool = Fals
 
 def _launch_screen(options: argparse.Namespace) -> int:
     if options.headless or options.json or options.detach or not _has_terminal():
-        raise TuimonError("Which preset or spec file is to be trained?", "`tuimon presets` lists the presets.")
+        raise TuimonError("Name a preset, a spec file or a script to train.", "`tuimon presets` lists the presets.")
     return _screen(options, None, launch=True)

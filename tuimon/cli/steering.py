@@ -1,4 +1,4 @@
-"""Verbs that change what a run does."""
+"""Verbs that steer a live run: `set` and `stop`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tuimon.log.records import Refused
 
 
 def set_levers(options: argparse.Namespace) -> int:
-    """Moves levers, one after the other; 1 if any was refused."""
+    """Sets levers, one after the other; returns 1 if any was refused."""
     commands = [parse_setting(setting) for setting in options.settings]
     run = find_run(options.run, runs_dir(options.runs_dir))
     if not commands:
-        levers = _levers(run) or "none yet: it has not begun to train"
-        raise TuimonError("Which lever is to be set?", f"Levers of {run.name}: {levers}.")
+        levers = _levers(run) or "none yet, because training has not started"
+        raise TuimonError("Name a lever to set, such as lr_scale=0.5.", f"Levers of {run.name}: {levers}.")
     code = 0
     for command in commands:
         answer = client.send(run, command)
@@ -37,7 +37,7 @@ def stop(options: argparse.Namespace) -> int:
 
 
 def _levers(run: Path) -> str:
-    """All levers as they stand now, which takes reading the whole log."""
+    """All levers and their current values, for a message. Reads the whole log."""
     from tuimon.log.reader import read_run
 
     return ", ".join(

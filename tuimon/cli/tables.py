@@ -1,4 +1,4 @@
-"""Tables and JSON on standard output."""
+"""Prints tables and JSON to standard output."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _GAP = "  "
 
 
 def print_json(value: Any) -> int:
-    """Prints a value as indented JSON; NaN is null."""
+    """Prints a value as indented JSON; NaN becomes null."""
     print(msgspec.json.format(msgspec.json.encode(value)).decode())
     return 0
 
 
 def print_table(rows: Sequence[Sequence[str]], dispensable: Sequence[str] = ()) -> int:
-    """Prints rows, the first being titles, in columns; on a terminal without those `dispensable` ones that do not fit."""
-    from tuimon.viewer.draw.rows import cells  # only here: names alone, for a shell's completion, need no numpy
+    """Prints rows in columns, titles first. On a narrow terminal, leaves out `dispensable` columns, in their order."""
+    from tuimon.viewer.draw.rows import cells  # imports numpy, which completion must not wait for
 
     rows = [[one_line(text) for text in row] for row in rows]
     columns = [(max(map(cells, column)), column) for column in zip(*rows, strict=True)]
