@@ -18,11 +18,12 @@ from tuimon.base.version import __version__
 
 if TYPE_CHECKING:
     from tuimon.log.reader import read_run
-    from tuimon.monitor.monitor import Monitor, watch
+    from tuimon.monitor.monitor import Monitor
+    from tuimon.monitor.watch import watch
 
 __all__ = ["Monitor", "TuimonError", "__version__", "read_run", "watch"]
 
-_HOMES = {"Monitor": "tuimon.monitor.monitor", "watch": "tuimon.monitor.monitor", "read_run": "tuimon.log.reader"}
+_HOMES = {"Monitor": "tuimon.monitor.monitor", "watch": "tuimon.monitor.watch", "read_run": "tuimon.log.reader"}
 
 
 def __getattr__(name: str) -> Any:

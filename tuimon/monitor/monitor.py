@@ -1,15 +1,12 @@
-"""`watch`: one line that makes a training script's run visible and steerable.
+"""The monitor of one run, inside the training process.
 
-A `Monitor` lives in the training process. The optimizer's step hooks tell it where one step ends and the next begins; it writes
-the run's log, serves it on a socket, samples the layers and moves the levers. A boundary, where commands take effect, is each
-call of `log` between two steps and each beginning of the optimizer's step. Whatever fails in here is told once, and training
-goes on.
+The optimizer's step hooks tell it where one step ends and the next begins. It writes the run's log, serves it on a socket,
+samples the layers and moves the levers. Commands take effect at a boundary: at each call of `log` between two steps, and where
+the optimizer's step begins. Whatever fails in here is reported once, and training goes on.
 """
 
 from __future__ import annotations
 
-import functools
-import gc
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,12 +18,13 @@ from torch import nn
 from torch.optim import Optimizer
 
 from tuimon.base.errors import TuimonError
-from tuimon.base.process import this_process
 from tuimon.log.records import STEERING_FILE, CheckpointSaved, Command, Ended, Event, LeverValue, Notice, RunStarted
 from tuimon.log.writer import LogWriter
-from tuimon.monitor import arguments, describe, ending
+from tuimon.monitor import describe, ending
+from tuimon.monitor.actions import Actions
+from tuimon.monitor.around import Around
 from tuimon.monitor.checkpoint import save_checkpoint
-from tuimon.monitor.folder import new_run_folder, planned_steering, take_given
+from tuimon.monitor.folder import planned_steering
 from tuimon.monitor.guard import Guard
 from tuimon.monitor.levers.desk import Answer, Desk
 from tuimon.monitor.levers.levers import Lever, Levers
@@ -43,89 +41,6 @@ from tuimon.monitor.steps import Steps
 HOLD_S = 0.05  # longest time that a step's scalars wait to be written together with the next steps'
 
 
-def watch(
-    model: nn.Module,
-    optimizer: Optimizer,
-    *,
-    name: str | None = None,
-    runs_dir: str | Path | None = None,
-    run_dir: Path | None = None,
-    spec: dict[str, Any] | None = None,
-    config: object = None,
-    total_steps: int | None = None,
-    steps_per_epoch: int | None = None,
-    settings: Mapping[str, float] | None = None,
-    budget: float = 0.01,
-    meters: bool = True,
-    serve: bool = True,
-    seed: int | None = None,
-    device: str = "",
-) -> Monitor:
-    """Watches a model while an optimizer trains it.
-
-    Args:
-        model: the model, on its device.
-        optimizer: what trains it; its steps are the run's steps. Of one that accelerate has wrapped, the one inside.
-        name: the run's name; the script's name and the time when left out.
-        runs_dir: where runs live; `$TUIMON_RUNS`, else `./runs`, when left out.
-        run_dir: the run's own folder, where it is known already; `name` and `runs_dir` do not matter then.
-        spec: the whole description of the run, if there is one.
-        config: anything that should be kept with the run: a mapping, or an object with attributes such as argparse's.
-        total_steps: how many steps there will be, for progress.
-        steps_per_epoch: how many make an epoch.
-        settings: starting values of the levers `l1`, `l2`, `clip_norm` and `clip_value`.
-        budget: largest share of the time that layer statistics may take; 0 for none.
-        meters: whether to read GPU, host and process meters.
-        serve: whether to open the socket that viewers connect to.
-        seed: the seed, to be kept with the run.
-        device: the device as asked for; the model's own when left out.
-
-    Raises:
-        TuimonError: something else was given than what is asked for, or the run's folder or log cannot be made. Nothing that
-            happens later raises.
-
-    The first run of a script that `tuimon run` has started gets the folder that was made for it, whatever it asks for.
-    An optimizer is watched by one monitor: a second `watch` closes the first. A run that is never closed ends with the process,
-    or when nobody has its monitor, model and optimizer any more.
-    """
-    optimizer = arguments.innermost(optimizer)
-    arguments.check(model, optimizer, config, settings or {}, budget)
-    total_steps = arguments.whole("total_steps", total_steps)
-    steps_per_epoch = arguments.whole("steps_per_epoch", steps_per_epoch)
-    seed = arguments.whole("seed", seed)
-    if ending.still_open():
-        gc.collect()  # ends the runs whose model is gone, as a notebook's or a search's
-    folder = take_given() or (Path(run_dir) if run_dir is not None else new_run_folder(runs_dir, name and str(name)))
-    for other in ending.still_open():
-        if isinstance(other, Monitor) and other._optimizer is optimizer:  # a notebook's cell run again
-            other.close("stopped", f"watched anew as {folder.name}")
-    monitor = Monitor(model, optimizer, folder, settings or {}, budget)
-    device = str(device or describe.device_of(model))
-    monitor._start(
-        RunStarted(
-            name=folder.name,
-            process=this_process(),
-            command=describe.command_line(),
-            cwd=str(Path.cwd()),
-            user=describe.user_name(),
-            device=device,
-            device_name=describe.device_name(device),
-            model=type(model).__name__,
-            optimizer=type(optimizer).__name__,
-            total_steps=total_steps,
-            steps_per_epoch=steps_per_epoch,
-            spec=spec,
-            config=describe.named(config) if config is not None else None,
-            versions=describe.versions(),
-            git_commit=describe.git_commit(Path.cwd()),
-            seed=seed,
-        ),
-        serve,
-        meters,
-    )
-    return monitor
-
-
 class Monitor:
     """One watched run; made by `watch`.
 
@@ -139,15 +54,13 @@ class Monitor:
         self._model, self._optimizer = model, optimizer
         self._writer = LogWriter(run_dir, "run", HOLD_S, scalar_tag)
         self._guard = Guard(lambda text: self.notice(text, "error"))
-        self._handlers: dict[str, Callable[[], object]] = {"checkpoint": self._save_checkpoint, "stop": self._stop}
+        self._actions = Actions(self._save_checkpoint, self._leave, self._resume)
         self._desk = Desk(self.levers, self.event)
         self._steps = self._make_steps(settings, budget)
         self._station: Station | None = None
         self._socket_error = ""
         self._meters: Meters | None = None
         self._started: RunStarted | None = None
-        self._stop_requested = False
-        self._cooperative = False
 
     @property
     def run_dir(self) -> Path:
@@ -162,8 +75,12 @@ class Monitor:
     @property
     def stop_requested(self) -> bool:
         """Whether a graceful stop was asked for. A script that reads this is trusted to stop by itself."""
-        self._cooperative = True
-        return self._stop_requested
+        self._actions.cooperative = True
+        return self._actions.stop_requested
+
+    def watches(self, optimizer: Optimizer) -> bool:
+        """Whether this optimizer's steps are the run's."""
+        return self._optimizer is optimizer
 
     def log(self, metrics: Mapping[str, Any] | None = None, /, *, step: int | None = None, **more: Any) -> None:
         """Logs numbers of the current step, as one record with its learning rate and throughput; on disk within `HOLD_S`.
@@ -181,9 +98,7 @@ class Monitor:
 
     def on(self, action: Literal["checkpoint", "stop"], handler: Callable[[], object]) -> None:
         """Has `handler` do what an action asks, at a boundary; what it returns is the answer's note, e.g. a file's path."""
-        if action not in self._handlers:
-            raise TuimonError(f"There is no action {action!r}.", f"Actions are {', '.join(self._handlers)}.")
-        self._handlers[action] = handler
+        self._actions.on(action, handler)
 
     def add_lever(
         self,
@@ -255,7 +170,7 @@ class Monitor:
         if self._steps.quiet:
             return
         ending.leave(self)
-        if how != "failed" and self._stop_requested:
+        if how != "failed" and self._actions.stop_requested:
             how, reason = "stopped", "asked to stop"
         self._attempt(self._steps.close)
         self._attempt(self.levers.release)
@@ -290,13 +205,13 @@ class Monitor:
 
     def _make_steps(self, settings: Mapping[str, float], budget: float) -> Steps:
         scope, transfers = StepScope(self._optimizer), Transfers()
-        actions = {name: functools.partial(self._act, name) for name in self._handlers}
-        declare_standard(self.levers, self._model, scope, settings, actions)
+        declare_standard(self.levers, self._model, scope, settings, self._actions.by_name())
         self._probe = Probe(self._model, self._writer, transfers, budget, self._guard.report, self.notice)
         scalars = Scalars(self._writer, transfers, lambda text: self.notice(text, "warning"))
-        return Steps(self._optimizer, scope, self._desk, self._probe, self._writer, scalars, transfers, self._guard)
+        return Steps(self._optimizer, Around(scope, self._desk, self._probe, self._guard), scalars, self._guard)
 
-    def _start(self, started: RunStarted, serve: bool, meters: bool) -> None:
+    def start(self, started: RunStarted, serve: bool, meters: bool) -> None:
+        """Writes the run's description, opens its socket and meters, and begins to count steps; once, by `watch`."""
         self._started = started
         self._attempt(self._open_station if serve else None)
         self._announce()
@@ -340,24 +255,8 @@ class Monitor:
             )
             self.event(self._started)
 
-    def _act(self, action: str) -> str:
-        """Runs an action's handler; one that ends the training with Ctrl-C's exception is answered first."""
-        note: object = None
-        try:
-            note = self._handlers[action]()
-        except (KeyboardInterrupt, SystemExit) as error:
-            self._steps.leaving = error
-        if action == "stop":
-            self._stop_requested = True
-            self._resume()
-        return "" if note is None else str(note)
-
-    def _stop(self) -> str:
-        if self._cooperative:
-            return "the script is asked to stop"
-        path = self._save_checkpoint()
-        self._steps.leaving = KeyboardInterrupt("stopped from outside")
-        return path
+    def _leave(self, error: BaseException) -> None:
+        self._steps.leaving = error
 
     def _resume(self) -> None:
         """Ends a pause that a stop was asked for in; it is logged like any other resume."""

@@ -38,7 +38,7 @@ class Scalars:
         notice: Callable[[str], None],
         travels: Callable[[Tensor], bool] = travels,
     ) -> None:
-        self._writer, self._transfers, self._notice, self._travels = writer, transfers, notice, travels
+        self.writer, self.transfers, self._notice, self._travels = writer, transfers, notice, travels
         self._told: set[str] = set()
 
     def write(self, step: int, values: Mapping[str, Any], ready: _Numbers) -> None:
@@ -64,7 +64,7 @@ class Scalars:
         if travelling:
             self._send(step, travelling, ready)
         elif ready:
-            self._writer.scalars(step, ready)
+            self.writer.scalars(step, ready)
 
     def _send(self, step: int, travelling: Mapping[str, Tensor], ready: _Numbers) -> None:
         names, wall_time = tuple(travelling), time.time()
@@ -74,9 +74,9 @@ class Scalars:
                 if number - number != 0.0:
                     self._tell_not_finite(step, name, number)
                 ready[name] = number
-            self._writer.scalars(step, ready, wall_time)
+            self.writer.scalars(step, ready, wall_time)
 
-        self._transfers.send(tuple(travelling.values()), arrived)
+        self.transfers.send(tuple(travelling.values()), arrived)
 
     def step(self, asked: Any, done: int) -> int:
         """The step that a user's values belong to: a whole number that the log can hold; `done` where it is none."""

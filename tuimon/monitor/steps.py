@@ -10,56 +10,38 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from tuimon.log.writer import LogWriter
+from tuimon.monitor.around import Arguments, Around
 from tuimon.monitor.guard import Guard, uncompiled
-from tuimon.monitor.levers.desk import Desk
-from tuimon.monitor.levers.scope import StepScope
-from tuimon.monitor.probe.probe import Probe
-from tuimon.monitor.probe.transfers import Transfers
 from tuimon.monitor.scalars import Scalars
 
-_Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 _MOST_GROUPS = 8  # parameter groups whose learning rates are logged one by one
 
 
 class Steps:
-    """Counts the steps of one optimizer and does what belongs around them.
+    """Counts the steps of one optimizer, writes their scalars and has done around them what else is due.
 
     Args:
         optimizer: whose steps these are.
-        scope: what levers do around a step.
-        desk: where commands wait.
-        probe: samples some of the steps.
-        writer: takes a step's record that is plain numbers,
-        scalars: and this any other.
-        transfers: what is still on its way from the device.
-        guard: is told of what goes wrong in here.
+        around: what levers and the probe do around a step.
+        scalars: writes a step's numbers.
+        guard: takes the errors of what happens in here.
     """
 
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        scope: StepScope,
-        desk: Desk,
-        probe: Probe,
-        writer: LogWriter,
-        scalars: Scalars,
-        transfers: Transfers,
-        guard: Guard,
-    ) -> None:
+    def __init__(self, optimizer: Optimizer, around: Around, scalars: Scalars, guard: Guard) -> None:
         self.done = 0
         self.quiet = False
         self.leaving: BaseException | None = None  # raised at the boundary once all is answered
-        self._optimizer, self._scope, self._desk, self._probe = optimizer, scope, desk, probe
-        self._schedule, self._scalars, self._transfers, self._guard = probe.schedule, scalars, transfers, guard
-        self._write, self._under_way, self._now = writer.step, transfers.under_way, time.perf_counter
+        self._around, self._scalars, self._guard = around, scalars, guard
+        # reached at each step, hence kept at hand
+        self._desk, self._schedule, self._transfers = around.desk, around.probe.schedule, scalars.transfers
+        self._write, self._under_way, self._now = scalars.writer.step, scalars.transfers.under_way, time.perf_counter
         self._owner = threading.get_ident()
         self._inside = False  # the optimizer's step, where a closure that trains (as Lightning's does) may log
         self._attend = False  # there is more to do around this step than to write its scalars
@@ -71,19 +53,18 @@ class Steps:
         self._handles = [
             optimizer.register_step_pre_hook(self._before),
             optimizer.register_step_post_hook(self._after),
-            optimizer.register_state_dict_pre_hook(lambda _: scope.exit()),
+            optimizer.register_state_dict_pre_hook(lambda _: around.scope.exit()),
         ]
 
     def begin(self) -> None:
         """Samples the first step already, if samples are wanted."""
-        self._attend = self._scope.active
         if self._schedule.next_time <= time.perf_counter():
-            self._probe.arm()
-            self._attend = True
+            self._around.probe.arm()
+        self.attend()
 
     def attend(self) -> None:
         """Looks again whether there is anything to do around the steps, after a lever was moved without a command."""
-        self._attend = self._scope.active or self._probe.armed or self._desk.waiting
+        self._attend = self._around.wanted
 
     def log(self, step: int | None, values: Mapping[str, Any]) -> None:
         """Writes values of a step, with the step's own scalars if they are not written yet. A boundary, but inside a step.
@@ -116,15 +97,12 @@ class Steps:
         """Writes what is left and lets go of the optimizer."""
         self.quiet = self._wary = True
         self._write_pending()
-        self._probe.close()
-        self._desk.settle()
-        self._desk.refuse_all(self.done, "the run is over")
-        self._scope.exit()
+        self._around.close(self.done)
         for handle in self._handles:
             handle.remove()
         self._transfers.finish()  # last, for it raises what a device that has failed raises
 
-    def _before(self, _: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Arguments | None:
+    def _before(self, _: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments | None:
         if self._wary and self._passes():
             return None
         try:
@@ -135,7 +113,7 @@ class Steps:
                 self._write_pending()
             self._inside = True
             if self._attend:
-                return self._prepare(args, kwargs)
+                return self._around.prepare(args, kwargs)
         except Exception as error:
             self._guard.report("step hook", error)
         return None
@@ -152,7 +130,7 @@ class Steps:
             if len(groups) > 1:
                 self._add_group_rates(groups, own)
             if self._attend:
-                self._conclude()
+                self._attend = self._around.conclude(self.done, self._now() - self._last_time - self._plain_s)
             last, now = self._last_time, self._now()
             if last:
                 own["throughput"] = 1.0 / (now - last)
@@ -161,7 +139,7 @@ class Steps:
                 self._transfers.poll()
             if now >= self._schedule.next_time:
                 self._plain_s = now - last if last else math.inf
-                self._probe.arm()
+                self._around.probe.arm()
                 self._attend = True
         except Exception as error:
             self._guard.report("step hook", error)
@@ -183,7 +161,7 @@ class Steps:
             return True
         captured = torch.cuda.is_current_stream_capturing()
         if captured:
-            self._probe.tell_once(
+            self._around.probe.tell_once(
                 "the optimizer's step is captured in a CUDA graph: its replays are neither counted nor steered"
             )
         return captured
@@ -200,46 +178,6 @@ class Steps:
     def _before_pause(self) -> None:
         self._write_pending()
         self._transfers.finish()
-
-    @uncompiled
-    def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Arguments | None:
-        """Puts the levers into force; gradients that a closure is still to compute are read and changed behind it."""
-        self._scope.enter()
-        if len(args) > 1 and callable(args[1]):
-            return (args[0], self._wrapped(args[1]), *args[2:]), kwargs
-        if callable(kwargs.get("closure")):
-            return args, {**kwargs, "closure": self._wrapped(kwargs["closure"])}
-        self._treat_gradients(first=True)
-        return None
-
-    def _wrapped(self, closure: Callable[[], Any]) -> Callable[[], Any]:
-        first = True
-
-        def watched() -> Any:
-            nonlocal first
-            loss = closure()
-            try:
-                self._treat_gradients(first)
-            except Exception as error:
-                self._guard.report("step hook", error)
-            first = False
-            return loss
-
-        return watched
-
-    def _treat_gradients(self, first: bool) -> None:
-        if self._probe.armed and first:
-            self._probe.read_gradients(_loss_scale(self._optimizer))
-        if self._scope.changes_gradients:
-            self._scope.change_gradients()
-
-    @uncompiled
-    def _conclude(self) -> None:
-        self._desk.settle()  # reads back what the optimizer has just used
-        self._scope.exit()
-        if self._probe.armed:
-            self._probe.finish(self.done, time.perf_counter() - self._last_time - self._plain_s)
-        self._attend = self._scope.active
 
     def _write_pending(self) -> None:
         ready, self._pending = self._pending, None
@@ -264,9 +202,3 @@ class Steps:
             rate = group.get("lr")
             if rate is not None and not isinstance(rate, Tensor) and (isinstance(first, Tensor) or rate != first):
                 pending[f"lr/group{i}"] = float(rate)
-
-
-def _loss_scale(optimizer: Optimizer) -> Tensor | None:
-    """The scale that gradients still carry when a loss scaler leaves unscaling to a fused optimizer."""
-    scale = getattr(optimizer, "grad_scale", None)
-    return scale if isinstance(scale, Tensor) else None

@@ -100,7 +100,7 @@ class Activations:
 
         about = "The activation of all hidden layers; each has a lever of its own too."
         info = LeverInfo("activation", "choice", _joined(self._initial), choices=self._choices, help=about)
-        return Lever(info, put, current=lambda: _joined(self.names), can_be_off=False)
+        return Lever(info, put, current=lambda: _joined(self.names))
 
     def _one(self, layer: str, changed: Callable[[], None]) -> Lever:
         def put(name: str) -> None:
@@ -112,7 +112,7 @@ class Activations:
         info = LeverInfo(
             f"activation/{layer}", "choice", self._initial[layer], choices=self._choices, help=f"The activation after {layer}."
         )
-        return Lever(info, put, current=lambda: self.names[layer], can_be_off=False)
+        return Lever(info, put, current=lambda: self.names[layer])
 
 
 class _Slot:

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from tuimon.base.process import Process, is_alive
 from tuimon.log.records import Applied, Ended, Exited, Launched, LeverInfo, RunStarted
-from tuimon.base.process import Process
-from tuimon.base.process import is_alive
 
 State = Literal["starting", "running", "paused", "finished", "stopped", "failed", "killed", "lost", "unknown"]
 STOPPED_CODE = 130  # the trainer's exit code after Ctrl-C, as a shell has it

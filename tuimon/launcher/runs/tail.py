@@ -8,9 +8,9 @@ import socket
 from pathlib import Path
 
 from tuimon.base.errors import TuimonError
+from tuimon.base.process import is_alive
 from tuimon.launcher.runs.glance import started_in
 from tuimon.log.reader import FileTail, Tail
-from tuimon.base.process import is_alive
 
 _CONNECT_TIMEOUT_S = 2.0
 _IDLE_READS = 10  # of the socket, before the file is asked whether it knows more

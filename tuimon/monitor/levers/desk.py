@@ -119,7 +119,7 @@ class Desk:
         result = self._levers.carry_out(command, step, self._mid_step)
         if isinstance(result, Refused):
             self._answer(result, [reply])
-        elif not result.lever.in_step:
+        elif not result.in_step:
             self._answer(result.told(), [reply])
         else:
             self._open.append((result, [reply]))

@@ -19,6 +19,7 @@ from tuimon.log.settings import RefusedError, Setting, check_action, wanted
 
 _ALIASES = {"pause": ("paused", "on"), "resume": ("paused", "off")}
 _HISTORY = 1000
+_UNDO = LeverInfo("undo", "action", help="Takes back the last change.")
 
 
 def _nothing(_: Any) -> None:
@@ -31,22 +32,30 @@ def _no_readings() -> dict[str, str]:
 
 @dataclass
 class Lever:
-    """One lever and where it stands.
+    """One lever that holds a value, and where it stands.
 
-    `put` takes the value that is to be in force, None when the lever is off. `readings` reads back what is in force, by label.
-    `value` of a number or switch is what was last set; `current` asks the owner instead, where the script may change it too.
+    Args:
+        info: its name, type, bounds and starting value.
+        put: puts a value in force; None when the lever is off.
+        readings: reads back what is in force, by label.
+        current: asks the owner for the value, where a script may change it, too. Such a lever cannot be off.
+        in_step: what it does shows during a step only, so that its answer waits for the next step.
+        lasting: it can be undone and goes into checkpoints; a pause does neither.
+        shared: processes that train one model together need it to be the same in each of them.
+
+    Attributes:
+        value: of a number or switch, what was last set.
+        enabled: whether it is on.
     """
 
     info: LeverInfo
     put: Callable[[Any], None] = _nothing
     readings: Callable[[], dict[str, str]] = _no_readings
-    act: Callable[[], str] | None = None
     current: Callable[[], LeverValue] | None = None
-    in_step: bool = False  # what it does is seen during a step only
-    undoable: bool = True
-    shared: bool = True  # processes that train one model together need it to be the same in each of them
-    can_be_off: bool = True
-    value: LeverValue = None
+    in_step: bool = False
+    lasting: bool = True
+    shared: bool = True
+    value: LeverValue = field(init=False)
     enabled: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,22 +63,43 @@ class Lever:
 
     @property
     def setting(self) -> Setting:
-        """Where the lever stands now."""
+        """Its value, and whether it is on."""
         return (self.current() if self.current else self.value), self.enabled
+
+    @property
+    def can_be_off(self) -> bool:
+        """Whether it can be switched off and keep its value."""
+        return self.current is None
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that is done once for each command: it has no value. `act` does it and returns a note for the answer."""
+
+    info: LeverInfo
+    act: Callable[[], str]
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a command did, before the note is known: `before` holds the readings from before it."""
+    """What a command did, before the note is known.
+
+    `lever` is None where an action was done; `before` holds the readings from before it.
+    """
 
     applied: Applied
-    lever: Lever
+    lever: Lever | None
     before: dict[str, str]
     remark: str = ""
 
+    @property
+    def in_step(self) -> bool:
+        """Whether its effect shows during the next step only."""
+        return self.lever is not None and self.lever.in_step
+
     def told(self) -> Applied:
         """The answer, with what is in force now read back."""
-        after = self.lever.readings()
+        after = self.lever.readings() if self.lever else {}
         parts = [f"{label} {old} → {after[label]}" for label, old in self.before.items() if after.get(label, old) != old]
         note = "; ".join(filter(None, [self.remark, ", ".join(parts)]))
         return msgspec.structs.replace(self.applied, note=note) if note else self.applied
@@ -85,29 +115,35 @@ class Levers:
     def __init__(self, processes: Callable[[], int] = lambda: 1) -> None:
         self._processes = processes
         self._table: dict[str, Lever] = {}
+        self._actions: dict[str, Action] = {}
         self._history: list[tuple[str, Setting]] = []
         self._saved: dict[str, Setting] = {}  # from a checkpoint, for levers that are not declared yet
 
     def __contains__(self, name: str) -> bool:
-        return name in self._table
+        return name in self._names()
 
     def __getitem__(self, name: str) -> LeverValue:
         """The value of a lever, whether or not it is switched on."""
         return self._table[name].setting[0]
 
+    def offer(self, action: Action) -> None:
+        """Adds an action."""
+        self._actions[action.info.name] = action
+
     def declare(self, lever: Lever) -> None:
-        """Adds a lever, and puts what it starts with into force."""
+        """Adds a lever, and puts its starting value in force."""
         self._table[lever.info.name] = lever
         if saved := self._saved.pop(lever.info.name, None):
             self._place(lever, saved)
-        elif lever.current is None and lever.act is None:
+        elif lever.current is None:
             lever.put(self.in_force(lever))
 
     def infos(self) -> tuple[LeverInfo, ...]:
-        """All levers as they stand."""
-        return tuple(
+        """All levers as they stand, then the actions."""
+        levers = (
             msgspec.structs.replace(lever.info, value=lever.setting[0], enabled=lever.enabled) for lever in self._table.values()
         )
+        return (*levers, *(action.info for action in self._actions.values()), _UNDO)
 
     def in_force(self, lever: Lever) -> LeverValue:
         """The lever's value, or None while it is off: by itself, or with all regularizers."""
@@ -158,15 +194,15 @@ class Levers:
         return Refused(step=step, lever=command.lever, value=command.value, reason=reason, by=command.by, id=command.id)
 
     def _do(self, command: Command, step: int) -> Change:
-        if command.lever == "undo":
+        if command.lever == _UNDO.name:
             return self._undo(command, step)
-        lever = self._find(command.lever)
-        self._check_alone(lever)
-        return self._act(lever, command, step) if lever.act else self._set(lever, command, step)
+        if command.lever in self._actions:
+            return self._act(self._actions[command.lever], command, step)
+        return self._set(self._find(command.lever), command, step)
 
     def state_dict(self) -> dict[str, Any]:
         """Where all levers stand and what can be undone, in plain types. A pause is not remembered."""
-        levers = {name: list(lever.setting) for name, lever in self._table.items() if not lever.act and name != "paused"}
+        levers = {name: list(lever.setting) for name, lever in self._table.items() if lever.lasting}
         return {"levers": levers, "history": [[name, *setting] for name, setting in self._history]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -179,16 +215,21 @@ class Levers:
     def release(self) -> None:
         """Gives the model back what it had before any lever was moved. The user's own levers stay where they are."""
         for lever in self._table.values():
-            if lever.act is None and lever.current is None and lever.info.name != "regularization":
+            if lever.current is None and lever.info.name != "regularization":
                 lever.put(lever.info.value if lever.info.enabled else None)
+
+    def _names(self) -> list[str]:
+        return [*self._table, *self._actions, _UNDO.name]
 
     def _find(self, name: str) -> Lever:
         lever = self._table.get(name)
         if lever is None:
-            begun = [known for known in self._table if known.startswith(name)]
-            near = begun or difflib.get_close_matches(name, self._table, n=1)
+            names = self._names()
+            begun = [known for known in names if known.startswith(name)]
+            near = begun or difflib.get_close_matches(name, names, n=1)
             meant = f"did you mean {near[0]}? " if near else ""
-            raise RefusedError(f"this run has no lever {name!r}; {meant}it has {', '.join(self._table)}")
+            raise RefusedError(f"this run has no lever {name!r}; {meant}it has {', '.join(names)}")
+        self._check_alone(lever)
         return lever
 
     def _check_alone(self, lever: Lever) -> None:
@@ -202,17 +243,16 @@ class Levers:
     def _regularizers(self) -> Iterable[Lever]:
         return [lever for lever in self._table.values() if lever.info.regularizer]
 
-    def _act(self, lever: Lever, command: Command, step: int) -> Change:
-        check_action(lever.info, command)
-        assert lever.act is not None
-        applied = Applied(step=step, lever=lever.info.name, by=command.by, id=command.id)
-        return Change(applied, lever, {}, lever.act())
+    def _act(self, action: Action, command: Command, step: int) -> Change:
+        check_action(action.info, command)
+        applied = Applied(step=step, lever=action.info.name, by=command.by, id=command.id)
+        return Change(applied, None, {}, action.act())
 
     def _set(self, lever: Lever, command: Command, step: int) -> Change:
         old = lever.setting
         new = wanted(lever.info, old, command, lever.can_be_off)
         change = self._move(lever, new, command, step)
-        if lever.undoable and new != old:
+        if lever.lasting and new != old:
             self._history = [*self._history[-_HISTORY + 1 :], (lever.info.name, old)]
         return change
 
@@ -220,9 +260,7 @@ class Levers:
         if not self._history:
             raise RefusedError("there is nothing to undo")
         name, setting = self._history[-1]
-        lever = self._find(name)
-        self._check_alone(lever)
-        change = self._move(lever, setting, command, step, "undone")
+        change = self._move(self._find(name), setting, command, step, "undone")
         self._history.pop()
         return change
 

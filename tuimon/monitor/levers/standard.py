@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from tuimon.base.errors import TuimonError
 from tuimon.log.records import LeverInfo, LeverValue
 from tuimon.log.settings import RefusedError
-from tuimon.monitor.levers.levers import Lever, Levers
+from tuimon.monitor.levers.levers import Action, Lever, Levers
 from tuimon.monitor.levers.scope import StepScope
 
 _CLIPS = {
@@ -38,10 +38,9 @@ def declare_standard(
     for name in ("clip_norm", "clip_value"):
         levers.declare(_clip(name, scope, settings.get(name, 0.0)))
     levers.declare(_regularization(levers))
-    levers.declare(Lever(LeverInfo("paused", "switch", False, help="Holds training between two steps."), undoable=False))
+    levers.declare(Lever(LeverInfo("paused", "switch", False, help="Holds training between two steps."), lasting=False))
     for name, act in actions.items():
-        levers.declare(Lever(LeverInfo(name, "action", help=_ACTIONS.get(name, "")), act=act, shared=False))
-    levers.declare(Lever(LeverInfo("undo", "action", help="Takes back the last change."), act=str, shared=False))
+        levers.offer(Action(LeverInfo(name, "action", help=_ACTIONS.get(name, "")), act))
 
 
 def _regularization(levers: Levers) -> Lever:
@@ -82,7 +81,7 @@ def own_lever(
         raise TuimonError(f"The lever {name!r} holds a {type(value).__name__}.", "A lever is a number, a bool or a text.")
     info = LeverInfo(name, kind, value, low=low, high=high, choices=choices, help=about)
     whole = put_whole if type(value) is int else put
-    return Lever(info, whole, lambda: {name: _text(current())}, current=current, can_be_off=False, shared=False)
+    return Lever(info, whole, lambda: {name: _text(current())}, current=current, shared=False)
 
 
 def _lr_scale(scope: StepScope) -> Lever:

@@ -11,55 +11,29 @@ import functools
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from tuimon.log.histogram import Histogram
 from tuimon.log.writer import LogWriter
 from tuimon.monitor.guard import uncompiled
 from tuimon.monitor.probe import statistics, units
 from tuimon.monitor.probe.activations import ActivationWatch, Seen
 from tuimon.monitor.probe.layers import Layer, compiled, find_layers
 from tuimon.monitor.probe.schedule import Schedule
+from tuimon.monitor.probe.sheet import Piece, Sheet, read
 from tuimon.monitor.probe.statistics import local
+from tuimon.monitor.probe.stopwatch import Stopwatch
 from tuimon.monitor.probe.transfers import Transfers
 
 WINDOW = 4  # sampled steps in a row over which a unit must be silent to be called dead
 DEAD_UNITS_TAG = "tuimon/dead_units"
 _NAMED_UNITS = 4096  # of one layer that are told by number
 _OUT_OF_MEMORY_S = 0.1  # what a sample that had no room is taken to have cost: the allocator has emptied its cache for it
-_INDIRECT = 3.0  # a longer step than this times the sample's own work must have had another reason
 _HISTOGRAM_BYTES, _SCALAR_BYTES = 1000, 40  # about what they take in the log
 
 Report = Callable[[str, BaseException], None]
-
-
-class _Piece(NamedTuple):
-    """Where one quantity of one layer lies in a sample's numbers."""
-
-    kind: str
-    layer: str
-    start: int
-    size: int
-    note: float = 0.0
-
-
-class _Sheet:
-    """The numbers of one sample, collected on the device and sent to the host together."""
-
-    def __init__(self) -> None:
-        self.tensors: list[Tensor] = []
-        self.pieces: list[_Piece] = []
-        self._size = 0
-
-    def add(self, kind: str, layer: str, tensor: Tensor, note: float = 0.0) -> None:
-        self.tensors.append(tensor)
-        self.pieces.append(_Piece(kind, layer, self._size, tensor.numel(), note))
-        self._size += tensor.numel()
 
 
 class Probe:
@@ -89,7 +63,7 @@ class Probe:
         self.schedule = Schedule(budget, time.perf_counter())
         self._hooks_allowed = not compiled(model)
         self._find_layers()
-        self._sheet = _Sheet()
+        self._sheet = Sheet()
         self._before: dict[str, list[Tensor]] = {}
         self._streaks: dict[str, tuple[Tensor, int]] = {}
         self._dead: dict[str, list[int]] = {}
@@ -113,7 +87,7 @@ class Probe:
         """Makes the coming step a sampled one."""
         self.armed = True
         self.schedule.take()
-        self._sheet, self._before, self._stopwatch = _Sheet(), {}, Stopwatch()
+        self._sheet, self._before, self._stopwatch = Sheet(), {}, Stopwatch()
         if self._hooks_allowed:
             self._edge(self._activations.start)
         else:
@@ -140,7 +114,7 @@ class Probe:
         self.armed = False
         self._activations.stop()
         self._activations.take()
-        self._sheet, self._before = _Sheet(), {}
+        self._sheet, self._before = Sheet(), {}
 
     def _edge(self, work: Callable[[], None]) -> None:
         device = self._device()
@@ -227,10 +201,10 @@ class Probe:
         if samples + 1 >= WINDOW:
             self._sheet.add("dead", layer.name, streak >= WINDOW)
 
-    def _arrived(self, step: int, wall_time: float, pieces: list[_Piece], stopwatch: Stopwatch, numbers: list[float]) -> None:
+    def _arrived(self, step: int, wall_time: float, pieces: list[Piece], stopwatch: Stopwatch, numbers: list[float]) -> None:
         began = time.perf_counter()
         try:
-            scalars, histograms, dead = _read(pieces, numbers)
+            scalars, histograms, dead = read(pieces, numbers)
             self._writer.sample(step, scalars, histograms, wall_time)
             self._tell_dead(step, dead)
             now = time.perf_counter()
@@ -248,68 +222,6 @@ class Probe:
             self._dead = named
             shown = {layer: numbers[:_NAMED_UNITS] for layer, numbers in named.items()}
             self._writer.text(step, DEAD_UNITS_TAG, json.dumps(shown))
-
-
-class Stopwatch:
-    """What one sample costs: the loop's own time and, on CUDA, the device's; the greater counts."""
-
-    def __init__(self) -> None:
-        self._host_s = 0.0
-        self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
-
-    @contextmanager
-    def running(self, device: torch.device) -> Iterator[None]:
-        """Times the work inside."""
-        began = time.perf_counter()
-        if device.type != "cuda":
-            yield
-            self._host_s += time.perf_counter() - began
-            return
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-        stream = torch.cuda.current_stream(device)
-        start.record(stream)
-        yield
-        end.record(stream)
-        self._events.append((start, end))
-        self._host_s += time.perf_counter() - began
-
-    def allow_for(self, longer_s: float) -> None:
-        """Counts what the sample took by slowing down everything around it, as far as that can be its doing."""
-        self._host_s = max(self._host_s, min(longer_s, _INDIRECT * self._host_s))
-
-    def seconds(self) -> float:
-        """The time so far; device events that have not happened yet are left out."""
-        device_ms = sum(start.elapsed_time(end) for start, end in self._events if end.query())  # type: ignore[no-untyped-call]
-        return max(self._host_s, device_ms / 1000)
-
-
-def _read(
-    pieces: Sequence[_Piece], numbers: Sequence[float]
-) -> tuple[dict[str, float], dict[str, Histogram], dict[str, list[int]]]:
-    """A sample's numbers, by tag: scalars and histograms; and the dead units of each layer that was judged."""
-    scalars: dict[str, float] = {}
-    histograms: dict[str, Histogram] = {}
-    dead: dict[str, list[int]] = {}
-    for piece in pieces:
-        layer, values = piece.layer, numbers[piece.start : piece.start + piece.size]
-        match piece.kind:
-            case "gradient":
-                scalars[f"grad_norm/{layer}"] = statistics.norm_of(values)
-                histograms[f"gradient/{layer}"] = statistics.to_histogram(values)
-            case "activation":
-                scalars[f"activation_min/{layer}"], scalars[f"activation_max/{layer}"] = statistics.range_of(values)
-                histograms[f"activation/{layer}"] = statistics.to_histogram(values)
-            case "weight":
-                scalars[f"weight_norm/{layer}"] = values[0]
-            case "update" if values[1]:
-                scalars[f"update_ratio/{layer}"] = values[0] / values[1]
-            case "saturated":
-                scalars[f"saturated_fraction/{layer}"] = sum(values) / len(values)
-            case "dead":
-                dead[layer] = [i for i, value in enumerate(values) if value]
-                scalars[f"dead_units/{layer}"] = len(dead[layer])
-                scalars[f"dead_fraction/{layer}"] = len(dead[layer]) / len(values)
-    return scalars, histograms, dead
 
 
 def _norm(tensors: Sequence[Tensor]) -> Tensor:

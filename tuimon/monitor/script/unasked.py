@@ -88,7 +88,7 @@ class UnaskedWatch:
         self._others.add(optimizer)
 
     def _watch(self, optimizer: Optimizer) -> None:
-        from tuimon.monitor.monitor import watch  # not before: it imports torch._dynamo, whose settings a script may still make
+        from tuimon.monitor.watch import watch  # not before: it imports torch._dynamo, whose settings a script may still make
 
         monitor = watch(model_of(optimizer), optimizer, name=self._run_dir.name, runs_dir=self._run_dir.parent)
         self._monitor, self._optimizer = weakref.ref(monitor), weakref.ref(optimizer)

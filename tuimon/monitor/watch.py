@@ -1,0 +1,100 @@
+"""`watch`: one line that makes a training script's run visible and steerable. Training thread."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+
+from tuimon.base.process import this_process
+from tuimon.log.records import RunStarted
+from tuimon.monitor import arguments, describe, ending
+from tuimon.monitor.folder import new_run_folder, take_given
+from tuimon.monitor.monitor import Monitor
+
+
+def watch(
+    model: nn.Module,
+    optimizer: Optimizer,
+    *,
+    name: str | None = None,
+    runs_dir: str | Path | None = None,
+    run_dir: Path | None = None,
+    spec: dict[str, Any] | None = None,
+    config: object = None,
+    total_steps: int | None = None,
+    steps_per_epoch: int | None = None,
+    settings: Mapping[str, float] | None = None,
+    budget: float = 0.01,
+    meters: bool = True,
+    serve: bool = True,
+    seed: int | None = None,
+    device: str = "",
+) -> Monitor:
+    """Watches a model while an optimizer trains it.
+
+    Args:
+        model: the model, on its device.
+        optimizer: what trains it; its steps are the run's steps. Of one that accelerate has wrapped, the one inside.
+        name: the run's name; the script's name and the time when left out.
+        runs_dir: where runs live; `$TUIMON_RUNS`, else `./runs`, when left out.
+        run_dir: the run's own folder, where it is known already; `name` and `runs_dir` do not matter then.
+        spec: the whole description of the run, if there is one.
+        config: anything that should be kept with the run: a mapping, or an object with attributes such as argparse's.
+        total_steps: how many steps there will be, for progress.
+        steps_per_epoch: how many make an epoch.
+        settings: starting values of the levers `l1`, `l2`, `clip_norm` and `clip_value`.
+        budget: largest share of the time that layer statistics may take; 0 for none.
+        meters: whether to read GPU, host and process meters.
+        serve: whether to open the socket that viewers connect to.
+        seed: the seed, to be kept with the run.
+        device: the device as asked for; the model's own when left out.
+
+    Raises:
+        TuimonError: something else was given than what is asked for, or the run's folder or log cannot be made. Nothing that
+            happens later raises.
+
+    The first run of a script that `tuimon run` has started gets the folder that was made for it, whatever it asks for.
+    An optimizer is watched by one monitor: a second `watch` closes the first. A run that is never closed ends with the process,
+    or when nobody has its monitor, model and optimizer any more.
+    """
+    optimizer = arguments.innermost(optimizer)
+    arguments.check(model, optimizer, config, settings or {}, budget)
+    total_steps = arguments.whole("total_steps", total_steps)
+    steps_per_epoch = arguments.whole("steps_per_epoch", steps_per_epoch)
+    seed = arguments.whole("seed", seed)
+    if ending.still_open():
+        gc.collect()  # ends the runs whose model is gone, as a notebook's or a search's
+    folder = take_given() or (Path(run_dir) if run_dir is not None else new_run_folder(runs_dir, name and str(name)))
+    for other in ending.still_open():
+        if isinstance(other, Monitor) and other.watches(optimizer):  # a notebook's cell run again
+            other.close("stopped", f"watched anew as {folder.name}")
+    monitor = Monitor(model, optimizer, folder, settings or {}, budget)
+    device = str(device or describe.device_of(model))
+    monitor.start(
+        RunStarted(
+            name=folder.name,
+            process=this_process(),
+            command=describe.command_line(),
+            cwd=str(Path.cwd()),
+            user=describe.user_name(),
+            device=device,
+            device_name=describe.device_name(device),
+            model=type(model).__name__,
+            optimizer=type(optimizer).__name__,
+            total_steps=total_steps,
+            steps_per_epoch=steps_per_epoch,
+            spec=spec,
+            config=describe.named(config) if config is not None else None,
+            versions=describe.versions(),
+            git_commit=describe.git_commit(Path.cwd()),
+            seed=seed,
+        ),
+        serve,
+        meters,
+    )
+    return monitor
