@@ -258,7 +258,7 @@ import sys, time
 from pathlib import Path
 from tuimon.log.records import Ended, RunStarted
 from tuimon.log.writer import LogWriter
-from tuimon.process import this_process
+from tuimon.base.process import this_process
 log = LogWriter(Path(sys.argv[1]), "run")
 log.event(RunStarted("a", this_process()))
 log.event(Ended(how="stopped", step=0))
