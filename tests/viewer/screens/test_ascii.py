@@ -14,7 +14,8 @@ from driving import seen, text_of, until
 from tuimon.base.errors import TuimonError
 from tuimon.viewer.app import TuimonApp
 from tuimon.viewer.plain_text import to_ascii
-from tuimon.viewer.screens.launch import FieldRow, LaunchScreen
+from tuimon.viewer.screens.launch import LaunchScreen
+from tuimon.viewer.screens.launch_field import FieldRow
 
 
 def signs(pilot: Pilot[None]) -> str:

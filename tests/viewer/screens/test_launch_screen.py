@@ -15,7 +15,8 @@ from tuimon.spec.loading import load_spec, save_spec
 from tuimon.spec.presets import presets
 from tuimon.spec.spec import Spec
 from tuimon.viewer.app import TuimonApp
-from tuimon.viewer.screens.launch import FieldRow, LaunchScreen
+from tuimon.viewer.screens.launch import LaunchScreen
+from tuimon.viewer.screens.launch_field import FieldRow
 
 
 async def form(pilot: Pilot[None]) -> LaunchScreen:

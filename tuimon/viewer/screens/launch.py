@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,8 +11,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.widget import Widget
-from textual.widgets import Button, Input, Select, Static
+from textual.widgets import Button, Input, Static
 
 from tuimon.base.errors import TuimonError
 from tuimon.spec.loading import load_spec
@@ -25,117 +23,7 @@ from tuimon.viewer.screens import launch_form as form
 from tuimon.viewer.screens.base import TuimonScreen
 from tuimon.viewer.screens.check import CheckScreen
 from tuimon.viewer.screens.dialogs import ErrorDialog, Prompt
-
-_OTHER = "other…"
-
-
-class Choice(Select[str]):
-    """A list to pick from."""
-
-    def on_mount(self) -> None:
-        """Its arrows, where the terminal shows none."""
-        if getattr(self.app, "ascii_only", False):
-            self.query_one(".down-arrow", Static).update("v")
-            self.query_one(".up-arrow", Static).update("^")
-
-
-class FieldRow(Horizontal):
-    """One field: its label, its control, and beside it its help or what is wrong with it."""
-
-    # Textual restyles what lies in a row that gains or loses the focus only where a rule for the row itself speaks of it.
-    # A list opens as wide as its longest name, which the field may cut.
-    DEFAULT_CSS = """
-    FieldRow:focus-within { color: $foreground; }
-    FieldRow Select > SelectOverlay { width: auto; min-width: 30; max-width: 60; }
-    """
-
-    class Edited(Message):
-        """The field has another text."""
-
-        def __init__(self, key: str, text: str) -> None:
-            self.key, self.text = key, text
-            super().__init__()
-
-    class OtherWanted(Message):
-        """What is wanted stands not in the list."""
-
-        def __init__(self, row: FieldRow) -> None:
-            self.row = row
-            super().__init__()
-
-    def __init__(self, row: form.Row, text: str, choices: tuple[str, ...]) -> None:
-        super().__init__(classes="field")
-        self.key, self.label, self.text = row.key, row.label, text
-        self._choices = choices
-
-    def compose(self) -> ComposeResult:
-        """Label, control, note."""
-        yield Static(self.label, classes="label")
-        yield self._control()
-        yield Static(said(self.app, form.help_of(self.key)), classes="note", markup=False)
-
-    def show(self, text: str) -> None:
-        """Puts another text in, and tells nobody: whoever calls knows it."""
-        self.text = text
-        control = self.query_one(".control")
-        with control.prevent(Select.Changed, Input.Changed):  # new options first pick the first of them
-            if isinstance(control, Select):
-                control.set_options(self._options())
-                control.value = text
-            elif isinstance(control, Input):
-                control.value = text
-
-    def judge(self, problem: str, taken: Mapping[str, str], script: bool) -> None:
-        """Shows what is wrong, or else that another field takes this one's place, or the help; of a script, what matters."""
-        control = self.query_one(".control")
-        control.disabled = script and self.key not in form.OF_A_SCRIPT
-        if isinstance(control, Input):
-            control.placeholder = self._placeholder(script)
-        self.set_class(bool(problem), "-wrong")
-        self.set_class(not problem and (self.key in taken or (self.key == form.MORE and bool(taken))), "-taken")
-        self.query_one(".note", Static).update(said(self.app, problem or form.note_of(self.key, taken, script)))
-
-    def on_resize(self) -> None:
-        """With the focus its note stands whole, in more lines, which are to be seen too."""
-        if self.has_focus_within:
-            self.scroll_visible(animate=False)
-
-    @on(Input.Changed)
-    def typed(self, event: Input.Changed) -> None:
-        """The user types."""
-        event.stop()
-        self._edited(event.value)
-
-    @on(Select.Changed)
-    def picked(self, event: Select.Changed) -> None:
-        """The user picked one of the choices."""
-        event.stop()
-        if event.value == _OTHER:
-            self.query_one(Select).value = self.text
-            self.post_message(self.OtherWanted(self))
-        else:
-            self._edited(str(event.value))
-
-    def _edited(self, text: str) -> None:
-        if text != self.text:
-            self.text = text
-            self.post_message(self.Edited(self.key, text))
-
-    def _control(self) -> Widget:
-        if self._choices:
-            return Choice(self._options(), value=self.text, allow_blank=False, compact=True, classes="control")
-        return Input(self.text, compact=True, select_on_focus=False, classes="control", placeholder=self._placeholder())
-
-    def _placeholder(self, script: bool = False) -> str:
-        return said(self.app, (_SCRIPTS_PLACEHOLDERS if script else _PLACEHOLDERS).get(self.key, ""))
-
-    def _options(self) -> list[tuple[str, str]]:
-        texts = list(dict.fromkeys((*self._choices, self.text)))
-        return [(said(self.app, text), text) for text in [*texts, *([_OTHER] if form.is_open(self.key) else [])]]
-
-
-_PLACEHOLDERS = {form.NAME: "(made from the preset)", form.MORE: "key=value …"}
-_SCRIPTS_PLACEHOLDERS = {form.NAME: "(made from the script)", form.MORE: "--option value …"}
+from tuimon.viewer.screens.launch_field import FieldRow
 
 
 class LaunchScreen(TuimonScreen):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container, Horizontal, Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
@@ -20,33 +19,29 @@ from tuimon.viewer.opened import UNREAD
 from tuimon.viewer.screens.key_bar import KeyBar
 from tuimon.viewer.screens.page_tabs import PageTabs
 from tuimon.viewer.screens.pages import (
-    GROUPS,
     PAGES,
     Layout,
-    frame_classes,
     in_overview,
     layout_for,
     next_page,
     page_of,
-    panels_shown,
 )
+from tuimon.viewer.screens.run_panels import RunPanels
 from tuimon.viewer.screens.steering import SteeringScreen
 from tuimon.viewer.widgets import (
     Chart,
     ChartGrid,
     ConsoleView,
     Drawn,
-    EventList,
     FindingsPanel,
     GpuMeters,
     HistogramView,
     HostMeters,
     LayerDetail,
     LayerTable,
-    LeverPanel,
     RunHeader,
 )  # fmt: skip
-from tuimon.viewer.widgets.chart_groups import LOSS, NOISY, SYSTEM, first_chart
+from tuimon.viewer.widgets.chart_groups import NOISY, SYSTEM, first_chart
 from tuimon.viewer.widgets.run_header import ONE_LINE
 
 if TYPE_CHECKING:
@@ -75,8 +70,6 @@ class RunScreen(SteeringScreen):
         self._slow_at = 0.0
         self._picked = False  # the user chose what the big chart shows
         self._series_seen = 0
-        self._panels: dict[str, Widget] = {}
-        self._groups: dict[str, Widget] = {}
         super().__init__(run)
 
     def compose(self) -> ComposeResult:
@@ -85,23 +78,8 @@ class RunScreen(SteeringScreen):
         self.room = layout_for(*size)
         yield RunHeader(self.run.name, id="run-header")
         yield PageTabs([page.title for page in PAGES])
-        with Container(id="panels", classes=" ".join(frame_classes(self.layout_now, size.height))):
-            with self._group(Vertical(id="left")):
-                yield self._panel(Chart(LOSS[1], LOSS[0], smoothing=NOISY["loss"], id="loss", classes="panel"))
-                yield self._panel(ChartGrid(id="metrics", classes="panel"))
-                with self._group(Horizontal(id="band")):
-                    yield self._panel(LeverPanel(id="levers", classes="panel"))
-                    yield self._panel(EventList(id="events", classes="panel"))
-                    yield self._panel(ConsoleView(id="output", classes="panel"))
-                with self._group(Horizontal(id="meters")):
-                    yield self._panel(GpuMeters(id="gpu", classes="panel"))
-                    yield self._panel(HostMeters(id="host", classes="panel"))
-            with self._group(Vertical(id="right")):
-                yield self._panel(LayerTable(id="layers", classes="panel"))
-                yield self._panel(LayerDetail(id="detail", classes="panel"))
-                yield self._panel(HistogramView(id="histogram", classes="panel"))
-                yield self._panel(FindingsPanel(id="findings", classes="panel"))
-        self._show_panels()
+        self.panels = RunPanels(self.layout_now, self.page, size.height)
+        yield self.panels
         yield self.key_bar()
 
     def on_mount(self) -> None:
@@ -137,29 +115,11 @@ class RunScreen(SteeringScreen):
         """How the panels lie now."""
         return "single" if self.single else self.room
 
-    def _panel(self, panel: Widget) -> Widget:
-        self._panels[panel.id or ""] = panel
-        return panel
-
-    def _group(self, group: Widget) -> Widget:
-        self._groups[group.id or ""] = group
-        return group
-
     def _arrange(self, width: int, height: int) -> None:
         self.room = layout_for(width, height)
         self.query_one(PageTabs).display = self.query_one(KeyBar).display = height >= _LEAST_HEIGHT
-        frame, wanted = self.query_one("#panels"), frame_classes(self.layout_now, height)
-        if frame.classes != wanted:
-            frame.set_classes(wanted)  # all at once: each change restyles every panel
-        self._show_panels()
+        self.panels.lay_out(self.layout_now, self.page, height)
         self._update(all_at_once=True)
-
-    def _show_panels(self) -> None:
-        shown = panels_shown(self.layout_now, self.page)
-        for name, panel in self._panels.items():
-            panel.display = name in shown
-        for name, group in self._groups.items():
-            group.display = not shown.isdisjoint(GROUPS[name])
 
     def _update(self, all_at_once: bool = False) -> None:
         if not self.is_attached:
@@ -168,7 +128,7 @@ class RunScreen(SteeringScreen):
         self._show_state(header)
         header.update_from(self.run.store)
         self._choose_curves()
-        for panel in self._in_sight():
+        for panel in self.panels.in_sight():
             if panel.id not in SLOW_PANELS and isinstance(panel, Drawn | ChartGrid):
                 panel.update_from(self.run.store)
         self.show_keys()
@@ -197,7 +157,7 @@ class RunScreen(SteeringScreen):
             self._slow.stop()
         self._slow = None
         self._slow_at = time.monotonic() if self.run.store.version else 0.0  # what comes first is not to wait
-        for panel in self._in_sight():
+        for panel in self.panels.in_sight():
             if panel.id in SLOW_PANELS and isinstance(panel, Drawn | ChartGrid):
                 panel.update_from(self.run.store)
         for meters in (self.query_one(GpuMeters), self.query_one(HostMeters)):
@@ -212,7 +172,7 @@ class RunScreen(SteeringScreen):
         room = width - (ONE_LINE if width >= ONE_LINE else _TWO_LINES)
         shown = shorten(status.detail, room, self.tuimon.ascii_only) if room > 10 else ""
         header.set_state(status.state, shown)
-        for panel in self._panels.values():
+        for panel in self.panels.all():
             if isinstance(panel, Drawn):
                 panel.set_over(not status.live and status != UNREAD)
         if not status.live and shown != status.detail and status not in (self._told, UNREAD):
@@ -225,10 +185,6 @@ class RunScreen(SteeringScreen):
             self.say(text, "warn")
         else:
             self.notify(shorten(text, _MOST_TOLD, self.tuimon.ascii_only), severity="warning", markup=False)
-
-    def _in_sight(self) -> list[Widget]:
-        shown = panels_shown(self.layout_now, self.page)
-        return [panel for name, panel in self._panels.items() if name in shown]
 
     def _go_to(self, page: int) -> None:
         self.page = page
