@@ -1,4 +1,4 @@
-"""Each rule sees its case in a real log, and stays silent on a healthy one."""
+"""Each rule finds its problem in a real log, and finds nothing in a healthy one."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Values = Callable[[int], dict[str, float]]
 
 
 def healthy(step: int) -> dict[str, float]:
-    """A run that learns: losses fall, gradients are alike, few units are dead."""
+    """A run that learns: losses fall, gradients have similar norms, few units are dead."""
     norms = {f"grad_norm/{layer.name}": 0.1 + 0.01 * (step % 3) for layer in LAYERS}
     dead = {f"dead_fraction/{layer.name}": 0.05 for layer in LAYERS}
     return {"loss/train": 2 / step, "loss/val": 2.1 / step, **norms, **dead, "saturated_fraction/fc1": 0.2}
 
 
 def findings_of(folder: Path, change: Values, steps: int = 30, layers: tuple[LayerInfo, ...] = LAYERS) -> list[Finding]:
-    """Writes a log of the healthy values as `change` alters them, and diagnoses what is read back."""
+    """Writes a log of healthy values with `change` applied, reads it back, and diagnoses it."""
     writer = LogWriter(folder, "run")
     writer.event(RunStarted(name="r", process=this_process(), layers=layers, levers=LEVERS))
     for step in range(1, steps + 1):
@@ -42,39 +42,39 @@ def findings_of(folder: Path, change: Values, steps: int = 30, layers: tuple[Lay
 
 
 def test_a_healthy_run_has_no_findings(tmp_path: Path) -> None:
-    """Silence is the ordinary case."""
+    """No finding is the normal case."""
     assert findings_of(tmp_path, lambda step: {}) == []
 
 
 def test_a_negative_loss_that_falls_is_healthy(tmp_path: Path) -> None:
-    """As that of a likelihood may."""
+    """A log-likelihood loss can be negative."""
     assert findings_of(tmp_path, lambda s: {"loss/train": -0.11 * s, "loss/val": -0.1 * s}) == []
 
 
-def test_a_loss_that_leaps_and_comes_back_is_no_finding(tmp_path: Path) -> None:
-    """As the first steps of a high rate do."""
+def test_a_loss_that_jumps_and_recovers_is_no_finding(tmp_path: Path) -> None:
+    """The first steps with a high learning rate can do that."""
     assert findings_of(tmp_path, lambda s: {"loss/train": 1000.0 if 12 < s < 25 else 2 / s}) == []
 
 
 def test_outputs_without_a_gradient_are_not_dead(tmp_path: Path) -> None:
-    """They are those of a model that has learned all by heart, and are not zero."""
+    """A model that has memorized its training data gives no gradient, but its outputs are not zero."""
     assert findings_of(tmp_path, lambda s: {"dead_fraction/out": 0.4}) == []
 
 
-def test_what_is_dead_is_told_once(tmp_path: Path) -> None:
-    """A normalization gets no gradient where the layer before it gets none, and has no activation of its own to exchange."""
+def test_dead_units_are_reported_once(tmp_path: Path) -> None:
+    """A normalization after a dead layer gets no gradient either, and has no activation of its own to replace."""
     layers = (LAYERS[0], LayerInfo(name="norm1", type="BatchNorm1d", activation="ReLU"), *LAYERS[1:])
     (finding,) = findings_of(tmp_path, lambda s: {"dead_fraction/fc1": 0.4, "dead_fraction/norm1": 0.4}, layers=layers)
     assert finding.layer == "fc1"
 
 
 def test_an_empty_log_has_no_findings(tmp_path: Path) -> None:
-    """Nor is it an error."""
+    """It is no error either."""
     assert findings_of(tmp_path, lambda step: {}, steps=0) == []
 
 
 def test_a_resumed_run_has_no_findings_before_its_first_sample(tmp_path: Path) -> None:
-    """What it had measured after its checkpoint is taken back, which may be all of it; nor is that an error."""
+    """Samples after its checkpoint are discarded, which may be all of them; that is no error either."""
     for first_step in (0, 4):
         writer = LogWriter(tmp_path, "run")
         writer.event(RunStarted(name="r", process=this_process(), layers=LAYERS, levers=LEVERS, first_step=first_step))
@@ -87,8 +87,8 @@ def test_a_resumed_run_has_no_findings_before_its_first_sample(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("tag", ["dead_fraction/fc1", "saturated_fraction/fc1"])
-def test_a_fraction_of_nothing_is_no_finding(tmp_path: Path, tag: str) -> None:
-    """A layer that was not used in the sampled step has no fraction: NaN."""
+def test_a_nan_fraction_is_no_finding(tmp_path: Path, tag: str) -> None:
+    """A layer that was not used in the sampled step has no fraction."""
     assert findings_of(tmp_path, lambda step: {tag: math.nan if step > 20 else 0.0}) == []
 
 
@@ -111,27 +111,27 @@ def test_a_fraction_of_nothing_is_no_finding(tmp_path: Path, tag: str) -> None:
         ("over-fitting", "", 10, {"weight_decay": 0.01}, lambda s: {"loss/val": 0.5 + 0.1 * abs(s - 10)}),
     ],
 )
-def test_each_rule_sees_its_case(
+def test_each_rule_finds_its_problem(
     tmp_path: Path, rule: str, layer: str, step: int, remedy: dict[str, float], change: Values
 ) -> None:
-    """It names the layer, since when, and a lever setting where one can help."""
+    """The finding names the layer, the step, and a lever setting if one can help."""
     (finding,) = findings_of(tmp_path, change)
     assert (finding.rule, finding.layer, finding.step, finding.remedy) == (rule, layer, step, remedy)
 
 
-def test_a_gradient_that_comes_back_does_not_explode(tmp_path: Path) -> None:
-    """After a time of next to none it is what it was before."""
+def test_a_gradient_that_recovers_does_not_explode(tmp_path: Path) -> None:
+    """After a time close to zero, it returns to its previous norm."""
     assert not findings_of(tmp_path, lambda s: {"grad_norm/out": 1e-7 if 8 < s < 28 else 0.2})
 
 
-def test_the_gravest_comes_first(tmp_path: Path) -> None:
+def test_the_most_severe_finding_comes_first(tmp_path: Path) -> None:
     """An error before a warning."""
     found = findings_of(tmp_path, lambda s: {"loss/train": math.nan, "dead_fraction/fc1": 1.0})
     assert [finding.severity for finding in found] == ["error", "warning"]
 
 
-def test_a_gradient_that_has_vanished_altogether_is_found(tmp_path: Path) -> None:
-    """Underflow is the worst case; the finding is of the step of its sample, not of the latest step."""
+def test_a_gradient_of_exactly_zero_is_found(tmp_path: Path) -> None:
+    """Underflow is the worst case. The finding has the step of its sample, not the latest step."""
     gone = {"grad_norm/fc1": 0.0, "grad_norm/fc2": 1e-12}
     writer = LogWriter(tmp_path, "run")
     writer.event(RunStarted(name="r", process=this_process(), layers=LAYERS, levers=LEVERS))
@@ -144,11 +144,11 @@ def test_a_gradient_that_has_vanished_altogether_is_found(tmp_path: Path) -> Non
 
 
 def test_a_layer_without_a_gradient_before_healthy_ones_is_no_finding(tmp_path: Path) -> None:
-    """An embedding of which a batch used nothing."""
+    """Such as an embedding that a batch did not use."""
     assert findings_of(tmp_path, lambda step: {"grad_norm/fc1": 0.0}) == []
 
 
-def test_the_step_is_told_once(tmp_path: Path) -> None:
-    """What lists findings writes their step before the text."""
+def test_the_text_does_not_repeat_the_step(tmp_path: Path) -> None:
+    """Lists of findings print the step before the text."""
     (finding,) = findings_of(tmp_path, lambda s: {"loss/val": 0.5 + 0.1 * abs(s - 10)})
     assert finding.step == 10 and "step" not in finding.text

@@ -1,6 +1,6 @@
-"""The presets that come along: complete, able to train, and listed at the cost of reading a few small files.
+"""The built-in presets: each is complete and can train, and listing them only reads a few small files.
 
-That each shows what its text says is measured by benchmarks/bench_presets.py, which trains them all to their end.
+Whether each one shows what its text says is measured by benchmarks/bench_presets.py, which trains them all to the end.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ each_preset = pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: pres
 
 
 def test_the_default_preset_is_listed_first_and_no_group_is_empty():
-    """A list that starts with what a newcomer should start."""
+    """The list starts with the preset for newcomers."""
     assert PRESETS[0].name == DEFAULT_PRESET
     assert {preset.group for preset in PRESETS} == GROUPS
     assert len(PRESETS) >= 30
@@ -43,7 +43,7 @@ def test_the_default_preset_is_listed_first_and_no_group_is_empty():
 
 @each_preset
 def test_a_preset_says_what_to_watch_and_what_to_try(preset: PresetInfo):
-    """In one line each."""
+    """One line each."""
     assert preset.title
     assert [line.partition(": ")[0] for line in preset.text] == ["Watch", "Try"]
     assert max(map(len, (preset.title, *preset.text))) <= LONGEST_LINE
@@ -51,7 +51,7 @@ def test_a_preset_says_what_to_watch_and_what_to_try(preset: PresetInfo):
 
 @each_preset
 def test_a_preset_is_a_spec_like_any_other(preset: PresetInfo):
-    """Read by its name or its path, and written out and read again, it is the same; no override is needed to get it."""
+    """Loading it by name or by path, or saving and parsing it, gives the same spec, without any override."""
     spec = load_spec(preset.name)
     assert spec.title == preset.title
     assert load_spec(preset.path).to_dict() == spec.to_dict() | {"preset": str(preset.path)}
@@ -61,7 +61,7 @@ def test_a_preset_is_a_spec_like_any_other(preset: PresetInfo):
 
 @each_preset
 def test_a_preset_trains(preset: PresetInfo, tmp_path: Path):
-    """One step of it, with all its parts; a table of one's own is brought along, another run's layers are not needed."""
+    """One real step of it. The user's own table is supplied here; layers of another run are left out."""
     trainer = Trainer(small(preset.name, tmp_path), tmp_path / "run", resume=False, signals=StopSignals())
     before = [parameter.detach().clone() for parameter in trainer.model.parameters()]
     batch = next(trainer._rest_of_epoch())
@@ -72,8 +72,8 @@ def test_a_preset_trains(preset: PresetInfo, tmp_path: Path):
     assert any(not torch.equal(old, new.detach()) for old, new in pairs)
 
 
-def test_what_a_preset_takes_from_another_run_fits():
-    """The layers that are named exist on both sides, in one shape, and the run is called as the preset that makes it."""
+def test_layers_that_a_preset_copies_from_another_run_fit():
+    """The named layers exist in both models with equal shapes, and the run is named after the preset that trains it."""
     later = [spec for spec in map(load_spec, (preset.name for preset in PRESETS)) if spec.transfer.source]
     assert later
     for spec in later:
@@ -84,7 +84,7 @@ def test_what_a_preset_takes_from_another_run_fits():
 
 
 def small(name: str, folder: Path) -> Spec:
-    """The preset, on a CPU, with what it needs from outside put in or left out."""
+    """The preset on a CPU, with a small table for its data, and without transfer."""
     table = folder / "own.csv"
     table.write_text("width,length,kind\n" + "1.5,2,round\n2.5,1,long\n" * 20, encoding="utf-8")
     own = [f"data.path={table}"] if load_spec(name).data.name == "csv" else []
@@ -92,18 +92,18 @@ def small(name: str, folder: Path) -> Spec:
 
 
 def shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
-    """The shapes in the state of a spec's model."""
+    """The shapes in the state dict of a spec's model."""
     data = load(spec.data, 0, torch.device("cpu"))
     return {name: tuple(value.shape) for name, value in build_model(data.resolve(spec), data.example).state_dict().items()}
 
 
-def test_models_are_known_by_the_names_of_their_files():
-    """Without running them."""
+def test_models_are_listed_by_file_name():
+    """Without running the files."""
     assert model_names() == ("autoencoder", "cnn", "mlp", "quadratic", "rnn", "softmax", "transformer")
 
 
 def test_listing_presets_and_loading_a_spec_imports_no_torch():
-    """In a process of its own, so that no other test has imported it."""
+    """Tested in a separate process, where no other test has imported it."""
     code = """
 import sys
 from tuimon.spec import loading, presets
@@ -115,7 +115,7 @@ assert not heavy, heavy
 
 
 def test_the_models_of_an_installed_package_lie_inside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """In a wheel there is no folder beside the package."""
+    """A wheel has no folder next to the package."""
     package = tmp_path / "site-packages" / "tuimon"
     (package / "models_data" / "presets").mkdir(parents=True)
     monkeypatch.setattr(module, "_PACKAGE", package)
@@ -123,7 +123,7 @@ def test_the_models_of_an_installed_package_lie_inside_it(tmp_path: Path, monkey
 
 
 def test_a_package_without_models_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Rather than that there are no presets."""
+    """Instead of listing no presets."""
     monkeypatch.setattr(module, "_PACKAGE", tmp_path / "tuimon")
-    with pytest.raises(TuimonError, match="not completely installed"):
+    with pytest.raises(TuimonError, match="installation is incomplete"):
         module.models_folder()

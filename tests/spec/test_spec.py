@@ -1,4 +1,4 @@
-"""What a spec takes, what it refuses, and in which words."""
+"""What a spec accepts and refuses, and the texts of its errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tuimon.spec.spec import Spec
 
 SECTION = [name.removeprefix("regularization.") for name in (f.key for f in fields()) if name.startswith("regularization.")]
 NAMED = [field.key for field in fields() if field.key.endswith(".name")]
-TABLE = "a table of texts, finite numbers, true and false, and lists and tables of these"
+TABLE = "a table of strings, finite numbers, booleans, and lists and tables of these"
 
 
 def refusal(*overrides: str) -> str:
@@ -29,7 +29,7 @@ def refusal(*overrides: str) -> str:
 
 
 def test_overrides_take_the_type_of_their_field():
-    """A text from the command line becomes what its field holds."""
+    """Text from the command line becomes a value of the field's type."""
     spec = load_spec(
         DEFAULT_PRESET,
         ["lr=1e-2", "epochs=1e2", "hidden=[64, 2]", "optimizer=sgd", "momentum=.9", "nesterov=TRUE", "seed=7", "device=cuda:1"],
@@ -47,7 +47,7 @@ def test_a_list_is_read_with_or_without_brackets(text: str, widths: tuple[int, .
 
 
 def test_the_last_of_two_overrides_wins():
-    """As with any command line option."""
+    """As with any command-line option."""
     assert load_spec(DEFAULT_PRESET, ["lr=1", "lr=2"]).optimizer.lr == 2
 
 
@@ -55,8 +55,8 @@ def test_the_last_of_two_overrides_wins():
     ("overrides", "epochs", "steps"),
     [(["epochs=3"], 3, 0), (["epochs=3", "steps=5"], 2, 5), (["steps=5"], 2, 5), (["epochs=3", "steps=300"], 2, 300)],
 )
-def test_epochs_told_alone_decide(overrides: list[str], epochs: int, steps: int):
-    """Also over a preset that says steps, which they would lose against; so does what the Launch screen shows to be typed."""
+def test_epochs_without_steps_decide(overrides: list[str], epochs: int, steps: int):
+    """Even if the preset sets steps, which would otherwise win; the overrides that the Launch screen shows do the same."""
     spec = load_spec("text-lstm", overrides)
     again = load_spec("text-lstm", overrides_for(spec))
     assert (again.training.epochs, again.training.steps) == (epochs, steps)
@@ -70,7 +70,7 @@ def test_epochs_in_a_file_decide_over_the_steps_of_its_preset(tmp_path: Path):
 
 
 def test_a_users_own_options_take_any_value():
-    """The free table of a user's own model is typed by what stands there."""
+    """The options of a user's own model have no fixed types: each value gets the type that it is written as."""
     spec = load_spec(DEFAULT_PRESET, ["model.options.width=3", "model.options.kind=deep", "model.options.sizes=[1, 2.5]"])
     assert spec.model.options == {"width": 3, "kind": "deep", "sizes": [1, 2.5]}
 
@@ -79,7 +79,7 @@ def test_a_users_own_options_take_any_value():
     ("name", "key"), [*SHORT_NAMES.items(), ("val_fraction", "data.val_fraction"), ("l1", "regularization.l1")]
 )
 def test_short_names_and_ends_of_keys_are_found(name: str, key: str):
-    """The everyday keys have short names; any other key may be named by its end alone."""
+    """Common keys have short names; any other key can be named by its last part."""
     assert find_key(name) == key
 
 
@@ -95,7 +95,7 @@ def test_short_names_and_ends_of_keys_are_found(name: str, key: str):
         ("batch=1", "batch: no such key; did you mean batch_size?"),
         ("schedule=cosine", "schedule: no such key; did you mean schedule.name?"),
         ("model.options.=1", "model.options.: no such key; did you mean options?"),
-        ("name=3", "name: could be " + " or ".join(NAMED) + "; write the whole key"),
+        ("name=3", "name: could be " + " or ".join(NAMED) + "; write the full key"),
         ("lr", "'lr': must be key=value, such as lr=0.01"),
         ("=3", "'=3': must be key=value, such as lr=0.01"),
         ("lr=-1", "optimizer.lr = -1: must be a number above 0 and at most 1000"),
@@ -104,22 +104,22 @@ def test_short_names_and_ends_of_keys_are_found(name: str, key: str):
         ("lr=inf", "optimizer.lr = inf: must be a number above 0 and at most 1000"),
         ("lr=true", "optimizer.lr = True: must be a number above 0 and at most 1000"),
         ("lr=", "optimizer.lr = '': must be a number above 0 and at most 1000"),
-        ("epochs=1.5", "training.epochs = 1.5: must be a whole number of at least 1 and at most 1000000"),
-        ("epochs=1e400", "training.epochs = inf: must be a whole number of at least 1 and at most 1000000"),
-        ("batch_size=0", "data.batch_size = 0: must be a whole number of at least 1 and at most 1000000"),
+        ("epochs=1.5", "training.epochs = 1.5: must be a whole number from 1 to 1000000"),
+        ("epochs=1e400", "training.epochs = inf: must be a whole number from 1 to 1000000"),
+        ("batch_size=0", "data.batch_size = 0: must be a whole number from 1 to 1000000"),
         ("val_fraction=1", "data.val_fraction = 1: must be a number above 0 and below 1"),
         ("dropout=1", "model.dropout = 1: must be a number of at least 0 and below 1"),
         ("nesterov=yes", "optimizer.nesterov = 'yes': must be true or false"),
-        ("hidden=64,a", "model.hidden = [64, 'a']: must be a list of whole numbers of at least 1 and at most 65536"),
-        ("hidden=[64", "model.hidden = '[64': must be a list of whole numbers of at least 1 and at most 65536"),
-        ("hidden=64]", "model.hidden = '64]': must be a list of whole numbers of at least 1 and at most 65536"),
-        ("hidden=0", "model.hidden = [0]: must be a list of whole numbers of at least 1 and at most 65536"),
+        ("hidden=64,a", "model.hidden = [64, 'a']: must be a list of whole numbers from 1 to 65536"),
+        ("hidden=[64", "model.hidden = '[64': must be a list of whole numbers from 1 to 65536"),
+        ("hidden=64]", "model.hidden = '64]': must be a list of whole numbers from 1 to 65536"),
+        ("hidden=0", "model.hidden = [0]: must be a list of whole numbers from 1 to 65536"),
         ("betas=0.9", "optimizer.betas = [0.9]: must be a list of 2 numbers of at least 0 and below 1"),
         ("model.options=3", f"model.options = 3: must be {TABLE}"),
         ("model.options.rate=nan", f"model.options = {{'rate': nan}}: must be {TABLE}"),
         ("model.options.sizes=[1, {a = 1e400}]", f"model.options = {{'sizes': [1, {{'a': inf}}]}}: must be {TABLE}"),
         ("model.options.size=9223372036854775808", f"model.options = {{'size': {2**63}}}: must be {TABLE}"),
-        (f"epochs={10**400}", f"training.epochs = {10**400}: must be a whole number of at least 1 and at most 1000000"),
+        (f"epochs={10**400}", f"training.epochs = {10**400}: must be a whole number from 1 to 1000000"),
         (f"lr={10**400}", f"optimizer.lr = {10**400}: must be a number above 0 and at most 1000"),
         (
             "activation=Relu",
@@ -134,33 +134,33 @@ def test_short_names_and_ends_of_keys_are_found(name: str, key: str):
             "model.name = 'mpl': must be one of autoencoder, cnn, mlp, quadratic, rnn, softmax, transformer, "
             "or the path of a .py file; did you mean mlp?",
         ),
-        ("data.path=/\udcff.csv", r"'/\udcff.csv': a text or a path of a spec must be UTF-8"),
-        ("model.options.word=\udcff", r"'\udcff': a text or a path of a spec must be UTF-8"),
+        ("data.path=/\udcff.csv", r"'/\udcff.csv': texts and paths in a spec must be valid UTF-8"),
+        ("model.options.word=\udcff", r"'\udcff': texts and paths in a spec must be valid UTF-8"),
         ("device=gpu", "training.device = 'gpu': must be one of auto, cpu, cuda, mps, or cuda:N; did you mean cpu?"),
-        ("preset=overfit", "preset=overfit: not a setting, but what to begin with; name it first: tuimon run overfit"),
-        ("momentum=0.9", "optimizer.momentum: adam has no momentum; it belongs to gd, sgd, rmsprop"),
+        ("preset=overfit", "preset=overfit: preset is not a setting; start from the preset: tuimon run overfit"),
+        ("momentum=0.9", "optimizer.momentum: adam has no momentum; it is a setting of gd, sgd, rmsprop"),
     ],
 )
 def test_a_wrong_override_is_one_line_that_says_what_is_allowed(override: str, message: str):
-    """Names the key, the value, what is allowed, and the nearest valid name."""
+    """It names the key, the value, the allowed values, and the nearest valid name."""
     assert refusal(override) == message
 
 
 def test_nesterov_without_momentum_is_refused():
-    """What two fields say together is checked too."""
+    """Combinations of fields are checked, too."""
     assert refusal("optimizer=sgd", "nesterov=true") == "optimizer.nesterov = true: needs optimizer.momentum above 0"
 
 
-def test_a_model_file_that_is_not_there_is_told_with_its_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_model_file_is_named_with_its_full_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A path on the command line is relative to the current folder."""
     monkeypatch.chdir(tmp_path)
-    assert refusal("model=net.py") == f"model.name = 'net.py': no file {tmp_path}/net.py"
+    assert refusal("model=net.py") == f"model.name = 'net.py': file not found: {tmp_path}/net.py"
     (tmp_path / "net.py").write_text("")
     assert load_spec(DEFAULT_PRESET, ["model=net.py"]).model.name == f"{tmp_path}/net.py"
 
 
 def test_a_model_file_named_in_a_file_is_relative_to_that_file(tmp_path: Path):
-    """A preset and its model can be moved together."""
+    """So that a spec and its model can be moved together."""
     (tmp_path / "net.py").write_text("")
     (tmp_path / "mine.toml").write_text('[model]\nname = "net.py"\n')
     assert load_spec(tmp_path / "mine.toml").model.name == f"{tmp_path}/net.py"
@@ -174,16 +174,16 @@ def test_a_model_file_named_in_a_file_is_relative_to_that_file(tmp_path: Path):
         ("title = 'a", ', line 1: not valid TOML: Expected "\'"'),
         ("[optimizr]\nlr = 1\n", ": optimizr: no such section; did you mean optimizer?"),
         ("[modle]\nname = 'mlp'\n", ": modle: no such section; did you mean model?"),
-        ("[zzz]\n", ": zzz: no such section; there are data, model, optimizer,"),
-        ("lr = 0.1\n", ": lr: is in no section; write lr = … in [optimizer]"),
-        ("'optimizer.lr' = 0.1\n", ": optimizer.lr: is in no section; write lr = … in [optimizer]"),
+        ("[zzz]\n", ": zzz: no such section; the sections are data, model, optimizer,"),
+        ("lr = 0.1\n", ": lr: is outside its section; write lr = … under [optimizer]"),
+        ("'optimizer.lr' = 0.1\n", ": optimizer.lr: is outside its section; write lr = … under [optimizer]"),
         ("[optimizer]\nepochs = 3\n", ": optimizer.epochs: no such key; did you mean training.epochs?"),
         ("[optimizer]\nlearning_rate = 1\n", ": optimizer.learning_rate: no such key; did you mean optimizer.lr?"),
-        ("optimizer = 3\n", ": optimizer = 3: must be a section, [optimizer]"),
+        ("optimizer = 3\n", ": optimizer = 3: must be a section: [optimizer]"),
         ("[training]\nepochs = 'ten'\n", ": training.epochs = 'ten': must be a whole number"),
         ("[training]\nepochs = true\n", ": training.epochs = True: must be a whole number"),
-        ("title = 3\n", ": title = 3: must be text"),
-        ("text = 'one'\n", ": text = 'one': must be a list of texts"),
+        ("title = 3\n", ": title = 3: must be a string"),
+        ("text = 'one'\n", ": text = 'one': must be a list of strings"),
         ("[model.options]\nday = 2026-01-01\n", ": model.options = {'day': datetime.date(2026, 1, 1)}: must be a table"),
         (f"[training]\nepochs = {10**400}\n", f": training.epochs = {10**400}: must be a whole number"),
         ("seed = " + 5000 * "9", ": not valid TOML: Exceeds the limit"),
@@ -191,7 +191,7 @@ def test_a_model_file_named_in_a_file_is_relative_to_that_file(tmp_path: Path):
     ],
 )
 def test_a_wrong_file_is_one_line_with_its_name(tmp_path: Path, toml: str, message: str):
-    """A syntax error also has its line."""
+    """A syntax error also names the line."""
     path = tmp_path / "mine.toml"
     path.write_text(toml)
     with pytest.raises(TuimonError) as raised:
@@ -201,13 +201,13 @@ def test_a_wrong_file_is_one_line_with_its_name(tmp_path: Path, toml: str, messa
 
 
 def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path):
-    """As some editors write one."""
+    """Some editors write one."""
     (tmp_path / "mine.toml").write_text('preset = "digits-cnn"\r\n', encoding="utf-8-sig")
     assert load_spec(tmp_path / "mine.toml") == load_spec("digits-cnn")
 
 
-def test_what_is_neither_preset_nor_file_names_the_nearest_preset():
-    """Else where they are listed."""
+def test_an_unknown_source_suggests_the_nearest_preset():
+    """If none is near, the message says where presets are listed."""
     with pytest.raises(TuimonError, match=r"^digits-mpl: no preset or file has this name; did you mean digits-mlp\?$"):
         load_spec("digits-mpl")
     with pytest.raises(TuimonError, match=r"; `tuimon presets` lists them$"):
@@ -215,16 +215,16 @@ def test_what_is_neither_preset_nor_file_names_the_nearest_preset():
 
 
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path):
-    """Binary, or gone between looking and reading."""
+    """Such as a binary file."""
     path = tmp_path / "mine.toml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(TuimonError, match="not a text file in UTF-8"):
+    with pytest.raises(TuimonError, match="not a UTF-8 text file"):
         load_spec(path)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_a_file_without_permission_says_so(tmp_path: Path):
-    """The operating system's own reason."""
+    """The message gives the operating system's reason."""
     path = tmp_path / "mine.toml"
     path.write_text("")
     path.chmod(0)
@@ -234,7 +234,7 @@ def test_a_file_without_permission_says_so(tmp_path: Path):
 
 @pytest.mark.parametrize("name", [preset.name for preset in presets()])
 def test_a_spec_survives_toml_and_plain_tables(name: str, tmp_path: Path):
-    """Written out whole, it reads back equal; every default is in the file."""
+    """Saved and loaded again, it is equal; the file contains every default."""
     spec = load_spec(name, ["model.options.depth=3"])
     save_spec(spec, tmp_path / "run")
     assert load_spec(tmp_path / "run" / "spec.toml") == spec
@@ -245,14 +245,14 @@ def test_a_spec_survives_toml_and_plain_tables(name: str, tmp_path: Path):
 
 
 def test_a_spec_that_cannot_be_written_says_where(tmp_path: Path):
-    """Before anything has started."""
+    """The error comes before anything has started."""
     (tmp_path / "run").write_text("a file")
     with pytest.raises(TuimonError, match=r"Cannot write the run's spec into .*run"):
         save_spec(Spec(), tmp_path / "run")
 
 
-def test_overrides_for_tell_a_spec_from_its_preset():
-    """They are what to type after the preset's name to get the same spec again."""
+def test_overrides_for_gives_the_difference_from_the_preset():
+    """Typed after the preset's name, they give the same spec again."""
     overrides = ["optimizer=sgd", "lr=0.01", "momentum=0.9", "hidden=64,64", "model.options.kind=deep", "nesterov=true"]
     spec = load_spec("digits-cnn", overrides)
     found = overrides_for(spec)
@@ -264,15 +264,15 @@ def test_overrides_for_tell_a_spec_from_its_preset():
     assert overrides_for(load_spec("digits-cnn")) == []
 
 
-def test_overrides_for_leave_out_what_the_optimizer_does_not_know():
-    """They would be refused: a setting left over from another optimizer has no effect."""
+def test_overrides_for_leaves_out_settings_that_the_optimizer_does_not_have():
+    """They would be refused; a setting left over from another optimizer has no effect."""
     spec = with_overrides(load_spec("digits-mlp", ["optimizer=sgd", "momentum=0.9"]), ["optimizer=adam"])
     assert spec.optimizer.momentum == 0.9
     assert overrides_for(spec) == []
 
 
-def test_a_users_own_file_is_what_the_overrides_are_added_to(tmp_path: Path):
-    """`preset` then holds the file's path."""
+def test_overrides_apply_to_a_users_own_file(tmp_path: Path):
+    """`preset` is then the file's path."""
     path = tmp_path / "mine.toml"
     path.write_text("[optimizer]\nlr = 0.5\n")
     spec = load_spec(path, ["epochs=3"])
@@ -280,7 +280,7 @@ def test_a_users_own_file_is_what_the_overrides_are_added_to(tmp_path: Path):
 
 
 def test_every_field_has_a_help_text_and_a_default_within_its_bounds():
-    """The Launch screen shows them, and starts from the default."""
+    """The Launch screen shows the help texts and starts from the defaults."""
     for field in fields():
         assert field.help, field.key
         if field.type != "table":
@@ -289,7 +289,7 @@ def test_every_field_has_a_help_text_and_a_default_within_its_bounds():
 
 
 def test_fields_carry_bounds_choices_and_types():
-    """What an input needs to know to check while one types."""
+    """An input field needs them to check values as the user types."""
     known = {field.key: field for field in fields()}
     assert (known["optimizer.lr"].type, known["optimizer.lr"].low, known["optimizer.lr"].low_open) == ("float", 0, True)
     assert (known["data.val_fraction"].high, known["data.val_fraction"].high_open) == (1, True)
@@ -300,29 +300,29 @@ def test_fields_carry_bounds_choices_and_types():
 
 
 def test_a_spec_cannot_be_changed():
-    """It is shared between threads and screens."""
+    """Threads and screens share it."""
     with pytest.raises(AttributeError):
         load_spec(DEFAULT_PRESET).optimizer.lr = 1  # type: ignore[misc]
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"unknown": 1}, Spec)
 
 
-def test_a_script_in_place_of_a_spec_is_told_how_it_is_watched(tmp_path: Path) -> None:
-    """Where a spec alone will do, as for a check."""
+def test_a_script_in_place_of_a_spec_is_refused_with_a_hint(tmp_path: Path) -> None:
+    """For verbs that need a spec, such as `check`."""
     (tmp_path / "train.py").write_text("import torch")
     with pytest.raises(TuimonError, match=r"(?s)a Python file, not a spec.*`tuimon run .*train\.py`.*model\.name="):
         load_spec(tmp_path / "train.py")
 
 
-def test_a_file_that_names_a_preset_says_what_is_other_than_there(tmp_path: Path):
-    """Within each section, too."""
+def test_a_file_that_names_a_preset_starts_from_its_values(tmp_path: Path):
+    """Values are merged within each section, too."""
     path = tmp_path / "mine.toml"
     path.write_text('preset = "digits-cnn"\ntitle = "mine"\n[training]\nepochs = 2\n')
     assert load_spec(path) == msgspec.structs.replace(load_spec("digits-cnn", ["epochs=2"]), title="mine")
 
 
-def test_what_tuimon_wrote_is_whole_without_its_preset(tmp_path: Path):
-    """What it was made from may be gone, or say something else by now."""
+def test_a_spec_that_tuimon_wrote_does_not_need_its_preset(tmp_path: Path):
+    """The preset may have been removed or changed since."""
     spec = load_spec("digits-cnn", ["epochs=2"])
     for preset in ("/gone.toml", "gone", "digits-mlp"):
         spec = msgspec.structs.replace(spec, preset=preset)
@@ -330,8 +330,8 @@ def test_what_tuimon_wrote_is_whole_without_its_preset(tmp_path: Path):
         assert load_spec(tmp_path) == spec
 
 
-def test_a_preset_that_there_is_not_is_named(tmp_path: Path):
-    """Rather than trained without."""
+def test_a_file_that_names_an_unknown_preset_is_an_error(tmp_path: Path):
+    """Instead of training without the preset's values."""
     path = tmp_path / "mine.toml"
     path.write_text('preset = "digits-cn"\n[training]\nepochs = 2\n')
     with pytest.raises(TuimonError, match=r"preset = 'digits-cn': no preset has this name; did you mean digits-cnn"):
@@ -341,8 +341,8 @@ def test_a_preset_that_there_is_not_is_named(tmp_path: Path):
         load_spec(path)
 
 
-def test_a_folder_that_holds_no_spec_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """One of data called like the beginning of a preset, say: the preset may have been meant."""
+def test_a_folder_without_a_spec_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Such as a data folder named like the start of a preset; the message suggests the preset."""
     (tmp_path / "digits").mkdir()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TuimonError, match=r"digits: no preset or folder with spec.toml has this name; did you mean digits-"):
@@ -350,9 +350,9 @@ def test_a_folder_that_holds_no_spec_is_told(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("source", ["~nosuchuser/x.toml", "~nosuchuser"])
-def test_a_home_that_there_is_not_is_no_file(source: str):
-    """The tilde of a user whom the machine does not know."""
+def test_a_path_in_an_unknown_home_is_not_found(source: str):
+    """A tilde with the name of a user who does not exist."""
     with pytest.raises(TuimonError, match="no preset or file has this name"):
         load_spec(source)
-    with pytest.raises(TuimonError, match="no file"):
+    with pytest.raises(TuimonError, match="file not found"):
         load_spec("digits-mlp", ["model.name=~nosuchuser/y.py"])

@@ -172,13 +172,16 @@ def test_a_hundred_random_matrices_in_a_row_can_be_built_and_tried():
         (("model=rnn", "hidden=[]"), "model.hidden: a recurrent network needs at least one layer"),
         (("model=rnn", "cell=rnn", "activation=gelu"), "model.activation = 'gelu': a plain recurrent cell takes tanh or relu"),
         (("model=rnn", "norm=group"), "model.norm = 'group': a recurrent network takes none, layer or batch"),
-        (("model=cnn", "data=iris"), "model.name = 'cnn': needs images, (channels, height, width); iris has (4,)"),
-        (("model=mlp", "data=text"), "model.name = 'mlp': cannot read characters; rnn and transformer can"),
+        (("model=cnn", "data=iris"), "model.name = 'cnn': needs images of shape (channels, height, width); iris has (4,)"),
+        (("model=mlp", "data=text"), "model.name = 'mlp': cannot read text; use rnn or transformer"),
         (
             ("model=quadratic",),
-            "model.name = 'quadratic': data.name = 'digits' is not for it; quadratic and quadratic go together",
+            "model.name = 'quadratic': does not fit data.name = 'digits'; the quadratic model and data need each other",
         ),
-        (("data=quadratic",), "model.name = 'mlp': data.name = 'quadratic' is not for it; quadratic and quadratic go together"),
+        (
+            ("data=quadratic",),
+            "model.name = 'mlp': does not fit data.name = 'quadratic'; the quadratic model and data need each other",
+        ),
         (("model=autoencoder", "hidden=[]", "task=reconstruction"), "model.hidden: an autoencoder needs at least one layer"),
     ],
 )
@@ -193,7 +196,7 @@ def test_a_table_is_refused_by_a_model_of_images_once_it_is_read(tmp_path: Path)
     """Only then its shape is known."""
     (tmp_path / "mine.csv").write_text("a,b,kind\n1,2,u\n2,3,v\n3,1,u\n2,5,v\n")
     load_spec("digits-cnn", ["data=csv", f"data.path={tmp_path}/mine.csv"])
-    with pytest.raises(TuimonError, match=r"model.name = 'cnn': needs images, .*; csv has \(2,\)"):
+    with pytest.raises(TuimonError, match=r"model.name = 'cnn': needs images of shape .*; csv has \(2,\)"):
         built("model=cnn", "data=csv", f"data.path={tmp_path}/mine.csv", "val_fraction=0.5")
 
 

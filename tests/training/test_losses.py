@@ -112,7 +112,7 @@ def test_a_reconstruction_is_compared_with_the_inputs():
 )
 def test_a_loss_that_needs_classes_is_refused_for_values(name: str, task: str):
     """In one line."""
-    with pytest.raises(TuimonError, match=f"^loss.name = '{name}': needs classes; the task is {task}"):
+    with pytest.raises(TuimonError, match=f"^loss.name = '{name}': needs classes, but the task is {task}"):
         loss_function(named(name), task)
 
 

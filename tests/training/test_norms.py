@@ -62,7 +62,7 @@ def test_layer_and_group_norm_normalize_each_example(preset: str, norm: str, pie
 
 def test_groups_must_divide_every_layer():
     """Told in one line before anything is built."""
-    with pytest.raises(TuimonError, match=r"^model.groups = 3: does not divide the 16 of model.hidden$"):
+    with pytest.raises(TuimonError, match=r"^model.groups = 3: must divide every width in model.hidden, also 16$"):
         load_spec("digits-mlp", ["model.norm=group", "model.groups=3", "hidden=9,16"])
 
 

@@ -1,4 +1,4 @@
-"""What the log of a run says is wrong with it, and which lever may mend it."""
+"""Finds problems in a run's log, and levers that may fix them."""
 
 from tuimon.diagnosis.rules import RULES, diagnose
 

@@ -1,4 +1,4 @@
-"""Tells each finding once, for readers that print and do not repaint. For the thread that owns the store."""
+"""Reports each finding once, for readers that print lines. For the thread that owns the store."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from tuimon.diagnosis.rules import diagnose
 from tuimon.log.batch import EventRecord
 from tuimon.log.store import Store
 
-_EVERY_S = 1.0  # rules look at whole series
+_EVERY_S = 1.0  # the rules read whole series
 
 
 class News:
-    """What the rules have found so far, by rule and layer.
+    """Remembers the findings so far, by rule and layer.
 
     Args:
-        clock: seconds that never go back.
+        clock: returns monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -26,7 +26,7 @@ class News:
         self._told: set[tuple[str, str]] = set()
 
     def fresh(self, store: Store, last: bool = False) -> list[EventRecord]:
-        """Findings that were not told before; looked for at most once a second, or because it is the `last` time."""
+        """Returns findings not returned before. Runs the rules at most once a second, unless `last` is true."""
         now = self._clock()
         if store.version == self._version or (now < self._next and not last):
             return []

@@ -1,4 +1,4 @@
-"""What the fields of a spec say together: combinations that cannot be trained, each refused in one line. Knows no torch."""
+"""Checks the fields of a spec together: refuses combinations that cannot be trained, each in one line. Knows no torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LAYERED = ("mlp", "cnn")  # the models that read [model] norm, groups and resid
 
 
 def check_together(spec: Spec) -> None:
-    """Refuses what single fields allow but what makes no sense together.
+    """Refuses combinations of fields that are valid one by one but not together.
 
     Raises:
         TuimonError: one line that names the keys.
@@ -27,7 +27,7 @@ def check_together(spec: Spec) -> None:
 
 
 def known_task(spec: Spec) -> str | None:
-    """What is learned, where that is known before the data are read."""
+    """The task, or None if it is unknown until the data are read."""
     try:
         return spec.data.known.task
     except TuimonError:
@@ -35,17 +35,17 @@ def known_task(spec: Spec) -> str | None:
 
 
 def check_loss(loss: str, task: str) -> None:
-    """Refuses a loss that a task has no targets for.
+    """Refuses a loss that does not fit the task's targets.
 
     Raises:
         TuimonError: names the loss and the task.
     """
     wants_classes = loss in _FOR_CLASSES or (loss == "bce" and task != "reconstruction")
     if wants_classes and task not in ("classification", "text"):
-        fit = "auto or mse" + (" or bce" if task == "reconstruction" else "")
-        raise TuimonError(f"loss.name = {loss!r}: needs classes; the task is {task}, which takes {fit}")
+        fit = "auto, mse or bce" if task == "reconstruction" else "auto or mse"
+        raise TuimonError(f"loss.name = {loss!r}: needs classes, but the task is {task}; use {fit}")
     if task == "quadratic" and loss != "auto":
-        raise TuimonError(f"loss.name = {loss!r}: the quadratic is its own loss; leave it at auto")
+        raise TuimonError(f"loss.name = {loss!r}: the quadratic model computes its own loss; use auto")
 
 
 def _check_momentum(spec: Spec) -> None:
@@ -62,12 +62,12 @@ def _check_norm(spec: Spec) -> None:
     if spec.model.name not in _LAYERED:
         return
     if spec.model.norm == "batch" and spec.data.batch_size == 1 and spec.optimizer.name != "gd":
-        raise TuimonError("model.norm = 'batch': needs data.batch_size of at least 2; one example has no variance")
+        raise TuimonError("model.norm = 'batch': needs data.batch_size of at least 2, because one example has no variance")
     odd = next((width for width in spec.model.hidden if width % spec.model.groups), None)
     if spec.model.norm == "group" and odd is not None:
-        raise TuimonError(f"model.groups = {spec.model.groups}: does not divide the {odd} of model.hidden")
+        raise TuimonError(f"model.groups = {spec.model.groups}: must divide every width in model.hidden, also {odd}")
 
 
 def _check_schedule(spec: Spec) -> None:
     if spec.schedule.name == "one_cycle" and spec.schedule.warmup:
-        raise TuimonError("schedule.warmup: one_cycle warms up by itself; set schedule.peak and schedule.start")
+        raise TuimonError("schedule.warmup: one_cycle has its own warm-up; set schedule.peak and schedule.start instead")

@@ -1,4 +1,4 @@
-"""What a spec says of its data, and what is known of a dataset before it is read. Knows no torch."""
+"""The data section of a spec, and what is known about each dataset before it is read. Knows no torch."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ DatasetName = Literal[
 
 
 class Dataset(NamedTuple):
-    """What is known of a dataset: its own task, or the one that it is used for."""
+    """Size, shape and task of a dataset: its own task, or the one that a spec uses it for."""
 
     examples: int
-    input_shape: tuple[int, ...]  # of one example: (channels, height, width) of an image, (characters,) of a text
+    input_shape: tuple[int, ...]  # of one example: (channels, height, width) for images, (characters,) for text
     outputs: int  # classes, characters of the vocabulary, or values to predict
     task: TaskName = "classification"
 
 
-# The built-in ones. Of the user's own files, and of texts, this much is known only once they are read.
+# Built-in datasets. For the user's own files and for text, this is unknown until they are read.
 DATASETS: dict[str, Dataset] = {
     "digits": Dataset(1797, (1, 8, 8), 10),
     "breast_cancer": Dataset(569, (30,), 2),
@@ -42,95 +42,96 @@ DATASETS: dict[str, Dataset] = {
     "cifar10": Dataset(60_000, (3, 32, 32), 10),
     "quadratic": Dataset(101, (1,), 1, "quadratic"),
 }
-FILES = ("csv", "npz")  # of the user's own
+FILES = ("csv", "npz")  # the user's own
 
 
 class DataSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is learned from."""
+    """The data to learn from."""
 
-    name: Annotated[DatasetName, Meta(description="the dataset; csv and npz: a table of your own; text: characters")] = "digits"
+    name: Annotated[DatasetName, Meta(description="the dataset; csv, npz: your own table; text: characters of a file")] = (
+        "digits"
+    )
     path: Annotated[
-        str, Meta(description="of csv, npz and text: the file; of others: the folder ($TUIMON_DATA, else ./data)")
+        str, Meta(description="file of csv, npz or text; for other datasets their folder (default: $TUIMON_DATA, or ./data)")
     ] = ""
     task: Annotated[
         Literal["auto", "classification", "regression", "reconstruction", "text", "quadratic"],
-        Meta(description="what is learned; auto: what the data are for; reconstruction: to give the inputs back"),
+        Meta(description="what to learn; auto: the dataset's own task; reconstruction: reproduce the inputs"),
     ] = "auto"
     target: Annotated[
-        str, Meta(description="of csv: the column, by name or number; of npz: the array; empty: the last, or y")
+        str, Meta(description="target column of csv (name or number) or array of npz; empty: the last column, or y")
     ] = ""
-    download: Annotated[bool, Meta(description="fetch a published dataset that is not in the folder")] = True
-    context: Annotated[int, Meta(ge=1, le=65_536, description="of text: characters that are seen at once")] = 64
+    download: Annotated[bool, Meta(description="download a published dataset if it is not in the folder")] = True
+    context: Annotated[int, Meta(ge=1, le=65_536, description="length of a training sequence of text, in characters")] = 64
     val_fraction: Annotated[
-        float, Meta(gt=0, lt=1, description="share kept for validation; unused where a test set is published")
+        float, Meta(gt=0, lt=1, description="fraction held out for validation; unused if the dataset has a test set")
     ] = 0.2
-    train_fraction: Annotated[float, Meta(gt=0, le=1, description="share of the training split that is used")] = 1.0
-    train_examples: Annotated[int, Meta(ge=0, le=10**9, description="use at most so many training examples; 0: all")] = 0
-    classes: Annotated[int, Meta(ge=0, le=1_000_000, description="use only the first so many classes; 0: all")] = 0
+    train_fraction: Annotated[float, Meta(gt=0, le=1, description="fraction of the training split to use")] = 1.0
+    train_examples: Annotated[int, Meta(ge=0, le=10**9, description="use at most this many training examples; 0: all")] = 0
+    classes: Annotated[int, Meta(ge=0, le=1_000_000, description="use only this many classes, the first ones; 0: all")] = 0
     shuffled_labels: Annotated[
-        float, Meta(ge=0, le=1, description="share of the training targets shuffled among themselves")
+        float, Meta(ge=0, le=1, description="fraction of the training targets to shuffle among themselves")
     ] = 0.0
-    batch_size: Annotated[int, Meta(ge=1, le=1_000_000, description="examples a step; all of them if there are fewer")] = 32
+    batch_size: Annotated[int, Meta(ge=1, le=1_000_000, description="examples per step, at most the whole training split")] = 32
     scale: Annotated[
         Literal["zscore", "center", "minmax", "decimal", "whiten", "none"],
-        Meta(description="inputs, by the training split: unit variance, zero mean, 0 to 1, powers of ten, decorrelated, as is"),
+        Meta(description="input scaling: unit variance, zero mean, range 0 to 1, power of ten, decorrelated, or none"),
     ] = "zscore"
     target_scale: Annotated[
-        Literal["zscore", "none"], Meta(description="targets of a regression: unit variance over the training split; as is")
+        Literal["zscore", "none"],
+        Meta(description="scaling of regression targets: unit variance over the training split, or none"),
     ] = "zscore"
-    shift: Annotated[int, Meta(ge=0, le=1024, description="augmentation: images moved by up to so many pixels")] = 0
-    rotation: Annotated[float, Meta(ge=0, le=180, description="augmentation: images turned by up to so many degrees")] = 0.0
+    shift: Annotated[int, Meta(ge=0, le=1024, description="augmentation: shift images by up to this many pixels")] = 0
+    rotation: Annotated[float, Meta(ge=0, le=180, description="augmentation: rotate images by up to this many degrees")] = 0.0
 
     @property
     def known(self) -> Dataset:
-        """The dataset as it will be used: for the task and the classes that are wanted.
+        """The dataset as this spec uses it, with its task and number of classes.
 
         Raises:
-            TuimonError: it is known only once the data are read; a model's `build` gets a spec that knows it.
+            TuimonError: it is unknown until the data are read. A model's `build` gets a spec that knows it.
         """
         if self.name not in DATASETS:
-            raise TuimonError(f"data.name = {self.name!r}: shape and outputs are known only once the data are read")
+            raise TuimonError(f"data.name = {self.name!r}: shape and outputs are unknown until the data are read")
         return used_for(DATASETS[self.name], self)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """The shape of one example, without the batch: (channels, height, width) of an image."""
+        """Shape of one example without the batch dimension: (channels, height, width) for images."""
         return self.known.input_shape
 
     @property
     def outputs(self) -> int:
-        """How many outputs the model must have: classes, characters, or values to predict."""
+        """Number of outputs that the model needs: classes, characters, or values to predict."""
         return self.known.outputs
 
     @property
     def augmented(self) -> bool:
-        """Whether training batches are varied."""
+        """Whether training batches are augmented."""
         return bool(self.shift or self.rotation)
 
 
 class ReadDataSpec(DataSpec, frozen=True, kw_only=True):
-    """A data section together with what was found when the data were read: what a model's `build(spec)` gets."""
+    """A data section plus what reading the data found; a model's `build(spec)` gets this one."""
 
     found: Dataset
 
     @property
     def known(self) -> Dataset:
-        """The dataset as it was read."""
+        """The dataset that was found when the data were read."""
         return self.found
 
 
 class TransferSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is taken over from another run before training begins."""
+    """What to copy from another run before training starts."""
 
-    source: Annotated[str, Meta(description="a run's folder or name, or a checkpoint file; empty: nothing is taken")] = ""
-    layers: Annotated[
-        tuple[str, ...], Meta(description="the layers, by name or beginning of it; none named: all that fit")
-    ] = ()
-    frozen: Annotated[bool, Meta(description="whether what was taken over stays as it is")] = False
+    source: Annotated[str, Meta(description="run (folder or name) or checkpoint file to copy weights from; empty: none")] = ""
+    layers: Annotated[tuple[str, ...], Meta(description="layers to copy, by name or the start of it; empty: all that fit")] = ()
+    frozen: Annotated[bool, Meta(description="keep the copied layers fixed during training")] = False
 
 
 def used_for(own: Dataset, spec: DataSpec) -> Dataset:
-    """A dataset as a spec uses it: another task has other outputs, and classes may be left out."""
+    """A dataset as a spec uses it: another task has different outputs, and classes can be left out."""
     task = own.task if spec.task == "auto" else spec.task
     if task == own.task:
         outputs = min(own.outputs, spec.classes or own.outputs) if task == "classification" else own.outputs
@@ -140,7 +141,7 @@ def used_for(own: Dataset, spec: DataSpec) -> Dataset:
 
 
 def check_data(spec: DataSpec) -> None:
-    """Refuses what cannot go together, as far as that is known without reading anything.
+    """Refuses settings that do not fit together, as far as that is known without reading the data.
 
     Raises:
         TuimonError: one line that names the key.
@@ -148,16 +149,17 @@ def check_data(spec: DataSpec) -> None:
     if spec.name in FILES and not spec.path:
         raise TuimonError(f"data.path: {spec.name} needs the path of a file, such as data.path=mine.{spec.name}")
     special = spec.name if spec.name in ("text", "quadratic") else ""
-    if spec.task not in (("auto", special) if special else ("auto", "classification", "regression", "reconstruction")):
-        raise TuimonError(f"data.task = {spec.task!r}: {spec.name} is not for that")
+    tasks = ("auto", special) if special else ("auto", "classification", "regression", "reconstruction")
+    if spec.task not in tasks:
+        raise TuimonError(f"data.task = {spec.task!r}: {spec.name} supports {', '.join(tasks)}")
     if spec.name in DATASETS:
         check_use(DATASETS[spec.name], spec)
     elif special and (spec.augmented or spec.classes):
-        raise TuimonError("data.shift, data.rotation, data.classes: a text has no images and no classes")
+        raise TuimonError("data.shift, data.rotation, data.classes: text has no images and no classes")
 
 
 def check_use(own: Dataset, spec: DataSpec) -> None:
-    """Refuses a use that a dataset is not fit for.
+    """Refuses uses that a dataset does not support.
 
     Raises:
         TuimonError: one line that names the key.
@@ -166,18 +168,22 @@ def check_use(own: Dataset, spec: DataSpec) -> None:
     if task == "classification" != own.task:
         raise TuimonError(f"data.task = {spec.task!r}: the targets of {spec.name} are numbers, not classes")
     if task == "classification" and own.outputs < 2:
-        raise TuimonError(f"data.target: all targets of {spec.name} are the same class; there is nothing to tell apart")
+        raise TuimonError(f"data.target: all targets of {spec.name} are the same class; classification needs at least two")
     if spec.classes and own.task != "classification":
         raise TuimonError(f"data.classes = {spec.classes}: {spec.name} has no classes")
     if spec.classes == 1 or spec.classes > own.outputs:
-        raise TuimonError(f"data.classes = {spec.classes}: must be at least 2, and {spec.name} has {own.outputs}")
+        raise TuimonError(f"data.classes = {spec.classes}: must be from 2 to {own.outputs}, the classes of {spec.name}")
     if spec.augmented and (len(own.input_shape) != 3 or task == "reconstruction"):
-        why = "the targets would have to move too" if task == "reconstruction" else f"{spec.name} has no images"
+        why = (
+            "does not work with reconstruction, whose targets would have to move, too"
+            if task == "reconstruction"
+            else f"{spec.name} has no images"
+        )
         raise TuimonError(f"data.{'shift' if spec.shift else 'rotation'}: {why}")
 
 
 def check_model(model: str, data: DataSpec) -> None:
-    """Refuses data that a model of ours cannot read, as far as they are known; a user's own model is left to itself.
+    """Refuses data that a built-in model cannot read, as far as that is known. Does not judge a user's own model.
 
     Raises:
         TuimonError: one line that names the model and what it needs.
@@ -186,15 +192,17 @@ def check_model(model: str, data: DataSpec) -> None:
         return
     task = "text" if data.name == "text" else data.known.task
     if task == "text" and model not in ("rnn", "transformer"):
-        raise TuimonError(f"model.name = {model!r}: cannot read characters; rnn and transformer can")
+        raise TuimonError(f"model.name = {model!r}: cannot read text; use rnn or transformer")
     if (model == "quadratic") != (task == "quadratic"):
         raise TuimonError(
-            f"model.name = {model!r}: data.name = {data.name!r} is not for it; quadratic and quadratic go together"
+            f"model.name = {model!r}: does not fit data.name = {data.name!r}; the quadratic model and data need each other"
         )
     if model == "cnn" and len(data.input_shape) != 3:
-        raise TuimonError(f"model.name = 'cnn': needs images, (channels, height, width); {data.name} has {data.input_shape}")
+        raise TuimonError(
+            f"model.name = 'cnn': needs images of shape (channels, height, width); {data.name} has {data.input_shape}"
+        )
 
 
 def located(path: str, folder: Path) -> str:
-    """A path made absolute, from `folder`; the empty one is left as it is."""
+    """Makes a path absolute, relative to `folder`; an empty path stays empty."""
     return os.path.abspath(folder / os.path.expanduser(path)) if path else ""

@@ -1,7 +1,7 @@
-"""The fields of a typed description, one by one: what each may hold, and checking a value against it.
+"""The fields of a msgspec struct: their types, bounds, choices and help texts, and checking a value against them.
 
-Reads the bounds, choices and help texts that stand in the annotations of msgspec structs, so that they are said once and
-serve the file, the command line and the Launch screen alike. Knows nothing of runs; called from any process and thread.
+The annotations of the struct are their one source, for files, the command line and the Launch screen. Knows nothing about
+runs; called from any process and thread.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ FieldType = Literal["int", "float", "bool", "text", "ints", "floats", "texts", "
 
 _SCALARS: dict[type, FieldType] = {int: "int", float: "float", bool: "bool", str: "text"}
 _LISTS: dict[type, FieldType] = {int: "ints", float: "floats", str: "texts"}
-_TABLE = "a table of texts, finite numbers, true and false, and lists and tables of these"
-_NAMES = {"int": "a whole number", "float": "a number", "bool": "true or false", "text": "text", "table": _TABLE}
-_PLURALS = {"ints": "whole numbers", "floats": "numbers", "texts": "texts"}
+_TABLE = "a table of strings, finite numbers, booleans, and lists and tables of these"
+_NAMES = {"int": "a whole number", "float": "a number", "bool": "true or false", "text": "a string", "table": _TABLE}
+_PLURALS = {"ints": "whole numbers", "floats": "numbers", "texts": "strings"}
 _WORDS = {"true": True, "false": False}
 
 
 class FieldInfo(msgspec.Struct, frozen=True):
-    """One field: its dotted key, its type and what is allowed.
+    """One field: its dotted key, its type, and the values that it allows.
 
-    Bounds are of the number, or of each number in a list. `low_open` and `high_open` say that the bound itself is not
-    allowed. With `choices`, nothing else is allowed but what the pattern `other` matches (`other_text` says it in words).
+    `low` and `high` bound the number, or each number of a list; `low_open` and `high_open` exclude the bound itself. If there
+    are `choices`, only those are allowed, and text that matches the pattern `other` (`other_text` describes it in words).
     """
 
     key: str
@@ -43,13 +43,13 @@ class FieldInfo(msgspec.Struct, frozen=True):
     help: str = ""
     low_open: bool = False
     high_open: bool = False
-    length: int | None = None  # of a list that must have just so many
+    length: int | None = None  # exact length of a list
     other: str = ""
     other_text: str = ""
 
     @property
     def allowed(self) -> str:
-        """What is allowed, in words: `a number above 0`."""
+        """The allowed values in words: `a number above 0`."""
         if self.choices:
             return "one of " + ", ".join(self.choices) + (f", or {self.other_text}" if self.other_text else "")
         if self.type in _PLURALS:
@@ -58,13 +58,15 @@ class FieldInfo(msgspec.Struct, frozen=True):
         return _NAMES[self.type] + self._range()
 
     def _range(self) -> str:
+        if None not in (self.low, self.high) and not (self.low_open or self.high_open):
+            return f" from {self.low:.12g} to {self.high:.12g}"
         low = "" if self.low is None else f" {'above' if self.low_open else 'of at least'} {self.low:.12g}"
         high = "" if self.high is None else f" {'below' if self.high_open else 'at most'} {self.high:.12g}"
         return low + (" and" if low and high else "") + high
 
 
 def describe(struct: type[msgspec.Struct], prefix: str = "") -> list[FieldInfo]:
-    """Every field of a struct and of the structs within it, in the order they are written there."""
+    """Every field of a struct and of its nested structs, in order of definition."""
     hints = get_type_hints(struct, include_extras=True)
     found: list[FieldInfo] = []
     for field in msgspec.structs.fields(struct):
@@ -77,10 +79,10 @@ def describe(struct: type[msgspec.Struct], prefix: str = "") -> list[FieldInfo]:
 
 
 def check(field: FieldInfo, value: Any) -> Any:
-    """The value as the field's own type (a whole float becomes an int where an int is wanted).
+    """Returns the value as the field's type; a float without a fraction becomes an int for an int field.
 
     Raises:
-        TuimonError: one line that names the key, the value and what is allowed.
+        TuimonError: one line that names the key, the value and the allowed values.
     """
     if field.type == "table":
         return _require(isinstance(value, dict) and _is_plain(value), field, value, value)
@@ -91,10 +93,10 @@ def check(field: FieldInfo, value: Any) -> Any:
 
 
 def parse(field: FieldInfo, text: str) -> Any:
-    """The value that a text typed by a person means for this field, checked.
+    """Parses text that a person typed for this field, and checks the value.
 
     Raises:
-        TuimonError: as `check`.
+        TuimonError: as in `check`.
     """
     text = text.strip()
     if field.type in _PLURALS:
@@ -106,7 +108,7 @@ def parse(field: FieldInfo, text: str) -> Any:
 
 
 def guess(text: str) -> Any:
-    """A value of no known type: what TOML would read, else the text itself."""
+    """Parses text for a field of unknown type: as TOML if possible, otherwise as a string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
@@ -114,7 +116,7 @@ def guess(text: str) -> Any:
 
 
 def show(value: Any) -> str:
-    """A value as it is typed on a command line; `parse` reads it back."""
+    """Formats a value for a command line; `parse` reads it back."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):
@@ -137,7 +139,7 @@ def _describe_one(key: str, hint: Any, default: Any) -> FieldInfo:
 
 
 def _kind(hint: Any) -> tuple[FieldType, Any, int | None]:
-    """A hint's type; of a list also the item's hint and, where it is fixed, the length."""
+    """The field type of a hint; for lists also the hint of an item, and the length if it is fixed."""
     if get_origin(hint) is Literal:
         return "text", None, None
     if get_origin(hint) is tuple:
@@ -172,7 +174,7 @@ def _check_item(field: FieldInfo, item: Any, value: Any) -> Any:
         return _in_range(field, _whole(field, item, value), value)
     if field.type in ("float", "floats"):
         _require(isinstance(item, int | float) and not isinstance(item, bool) and abs(item) < math.inf, field, value)
-        return float(_in_range(field, item, value))  # in this order: a whole number may be too large for a float
+        return float(_in_range(field, item, value))  # check first: an int may be too large for a float
     if field.type == "bool":
         return _require(isinstance(item, bool), field, value, item)
     _require(isinstance(item, str), field, value)
@@ -185,7 +187,7 @@ def _whole(field: FieldInfo, item: Any, value: Any) -> int:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether a value of a table can stand in a spec and in a log alike: TOML has dates, JSON has no NaN."""
+    """Whether both TOML and JSON can hold a value: JSON has no dates and no NaN."""
     match value:
         case dict():
             return all(map(_is_plain, value.values()))
@@ -223,7 +225,7 @@ def _parse_list(text: str, read: Callable[[str], Any]) -> list[Any]:
 
 
 def _parse_scalar(text: str) -> Any:
-    """A number or true or false where the text is one, else the text."""
+    """Parses a number or a boolean; returns other text unchanged."""
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     for read in (int, float):

@@ -1,4 +1,4 @@
-"""The keys of a spec: how a command line and a file may name them, and what each may hold.
+"""The keys of a spec: their full and short names, and the values that they allow.
 
 Knows no torch and no files. Pure functions, any process and thread.
 """
@@ -20,18 +20,18 @@ SHORT_NAMES = {
     "model": "model.name", "data": "data.name",
 }  # fmt: skip
 
-# What may change when a run goes on; all else is in its checkpoint already, or would make it another run.
+# What may change when a run is resumed. Everything else is in its checkpoint, or would make it a different run.
 MAY_CHANGE = (
     "training.epochs", "training.steps", "training.device", "training.validate_every", "training.checkpoint_every",
     "regularization.early_stopping",
 )  # fmt: skip
 OPTIONS = "model.options."
-_LABELS = ("title", "group", "text", "preset")  # say what a spec is; change nothing in a run
+_LABELS = ("title", "group", "text", "preset")  # describe a spec, but change nothing in a run
 
 
 @functools.cache
 def table() -> dict[str, FieldInfo]:
-    """All keys of a spec, labels too, in the order of the file."""
+    """All keys of a spec, including labels, in the order of the file."""
     return {field.key: field for field in _fields.describe(Spec)}
 
 
@@ -41,10 +41,10 @@ def fields() -> list[FieldInfo]:
 
 
 def find_key(name: str) -> str:
-    """The full dotted key that a name on a command line means: itself, a short name, or the end of just one key.
+    """The full dotted key for a name on the command line: a full key, a short name, or the last part of exactly one key.
 
     Raises:
-        TuimonError: there is none, or more than one.
+        TuimonError: no key or more than one matches.
     """
     known = table()
     if name in known or (name.startswith(OPTIONS) and len(name) > len(OPTIONS)):
@@ -53,22 +53,22 @@ def find_key(name: str) -> str:
         return SHORT_NAMES[name]
     ends = [key for key in known if key.rpartition(".")[2] == name]
     if len(ends) > 1:
-        raise TuimonError(f"{name}: could be {' or '.join(ends)}; write the whole key")
+        raise TuimonError(f"{name}: could be {' or '.join(ends)}; write the full key")
     return ends[0] if ends else no_such_key(name)
 
 
 def check_value(key: str, text: str) -> Any:
-    """The value that a text typed for a key means.
+    """Parses and checks text that was typed for a key.
 
     Raises:
-        TuimonError: one line that names the key, the value, what is allowed, and the nearest valid name.
+        TuimonError: one line that names the key, the value, the allowed values, and the nearest valid name.
     """
     key = find_key(key)
     return _fields.guess(text) if key.startswith(OPTIONS) else _fields.parse(table()[key], text)
 
 
 def no_such_key(key: str) -> NoReturn:
-    """Raises TuimonError: nothing is called so; says what comes nearest."""
+    """Raises TuimonError for an unknown key, with the nearest known key as a suggestion."""
     section, _, last = key.partition(".")
     within = [name.partition(".")[2] for name in table() if name.startswith(f"{section}.")]
     meant = [field.key for field in table().values() if _says(field, last or key)]
@@ -83,5 +83,5 @@ def no_such_key(key: str) -> NoReturn:
 
 
 def _says(field: FieldInfo, name: str) -> bool:
-    """Whether a name is a field's own, without its section, or what its help calls it: `learning_rate`."""
+    """Whether a name is a field's key without its section, or the name in its help text, such as `learning_rate`."""
     return name in (field.key.rpartition(".")[2], field.help.partition(":")[0].replace(" ", "_"))

@@ -1,7 +1,7 @@
-"""Reads specs from TOML, puts `key=value` overrides in, and writes specs back.
+"""Loads specs from TOML, applies `key=value` overrides, and saves specs.
 
-Errors name the file, the key, the value and what is allowed. Whatever leaves this module can be trained as far as one can know
-without torch: single fields have been checked, and so has what they say together. Called from any process and thread.
+Errors name the file, the key, the value and the allowed values. A loaded spec is valid as far as that can be known without
+torch: each field is checked, and so are their combinations. Called from any process and thread.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from tuimon.spec.presets import DEFAULT_PRESET, preset_paths, read_toml
 from tuimon.spec.sections import OPTIMIZERS
 from tuimon.spec.spec import SPEC_FILE, ModelSpec, Spec
 
-_SECTIONS = ("data", "model", "optimizer", "training")  # of which a file that tuimon wrote has all
+_SECTIONS = ("data", "model", "optimizer", "training")  # a file that tuimon wrote has all of them
 
 
 def load_spec(source: str | Path, overrides: Sequence[str] = ()) -> Spec:
-    """The spec in a preset, a TOML file or a run's folder, with `key=value` overrides put in.
+    """Loads the spec of a preset, a TOML file or a run's folder, and applies `key=value` overrides.
 
-    A path in a file is relative to that file, one in an override to the current folder; both are made absolute. A file that
-    names a preset says what is other than there; one that tuimon wrote says everything, and only remembers the preset.
+    A path in a file is relative to that file, a path in an override to the current folder; both become absolute. A file that
+    names a preset starts from the preset's values. A file that tuimon wrote is complete; its preset is only a label.
 
     Raises:
-        TuimonError: one line that names what is wrong and where.
+        TuimonError: one line that says what is wrong, and where.
     """
     path, preset = _find_source(source)
     data = read_toml(path)
@@ -48,10 +48,10 @@ def load_spec(source: str | Path, overrides: Sequence[str] = ()) -> Spec:
 
 
 def save_spec(spec: Spec, folder: Path) -> None:
-    """Writes the spec as spec.toml into a folder, made if need be; whole or not at all.
+    """Saves the spec as spec.toml in a folder, atomically; creates the folder if needed.
 
     Raises:
-        TuimonError: the folder cannot be made or written to.
+        TuimonError: the folder cannot be created or written to.
     """
     temporary = folder / f".{SPEC_FILE}"
     try:
@@ -63,10 +63,10 @@ def save_spec(spec: Spec, folder: Path) -> None:
 
 
 def parse_spec(data: Mapping[str, Any]) -> Spec:
-    """The spec that plain tables say; what they leave out has its default.
+    """Builds a spec from plain dicts; missing fields get their defaults.
 
     Raises:
-        TuimonError: one line about the first thing that is wrong.
+        TuimonError: one line about the first error.
     """
     checked = {key: _misplaced(key) if "." in key else _checked(key, value) for key, value in data.items()}
     spec = msgspec.convert(checked, Spec)
@@ -75,12 +75,12 @@ def parse_spec(data: Mapping[str, Any]) -> Spec:
 
 
 def with_overrides(spec: Spec, overrides: Sequence[str]) -> Spec:
-    """The spec with `key=value` texts put in, each typed by its field; the last of two wins.
+    """Applies `key=value` overrides; a later one wins over an earlier one for the same key.
 
-    Epochs that are told without steps take the place of the spec's steps, which would decide otherwise.
+    Setting epochs without steps resets steps to 0, because otherwise the spec's steps would decide.
 
     Raises:
-        TuimonError: one line about the first that is wrong.
+        TuimonError: one line about the first invalid override.
     """
     data, keys = spec.to_dict(), []
     for override in overrides:
@@ -89,7 +89,7 @@ def with_overrides(spec: Spec, overrides: Sequence[str]) -> Spec:
             raise TuimonError(f"{override!r}: must be key=value, such as lr=0.01")
         keys.append(find_key(name.strip()))
         if keys[-1] == "preset":
-            raise TuimonError(f"{override}: not a setting, but what to begin with; name it first: tuimon run {text.strip()}")
+            raise TuimonError(f"{override}: preset is not a setting; start from the preset: tuimon run {text.strip()}")
         _put(data, keys[-1], check_value(keys[-1], text))
     if "training.epochs" in keys and "training.steps" not in keys:
         _put(data, "training.steps", 0)
@@ -99,10 +99,10 @@ def with_overrides(spec: Spec, overrides: Sequence[str]) -> Spec:
 
 
 def overrides_for(spec: Spec, source: str | Path = "") -> list[str]:
-    """What to write after a `source` (else `spec.preset`, else the default preset) to get this spec.
+    """The overrides that turn `source` into this spec.
 
     Raises:
-        TuimonError: there is no such source (any more).
+        TuimonError: the source does not exist (any more).
     """
     base, wanted = _flat(load_spec(source or spec.preset or DEFAULT_PRESET)), _flat(spec)
     unused = _unused(spec) | ({"training.epochs"} if spec.training.steps else set())
@@ -112,7 +112,7 @@ def overrides_for(spec: Spec, source: str | Path = "") -> list[str]:
 
 
 def _find_source(source: str | Path) -> tuple[Path, str]:
-    """The file to read, and what to call it; a preset's name goes before a file in the current folder."""
+    """The file to read and its label. A preset's name wins over a file in the current folder."""
     known = preset_paths()
     if str(source) in known:
         return known[str(source)], str(source)
@@ -124,14 +124,14 @@ def _find_source(source: str | Path) -> tuple[Path, str]:
     if path.suffix == ".py":
         raise TuimonError(
             f"{source}: a Python file, not a spec",
-            f"A training script is trained and watched by `tuimon run {source}`. "
-            f"A file with build(spec) is a model: `tuimon run digits-mlp model.name={source}`.",
+            f"To train and watch a script, use `tuimon run {source}`. "
+            f"To train a model file with build(spec), use `tuimon run digits-mlp model.name={source}`.",
         )
     return path.resolve(), str(path.resolve())
 
 
 def _with_preset(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The tables of a file, over those of the preset that it names."""
+    """The tables of a file, merged over those of the preset that it names."""
     name, known = data.get("preset", ""), preset_paths()
     if not isinstance(name, str) or name not in known:
         if name and not all(section in data for section in _SECTIONS):
@@ -143,14 +143,14 @@ def _with_preset(data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _over(base: object, value: object) -> object:
-    """A value of a file, in place of the preset's; of a section, each of its values."""
+    """A value of a file replaces the preset's; sections are merged value by value."""
     if not (isinstance(base, Mapping) and isinstance(value, Mapping)):
         return value
     return {**base, **({"steps": 0} if "epochs" in value else {}), **value}  # as in `with_overrides`
 
 
 def _checked(key: str, value: Any) -> Any:
-    """A section or field of a file, every value in it checked."""
+    """Checks a section or field of a file, and every value in it."""
     known = table()
     if key in known:
         return _fields.check(known[key], value)
@@ -158,18 +158,18 @@ def _checked(key: str, value: Any) -> Any:
         return no_such_key(key)
     sections = list(dict.fromkeys(name.partition(".")[0] for name in known if "." in name))
     if key not in sections and isinstance(value, Mapping):
-        raise TuimonError(f"{key}: no such section{did_you_mean(key, sections) or '; there are ' + ', '.join(sections)}")
+        raise TuimonError(f"{key}: no such section{did_you_mean(key, sections) or '; the sections are ' + ', '.join(sections)}")
     if key not in sections:
         return _misplaced(key)
     if not isinstance(value, Mapping):
-        raise TuimonError(f"{key} = {value!r}: must be a section, [{key}]")
+        raise TuimonError(f"{key} = {value!r}: must be a section: [{key}]")
     return {name: _checked(f"{key}.{name}", inner) for name, inner in value.items()}
 
 
 def _misplaced(key: str) -> NoReturn:
-    """Of a file, a value that stands in no section."""
+    """Raises TuimonError for a key of a file that is outside its section."""
     section, _, name = find_key(key).rpartition(".")
-    raise TuimonError(f"{key}: is in no section; write {name} = … in [{section}]")
+    raise TuimonError(f"{key}: is outside its section; write {name} = … under [{section}]")
 
 
 def _put(data: dict[str, Any], key: str, value: Any) -> None:
@@ -186,7 +186,7 @@ def _flat(spec: Spec) -> dict[str, Any]:
 
 
 def _located(spec: Spec, folder: Path) -> Spec:
-    """The spec with the paths in it made absolute; names are left as they are."""
+    """Makes the paths in a spec absolute; names stay unchanged."""
     source = spec.transfer.source
     transfer = located(source, folder) if "/" in source or source.endswith(".pt") else source
     return msgspec.structs.replace(
@@ -198,17 +198,17 @@ def _located(spec: Spec, folder: Path) -> Spec:
 
 
 def _located_model(model: ModelSpec, folder: Path) -> ModelSpec:
-    """The model with its own file's path made absolute; a name is left as it is."""
+    """Makes the path of a user's model file absolute; a name stays unchanged."""
     if not model.name.endswith(".py"):
         return model
     path = Path(os.path.abspath(folder / os.path.expanduser(model.name)))
     if not path.is_file():
-        raise TuimonError(f"model.name = {model.name!r}: no file {path}")
+        raise TuimonError(f"model.name = {model.name!r}: file not found: {path}")
     return msgspec.structs.replace(model, name=str(path))
 
 
 def _unused(spec: Spec) -> set[str]:
-    """The optimizer settings that the spec's optimizer does not know."""
+    """The optimizer settings that the spec's optimizer does not use."""
     settings = {name for names in OPTIMIZERS.values() for name in names}
     return {f"optimizer.{name}" for name in settings - set(OPTIMIZERS[spec.optimizer.name])}
 
@@ -218,7 +218,7 @@ def _check_used(spec: Spec, keys: Sequence[str]) -> None:
         if key in _unused(spec):
             setting = key.partition(".")[2]
             users = ", ".join(name for name, settings in OPTIMIZERS.items() if setting in settings)
-            raise TuimonError(f"{key}: {spec.optimizer.name} has no {setting}; it belongs to {users}")
+            raise TuimonError(f"{key}: {spec.optimizer.name} has no {setting}; it is a setting of {users}")
 
 
 def _check_together(spec: Spec) -> None:

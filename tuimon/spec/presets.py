@@ -1,7 +1,7 @@
-"""The presets that come with tuimon: complete experiments, as data.
+"""The built-in presets: complete experiments, as data.
 
-Finds the folder of models and presets, in a checkout or inside an installed wheel, and lists what is in it. Reads TOML
-only: knows nothing of what the keys mean, and never imports a model (so no torch).
+Finds the folder of models and presets, in a checkout or inside an installed wheel, and lists its contents. Reads TOML only:
+does not know what the keys mean, and never imports a model (so no torch).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 class PresetInfo(msgspec.Struct, frozen=True):
-    """What a list of presets shows: `text` says what to watch and what to try, a line each."""
+    """A preset as lists show it; `text` has one line on what to watch and one on what to try."""
 
     name: str
     title: str
@@ -31,35 +31,35 @@ class PresetInfo(msgspec.Struct, frozen=True):
 
 
 def models_folder() -> Path:
-    """The folder with the model files and `presets/`: next to the package in a checkout, inside it in a wheel."""
+    """The folder of the model files and of `presets/`: next to the package in a checkout, inside it in a wheel."""
     folders = (_PACKAGE / "models_data", _PACKAGE.parent / "models")
     found = next((folder for folder in folders if (folder / "presets").is_dir()), None)
     if found is None:
-        raise TuimonError(f"tuimon is not completely installed: no {folders[0]}", "Install it again.")
+        raise TuimonError(f"The tuimon installation is incomplete: {folders[0]} is missing.", "Reinstall tuimon.")
     return found
 
 
 def model_names() -> tuple[str, ...]:
-    """The names of the models that come with tuimon."""
+    """The names of the built-in models."""
     return tuple(sorted(path.stem for path in models_folder().glob("*.py")))
 
 
 def preset_paths() -> dict[str, Path]:
-    """Every preset's file by the preset's name, in the order of the names."""
+    """The files of all presets by name, sorted."""
     return {path.stem: path for path in sorted((models_folder() / "presets").glob("*.toml"))}
 
 
 def presets() -> list[PresetInfo]:
-    """All presets; the default one first, then by group and name."""
+    """All presets: the default one first, the others by group and name."""
     found = [_info(name, path) for name, path in preset_paths().items()]
     return sorted(found, key=lambda preset: (preset.name != DEFAULT_PRESET, preset.group, preset.name))
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file.
+    """Reads the tables of a TOML file.
 
     Raises:
-        TuimonError: it cannot be read, or is not TOML; names the file and the line.
+        TuimonError: the file cannot be read or is not TOML; the text names the file and the line.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -67,8 +67,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise TuimonError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise TuimonError(f"{path}: not a text file in UTF-8") from error
-    except (ValueError, RecursionError) as error:  # also of a number too long for Python, or of tables nested too deep
+        raise TuimonError(f"{path}: not a UTF-8 text file") from error
+    except (ValueError, RecursionError) as error:  # also for a number too long for Python, or tables nested too deep
         raise TuimonError(_syntax_error(path, text, str(error))) from error
 
 

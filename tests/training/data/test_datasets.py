@@ -134,14 +134,14 @@ def test_the_quadratic_has_steps_in_place_of_examples():
     [
         (("diabetes", "task=classification"), "data.task = 'classification': the targets of diabetes are numbers, not classes"),
         (("diabetes", "classes=2"), "data.classes = 2: diabetes has no classes"),
-        (("iris", "classes=4"), "data.classes = 4: must be at least 2, and iris has 3"),
-        (("iris", "classes=1"), "data.classes = 1: must be at least 2, and iris has 3"),
+        (("iris", "classes=4"), "data.classes = 4: must be from 2 to 3, the classes of iris"),
+        (("iris", "classes=1"), "data.classes = 1: must be from 2 to 3, the classes of iris"),
         (("iris", "shift=1"), "data.shift: iris has no images"),
         (("iris", "rotation=1"), "data.rotation: iris has no images"),
-        (("digits", "shift=1", "task=reconstruction"), "data.shift: the targets would have to move too"),
-        (("digits", "task=text"), "data.task = 'text': digits is not for that"),
-        (("text", "task=classification"), "data.task = 'classification': text is not for that"),
-        (("text", "shift=1"), "data.shift, data.rotation, data.classes: a text has no images and no classes"),
+        (("digits", "shift=1", "task=reconstruction"), "data.shift: does not work with reconstruction"),
+        (("digits", "task=text"), "data.task = 'text': digits supports auto, classification"),
+        (("text", "task=classification"), "data.task = 'classification': text supports auto, text"),
+        (("text", "shift=1"), "data.shift, data.rotation, data.classes: text has no images and no classes"),
         (("csv",), "data.path: csv needs the path of a file, such as data.path=mine.csv"),
         (("digitz",), "data.name = 'digitz': must be one of digits, breast_cancer, wine, iris, diabetes"),
     ],
@@ -154,7 +154,7 @@ def test_what_cannot_go_together_is_refused_before_anything_is_read(overrides: t
 def test_what_a_file_holds_is_not_known_before_it_is_read():
     """The spec says so rather than guess; the resolved one, which a model's build gets, knows."""
     spec = spec_of("text", "context=20")
-    with pytest.raises(TuimonError, match=r"data.name = 'text': shape and outputs are known only once the data are read"):
+    with pytest.raises(TuimonError, match=r"data.name = 'text': shape and outputs are unknown until the data are read"):
         _ = spec.data.outputs
     data = load(spec.data, 0, CPU)
     resolved = data.resolve(spec)

@@ -245,7 +245,7 @@ def test_an_array_without_a_name_is_told(tmp_path: Path):
 def test_uses_that_a_file_is_not_fit_for_are_told_once_it_is_read(tmp_path: Path):
     """Only then it is known what it holds."""
     (tmp_path / "mine.csv").write_text(FLOWERS)
-    with pytest.raises(TuimonError, match=r"data.classes = 4: must be at least 2, and csv has 3"):
+    with pytest.raises(TuimonError, match=r"data.classes = 4: must be from 2 to 3, the classes of csv"):
         whole("csv", tmp_path / "mine.csv", "classes=4")
     with pytest.raises(TuimonError, match=r"data.shift: csv has no images"):
         whole("csv", tmp_path / "mine.csv", "shift=1")

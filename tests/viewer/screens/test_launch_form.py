@@ -21,7 +21,7 @@ def test_untouched_fields_are_the_preset() -> None:
 def test_the_note_beside_a_field_says_more_than_its_label() -> None:
     """And what its 0 means, where that is not what one would take it for."""
     assert [row.label for row in form.ROWS if form.help_of(row.key).lower() == row.label.lower()] == []
-    assert "0: any" in form.help_of("regularization.clip_norm")
+    assert "0: no clipping" in form.help_of("regularization.clip_norm")
 
 
 def test_the_shell_command_makes_the_same_spec(tmp_path: Path) -> None:
