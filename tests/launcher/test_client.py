@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -93,6 +94,25 @@ def test_a_socket_that_nobody_serves_is_an_error(tmp_path: Path) -> None:
     for path in (stale, tmp_path / "none"):
         with pytest.raises(TuimonError, match="Cannot reach"):
             Client(path)
+
+
+def test_a_full_backlog_is_tried_again(tmp_path: Path) -> None:
+    """A training process that is busy takes connections up late; a Unix socket does not wait for room by itself."""
+    path = tmp_path / "s.sock"
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as waiting:
+        listener.bind(str(path))
+        listener.listen(0)
+        filler = waiting.enter_context(socket.socket(socket.AF_UNIX))
+        filler.setblocking(False)
+        filler.connect(str(path))
+        another = waiting.enter_context(socket.socket(socket.AF_UNIX))
+        another.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            another.connect(str(path))
+        timer = threading.Timer(0.3, lambda: waiting.enter_context(listener.accept()[0]))
+        timer.start()
+        Client(path).close()
+        timer.join()
 
 
 def test_a_run_that_does_not_answer_is_not_waited_for_for_ever(tmp_path: Path) -> None:

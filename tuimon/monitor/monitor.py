@@ -145,6 +145,9 @@ class Monitor:
         """Writes something that the user should know."""
         self.event(Notice(text=text, level=level, step=self.step))
 
+    def _warn(self, text: str) -> None:
+        self.notice(text, "warning")
+
     def send(self, command: Command, reply: Callable[[Answer], None] = lambda _: None) -> None:
         """Hands in a command, as a viewer would; `reply` is called with the answer on the training thread."""
         self._desk.submit(command, reply)
@@ -207,7 +210,7 @@ class Monitor:
         scope, transfers = StepScope(self._optimizer), Transfers()
         declare_standard(self.levers, self._model, scope, settings, self._actions.by_name())
         self._probe = Probe(self._model, self._writer, transfers, budget, self._guard.report, self.notice)
-        scalars = Scalars(self._writer, transfers, lambda text: self.notice(text, "warning"))
+        scalars = Scalars(self._writer, transfers, self._warn)
         return Steps(self._optimizer, Around(scope, self._desk, self._probe, self._guard), scalars, self._guard)
 
     def start(self, started: RunStarted, serve: bool, meters: bool) -> None:
@@ -228,8 +231,8 @@ class Monitor:
         except TuimonError as error:
             self._socket_error = str(error)
             return
-        submit, report = _weakly(self._desk.submit), _weakly(self._guard.report)
-        self._station = Station(listener, path, self.run_dir, submit, report)
+        submit, report, warn = _weakly(self._desk.submit), _weakly(self._guard.report), _weakly(self._warn)
+        self._station = Station(listener, path, self.run_dir, submit, report, warn)
 
     def _plan(self) -> None:
         try:

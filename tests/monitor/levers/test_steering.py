@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import nn
 from tuimon.base.errors import TuimonError
 from tuimon.log.records import STEERING_FILE, Applied, Command, LeverValue, Notice, Refused
 from tuimon.monitor import describe
+from tuimon.monitor.levers.desk import Answer
 from tuimon.monitor.levers.scope import StepScope
 
 Start = Callable[..., Any]
@@ -492,3 +494,18 @@ def test_a_plan_that_cannot_be_read_is_told_and_training_goes_on(
     training.step()
     (notice,) = training.events(Notice)
     assert "steering.json" in notice.text and notice.level == "warning" and capsys.readouterr().err == ""
+
+
+def test_a_boundary_carries_out_so_many_commands_and_leaves_the_others_to_the_next(start: Start) -> None:
+    """However many wait, a step is not held up for long; all of them are answered in their order."""
+    training = start()
+    answers: list[Answer] = []
+    for i in range(200):
+        training.monitor.send(Command("l1", "set", i / 1000, id=str(i)), answers.append)
+    counts = []
+    for _ in range(5):
+        training.step(log=False)
+        counts.append(len(answers))
+    assert counts[0] <= 64 and counts[-1] == 200
+    assert all(later - earlier <= 64 for earlier, later in itertools.pairwise(counts))
+    assert [answer.id for answer in answers] == [str(i) for i in range(200)]

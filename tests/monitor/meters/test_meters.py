@@ -70,6 +70,22 @@ class Driver:
         return answer
 
 
+@pytest.mark.parametrize("absent", [2**32 - 1, 2**64 - 1])
+def test_a_value_that_the_driver_does_not_have_is_missing_and_no_number(absent: int) -> None:
+    """NVML answers the largest number of the type, without an error; 4,294,967 W would be drawn."""
+    driver = Driver(
+        nvmlDeviceGetUtilizationRates=SimpleNamespace(gpu=absent, memory=absent),
+        nvmlDeviceGetMemoryInfo=SimpleNamespace(total=150 << 30, free=absent, used=absent),
+        nvmlDeviceGetPowerUsage=absent,
+        nvmlDeviceGetTemperature=absent,
+        nvmlDeviceGetComputeRunningProcesses=[SimpleNamespace(pid=os.getpid(), usedGpuMemory=absent)],
+    )
+    reading = Gpus(driver).read()[0]
+    assert reading.values == {"memory_total_bytes": float(150 << 30), "power_limit_w": 700.0}
+    assert set(reading.missing) == {"utilization_percent", "memory_used_bytes", "power_w", "temperature_c"}
+    assert set(reading.missing.values()) == {"not available"} and reading.processes[0].memory_bytes is None
+
+
 def test_a_card_is_read_in_base_units() -> None:
     """Watts, bytes, percent, degrees; every process with its memory."""
     first, second = Gpus(Driver()).read()

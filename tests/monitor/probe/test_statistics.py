@@ -94,3 +94,11 @@ def test_a_conjugated_tensor_counts_like_its_copy() -> None:
     """The gradient of a complex parameter may be conjugated only by a mark on it."""
     x = torch.randn(7, dtype=torch.complex64)
     assert torch.equal(statistics.summarize([x.conj()]), statistics.summarize([x.conj().resolve_conj()]))
+
+
+@pytest.mark.parametrize("values", [[], [math.nan, math.nan]])
+def test_the_range_of_no_number_is_nan(values: list[float]) -> None:
+    """Infinities the wrong way round would be taken for values."""
+    low, high = statistics.range_of(statistics.summarize([torch.tensor(values)]).tolist())
+    assert math.isnan(low) and math.isnan(high)
+    assert statistics.range_of(statistics.summarize([torch.tensor([2.0, math.nan])]).tolist()) == (2.0, 2.0)

@@ -20,9 +20,10 @@ import pytest
 from conftest import wait_until
 from tuimon.log.records import Applied, Command, Refused
 from tuimon.log.writer import LogWriter
+from tuimon.monitor.station.allowance import Allowance
 from tuimon.monitor.station.connection import Answer
 from tuimon.monitor.station.sockets import listen
-from tuimon.monitor.station.station import Station
+from tuimon.monitor.station.station import COMMANDS_AT_ONCE, COMMANDS_PER_S, Station
 
 Reply = Callable[[Answer], None]
 
@@ -174,14 +175,17 @@ def test_endless_input_without_a_newline_is_cut_off(serve: Callable[..., Serving
     assert sent < 8 << 20
 
 
+def commands(count: int, lever: str = "lr_scale") -> bytes:
+    return b"".join(msgspec.json.encode(Command(lever, "multiply", 0.5, id=str(i))) + b"\n" for i in range(count))
+
+
 def test_many_commands_are_all_answered_with_bounded_room(serve: Callable[..., Serving]) -> None:
     """No more than 64 of one connection are under way; the rest waits in the peer's own pipe."""
     serving = serve()
     serving.hold = True
-    count = 20_000
-    commands = b"".join(msgspec.json.encode(Command("lr_scale", "multiply", 0.5, id=str(i))) + b"\n" for i in range(count))
+    count = COMMANDS_AT_ONCE
     with serving.steer() as peer:
-        sender = threading.Thread(target=peer.sendall, args=(commands,))
+        sender = threading.Thread(target=peer.sendall, args=(commands(count),))
         sender.start()
         wait_until(lambda: len(serving.held) == 64)
         with serving.follow() as other:
@@ -193,6 +197,39 @@ def test_many_commands_are_all_answered_with_bounded_room(serve: Callable[..., S
         answers = lines(peer, count)
         sender.join(30)
     assert sorted(int(a["id"]) for a in answers) == list(range(count))
+
+
+def test_a_flood_of_commands_is_refused_and_told_once_and_a_stop_still_gets_through(serve: Callable[..., Serving]) -> None:
+    """Each command that is carried out takes time of the training and a record of its log."""
+    told: list[str] = []
+    serving = serve(notice=told.append)
+    count = COMMANDS_AT_ONCE + 500
+    began = time.monotonic()
+    with serving.steer() as peer:
+        sender = threading.Thread(target=peer.sendall, args=(commands(count),))
+        sender.start()
+        answers = lines(peer, count)
+        sender.join(30)
+        spent_s = time.monotonic() - began
+        refused = [a for a in answers if a["kind"] == "refused"]
+        assert sorted(int(a["id"]) for a in answers) == list(range(count))
+        assert len(serving.commands) + len(refused) == count
+        assert len(serving.commands) <= COMMANDS_AT_ONCE + COMMANDS_PER_S * (spent_s + 1)
+        assert len(told) == 1 and all("send fewer" in a["reason"] for a in refused)
+        peer.sendall(commands(1, "stop"))
+        assert lines(peer, 1)[0]["lever"] == "stop"
+    assert serving.commands[-1].lever == "stop"
+
+
+def test_an_allowance_fills_up_again_with_time() -> None:
+    """So many at once, then so many a second."""
+    now = 0.0
+    allowance = Allowance(3, 2.0, lambda: now)
+    assert [allowance.take() for _ in range(4)] == [True, True, True, False]
+    now = 1.0
+    assert [allowance.take() for _ in range(3)] == [True, True, False]
+    now = 100.0
+    assert [allowance.take() for _ in range(4)] == [True, True, True, False]
 
 
 def test_peers_that_never_read_do_not_keep_others_waiting(serve: Callable[..., Serving]) -> None:

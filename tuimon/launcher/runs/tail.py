@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from pathlib import Path
 
 from tuimon.base.errors import TuimonError
@@ -13,8 +14,35 @@ from tuimon.launcher.runs.glance import started_in
 from tuimon.log.reader import FileTail, Tail
 
 _CONNECT_TIMEOUT_S = 2.0
+_BACKLOG_RETRY_S = 0.02
 _IDLE_READS = 10  # of the socket, before the file is asked whether it knows more
 _ERROR = b'{"error"'  # no record's length field looks like this: it would be 2^61 bytes
+
+
+def connect(path: str, wish: dict[str, object]) -> socket.socket:
+    """A connection to a run's socket on which the first line, what is wanted, is sent; it blocks up to its timeout.
+
+    A training process that is busy takes up connections late: while its backlog is full, another try is made.
+
+    Raises:
+        OSError: nobody listens there, or nobody took the connection up in time.
+    """
+    deadline = time.monotonic() + _CONNECT_TIMEOUT_S
+    while True:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(_CONNECT_TIMEOUT_S)
+        try:
+            connection.connect(path)
+            connection.sendall(json.dumps(wish).encode() + b"\n")
+            return connection
+        except BlockingIOError:  # the backlog is full; a Unix socket does not wait for room by itself
+            connection.close()
+            if time.monotonic() >= deadline:
+                raise TimeoutError(f"its backlog stayed full for {_CONNECT_TIMEOUT_S:g} s") from None
+            time.sleep(_BACKLOG_RETRY_S)
+        except OSError:
+            connection.close()
+            raise
 
 
 class SocketTail:
@@ -50,13 +78,9 @@ class SocketTail:
 
     def _connect(self, offset: int) -> None:
         self.close()
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(_CONNECT_TIMEOUT_S)
         try:
-            connection.connect(self._path)
-            connection.sendall(json.dumps({"want": "log", "file": self._file, "from": offset}).encode() + b"\n")
+            connection = connect(self._path, {"want": "log", "file": self._file, "from": offset})
         except OSError as error:
-            connection.close()
             raise ConnectionError(f"{self._path}: {error}") from error
         connection.setblocking(False)
         self._connection, self._position = connection, offset

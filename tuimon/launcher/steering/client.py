@@ -20,7 +20,7 @@ from tuimon.base.errors import TuimonError
 from tuimon.launcher.runs.glance import lifecycle
 from tuimon.launcher.runs.runs import is_resumable
 from tuimon.launcher.runs.status import Lifecycle
-from tuimon.launcher.runs.tail import SocketTail, open_tail
+from tuimon.launcher.runs.tail import SocketTail, connect, open_tail
 from tuimon.launcher.steering.stopping import stop_by_signal
 from tuimon.log.records import Applied, Command, Refused
 
@@ -29,7 +29,6 @@ __all__ = ["Client", "NoAnswer", "SocketTail", "open_tail", "send", "stop"]
 Answer = Applied | Refused
 OnAnswer = Callable[[Answer | TuimonError], None]
 
-_CONNECT_TIMEOUT_S = 2.0
 _ANSWER_TIMEOUT_S = 30.0
 _MAX_LINE_BYTES = 1 << 20
 _encode = msgspec.json.Encoder().encode
@@ -189,13 +188,9 @@ def _check_live(run: Path, life: Lifecycle) -> None:
 
 
 def _connect(path: str) -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(_CONNECT_TIMEOUT_S)
     try:
-        connection.connect(path)
-        connection.sendall(b'{"want":"control"}\n')
+        connection = connect(path, {"want": "control"})
     except OSError as error:
-        connection.close()
         raise TuimonError(f"Cannot reach the run's training process at {path}: {error.strerror or error}.") from error
     connection.settimeout(None)
     return connection

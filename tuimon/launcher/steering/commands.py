@@ -70,7 +70,8 @@ def describe(answer: Applied | Refused) -> str:
     """One line: `applied at step 1 204: lr_scale 1 → 0.5 (lr 0.001 → 0.0005)`, or why it was refused."""
     if isinstance(answer, Refused):
         asked = "" if answer.value is None else f"={value_text(answer.value)}"
-        return f"refused at step {format.count(answer.step)}: {answer.lever}{asked}: {answer.reason}"
+        at = f" at step {format.count(answer.step)}" if answer.step else ""  # none where the training loop never saw it
+        return f"refused{at}: {answer.lever}{asked}: {answer.reason}"
     note = f" ({answer.note})" if answer.note else ""
     return f"applied at step {format.count(answer.step)}: {answer.lever}{_change(answer)}{note}"
 

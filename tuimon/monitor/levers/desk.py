@@ -19,6 +19,7 @@ Answer = Applied | Refused
 Reply = Callable[[Answer], None]
 _REMEMBERED = 4096
 _LOOK_UP_S = 0.25
+_PER_BOUNDARY = 64  # commands carried out between two steps; the others wait for the next boundary
 
 
 class Desk:
@@ -109,8 +110,11 @@ class Desk:
         while self._plan and (self._plan[0].step, self._plan[0].mid_step) <= (step, self._mid_step):
             self._take(self._plan.pop(0).command, lambda _: None, step)
         self.called = bool(self._plan)  # called at every step, then
-        while not self._queue.empty():
+        for _ in range(_PER_BOUNDARY):
+            if self._queue.empty():
+                return
             self._take(*self._queue.get_nowait(), step)
+        self.called = True
 
     def _take(self, command: Command, reply: Reply, step: int) -> None:
         if self._is_known(command, reply):

@@ -11,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
+_NOT_AVAILABLE = (2**32 - 1, 2**64 - 1)  # what NVML answers, without an error, in place of a value that it does not have
+_PER_UNIT = {"power_w": 1000, "power_limit_w": 1000}  # of what NVML answers, here milliwatts
+
 
 class Nvml(Protocol):
     """The calls of `pynvml` that are used here."""
@@ -106,13 +109,14 @@ class Gpus:
         reading = GpuReading(index, name)
         suffix = " (MIG mode is on)" if self._is_mig(handle) else ""
 
-        def put(call: Callable[[], Any], **parts: Callable[[Any], float]) -> None:
+        def put(call: Callable[[], Any], **parts: Callable[[Any], int]) -> None:
             answer, problem = _attempt(call)
             for key, part in parts.items():
-                if problem:
-                    reading.missing[key] = problem + suffix
+                value = None if problem else part(answer)
+                if value is None or value in _NOT_AVAILABLE:
+                    reading.missing[key] = (problem or "not available") + suffix
                 else:
-                    reading.values[key] = float(part(answer))
+                    reading.values[key] = value / _PER_UNIT.get(key, 1)
 
         put(lambda: nvml.nvmlDeviceGetUtilizationRates(handle), utilization_percent=lambda u: u.gpu)
         put(
@@ -120,9 +124,9 @@ class Gpus:
             memory_used_bytes=lambda m: m.used,
             memory_total_bytes=lambda m: m.total,
         )
-        put(lambda: nvml.nvmlDeviceGetPowerUsage(handle), power_w=lambda milliwatts: milliwatts / 1000)
-        put(lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle), power_limit_w=lambda milliwatts: milliwatts / 1000)
-        put(lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU), temperature_c=lambda t: t)
+        put(lambda: nvml.nvmlDeviceGetPowerUsage(handle), power_w=_itself)
+        put(lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle), power_limit_w=_itself)
+        put(lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU), temperature_c=_itself)
         return self._with_processes(reading, handle, suffix)
 
     def _with_processes(self, reading: GpuReading, handle: Any, suffix: str) -> GpuReading:
@@ -132,7 +136,9 @@ class Gpus:
         if problem:
             reading.missing["processes"] = problem + suffix
             found = []
-        processes = tuple(GpuProcess(int(p.pid), None if p.usedGpuMemory is None else int(p.usedGpuMemory)) for p in found)
+        processes = tuple(
+            GpuProcess(int(p.pid), None if p.usedGpuMemory in (None, *_NOT_AVAILABLE) else int(p.usedGpuMemory)) for p in found
+        )
         return GpuReading(reading.index, reading.name, reading.values, reading.missing, processes)
 
     def _is_mig(self, handle: Any) -> bool:
@@ -140,6 +146,10 @@ class Gpus:
         assert nvml is not None
         modes, problem = _attempt(lambda: nvml.nvmlDeviceGetMigMode(handle))
         return not problem and bool(modes[0])
+
+
+def _itself(value: int) -> int:
+    return value
 
 
 def explain(error: BaseException) -> str:

@@ -74,8 +74,9 @@ def norm_of(summary: Sequence[float]) -> float:
 
 
 def range_of(summary: Sequence[float]) -> tuple[float, float]:
-    """Least and greatest, NaN left out; infinite and the wrong way round where there was nothing."""
-    return summary[_MIN], summary[_MAX]
+    """Smallest and largest value, NaN left out; NaN for both where there is no other value."""
+    low, high = summary[_MIN], summary[_MAX]
+    return (low, high) if low <= high else (math.nan, math.nan)
 
 
 def _side(patterns: Sequence[float]) -> list[float]:

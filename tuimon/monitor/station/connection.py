@@ -10,6 +10,7 @@ import contextlib
 import os
 import socket
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ _READ_BYTES = 64 * 1024
 _SEND_BYTES = 1 << 20  # of the log at one turn, so that no follower keeps the others waiting
 _UNANSWERED = 64  # commands of one connection that may be under way
 _UNSENT_BYTES = 256 * 1024
+_REFUSED_AT_ONCE, _REST_S = 64, 0.05  # after so many refusals a peer is not read from for a while: they cost time, too
 _LEFT_READS = 16  # of what a peer sent that is thrown away before closing
 _SERVED = ("events.out.tfevents.", "output.log")
 
@@ -54,25 +56,35 @@ class Connection:
         folder: the run's folder.
         submit: hands a command to the training thread.
         post: has the station's thread take an answer; callable from any thread.
+        refusal: says why a command is not handed on; empty where it is.
     """
 
-    def __init__(self, sock: socket.socket, folder: Path, submit: Submit, post: Callable[[Connection, Answer], None]) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        folder: Path,
+        submit: Submit,
+        post: Callable[[Connection, Answer], None],
+        refusal: Callable[[Command], str],
+    ) -> None:
         self.sock = sock
         self.closed = False
         self.following = False
         self.blocked = False  # the last send would have waited
-        self._folder, self._submit, self._post = folder, submit, post
+        self.resting = 0.0  # until when, by `time.monotonic`, nothing is taken from a peer that was refused often; 0: it is
+        self._folder, self._submit, self._post, self._refusal = folder, submit, post, refusal
         self._steering = False
         self._buffer = bytearray()
         self._unsent = bytearray()
-        self._unanswered = 0
+        self._unanswered = self._refused = 0
         self._log_fd, self._offset = -1, 0
         self._closing = False
 
     @property
     def wants_to_read(self) -> bool:
         """Whether more may be taken from the peer now."""
-        return not (self._closing or self._unanswered >= _UNANSWERED or len(self._unsent) > _UNSENT_BYTES)
+        busy = self._unanswered >= _UNANSWERED or len(self._unsent) > _UNSENT_BYTES
+        return not (self._closing or busy or self.resting)
 
     @property
     def wants_to_write(self) -> bool:
@@ -115,6 +127,11 @@ class Connection:
             self._unsent += _encode(answer) + b"\n"
             self.write()
             self.take_lines()
+
+    def go_on(self) -> None:
+        """Takes up again what came while the peer was not read from."""
+        self.resting, self._refused = 0.0, 0
+        self.take_lines()
 
     def write(self) -> None:
         """Sends what the peer has room for."""
@@ -184,8 +201,19 @@ class Connection:
             command = _decode_command(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise WishError(f"not a command: {error}") from None
+        if reason := self._refusal(command):
+            self._refuse(command, reason)
+            return
         self._unanswered += 1
         self._submit(command, lambda answer: self._post(self, answer))
+
+    def _refuse(self, command: Command, reason: str) -> None:
+        refused = Refused(step=0, lever=command.lever, value=command.value, reason=reason, by=command.by, id=command.id)
+        self._unsent += _encode(refused) + b"\n"
+        self.write()
+        self._refused += 1
+        if self._refused >= _REFUSED_AT_ONCE:
+            self.resting = time.monotonic() + _REST_S
 
     def _follow(self, wish: Wish) -> None:
         if "/" in wish.file or not wish.file.startswith(_SERVED) or wish.start < 0:

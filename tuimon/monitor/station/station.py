@@ -16,11 +16,16 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 
+from tuimon.log.records import Command
+from tuimon.monitor.station.allowance import Allowance
 from tuimon.monitor.station.connection import Answer, Connection, Submit
 from tuimon.monitor.station.sockets import peer_uid
 
 POLL_S = 0.05
 _CONNECTIONS = 64
+COMMANDS_AT_ONCE, COMMANDS_PER_S = 256, 50  # more are refused: each one that is carried out is written to the log
+_STOPS_AT_ONCE, _STOPS_PER_S = 8, 1  # apart from the others, so that a run can be stopped whatever else is sent to it
+_TOLD_EVERY_S = 60.0
 _FAREWELL_S = 0.5  # how long a closing run tries to get its last bytes to its viewers
 
 
@@ -32,7 +37,8 @@ class Station:
         path: the socket's file.
         folder: the run's folder.
         submit: hands a command to the training thread.
-        report: is told of an error that ends the thread.
+        report: takes an error that ends the thread.
+        notice: takes what the user should know.
         uid_of: tells whose process is at the other end.
     """
 
@@ -43,10 +49,14 @@ class Station:
         folder: Path,
         submit: Submit,
         report: Callable[[str, BaseException], None],
+        notice: Callable[[str], None] = lambda _: None,
         uid_of: Callable[[socket.socket], int | None] = peer_uid,
     ) -> None:
         self.path = path
         self._listener, self._folder, self._submit, self._report, self._uid_of = listener, folder, submit, report, uid_of
+        self._notice, self._told_at = notice, -_TOLD_EVERY_S
+        self._commands = Allowance(COMMANDS_AT_ONCE, COMMANDS_PER_S)
+        self._stops = Allowance(_STOPS_AT_ONCE, _STOPS_PER_S)
         self._selector = selectors.DefaultSelector()
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_receiver.setblocking(False)
@@ -95,8 +105,8 @@ class Station:
             self.forget()
 
     def _turn(self) -> None:
-        following = any(connection.following for connection in self._connections)
-        ready = self._selector.select(POLL_S if following else None)
+        timed = any(connection.following or connection.resting for connection in self._connections)
+        ready = self._selector.select(POLL_S if timed else None)
         for key, events in ready:
             if key.fileobj is self._listener:
                 self._accept()
@@ -105,9 +115,12 @@ class Station:
             else:
                 self._serve(key.data, events)
         self._deliver()
+        now = time.monotonic()
         for connection in self._connections:
             if connection.following and not connection.blocked:
                 connection.write()
+            elif connection.resting and now >= connection.resting:
+                connection.go_on()
         self._look_after_all()
 
     def _serve(self, connection: Connection, events: int) -> None:
@@ -123,12 +136,23 @@ class Station:
             time.sleep(POLL_S)
             return
         sock.setblocking(False)
-        connection = Connection(sock, self._folder, self._submit, self._post)
+        connection = Connection(sock, self._folder, self._submit, self._post, self._refusal)
         self._connections.add(connection)
         if self._uid_of(sock) not in (None, os.getuid()):
             connection.fail("this run belongs to another user")
         elif len(self._connections) > _CONNECTIONS:
             connection.fail(f"{_CONNECTIONS} viewers are connected already")
+
+    def _refusal(self, command: Command) -> str:
+        """Why a command is not handed on: more come than the training and its log should bear. Empty where it is."""
+        allowance = self._stops if command.lever == "stop" else self._commands
+        if allowance.take():
+            return ""
+        now = time.monotonic()
+        if now - self._told_at >= _TOLD_EVERY_S:
+            self._told_at = now
+            self._notice(f"commands were refused: more than {COMMANDS_PER_S} a second were sent to this run")
+        return f"a run takes {COMMANDS_AT_ONCE} commands at once and {COMMANDS_PER_S} a second; send fewer"
 
     def _drain_wakes(self) -> None:
         with contextlib.suppress(BlockingIOError):
