@@ -48,6 +48,10 @@ class Tmux:
         """Types keys, by tmux's names for them."""
         self._run("send-keys", *keys)
 
+    def send(self, data: bytes) -> None:
+        """Types bytes, as they are."""
+        self._run("send-keys", "-H", *(f"{byte:02x}" for byte in data))
+
     def resize(self, width: int, height: int) -> None:
         """Makes the window another size."""
         self._run("resize-window", "-x", str(width), "-y", str(height))
@@ -55,6 +59,10 @@ class Tmux:
     def text(self) -> str:
         """What the window shows."""
         return self._run("capture-pane", "-p")
+
+    def flags(self, *names: str) -> str:
+        """What tmux knows of the terminal, by its formats' names."""
+        return self._run("display-message", "-p", " ".join(f"#{{{name}}}" for name in names)).strip()
 
     def wait(self, text: str, timeout: float = SLOW_S) -> None:
         """Waits until the window shows a text."""
@@ -215,3 +223,31 @@ def test_a_plain_terminal_shows_plain_characters(runs: Runs, tmux: Tmux) -> None
     tmux.wait("* running")
     tmux.wait("layers")
     assert tmux.text().isascii()
+
+
+def test_no_bytes_on_the_keyboard_end_the_screen(runs: Runs, tmux: Tmux) -> None:
+    """Mouse reports with byte coordinates, 8-bit Alt, Latin-1, sequences that no parser knows: the next key counts."""
+    tmux.start(tuimon("--runs-dir", "runs"))
+    tmux.wait("No runs in")
+    for data in (b"\x1b[M \xc00", b"\xe1a", b"\xff", b"\x1b[MC\xc30\x1b[A", b"\x1b[9999999;1u", bytes(range(0x80, 0x100))):
+        tmux.send(data)
+        tmux.press("?")
+        tmux.wait("esc closes")
+        tmux.press("Escape")
+        wait_until(lambda: "esc closes" not in tmux.text(), SLOW_S)
+    tmux.press("q")
+    tmux.wait("left with 0")
+
+
+def test_a_screen_that_fails_says_so_in_a_line_and_leaves_the_terminal_as_it_was(runs: Runs, tmux: Tmux) -> None:
+    """An error that no net catches: exit code 1, no traceback, echo and the cursor are back, no mouse reports."""
+    fails = (
+        "import sys; from tuimon.viewer import app; from tuimon.cli.main import main; "
+        "app.collect_again = lambda: 1 / 0; sys.exit(main(['--runs-dir', 'runs']))"
+    )
+    tmux.start(f"{shlex.join([sys.executable, '-c', fails])}; code=$?; stty -a | grep -o ' echo '; (exit $code)")
+    tmux.wait("left with 1")
+    lines = tmux.text().splitlines()
+    assert [line for line in lines if line.strip()] == [lines[0], " echo", "left with 1"]
+    assert lines[0].startswith("tuimon: The screen failed: ZeroDivisionError: division by zero")
+    assert tmux.flags("mouse_any_flag", "alternate_on", "cursor_flag") == "0 0 1"

@@ -1,4 +1,11 @@
-"""The one error type whose text is written for the user."""
+"""The one error type whose text is written for the user, and one line for all others."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+
+_LONGEST = 200  # characters of an unexpected error's own text
 
 
 class TuimonError(Exception):
@@ -15,3 +22,27 @@ class TuimonError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+def in_one_line(error: BaseException) -> str:
+    """An error that nobody expected, for the place where it is caught: its type, its text, and where it was raised.
+
+    Such as `ZeroDivisionError: division by zero (chart.py:110)`. Never raises.
+    """
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        text = ""
+    shown = f": {text[:_LONGEST]}{'…' if len(text) > _LONGEST else ''}" if text else ""
+    return f"{type(error).__name__}{shown}{_place(error.__traceback__)}"
+
+
+def _place(trace: TracebackType | None) -> str:
+    """The innermost line of this package that the error came through; empty when there is none."""
+    place = ""
+    while trace is not None:
+        path = trace.tb_frame.f_code.co_filename
+        if f"{os.sep}tuimon{os.sep}" in path:
+            place = f" ({os.path.basename(path)}:{trace.tb_lineno})"
+        trace = trace.tb_next
+    return place

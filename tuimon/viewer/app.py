@@ -17,14 +17,18 @@ from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import CommandInput, CommandPalette, SearchIcon
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.worker import WorkerFailed
 
-from tuimon.base.errors import TuimonError
+from tuimon.base.errors import TuimonError, in_one_line
 from tuimon.log.records import Applied, Refused
 from tuimon.viewer import theme
 from tuimon.viewer.deferred import collect_again, import_numpy
+from tuimon.viewer.keyboard import KeyboardDriver
 from tuimon.viewer.keys import keys_of
 from tuimon.viewer.lean import lean
 from tuimon.viewer.messages import AnswerCame, BatchRead, DamageFound, StatusChanged, StopAnswered
@@ -72,6 +76,11 @@ class TuimonApp(App[None]):
         self._waiting: Timer | None = None  # for the log of the first run
         wanted = theme.starting_theme(self.console.color_system, os.environ)
         self.theme = wanted if wanted in self.available_themes else theme.FULL
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's driver for this system, which no input may end."""
+        found = super().get_driver_class()
+        return KeyboardDriver if found is LinuxDriver else found
 
     def get_default_screen(self) -> Screen[None]:
         """Home lies under everything."""
@@ -361,6 +370,16 @@ class TuimonApp(App[None]):
         live = [run for run in self.opened.values() if run.status.live]
         told = [f"{run.name} goes on training. Come back with: tuimon attach {run.name}" for run in live]
         self.exit(message="\n".join(told) or None)
+
+    @property
+    def failure(self) -> str:
+        """What ended the app, in one line; empty when it was the user."""
+        error = self._exception
+        return in_one_line(error.error if isinstance(error, WorkerFailed) else error) if error else ""
+
+    def _fatal_error(self) -> None:
+        """Ends the app after an error that nothing caught. `show` says it in a line; Textual would print a page."""
+        self._close_messages_no_wait()
 
     def leave_soon(self) -> None:
         """Leaves from a signal handler: between two messages."""

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tuimon.base.errors import TuimonError
+
 
 def show(
     runs_dir: Path, open_run: Path | None = None, launch: bool = False, ascii: bool = False, compare: Sequence[Path] = ()
@@ -25,7 +27,7 @@ def show(
         compare: runs to overlay at once.
 
     Raises:
-        SystemExit: the app failed.
+        TuimonError: the screen failed; the terminal is restored.
     """
     gc.disable()  # modules, styles and widgets stay: looking through them again and again would be a third of the start
     from tuimon.viewer import terminal, theme
@@ -42,5 +44,5 @@ def show(
     terminal.leave_when_gone(fd, terminal.leave_at_once)
     terminal.leave_on_signals(fd, app.leave_soon)
     app.run()
-    if app.return_code:  # it failed, and Textual has shown how
-        sys.exit(app.return_code)
+    if app.return_code or app.failure:
+        raise TuimonError(f"The screen failed: {app.failure or 'Textual says no more'}. No run was touched.")
