@@ -57,7 +57,7 @@ def test_a_report_of_the_quadratic_ends_with_0(tmp_path: Path) -> None:
     done = tuimon("digits-mlp", "data=quadratic", "model=quadratic", "optimizer=gd", "lr=0.1", "device=cpu", "--ascii")
     rows = done.stdout.splitlines()
     assert done.returncode == 0, done.stdout
-    assert rows[0] == "digits-mlp, before training" and rows[-1].endswith("pass. Nothing stands in the way of training.")
+    assert rows[0] == "digits-mlp, before training" and rows[-1].endswith("pass. Ready to train.")
     assert any("suggested" in row for row in rows) and any(row.startswith("pass  first loss") for row in rows)
     assert done.stdout.isascii() and "\x1b" not in done.stdout
 

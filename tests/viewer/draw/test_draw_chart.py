@@ -126,7 +126,7 @@ def test_what_is_not_positive_has_no_place_on_a_log_axis():
         "   |                    ",
         "  1+*                   ",
     ]
-    assert "nothing above zero" in rows([curve([1, 2], [-1, 0])], log, 30, 7)[2]
+    assert "no positive values" in rows([curve([1, 2], [-1, 0])], log, 30, 7)[2]
 
 
 def test_the_largest_floats_have_an_axis():

@@ -41,5 +41,5 @@ def test_a_range_test_without_a_finite_loss_is_drawn() -> None:
 
 def test_the_sum_counts_and_says_what_comes_of_it() -> None:
     """Only the verdicts that are there."""
-    assert text_of(total_row([FAILED, Line("a", "pass"), Line("b", "pass")])) == "2 pass, 1 fail. Mend what fails first."
-    assert text_of(total_row([Line("a", "warn")])) == "1 warn. Worth a look before training."
+    assert text_of(total_row([FAILED, Line("a", "pass"), Line("b", "pass")])) == "2 pass, 1 fail. Fix the failures first."
+    assert text_of(total_row([Line("a", "warn")])) == "1 warn. Look at the warnings before training."

@@ -1,4 +1,4 @@
-"""A grid of dots: curves go in as spans of dots per column, rows of styled braille (or ASCII) come out."""
+"""A grid of dots: takes the dots of each curve column by column, returns rows of styled braille (or ASCII)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tuimon.viewer.draw.pyramid import Columns
 from tuimon.viewer.draw.rows import Row, Span
 
 _BRAILLE = 0x2800
-_DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], np.uint8)[:, None, :]  # of a cell: row, any, column
+_DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], np.uint8)[:, None, :]  # row, any, cell column
 _SPACE = 0x20
 _PATTERNS = (
     (1, 1),
@@ -18,19 +18,19 @@ _PATTERNS = (
     (4, 6),
     (4, 8),
     (2, 6),
-)  # dots drawn of so many, in whole cells: what is behind shows between
-_STROKES = "─┄┈╌╍┅"  # the same patterns in a legend
+)  # (dots drawn, period) of each dash pattern, in whole cells: curves behind show through the gaps
+_STROKES = "─┄┈╌╍┅"  # the same patterns, in a legend
 _ASCII_STROKES = "*o+x#@"
 ASCII_FAINT = "."
 
 
 def stroke_of(pattern: int, ascii: bool = False) -> str:
-    """What a pattern looks like, in one cell."""
+    """One cell that shows what a pattern looks like."""
     return (_ASCII_STROKES if ascii else _STROKES)[_place(pattern)]
 
 
 def _place(pattern: int) -> int:
-    """Moved on by one in each round, as colours come round after as many: no two have both alike for six rounds."""
+    """Shifts the pattern by one in each round: colours repeat after as many curves, so both repeat only after six rounds."""
     return (pattern + pattern // len(_PATTERNS)) % len(_PATTERNS)
 
 
@@ -39,7 +39,7 @@ Bools = NDArray[np.bool_]
 
 
 class Spans:
-    """One curve's dots: in each dot column, all from `top` down to `bottom`, where `drawn`."""
+    """One curve's dots: in each dot column all from `top` to `bottom`, where `drawn`."""
 
     def __init__(self, top: Ints, bottom: Ints, drawn: Bools) -> None:
         self.top, self.bottom, self.drawn = top, bottom, drawn
@@ -49,11 +49,11 @@ def trace(columns: Columns, low: float, high: float, dots: int, log: bool = Fals
     """Joins a curve's columns into one line of dots.
 
     Args:
-        columns: the reduced curve.
-        low: the value (its log10 when `log`) of the lowest dot.
-        high: that of the topmost one.
-        dots: how many dots lie from top to bottom.
-        log: whether the axis is logarithmic; what is not positive then lies below the bottom.
+        columns: the reduced curve, see `Pyramid.columns`.
+        low: the value of the lowest dot (its log10 if `log`).
+        high: the value of the topmost dot (its log10 if `log`).
+        dots: the number of dots from top to bottom.
+        log: whether the axis is logarithmic; values that are not positive then lie below the bottom.
     """
     count = len(columns.low)
     tops, bottoms, firsts, lasts = _heights([columns.high, columns.low, columns.first, columns.last], low, high, dots, log)
@@ -78,7 +78,7 @@ def _dots(heights: NDArray[np.float64], drawn: Bools, dots: int) -> Ints:
 
 
 def _heights(values: list[NDArray[np.float32]], low: float, high: float, dots: int, log: bool) -> list[NDArray[np.float64]]:
-    """Values as dots from the top; float, may lie outside."""
+    """Values as dots from the top: floats, possibly outside the grid."""
     stacked = np.array(values, np.float64)
     if log:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -89,7 +89,7 @@ def _heights(values: list[NDArray[np.float32]], low: float, high: float, dots: i
 def _outside(
     columns: Columns, low: float, high: float, dots: int, log: bool
 ) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
-    """The points beside the range, their values as heights."""
+    """The points just outside the range, with their values as dots from the top."""
 
     def height(point: tuple[float, float] | None) -> tuple[float, float] | None:
         if point is None or (log and point[1] <= 0):
@@ -127,7 +127,7 @@ def _borders(
 
 
 def _broken(filled: Bools, breaks: Bools) -> Bools:
-    """Whether a break lies between the filled columns on either side of each border."""
+    """Whether a break lies between the nearest filled columns on both sides of each border."""
     count = len(filled)
     index = np.arange(count)
     broken_before = np.concatenate([[0], np.cumsum(breaks)])
@@ -149,7 +149,7 @@ class Canvas:
         self._rows = np.arange(self.dot_height)[:, None]
 
     def draw(self, spans: Spans, style: str, pattern: int = 0, faint: bool = False) -> None:
-        """Draws a curve over what is there, in one of the patterns that `stroke_of` shows; it takes cells from other curves."""
+        """Draws a curve on top, in one of the patterns of `stroke_of`; it takes over cells from other curves."""
         shown, period = _PATTERNS[_place(pattern)] if not self.ascii else (1, 1)
         drawn = spans.drawn if shown == period else spans.drawn & (np.arange(self.dot_width) % period < shown)
         dots = (self._rows >= spans.top) & (self._rows <= spans.bottom) & drawn
@@ -159,14 +159,14 @@ class Canvas:
         cells = dots.reshape(self.height, 4, self.width, 2)
         bits = np.add.reduce(cells * _DOTS, axis=(1, 3), dtype=np.uint8)
         lit = bits != 0
-        kept = (self._codes >= _BRAILLE) & (self._owners == self._style(style))  # others' dots would take on this colour
+        kept = (self._codes >= _BRAILLE) & (self._owners == self._style(style))  # other curves' dots would take on this colour
         under = np.where(kept, self._codes & 0xFF, 0)
         self._set(lit, (_BRAILLE | under | bits)[lit], style)
 
     def column(self, cell: int, glyph: str, style: str, restyle: bool = False, over: str = "") -> None:
-        """A vertical line in the free cells of a column, and in the place of one made of `over`; not within a text.
+        """Draws a vertical line in the empty cells of a column, and over a line made of `over`; not through text.
 
-        `restyle` colours the curves that it crosses, too.
+        `restyle` also colours the curves that it crosses.
         """
         codes = self._codes[:, cell]
         free = (codes == _SPACE) & (self._owners[:, cell] < 0)
@@ -176,24 +176,24 @@ class Canvas:
         self._owners[free | restyle, cell] = self._style(style)
 
     def is_free(self, row: int, cell: int, length: int) -> bool:
-        """Whether nothing is drawn there; a margin of one cell may lie outside, text may not."""
+        """Whether these cells are empty. One margin cell may lie outside the canvas."""
         inside = cell >= -1 and cell + length <= self.width + 1
         return inside and bool((self._codes[row, max(cell, 0) : cell + length] == _SPACE).all())
 
     def style_at(self, row: int, cell: int) -> str:
-        """Whose a cell is; empty for nobody's."""
+        """The style of a cell; empty if nothing was drawn there."""
         owner = int(self._owners[row, cell])
         return self._styles[owner] if owner >= 0 else ""
 
     def write(self, row: int, cell: int, text: str, style: str) -> None:
-        """Text over whatever is there, cut at the edges."""
+        """Writes text on top, cut at the edges."""
         text = text[max(-cell, 0) : max(self.width - cell, 0)]
         cell = max(cell, 0)
         self._codes[row, cell : cell + len(text)] = [ord(char) for char in text]
         self._owners[row, cell : cell + len(text)] = self._style(style)
 
     def rows(self) -> list[Row]:
-        """The picture, `height` rows of `width` cells."""
+        """The canvas as `height` rows of `width` cells."""
         text = self._codes.astype("<u4").tobytes().decode("utf-32-le")
         owners = _carried(self._owners, self._codes == _SPACE).reshape(-1)
         changes = owners[1:] != owners[:-1]
@@ -216,7 +216,7 @@ class Canvas:
 
 
 def _carried(owners: NDArray[np.int16], blank: Bools) -> NDArray[np.int16]:
-    """Blank cells take the style on their left: they look the same in any, and spans get fewer."""
+    """Gives blank cells the style on their left: it looks the same and makes fewer spans."""
     columns = np.where(blank, 0, np.arange(owners.shape[1]))
     source = np.maximum.accumulate(columns, axis=1)
     return owners[np.arange(len(owners))[:, None], source]

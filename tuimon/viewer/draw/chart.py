@@ -1,7 +1,7 @@
 """The line chart: curves over steps or time, with axes, markers, a cursor and a legend.
 
-A frame costs work for each visible column, not for each point (see `pyramid`). Pure: the same curves, options and size give
-the same rows. Both ranges are widened to round numbers, so that a growing curve changes few cells from frame to frame.
+A frame costs work per visible column, not per point (see `pyramid`). Pure: the same curves, options and size give the same
+rows. Both ranges are widened to round numbers, so that a growing curve changes few cells from frame to frame.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tuimon.viewer.draw.rows import Row, Span, blank, fit, runs
 
 _MIN_WIDTH_FOR_LABELS = 16
 _MIN_HEIGHT_FOR_LABELS = 5
-_USUAL_GUTTER = 5  # labels of four characters and the axis line: charts above each other line up
+_USUAL_GUTTER = 5  # labels of four characters plus the axis: aligns charts above each other
 _MIN_WIDTH_FOR_USUAL_GUTTER = 40
 _X_SNAP_PARTS = 25
 _Y_SNAP_PARTS = 16
@@ -30,7 +30,7 @@ _Y_SNAP_PARTS = 16
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn chart: its rows, and where the plot lies in them (to find the x under a mouse)."""
+    """A drawn chart: its rows, and the position of the plot (to find the x under the mouse)."""
 
     rows: list[Row]
     left: int = 0
@@ -40,7 +40,7 @@ class Picture:
     x_range: Range = (0.0, 1.0)
 
     def x_at(self, column: int) -> float:
-        """The x in the middle of a column of the whole picture; outside the plot, that of its nearest edge."""
+        """The x at the middle of a column of the picture; outside the plot, the x of the nearest edge."""
         low, high = self.x_range
         cell = min(max(column - self.left, 0), self.width - 1)
         return low + (cell + 0.5) * (high - low) / self.width
@@ -48,16 +48,16 @@ class Picture:
 
 @dataclass(frozen=True)
 class _View:
-    """What of the curves is to be seen, reduced to columns."""
+    """The visible part of the curves, reduced to columns."""
 
     x_range: Range
-    y_range: Range  # log10 of the values on a logarithmic axis
+    y_range: Range  # log10 of the values if the axis is logarithmic
     columns: list[Columns] = field(default_factory=list)
-    empty: str = ""  # why there is nothing to see
+    empty: str = ""  # why the plot is empty
 
 
 def draw_chart(curves: Sequence[Curve], options: Options, width: int, height: int, ascii: bool = False) -> Picture:
-    """Draws a chart of exactly `width` × `height` cells; what does not fit is left out, axes first."""
+    """Draws a chart of exactly `width` × `height` cells. What does not fit is left out, axes first."""
     if width < 1 or height < 1:
         return Picture([])
     legend_rows = 1 if options.legend and height >= 2 else 0
@@ -80,7 +80,7 @@ def draw_chart(curves: Sequence[Curve], options: Options, width: int, height: in
 
 
 def full_range(curves: Sequence[Curve], axis: Axis = "step") -> Range:
-    """The range of x that holds every point, widened to round numbers. (0, 1) without points."""
+    """The x range of all points, widened to round numbers; (0, 1) if there are none."""
     lows = [float(curve.data.xs[0]) for curve in curves if len(curve.data)]
     highs = [float(curve.data.xs[-1]) for curve in curves if len(curve.data)]
     if not lows:
@@ -101,11 +101,11 @@ def _look(curves: Sequence[Curve], options: Options, dots_per_cell: int, cells: 
     values = _values(columns)
     if not len(values):
         gaps = any(c.gaps.any() for c in columns)
-        return _View(x_range, (0.0, 1.0), columns, "no finite values" if gaps else "no values here")
+        return _View(x_range, (0.0, 1.0), columns, "no finite values" if gaps else "no values in this range")
     if options.log_y:
         values = values[values > 0]
         if not len(values):
-            return _View(x_range, (0.0, 1.0), columns, "nothing above zero")
+            return _View(x_range, (0.0, 1.0), columns, "no positive values")
         values = np.log10(values)
     return _View(x_range, _y_range(float(values.min()), float(values.max()), options.log_y), columns)
 
@@ -115,7 +115,7 @@ def _columns(curves: Sequence[Curve], x_range: Range, count: int) -> list[Column
 
 
 def _values(columns: Sequence[Columns]) -> NDArray[np.float64]:
-    """Every extreme in sight; where there is no point in sight, those that a line through the range would join."""
+    """All visible extremes; if no point is visible, the neighbours that a line through the range would join."""
     values = np.array([part for c in columns for part in (c.low, c.high)], np.float64).reshape(-1)
     values = values[np.isfinite(values)]
     if len(values):
@@ -155,7 +155,7 @@ def _plot(curves: Sequence[Curve], options: Options, view: _View, width: int, he
 
 
 def _in_order(curves: Sequence[Curve], columns: list[Columns]) -> list[tuple[tuple[Curve, Columns], int]]:
-    """Faint curves first, the later ones on top (validation has the fewest points); each with its pattern."""
+    """Faint curves first, later ones on top (validation has the fewest points), each with its pattern."""
     pairs = list(zip(curves, columns, strict=True))
     faint = [(pair, 0) for pair in pairs if pair[0].faint]
     clear = [(pair, pair[0].pattern_at(i)) for i, pair in enumerate(pair for pair in pairs if not pair[0].faint)]
@@ -170,7 +170,7 @@ def _draw_markers(canvas: Canvas, markers: Sequence[Marker], x_range: Range) -> 
 
 
 def _draw_marker(canvas: Canvas, cell: int, label: str) -> None:
-    """A dotted line with its label on top, or at the bottom where curves are on top; where neither is free, an arrow only."""
+    """A dotted line with its label at the top, or at the bottom if curves are in the way; if both are taken, only an arrow."""
     down, up = ("v", "^") if canvas.ascii else ("▼", "▲")
     size, in_label = len(label) + 2, canvas.style_at(0, cell) == "marker"
     for row, arrow in ((0, down), (canvas.height - 1, up)):
@@ -218,7 +218,7 @@ def _x_ticks(x_range: Range, options: Options, parts: int) -> list[ticks.Tick]:
 
 
 def _holes(view: _View, cells: int) -> list[bool]:
-    """By cell: whether some curve has a value there that is not finite."""
+    """By cell: whether any curve has a NaN or infinite value there."""
     if not view.columns or cells < 1:
         return []
     holes = np.logical_or.reduce([columns.holes for columns in view.columns])
@@ -226,7 +226,7 @@ def _holes(view: _View, cells: int) -> list[bool]:
 
 
 def _x_axis(x_range: Range, options: Options, left: int, width: int, holes: list[bool], ascii: bool) -> list[Row]:
-    """The axis line, with a cross wherever a value was not finite, and the labels under it."""
+    """The axis line, with a cross at NaN or infinite values, and the labels below it."""
     plot = width - left
     line = ["-" if ascii else "─"] * plot
     labels = [" "] * width

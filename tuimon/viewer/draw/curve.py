@@ -1,4 +1,4 @@
-"""What a chart is made from: curves, what happened beside them, and how they are to be drawn. Plain frozen types."""
+"""What a chart is made from: curves, markers and options. Plain frozen types."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Literal
 
 from tuimon.viewer.draw.pyramid import Pyramid
 
-# An epoch axis has its points at steps, and epochs for labels; a rate axis has them at logarithms, and rates for labels.
+# An epoch axis has its points at steps but epochs as labels; a rate axis has them at log10 of the rate but rates as labels.
 Axis = Literal["step", "time", "epoch", "rate"]
 Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a chart. A faint curve lies behind the others, without a place in the legend.
+    """One line of a chart. Faint curves lie behind the others and are not in the legend.
 
-    `pattern` is its stroke, for who cannot go by its style's colour; None: by its place among the curves.
+    `pattern` is its line style, which tells curves apart without colours; None: by its position among the curves.
     """
 
     label: str
@@ -26,13 +26,13 @@ class Curve:
     pattern: int | None = None
 
     def pattern_at(self, place: int) -> int:
-        """Its stroke, as the curve at that place."""
+        """The line style, given the curve's position among all curves."""
         return place if self.pattern is None else self.pattern
 
 
 @dataclass(frozen=True)
 class Marker:
-    """Something that happened at `x`: a lever moved."""
+    """An event at `x`: a lever was moved."""
 
     x: float
     label: str
@@ -42,7 +42,7 @@ class Marker:
 class Options:
     """How a chart is drawn. `x_range` None shows everything; `cursor` is an x.
 
-    `note` stands at the legend's right end: parts with a comma between them, what matters most first.
+    `note` is shown at the right of the legend: parts separated by commas, most important first.
     """
 
     title: str = ""

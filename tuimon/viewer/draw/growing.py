@@ -1,4 +1,4 @@
-"""An array that grows at its end without copying itself at every step."""
+"""An array that grows at its end without copying everything each time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 
 class Growing:
-    """A one-dimensional array with room to grow."""
+    """A one-dimensional array with spare capacity."""
 
     def __init__(self, kind: DTypeLike) -> None:
         self._data: NDArray[Any] = np.empty(256, kind)
@@ -19,7 +19,7 @@ class Growing:
         return self._length
 
     def append(self, values: NDArray[Any]) -> None:
-        """Adds values at the end."""
+        """Appends values."""
         end = self._length + len(values)
         if end > len(self._data):
             grown = np.empty(max(end, 2 * len(self._data)), self._data.dtype)
@@ -29,5 +29,5 @@ class Growing:
         self._length = end
 
     def view(self) -> NDArray[Any]:
-        """What is in it now; stays valid and unchanged when more is added."""
+        """The current content; stays valid and unchanged when more is appended."""
         return self._data[: self._length]

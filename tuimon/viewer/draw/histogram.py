@@ -1,7 +1,7 @@
-"""Histograms over powers of two: one line of blocks, or a heat map through time.
+"""Histograms over powers of two: one line of blocks, or a heat map over time.
 
-They draw the counts of `tuimon.log.histogram`: [.., BINS], the negative powers mirrored to the left of zero. What drifts to the
-small powers vanishes, what drifts to the large ones explodes.
+Draws the counts of `tuimon.log.histogram`: [..., BINS], with negative powers mirrored to the left of zero. Vanishing values
+drift to small powers, exploding ones to large powers.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Floats = NDArray[np.floating[Any]]
 _SHADES = " ░░▒▒▓▓██"
 _ASCII_SHADES = " .:-=+*#@"
 _HEATS = 8
-_NEGLIGIBLE = 1e-3  # share of the mass at either end that may lie beyond the range shown
-_GUTTER, _SIGNED_GUTTER = 6, 7  # cells for `2^-12 `, `-2^-12 `
+_NEGLIGIBLE = 1e-3  # share of the counts at either end that may lie outside the shown range
+_GUTTER, _SIGNED_GUTTER = 6, 7  # cells for `2^-12 ` and `-2^-12 `
 _TONES = 16
-_SNAP = 4  # the range moves in fours, so that it stands still while values drift a little
+_SNAP = 4  # the range moves in steps of four, so that small drifts do not shift it
 
 
 def exponent_range(counts: Floats) -> Exponents:
-    """The powers of two worth showing for these counts ([.., BINS], summed over the rest): lowest and highest exponent."""
+    """The lowest and highest exponent worth showing for counts [..., BINS], summed over all leading dimensions."""
     total = np.nan_to_num(np.asarray(counts, np.float64)).reshape(-1, BINS).sum(axis=0)
     mass = total[ZERO + 1 :] + total[:ZERO][::-1]
     if mass.sum() <= 0:
@@ -45,8 +45,8 @@ def exponent_range(counts: Floats) -> Exponents:
 def fold(counts: Floats, columns: int, exponents: Exponents) -> NDArray[np.float64]:
     """Counts [BINS] in `columns` signed columns: negative, zero and tiny in the middle, positive.
 
-    Powers below the range join the middle, those above it the outermost columns. An even number of columns leaves the
-    last one empty, so that the middle is one column.
+    Powers below the range are added to the middle, those above it to the outermost columns. With an even number of columns the
+    last one stays empty, so that the middle is one column.
     """
     low, high = exponents
     half = max((columns - 1) // 2, 0)
@@ -60,7 +60,7 @@ def fold(counts: Floats, columns: int, exponents: Exponents) -> NDArray[np.float
 
 
 def histogram_line(counts: Floats | None, width: int, exponents: Exponents, ascii: bool = False) -> str:
-    """One layer's histogram in `width` cells over a range common to all layers; what occurs at all shows."""
+    """One layer's histogram in `width` cells, over a range shared by all layers. Any nonzero count is visible."""
     if counts is None:
         return format.missing(ascii).ljust(width)[: max(width, 0)]
     folded = fold(counts, width, exponents)
@@ -73,21 +73,21 @@ def histogram_line(counts: Floats | None, width: int, exponents: Exponents, asci
 
 
 class SampleColumns:
-    """Samples through time in few enough columns: neighbours summed in twos, fours, … until they fit.
+    """Samples over time, reduced to few enough columns by summing neighbours in groups of 2, 4, 8 and so on.
 
-    Columns stand still as samples arrive, and each sample is worked on once.
+    Columns stay in place as samples arrive, and each sample is processed once.
     """
 
     def __init__(self) -> None:
         self._begin()
 
     def _begin(self) -> None:
-        self.group = 1  # samples a column
+        self.group = 1  # samples per column
         self._samples = 0
         self._sums = np.zeros((0, BINS))
 
     def of(self, counts: Floats, most: int) -> NDArray[np.float64]:
-        """The columns [k, BINS], k ≤ `most`, of `counts` [n, BINS], which begin with what earlier calls gave."""
+        """The columns [k, BINS], k ≤ `most`, of `counts` [n, BINS], which must begin with the counts of earlier calls."""
         most = max(most, 1)
         wider = self.group > 1 and 2 * len(self._sums) <= most
         if len(counts) < self._samples or wider:
@@ -123,19 +123,19 @@ def heat_map(
     signed: bool = False,
     kept: SampleColumns | None = None,
 ) -> list[Row]:
-    """Histograms through time: a column is a sample (or several, summed), a row a power of two, the largest on top.
+    """Histograms over time: each column is a sample (or several, summed), each row a power of two, the largest on top.
 
     Args:
-        counts: [n, BINS], in the order of time.
+        counts: [n, BINS], in time order.
         steps: [n].
-        width: cells of a row, with the labels.
-        height: rows, with the steps underneath.
-        ascii: no character beyond ASCII.
-        signed: negative values below zero instead of together with the positive ones.
-        kept: what was worked out for the frame before, for the next one to be cheap.
+        width: cells per row, including the labels.
+        height: rows, including the steps at the bottom.
+        ascii: use ASCII characters only.
+        signed: show negative values below zero instead of adding them to the positive ones.
+        kept: the columns of the previous frame, which make the next one cheap.
 
     Returns:
-        `height` rows of `width` cells; a cell's shade is its share of the column, darkest the largest share of all.
+        `height` rows of `width` cells. A cell's shade is its share of its column, relative to the largest share of all.
     """
     if not len(counts) or width < 1 or height < 1:
         return _nothing("no samples yet", width, height)
@@ -144,7 +144,7 @@ def heat_map(
     columns = kept.of(counts, width - gutter)
     labels, table = _by_row(columns, height - 1 if height >= 3 else height, signed)
     share = table / np.maximum(table.sum(axis=0), 1e-30)
-    darkest = math.ceil(share.max() * _TONES) / _TONES  # in steps, so that one sample does not shade all others anew
+    darkest = math.ceil(share.max() * _TONES) / _TONES  # in steps, so that one sample does not change all shades
     levels = np.ceil(np.sqrt(share / max(darkest, 1e-30)) * _HEATS).astype(int)
     body = [_heat_row(labels[r] if gutter else "", levels[r], gutter, width, ascii) for r in range(len(labels))]
     if len(body) < height:
@@ -160,7 +160,7 @@ def _nothing(text: str, width: int, height: int) -> list[Row]:
 
 
 def _by_row(counts: Floats, rows: int, signed: bool) -> tuple[list[str], NDArray[np.float64]]:
-    """Labels, topmost first, and the counts [rows, n] that each row sums."""
+    """Labels, topmost first, and the counts [rows, n] summed into each row."""
     low, high = exponent_range(counts)
     sides = 2 if signed and rows >= 5 else 1
     per_side = max((rows - 1) // sides, 1)

@@ -1,4 +1,4 @@
-"""The layer table: one row a layer, as many columns as the width has room for."""
+"""The layer table: one row per layer, as many columns as fit."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ BAD_FRACTION = 0.5
 
 @dataclass(frozen=True)
 class Layer:
-    """What the table says of one layer; NaN or None where nothing was measured (yet).
+    """The table's values of one layer; NaN or None if not measured (yet).
 
-    `gradient` are the counts of the latest gradient histogram; `dead_units` and `units` are counts, `saturated` a fraction.
+    `gradient` holds the counts [BINS] of the latest gradient histogram; `dead_units` and `units` are counts, `saturated`
+    is a fraction.
     """
 
     name: str
@@ -39,17 +40,17 @@ class Layer:
 
     @property
     def dead_fraction(self) -> float:
-        """Share of units that are dead; NaN where the notion does not apply."""
+        """Share of dead units in [0, 1]; NaN if the layer cannot have any."""
         return self.dead_units / self.units if self.units else math.nan
 
     @property
     def gradient_is_nan(self) -> bool:
-        """Whether the gradient was measured, as every measured one has a histogram, and is NaN; its update is NaN, too."""
+        """Whether the gradient was measured (a histogram exists) and is NaN; the update ratio is NaN then, too."""
         return self.gradient is not None and math.isnan(self.grad_norm)
 
 
 class Column(NamedTuple):
-    """Where a column of the table stands."""
+    """The position of a column in the table."""
 
     key: Key
     title: str
@@ -78,7 +79,7 @@ _IMPORTANCE: tuple[Key, ...] = ("name", "grad_norm", "dead", "gradient", "update
 
 
 def layer_columns(layers: Sequence[Layer], width: int) -> list[Column]:
-    """The columns that fit in `width`: the least important go first, then names and histograms take the room that is left."""
+    """The columns that fit in `width`: the least important are dropped first; names and histograms take the spare room."""
     kept = _kept(width)
     widths = {spec.key: spec.least for spec in kept}
     spare = width - sum(widths.values()) - _GAP * (len(kept) - 1)
@@ -113,7 +114,7 @@ def layer_header(columns: Sequence[Column], width: int, sort: Key | None = None,
 
 
 def layer_row(layer: Layer, columns: Sequence[Column], width: int, exponents: Exponents, ascii: bool = False) -> Row:
-    """One layer. Whatever is alarming has a `!` beside it, not only a colour."""
+    """One layer. Alarming values are marked with `!`, not only by colour."""
     row: Row = []
     for column in columns:
         text, style = _cell(layer, column, exponents, ascii)
@@ -122,7 +123,7 @@ def layer_row(layer: Layer, columns: Sequence[Column], width: int, exponents: Ex
 
 
 def sorting_key(layer: Layer, key: Key) -> tuple[bool, float | str]:
-    """What rows are ordered by; what was not measured comes last."""
+    """The sort key of a row; values that were not measured come last."""
     if key in ("name", "type"):
         return False, layer.name if key == "name" else layer.type
     value = {
@@ -166,7 +167,7 @@ def _cell(layer: Layer, column: Column, exponents: Exponents, ascii: bool) -> tu
 
 
 def _size(value: float, measured: bool, ascii: bool) -> tuple[str, str]:
-    """A number; NaN is one only where it was `measured`."""
+    """A number as text; NaN is shown as such only if it was `measured`."""
     if math.isnan(value) and not measured:
         return format.missing(ascii), "dim"
     text = format.scientific(value)

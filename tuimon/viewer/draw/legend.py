@@ -1,4 +1,4 @@
-"""The line over a chart: which curve is which, and what it says now or under the cursor."""
+"""The line above a chart: the curves and their values, now or under the cursor."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tuimon.viewer.draw.curve import Curve, Options
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten, width_of
 
 _FEW = 2
-_LEAST_NAME, _BESIDE_NAME = 12, 4  # cells of a shortened name, and of the stroke and the gaps beside it
+_LEAST_NAME, _BESIDE_NAME = 12, 4  # cells of a shortened name, and of its line style and gaps
 _KNOWN = ("train", "val")
 
 
 def legend_row(curves: Sequence[Curve], options: Options, width: int, ascii: bool = False, cell: float = 0.0) -> Row:
-    """Title, place, and each curve's stroke, name and value; short of room, the note goes part by part, then as `_ways` says.
+    """Title, cursor position, and each curve's line style, name and value. Short of room, drops the note, then as in `_ways`.
 
-    `cell` is how much of x a column shows: so near its ends a curve still has a value for the cursor.
+    `cell` is the width of a column in x: within one column of its ends a curve still has a value for the cursor.
     """
     clear = [curve for curve in curves if not curve.faint]
     place, note = _place(options), options.note
@@ -41,9 +41,9 @@ def legend_row(curves: Sequence[Curve], options: Options, width: int, ascii: boo
 
 
 def _ways(curves: Sequence[Curve], values: Sequence[str], left: int, reading: bool, ascii: bool) -> Iterator[Row]:
-    """What can be said of the curves, the most first: of many, rather their names than their values.
+    """Ways to show the curves, the most complete first: with many curves, names matter more than values.
 
-    Values without names tell something of curves whose colours are always the same, and to whoever moves the cursor.
+    Values without names still help if the curves' colours are always the same, or while the user moves the cursor.
     """
     names = [f"{curve.label} " if curve.label else "" for curve in curves]
     nothing = [""] * len(curves)
@@ -70,7 +70,7 @@ def _entries(curves: Sequence[Curve], names: Sequence[str], values: Sequence[str
 
 
 def _value(curve: Curve, cursor: float | None, cell: float, ascii: bool) -> str:
-    """The latest value, or the one nearest to the cursor; a dash where the curve has not begun, or is over."""
+    """The latest value, or the one nearest to the cursor; a dash where the curve has not begun or is over."""
     xs = curve.data.xs
     if not len(xs) or (cursor is not None and not _reaches(xs, cursor, cell)):
         return format.missing(ascii)
@@ -79,14 +79,14 @@ def _value(curve: Curve, cursor: float | None, cell: float, ascii: bool) -> str:
 
 
 def _reaches(xs: NDArray[Any], x: float, cell: float) -> bool:
-    """Whether points as far apart as these say something of `x`, give or take a column."""
+    """Whether the points at `xs` cover `x`, give or take a column."""
     first, last = float(xs[0]), float(xs[-1])
     slack = max(cell, (last - first) / max(len(xs) - 1, 1))
     return first - slack <= x <= last + slack
 
 
 def _place(options: Options) -> str:
-    """Where the cursor stands."""
+    """The cursor's position as text."""
     x = options.cursor
     if x is None:
         return ""

@@ -1,4 +1,4 @@
-"""Bars that fill from the left, and the signs for a run's state."""
+"""Bars that fill from the left, and the signs of a run's state."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def level(fraction: float, warn: float = 0.85, bad: float = 0.95) -> str:
 
 
 def meter(label: str, fraction: float, text: str, width: int, style: str = "good", ascii: bool = False) -> Row:
-    """`label ████▌     text` in `width` cells: the bar takes what the words leave, and goes first when room is short."""
+    """`label ████▌     text` in `width` cells: the bar takes the spare room and is dropped first if room is short."""
     room = width - len(label) - len(text) - 2
     if room < 3:
         return [Span(f"{label} ", "dim"), Span(text, "")]
@@ -54,6 +54,6 @@ def meter(label: str, fraction: float, text: str, width: int, style: str = "good
 
 
 def state_glyph(state: str, ascii: bool = False) -> tuple[str, str]:
-    """The sign and the style of a run's state; the word itself always stands beside it."""
+    """The sign and style of a run's state; the state itself is always written beside it."""
     glyph, plain, style = _STATES.get(state, _STATES["unknown"])
     return (plain if ascii else glyph), style

@@ -1,7 +1,8 @@
-"""A growing series reduced to what each screen column needs, touching each point once.
+"""A growing series reduced to what each screen column needs, processing each point once.
 
-Minimum, maximum, first and last of every 32 points, of every 32 of those, and so on: a frame of a 100 000-point series reads a
-few thousand numbers, and an appended point costs its own block. Extremes are never lost: every block belongs to one column.
+Keeps minimum, maximum, first and last of every 32 points, of every 32 of those, and so on: a frame of a 100 000-point series
+reads a few thousand numbers, and appending a point updates only its own block. Extremes are never lost: every block belongs to
+one column.
 """
 
 from __future__ import annotations
@@ -14,27 +15,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 FACTOR = 32
-_BLOCKS_PER_COLUMN = 4  # a column's border may be off by one block: at most a quarter of a column
+_BLOCKS_PER_COLUMN = 4  # a column's border may be off by one block, at most a quarter of a column
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 
 class Columns(NamedTuple):
-    """A series within a range of x, column by column; NaN where a column has no finite value."""
+    """A series within an x range, by column [count]; NaN where a column has no finite value."""
 
     low: Floats
     high: Floats
     first: Floats
     last: Floats
-    gaps: Bools  # there are points, and none of them is finite
+    gaps: Bools  # has points, but none is finite
     holes: Bools  # at least one point is not finite
-    before: tuple[float, float] | None  # the point before the range (in columns, may be below 0) and its value
+    before: tuple[float, float] | None  # the last point before the range (x in columns, may be negative) and its value
     after: tuple[float, float] | None
 
 
 class _Blocks(NamedTuple):
-    """Parallel arrays: what each block (or point) holds. `low` is NaN where nothing in it is finite."""
+    """Parallel arrays with one entry per block (or point). `low` is NaN if the block has no finite value."""
 
     low: Floats
     high: Floats
@@ -54,7 +55,7 @@ _Source = Callable[[int, int], _Blocks]
 
 
 class _Level:
-    """One level of the pyramid: reduces the level below, `FACTOR` to one; the last block may be part full."""
+    """One level of the pyramid: reduces `FACTOR` entries of the level below to one; the last block may be incomplete."""
 
     def __init__(self) -> None:
         self._floats = np.empty((4, 64), np.float32)
@@ -63,7 +64,7 @@ class _Level:
         self._source_length = 0
 
     def extend(self, source: _Source, length: int) -> None:
-        """Takes in what is new in the level below, which now has `length` entries."""
+        """Processes what is new in the level below, which now has `length` entries."""
         start = self._source_length // FACTOR
         blocks = -(-length // FACTOR)
         self._reserve(blocks)
@@ -85,7 +86,7 @@ class _Level:
 
 
 class Pyramid:
-    """One growing series, ready to be drawn at any zoom. Not thread-safe."""
+    """One growing series that can be drawn at any zoom. Not thread-safe."""
 
     def __init__(self) -> None:
         self.xs: NDArray[Any] = np.empty(0, np.int64)
@@ -96,7 +97,7 @@ class Pyramid:
         return len(self.xs)
 
     def extend(self, xs: NDArray[Any], values: NDArray[np.float32]) -> None:
-        """Takes the series as it is now; it begins with what earlier calls gave. `xs` ascends (int64 or float64)."""
+        """Takes the series [n] so far, which must begin with the points of earlier calls. `xs` ascends (int64 or float64)."""
         if len(xs) == len(self.xs):
             return
         self.xs, self.values = xs, values
@@ -106,7 +107,7 @@ class Pyramid:
             source, length = level.blocks.cut, len(level.blocks.low)
 
     def columns(self, low: float, high: float, count: int) -> Columns:
-        """The points with low ≤ x ≤ high in `count` columns of equal width. Needs low < high."""
+        """The points with low ≤ x ≤ high in `count` columns of equal width. Requires low < high."""
         bounds = self._bounds(low, high, count)
         source, block_bounds = self._level_for(bounds)
         start, end = int(block_bounds[0]), int(block_bounds[-1])
@@ -119,7 +120,7 @@ class Pyramid:
         )
 
     def nearest(self, x: float) -> int | None:
-        """The index of the point nearest to `x`; None without points."""
+        """The index of the point nearest to `x`; None if there are no points."""
         if not len(self.xs):
             return None
         key = self.xs.dtype.type(math.ceil(x) if self.xs.dtype.kind == "i" else x)
@@ -128,7 +129,7 @@ class Pyramid:
         return left if x - self.xs[left] <= self.xs[right] - x else right
 
     def _bounds(self, low: float, high: float, count: int) -> NDArray[np.int64]:
-        # Float keys would make searchsorted convert all of an integer array first.
+        # A float key would make searchsorted convert the whole integer array first.
         edges = low + np.arange(count + 1) * ((high - low) / count)
         if self.xs.dtype.kind == "i":
             keys = np.ceil(edges).astype(np.int64)
@@ -197,7 +198,7 @@ def _reduce(
     before: tuple[float, float] | None,
     after: tuple[float, float] | None,
 ) -> Columns:
-    """Blocks between `bounds[i]` and `bounds[i + 1]` make column i."""
+    """Merges blocks: those from `bounds[i]` up to `bounds[i + 1]` form column i."""
     count = len(bounds) - 1
     present = np.diff(bounds) > 0
     holes = np.zeros(count, np.bool_)

@@ -1,4 +1,4 @@
-"""A report before training, as rows: a line each, a long text below its line, and the plot of the range test."""
+"""The report before training as rows: one per check, long texts below it, and the plot of the learning-rate range test."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _PLOT_ROWS, _PLOT_COLUMNS = 12, 100
 
 
 def head_rows(name: str, width: int) -> list[Row]:
-    """What stands above the report."""
+    """The report's heading."""
     return [[Span(f"{name}, before training"[:width], "name")]]
 
 
 def line_rows(line: Line, width: int, ascii: bool = False) -> list[Row]:
-    """One line of the report; the text of one that passed is dim."""
+    """One check of the report; the text of a passed check is dim."""
     style = _STYLES[line.verdict]
     row = [
         Span(line.verdict.ljust(_INDENT), style),
@@ -47,12 +47,12 @@ def line_rows(line: Line, width: int, ascii: bool = False) -> list[Row]:
 
 
 def total_row(lines: Sequence[Line]) -> Row:
-    """What the whole report comes to."""
+    """The summary of the report."""
     counts = {verdict: sum(line.verdict == verdict for line in lines) for verdict in ("pass", "warn", "fail")}
     told = {
-        "pass": "Nothing stands in the way of training.",
-        "warn": "Worth a look before training.",
-        "fail": "Mend what fails first.",
+        "pass": "Ready to train.",
+        "warn": "Look at the warnings before training.",
+        "fail": "Fix the failures first.",
     }
     found = worst(lines)
     counted = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
@@ -60,11 +60,11 @@ def total_row(lines: Sequence[Line]) -> Row:
 
 
 def rates_rows(line: Line, width: int, ascii: bool = False) -> list[Row]:
-    """The learning-rate range test as a plot: the loss over the rate, both rates marked."""
+    """The learning-rate range test as a plot: loss over learning rate, with the marked rates."""
     points = [(math.log10(rate), math.nan if loss is None else loss) for rate, loss in line.points]
     xs, ys = (np.array(column) for column in zip(*points, strict=True))
     finite = ys[np.isfinite(ys)]
-    top = finite[0] + 0.5 * (finite[0] - finite.min()) if len(finite) else math.nan  # how far it blows up says nothing more
+    top = finite[0] + 0.5 * (finite[0] - finite.min()) if len(finite) else math.nan  # how far it blows up does not matter
     pyramid = Pyramid()
     pyramid.extend(xs, np.minimum(ys, top).astype(np.float32))
     markers = tuple(Marker(math.log10(rate), text) for rate, text in line.marks)

@@ -1,7 +1,7 @@
-"""What every drawing function returns: rows of styled spans, as plain data.
+"""The result of every drawing function: rows of styled spans, as plain data.
 
-A style is a word for what a span means ("train", "axis", "bad"), never a colour; whoever shows the rows maps words to
-colours. Knows nothing of terminals, widgets or themes. Pure functions, any thread.
+A style is a word for what a span means ("train", "axis", "bad"), never a colour; widgets map words to colours. Knows nothing
+of terminals, widgets or themes. Pure functions, any thread.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from rich.cells import get_character_cell_size
 
-_PLAIN = re.compile(r"[ -\u02ff\u2010-\u2027\u2190-\u2199\u2500-\u25fc\u2800-\u28ff]*")  # a cell each: all that is drawn
+_PLAIN = re.compile(r"[ -\u02ff\u2010-\u2027\u2190-\u2199\u2500-\u25fc\u2800-\u28ff]*")  # one cell each: all that is drawn
 _CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), "?")
 
 
 class Span(NamedTuple):
-    """A stretch of text of one meaning. What is drawn has characters of one cell; names may have wider ones, see `cells`."""
+    """Text with one style. Drawn characters take one cell each; names may contain wider ones, see `cells`."""
 
     text: str
     style: str = ""
@@ -33,22 +33,22 @@ def text_of(row: Iterable[Span]) -> str:
 
 
 def cells(text: str) -> int:
-    """How many cells the text takes: two for most East Asian characters and emoji, none for accents that combine."""
+    """The number of cells the text takes: two for most East Asian characters and emoji, none for combining accents."""
     return len(text) if _is_plain(text) else sum(map(_cells_of, text))
 
 
 def printable(text: str) -> str:
-    """The text with a `?` for every control character: a name from a log is not to command the terminal."""
+    """The text with `?` for every control character: a name from a log must not control the terminal."""
     return text if text.isprintable() else text.translate(_CONTROLS)
 
 
 def width_of(row: Iterable[Span]) -> int:
-    """How many cells the row takes."""
-    return cells("".join([span.text for span in row]))  # one look at all of it
+    """The number of cells the row takes."""
+    return cells("".join([span.text for span in row]))  # one call for the whole row
 
 
 def fit(row: Iterable[Span], width: int) -> Row:
-    """The row cut or padded with spaces to exactly `width` cells."""
+    """The row, cut or padded with spaces to exactly `width` cells."""
     kept: Row = []
     left = max(width, 0)
     for text, style in row:
@@ -65,7 +65,7 @@ def fit(row: Iterable[Span], width: int) -> Row:
 
 
 def clip(row: Sequence[Span], width: int, ascii: bool = False) -> Row:
-    """As `fit`, but a row that loses more than spaces says so in its last cell."""
+    """Like `fit`, but marks a row that loses more than spaces in its last cell."""
     kept = fit(row, width)
     if cells(text_of(row).rstrip()) <= width or not kept:
         return kept
@@ -78,7 +78,7 @@ def blank(width: int, height: int) -> list[Row]:
 
 
 def runs(text: str, styles: Sequence[str]) -> Row:
-    """A row from characters and one style for each; neighbours of one style become one span."""
+    """A row from characters and one style for each; neighbours with the same style share a span."""
     row: Row = []
     start = 0
     for style, group in groupby(styles):
@@ -109,14 +109,14 @@ def _skip(row: Row, count: int) -> Row:
 
 
 def cut(text: str, width: int, ascii: bool = False) -> str:
-    """The text in at most `width` cells, cut at its end: what is said begins with what matters."""
+    """The text in at most `width` cells, cut at its end: messages begin with what matters."""
     if cells(text) <= width:
         return text
     return (_head(text, width - 1).rstrip() + ("~" if ascii else "…"))[: max(width, 0)]
 
 
 def shorten(text: str, width: int, ascii: bool = False) -> str:
-    """The text in at most `width` cells, cut in the middle: the ends of a layer's name tell it apart."""
+    """The text in at most `width` cells, cut in the middle: layers differ at the ends of their names."""
     if cells(text) <= width:
         return text
     mark = "~" if ascii else "…"
@@ -127,7 +127,7 @@ def shorten(text: str, width: int, ascii: bool = False) -> str:
 
 
 def _head(text: str, width: int) -> str:
-    """As many characters from the text's beginning as fit."""
+    """As many leading characters of the text as fit."""
     if _is_plain(text):
         return text[: max(width, 0)]
     return text[: sum(taken <= width for taken in accumulate(map(_cells_of, text)))]

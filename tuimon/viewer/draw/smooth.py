@@ -1,6 +1,6 @@
-"""Exponential moving average as TensorBoard draws it, kept up as points arrive.
+"""Exponential moving average as in TensorBoard, updated as points arrive.
 
-Debiased (the first value is itself, not pulled to zero) and blind to NaN and infinity, which stay where they are.
+Debiased (the first value is not pulled to zero). Ignores NaN and infinity, which stay where they are.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ _BLOCK = 64
 
 
 class Smoother:
-    """Smooths one growing series; each point is worked on once.
+    """Smooths one growing series; each point is processed once.
 
     Args:
-        weight: in [0, 1); how much of the past is kept at each point. TensorBoard's own default is 0.6.
+        weight: in [0, 1); the share of the past kept at each point. TensorBoard's default is 0.6.
     """
 
     def __init__(self, weight: float) -> None:
@@ -31,7 +31,7 @@ class Smoother:
         self._out = Growing(np.float32)
 
     def extend(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
-        """The smoothed series for `values`, which begins with everything that earlier calls were given."""
+        """The smoothed series for `values` [n], which must begin with the values of earlier calls."""
         fresh = np.asarray(values[len(self._out) :], np.float64)
         if len(fresh):
             self._out.append(self._smooth(fresh))
@@ -51,7 +51,7 @@ class Smoother:
 
 
 def _moving_average(values: NDArray[np.float64], weight: float, start: float) -> NDArray[np.float64]:
-    """y[i] = weight·y[i-1] + (1-weight)·values[i], a block at a time: a product within, one number carried between."""
+    """y[i] = weight·y[i-1] + (1-weight)·values[i], block by block: a matrix product in each, one number carried over."""
     blocks = -(-len(values) // _BLOCK)
     padded = np.zeros(blocks * _BLOCK)
     padded[: len(values)] = values

@@ -16,11 +16,11 @@ _DECADES = 10.0
 
 
 def sparkline(values: Sequence[float] | NDArray[np.floating], width: int, ascii: bool = False, log: bool = False) -> str:
-    """The course of a series in exactly `width` cells; what is not finite is a space.
+    """Draws a series in exactly `width` cells; non-finite values are spaces.
 
-    More values than cells are averaged cell by cell; fewer stand at the left, one a cell. A constant series is drawn
-    at the bottom. With `log`, positive values that span more than a decade are drawn, and averaged, by their logarithms:
-    a loss that has fallen far still shows that it falls.
+    If there are more values than cells, they are averaged; if fewer, they fill the left, one per cell. A constant series
+    is drawn at the bottom. With `log`, positive values that span more than a decade are drawn, and averaged, by their
+    logarithms, so that a loss that has already fallen far still shows its trend.
     """
     numbers = np.asarray(values, dtype=float)
     cells = _resample(_logarithms(numbers) if log else numbers, max(width, 0))
@@ -34,7 +34,7 @@ def sparkline(values: Sequence[float] | NDArray[np.floating], width: int, ascii:
 
 
 def _logarithms(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The values' logarithms where they span decades, else the values; zeros count as the smallest of the others."""
+    """The logarithms of values that span more than a decade, else the values; zeros count as the smallest positive value."""
     finite = values[np.isfinite(values)]
     positive = finite[finite > 0]
     if not len(positive) or finite.min() < 0 or positive.max() <= _DECADES * positive.min():

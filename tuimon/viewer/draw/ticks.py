@@ -1,4 +1,4 @@
-"""Where an axis has its ticks, and what they say."""
+"""Positions and labels of an axis's ticks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CLOCK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 1
 
 
 class Tick(NamedTuple):
-    """A value on an axis (its logarithm on a logarithmic one) and its label."""
+    """A value on an axis (its log10 if the axis is logarithmic) and its label."""
 
     value: float
     label: str
@@ -27,7 +27,7 @@ def nice_step(span: float, parts: int) -> float:
 
 
 def clock_step(span: float, parts: int) -> float:
-    """As `nice_step`, in steps a clock has: seconds, minutes, hours, days."""
+    """Like `nice_step`, in the steps of a clock: seconds, minutes, hours, days."""
     rough = span / max(parts, 1)
     if rough < 1:
         return nice_step(span, parts)
@@ -42,7 +42,7 @@ def linear(low: float, high: float, parts: int) -> list[Tick]:
 
 
 def decades(low: float, high: float, parts: int) -> list[Tick]:
-    """Ticks for an axis of log10 values: whole decades, thinned to fit; within less than two, also 2 and 5."""
+    """Ticks for an axis of log10 values: whole decades, thinned to fit; within less than two decades also 2 and 5."""
     every = max(1, math.ceil((high - low) / max(parts, 1) - 1e-9))
     marks = [d for d in range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1) if d % every == 0]
     if len(marks) >= 2:
@@ -54,7 +54,7 @@ def decades(low: float, high: float, parts: int) -> list[Tick]:
 
 
 def steps(low: float, high: float, parts: int) -> list[Tick]:
-    """Ticks of an axis of steps: whole, thousands set apart; from 100 000 on SI prefixes, where those tell them apart."""
+    """Ticks of an axis of steps: integers with separated thousands; from 100 000 on with SI prefixes, if these differ."""
     step = max(1.0, nice_step(high - low, parts))
     label = format.si if high >= 1e5 and step >= 10 ** (math.floor(math.log10(high)) - 2) else format.count
     return [Tick(value, label(value)) for value in _multiples(low, high, step)]
@@ -73,20 +73,20 @@ def clock(low: float, high: float, parts: int) -> list[Tick]:
 
 
 def snap(low: float, high: float, parts: int) -> tuple[float, float]:
-    """The range widened to round numbers, so that a growing series moves its axis seldom."""
+    """The range widened to round numbers, so that a growing series rarely moves its axis."""
     step = nice_step(high - low, parts)
     return step * math.floor(low / step + 1e-9), step * math.ceil(high / step - 1e-9)
 
 
 def _within(low: float, high: float, parts: int) -> list[Tick]:
-    """Ticks within a part of a decade, where neither 1, 2 nor 5 lie: their values are not round, but differ."""
+    """Ticks within part of a decade that contains neither 1, 2 nor 5: their values are not round, but differ."""
     step = nice_step(high - low, parts)
     values = [(at, 10.0**at) for at in _multiples(low, high, step)]
     return [Tick(at, format.tick(value, value * (10.0**step - 1))) for at, value in values]
 
 
 def _time(value: float, step: float) -> str:
-    """A tick of a clock; days and hours only where all ticks are hours apart."""
+    """The label of a clock tick; days and hours only if all ticks are hours apart."""
     if step < 1:
         return f"{format.tick(value, step)}s"
     return format.clock(value) if step < 3600 else format.duration(value)
