@@ -374,7 +374,7 @@ async def test_one_panel_takes_the_window_and_gives_it_back(runs_dir: Path, make
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot)
         await pilot.press("8")
-        await seen(pilot, "writes to its own terminal")
+        await seen(pilot, "prints to its own terminal")
         assert screen.layout_now == "single"
         await pilot.press("escape")
         await seen(pilot, "gradient · fc1")
@@ -386,7 +386,7 @@ async def test_a_window_that_grows_shows_all_panels(runs_dir: Path, make_run: An
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(80, 24), notifications=True) as pilot:
         screen = await opened(pilot)
         await pilot.press("tab", "4", "z")
-        await seen(pilot, "A window of this size")
+        await seen(pilot, "This window only has room")
         await pilot.resize_terminal(120, 36)
         await seen(pilot, "gradient · fc1")
         assert screen.layout_now == "medium"

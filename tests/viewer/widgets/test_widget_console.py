@@ -48,7 +48,7 @@ async def test_the_file_is_followed(tmp_path, show):
     path = tmp_path / "output.log"
     async with show(console := ConsoleView(), 40, 4) as shown:
         console.open(path)
-        assert "Nothing printed yet" in shown.text()
+        assert "No output yet" in shown.text()
         path.write_text("".join(f"line {i}\n" for i in range(10)))
         console.poll()
         assert shown.lines()[-1].startswith("line 9")
@@ -127,10 +127,10 @@ async def test_a_run_that_tuimon_did_not_start_prints_elsewhere(make_run, show):
     async with show(console := ConsoleView(), 60, 6) as shown:
         console.open(run.folder / "output.log")
         console.update_from(run.read())
-        assert "Nothing printed yet" in shown.text()
+        assert "No output yet" in shown.text()
         run.start()
         console.update_from(run.read())
-        assert "writes to its own terminal" in shown.text() and "tuimon run" in shown.text()
+        assert "prints to its own terminal" in shown.text() and "tuimon run" in shown.text()
         run.writer.event(Launched("run", ("python",), "/", Process("host", "boot", 1, 0.0)))
         console.update_from(run.read())
-        assert "Nothing printed yet" in shown.text()
+        assert "No output yet" in shown.text()

@@ -73,7 +73,7 @@ async def test_meters_of_a_run_that_is_over_say_so(make_run, show):
         async with show(meters, 40, 3):
             meters.update_from(run.read())
             meters.measure(False)
-            assert meters.border_title == f"{title} · last seen"
+            assert meters.border_title == f"{title} · last reading"
             meters.measure(True)
             assert meters.border_title == title
     async with show(meters := GpuMeters(), 40, 3):
@@ -279,7 +279,7 @@ async def test_routine_checkpoints_share_a_line(make_run, show):
         assert lines[1:] == [
             "30 3 × saved last.pt, to resume from",
             "30 3 × saved best.pt, best so far",
-            "33 saved step-33.pt, as asked",
+            "33 saved step-33.pt, on request",
             "40 saved last.pt, to resume from",
         ]
         run.writer.event(CheckpointSaved(50, "last.pt", "last"))
@@ -346,7 +346,7 @@ async def test_findings_offer_their_remedy(make_run, show):
     """The newest first; enter asks for the remedy of the one under the cursor."""
     run = make_run()
     async with show(panel := FindingsPanel(), 60, 8) as shown:
-        assert "Nothing found wrong" in shown.text() and panel.newest is None
+        assert "No problems found" in shown.text() and panel.newest is None
         old = Finding(100, "slow", "the loss does not fall", severity="info")
         new = Finding(200, "dead", "fc2: 16 % of units dead", "fc2", remedy={"lr_scale": 0.5})
         run.writer.event(old, 100)

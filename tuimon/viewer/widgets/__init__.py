@@ -1,4 +1,4 @@
-"""Widgets over the drawing functions: each shows a part of a `Store` and redraws only what changed."""
+"""Widgets around the drawing functions: each shows part of a `Store` and redraws only what changed."""
 
 from tuimon.viewer.widgets.chart import Chart
 from tuimon.viewer.widgets.chart_grid import ChartGrid

@@ -1,4 +1,4 @@
-"""A line chart of one or more tags, of one run or several."""
+"""A line chart of one or more tags, of one or more runs."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ _LEAST_SPAN: dict[Axis, float] = {"step": 2.0, "time": 0.01, "epoch": 2.0}
 
 
 class Chart(Drawn, can_focus=True):
-    """Curves with axes, a legend, markers where levers moved, zoom, and a cursor that reads values off.
+    """Curves with axes, a legend, markers where levers moved, zoom, and a cursor to read off values.
 
-    Zoomed in, the right end follows the newest values until one pans away from them; `follow` returns to them.
+    Zoomed in, the right edge follows the latest values until the user pans away; `follow` returns to them.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("g", "toggle_log", "Logarithmic or linear y axis", show=False),
-        Binding("m", "next_smoothing", "Next strength of smoothing", show=False),
-        Binding("x", "next_axis", "Steps, time or epochs on the x axis", show=False),
-        Binding("plus,equals_sign", "zoom_in", "Zoom in around the cursor, or the newest values", show=False),
+        Binding("g", "toggle_log", "Switch the y axis between linear and log", show=False),
+        Binding("m", "next_smoothing", "Change the smoothing: none, light, medium, strong", show=False),
+        Binding("x", "next_axis", "Change the x axis: steps, time, epochs", show=False),
+        Binding("plus,equals_sign", "zoom_in", "Zoom in at the cursor, or at the latest values", show=False),
         Binding("minus", "zoom_out", "Zoom out", show=False),
-        Binding("left", "cursor_left", "Move the cursor to the left", show=False),
-        Binding("right", "cursor_right", "Move the cursor to the right", show=False),
-        Binding("shift+left", "pan(-1)", "Pan to the left", show=False),
-        Binding("shift+right", "pan(1)", "Pan to the right", show=False),
-        Binding("0", "reset", "The whole run, without a cursor", show=False),
-        Binding("end", "follow", "Follow the newest values", show=False),
+        Binding("left", "cursor_left", "Move the cursor left", show=False),
+        Binding("right", "cursor_right", "Move the cursor right", show=False),
+        Binding("shift+left", "pan(-1)", "Pan left", show=False),
+        Binding("shift+right", "pan(1)", "Pan right", show=False),
+        Binding("0", "reset", "Show the whole run and hide the cursor", show=False),
+        Binding("end", "follow", "Follow the latest values", show=False),
         Binding("enter", "open", "Open the chart", show=False),
     ]
 
@@ -51,7 +51,7 @@ class Chart(Drawn, can_focus=True):
     x_axis: var[Axis] = var("step")
 
     class Opened(Message):
-        """A chart was chosen, by enter or a double click."""
+        """A chart was chosen with enter or a double click."""
 
         def __init__(self, chart: Chart) -> None:
             super().__init__()
@@ -84,11 +84,11 @@ class Chart(Drawn, can_focus=True):
         self._book = CurveBook()
         self._curves: list[Curve] = []
         self._picture = Picture([])
-        self._span: float | None = None  # of x that is shown; None: everything
-        self._end: float | None = None  # its right end; None: the newest values
+        self._span: float | None = None  # width of the visible x range; None: everything
+        self._end: float | None = None  # its right edge; None: the latest values
 
     def on_mount(self) -> None:
-        """Names the panel."""
+        """Sets the panel's title."""
         self.border_title = self.title
 
     def update_from(self, store: Store) -> None:
@@ -96,7 +96,7 @@ class Chart(Drawn, can_focus=True):
         self.set_runs({"": store})
 
     def set_runs(self, runs: Mapping[str, Store]) -> None:
-        """Overlays the same tags of several runs. Free when nothing has changed."""
+        """Overlays the same tags of several runs. Does nothing if nothing changed."""
         seen = tuple((name, id(store), self.watched(store)) for name, store in runs.items())
         if seen != self._seen:
             self._seen, self._runs = seen, dict(runs)
@@ -110,53 +110,53 @@ class Chart(Drawn, can_focus=True):
         self.redraw()
 
     def show_instead(self, chart: Chart) -> None:
-        """Shows what another chart does, on the same scale and as smooth."""
+        """Shows another chart's tags, with its scale and smoothing."""
         self.set_tags(chart.tags, chart.title)
         self.log_y, self.smoothing = chart.log_y, chart.smoothing
 
     def watched(self, store: Store) -> Hashable:
-        """The versions of the series that are shown, and how many events there are."""
+        """The versions of the shown series, and the number of events."""
         versions = tuple(series.version if (series := store.series.get(tag)) else 0 for tag in self.tags)
         return versions, len(store.events)
 
     def draw(self, width: int, height: int) -> list[Row]:
-        """The chart, or what will be in it."""
+        """The chart, or a text saying what will appear."""
         self._curves = self._book.curves(self._runs, self.tags, self.x_axis, self.smoothing)
         if not self._curves:
             return self.nothing(
-                f"{self.title or 'chart'}: nothing logged yet.\nIt appears with the first value.", width, height
+                f"{self.title or 'chart'}: nothing logged yet.\nThe chart appears with the first value.", width, height
             )
         self._picture = draw_chart(self._curves, self._options(), width, height, self.ascii)
         return self._picture.rows
 
     def on_resize(self) -> None:
-        """A size of its own makes rows of its own."""
+        """Redraws at the new size."""
         self._rows = None
 
     def action_toggle_log(self) -> None:
-        """Logarithmic y axis, or linear."""
+        """Switches between a logarithmic and a linear y axis."""
         self.log_y = not self.log_y
 
     def action_next_smoothing(self) -> None:
-        """None, light, medium, strong, none."""
+        """Switches to the next smoothing: none, light, medium, strong, none."""
         later = [weight for weight in SMOOTHINGS if weight > self.smoothing]
         self.smoothing = later[0] if later else 0.0
 
     def action_next_axis(self) -> None:
-        """Steps, elapsed time, epochs where the run says how long they are."""
+        """Switches the x axis: steps, elapsed time, and epochs if the run says how long they are."""
         axes: list[Axis] = ["step", "time", "epoch"] if self._steps_per_epoch() else ["step", "time"]
         self.x_axis = axes[(axes.index(self.x_axis) + 1) % len(axes)] if self.x_axis in axes else "step"
 
     def action_zoom_in(self) -> None:
-        """Half as much of the run, around the cursor or at its newest end."""
+        """Halves the visible x range, around the cursor or at the latest values."""
         self._zoom(1 / _ZOOM, self.cursor)
 
     def action_zoom_out(self) -> None:
-        """Twice as much of the run."""
+        """Doubles the visible x range."""
         self._zoom(_ZOOM, self.cursor)
 
     def action_pan(self, direction: int) -> None:
-        """Moves the window by a quarter of it."""
+        """Moves the visible range by a quarter of its width."""
         low, high = self._window()
         self._show(low + direction * _PAN * (high - low), high + direction * _PAN * (high - low))
 
@@ -169,38 +169,38 @@ class Chart(Drawn, can_focus=True):
         self._move_cursor(1)
 
     def action_clear_cursor(self) -> None:
-        """Takes the cursor away."""
+        """Hides the cursor."""
         self.cursor = None
         self.redraw()
 
     def action_follow(self) -> None:
-        """Back to the newest values, at the same zoom."""
+        """Goes back to the latest values, keeping the zoom."""
         self._end = None
         self.redraw()
 
     def action_reset(self) -> None:
-        """The whole run, without a cursor."""
+        """Shows the whole run and hides the cursor."""
         self._span = self._end = self.cursor = None
         self.redraw()
 
     def action_open(self) -> None:
-        """Says that this chart was chosen."""
+        """Posts that this chart was chosen."""
         self.post_message(self.Opened(self))
 
     def watch_log_y(self) -> None:
-        """Draws the other axis."""
+        """Redraws with the new axis."""
         self.redraw()
 
     def watch_smoothing(self) -> None:
-        """Draws the other curves."""
+        """Redraws with the new smoothing."""
         self.redraw()
 
     def watch_x_axis(self) -> None:
-        """Steps and seconds have nothing in common: begins with the whole run again."""
+        """Shows the whole run: a range in steps means nothing in seconds."""
         self.action_reset()
 
     def on_click(self, event: events.Click) -> None:
-        """Puts the cursor under the mouse; a double click opens the chart."""
+        """Moves the cursor to the mouse; a double click opens the chart."""
         at = event.get_content_offset(self)
         if event.chain == 2:
             self.action_open()
@@ -209,11 +209,11 @@ class Chart(Drawn, can_focus=True):
             self.redraw()
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Zooms in at the mouse; over a small chart, scrolls what it lies in."""
+        """Zooms in at the mouse; over a small chart, scrolls the grid."""
         self._zoom_at(event, 1 / _ZOOM)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Zooms out at the mouse; over a small chart, scrolls what it lies in."""
+        """Zooms out at the mouse; over a small chart, scrolls the grid."""
         self._zoom_at(event, _ZOOM)
 
     def _options(self) -> Options:
@@ -229,18 +229,18 @@ class Chart(Drawn, can_focus=True):
         )
 
     def _steps_per_epoch(self) -> float:
-        """0 where the run does not say."""
+        """Steps per epoch; 0 if the run does not say."""
         return float((self.store.started.steps_per_epoch if self.store and self.store.started else 0) or 0)
 
     def _note(self) -> str:
         parts = ["zoom (not following)"] if self._end is not None else ["zoom"] if self._span is not None else []
-        parts += ["x: epochs"] if self.x_axis == "epoch" else []  # whose labels look like steps
+        parts += ["x: epochs"] if self.x_axis == "epoch" else []  # its labels look like steps
         parts += ["log y"] if self.log_y else []
         parts += [f"smooth {self.smoothing:g}"] if self.smoothing else []
         return ", ".join(parts)
 
     def _window(self) -> Range:
-        """The x in sight."""
+        """The visible x range."""
         low, high = full_range(self._curves, self.x_axis)
         if self._span is None:
             return low, high
@@ -248,7 +248,7 @@ class Chart(Drawn, can_focus=True):
         return end - self._span, end
 
     def _newest(self) -> float:
-        """A little to the right of the newest value, so that a following window moves seldom."""
+        """An x slightly right of the latest value, so that a following range moves rarely."""
         step = ticks.nice_step(self._span or 1.0, 20)
         return step * math.ceil(self._last() / step)
 
@@ -271,7 +271,7 @@ class Chart(Drawn, can_focus=True):
         self._zoom(factor, self._picture.x_at(at.x))
 
     def _show(self, low: float, high: float) -> None:
-        """Shows that range, kept within what there is."""
+        """Shows this x range, limited to the existing data."""
         least, most = full_range(self._curves, self.x_axis)
         span = max(high - low, _LEAST_SPAN[self.x_axis])
         if span >= most - least:

@@ -1,4 +1,4 @@
-"""Small charts of everything that a run logs."""
+"""Small charts of all metrics of a run."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tuimon.viewer.widgets.chart import Chart
 from tuimon.viewer.widgets.chart_groups import DECADES, MOST_LAYERS, NOISY, SYSTEM, grouped
 from tuimon.viewer.widgets.facts import layer_names
 
-_TWO, _THREE = 64, 132  # cells from which on so many charts lie side by side
+_TWO, _THREE = 64, 132  # minimum widths in cells for two and three charts side by side
 
 
 class ChartGrid(VerticalScroll, can_focus=False):
-    """One small chart a metric, train and validation together, all layers together; only those in sight are drawn."""
+    """One small chart per metric: train and validation share one, and so do all layers. Only visible charts are drawn."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "step(-1)", "The chart above", show=False),
-        Binding("down", "step(1)", "The chart below", show=False),
+        Binding("up", "step(-1)", "Go to the chart above", show=False),
+        Binding("down", "step(1)", "Go to the chart below", show=False),
     ]
     DEFAULT_CSS = """
     ChartGrid { layout: grid; grid-size: 2; grid-rows: 10; grid-gutter: 0 1; height: 1fr; }
@@ -38,18 +38,18 @@ class ChartGrid(VerticalScroll, can_focus=False):
         self._runs: dict[str, Store] = {}
         self._shown: dict[str, Chart] = {}
         self._tags_seen: object = None
-        self._empty = Static("No metrics yet.\nEvery value that is logged gets a chart here.")
+        self._empty = Static("No metrics yet.\nEach logged metric gets a chart here.")
 
     def compose(self) -> ComposeResult:
-        """Begins with the words for an empty grid."""
+        """Starts with the text for an empty grid."""
         yield self._empty
 
     def on_mount(self) -> None:
-        """Names the panel."""
+        """Sets the panel's title."""
         self.border_title = "metrics"
 
     def on_resize(self) -> None:
-        """One, two or three charts side by side."""
+        """Places one, two or three charts side by side."""
         width = self.size.width
         self.styles.grid_size_columns = 1 if width < _TWO else 2 if width < _THREE else 3
 
@@ -60,7 +60,7 @@ class ChartGrid(VerticalScroll, can_focus=False):
 
     @property
     def chosen(self) -> Chart | None:
-        """The chart with the focus."""
+        """The focused chart, if any."""
         return next((chart for chart in self.charts if chart.has_focus), None)
 
     def update_from(self, store: Store) -> None:
@@ -68,19 +68,19 @@ class ChartGrid(VerticalScroll, can_focus=False):
         self.set_runs({"": store})
 
     def set_runs(self, runs: Mapping[str, Store]) -> None:
-        """Overlays several runs: one chart for each metric that any of them has."""
+        """Overlays several runs, with one chart for each metric that any of them has."""
         self._runs = dict(runs)
         self._arrange()
         for chart in self.charts:
             chart.set_runs(self._runs)
 
     def leave_out(self, title: str) -> None:
-        """Keeps all charts but that one: it is shown elsewhere."""
+        """Leaves out the chart with this title, which is shown elsewhere."""
         self._left_out = title
         self._arrange()
 
     def action_step(self, by: int) -> None:
-        """Moves the focus from chart to chart."""
+        """Moves the focus to another chart."""
         charts = self.charts
         if charts:
             index = charts.index(self.chosen) + by if self.chosen in charts else 0
@@ -100,7 +100,7 @@ class ChartGrid(VerticalScroll, can_focus=False):
             if self._shown[title].tags != tags:
                 self._shown[title].set_tags(tags, title)
         if new:
-            self.mount(*new)  # together: each time, all are styled and laid out
+            self.mount(*new)  # mount all at once: each mount styles and lays out all of them
             order = {id(self._shown[title]): place for place, title in enumerate(wanted)}
             self.sort_children(key=lambda child: order.get(id(child), -1))
             self._shown = {title: self._shown[title] for title in wanted}

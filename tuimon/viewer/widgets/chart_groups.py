@@ -1,4 +1,4 @@
-"""Which tags share a chart. Pure."""
+"""Groups tags into charts. Pure."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 
 _PAIRED = ("train", "val")
 _RANK = {"loss": 0, "accuracy": 1, "lr": 2, "throughput": 3}
-SYSTEM = "system/"  # what the meters read
-_LEFT_OUT = "dead_units/"  # counts; `dead_fraction` says the same of layers of any size
+SYSTEM = "system/"  # read by the meters
+_LEFT_OUT = "dead_units/"  # counts; `dead_fraction` shows the same for layers of any size
 LAYER_KINDS = (
     "grad_norm",
     "update_ratio",
@@ -17,23 +17,23 @@ LAYER_KINDS = (
     "activation_min",
     "activation_max",
 )
-DECADES = ("grad_norm", "update_ratio")  # what vanishes or explodes does so by powers of ten
-NOISY = {"loss": 0.6, "accuracy": 0.6, "throughput": 0.9}  # what differs much from step to step
-LOSS = ("loss", ("loss/train", "loss/val"))  # the chart to begin with, and its tags
-_BY_THE_WAY = ("lr", "throughput", "epoch")  # logged of itself: not what a run is looked at for
-MOST_LAYERS = 6  # as many as there are colours
+DECADES = ("grad_norm", "update_ratio")  # these vanish or explode by powers of ten
+NOISY = {"loss": 0.6, "accuracy": 0.6, "throughput": 0.9}  # these vary a lot from step to step
+LOSS = ("loss", ("loss/train", "loss/val"))  # the title and tags of the first chart
+_BY_THE_WAY = ("lr", "throughput", "epoch")  # logged automatically, but not what a run is watched for
+MOST_LAYERS = 6  # one per colour
 
 
 def grouped(tags: Collection[str], layers: Sequence[str] = (), most_layers: int = MOST_LAYERS) -> dict[str, tuple[str, ...]]:
     """Tags by chart, ordered.
 
-    `loss/train` and `loss/val` share one called `loss`; what is known of each layer shares one for each kind, so that one look
-    tells whether gradients vanish on their way. The losses and accuracies come first, the layers last.
+    `loss/train` and `loss/val` share a chart called `loss`. Layer statistics share one chart per kind, so that vanishing
+    gradients show at a glance. Losses and accuracies come first, layers last.
 
     Args:
-        tags: of one run or several.
-        layers: in the model's order; those that it lacks follow.
-        most_layers: in one chart; when there are more, some of them, evenly spread from the first to the last.
+        tags: from one or more runs.
+        layers: in the model's order; layers missing here come last.
+        most_layers: per chart; if there are more, a subset is evenly spread from the first to the last.
     """
     pairs: dict[str, list[str]] = {}
     kinds: dict[str, list[str]] = {}
@@ -53,11 +53,11 @@ def grouped(tags: Collection[str], layers: Sequence[str] = (), most_layers: int 
 
 
 def first_chart(tags: Collection[str], loss: str) -> tuple[str, tuple[str, ...]]:
-    """Title and tags of the chart to begin with: `LOSS`, or in a log with other names what has its loss, or its first metric.
+    """Title and tags of the first chart: `LOSS`, or in a log with other tags its loss or first metric.
 
     Args:
-        tags: of one run or several.
-        loss: the one among them that holds the training loss; empty when none does.
+        tags: from one or more runs.
+        loss: the tag of the training loss; empty if there is none.
     """
     if not tags or any(tag in tags for tag in LOSS[1]):
         return LOSS
@@ -69,13 +69,13 @@ def first_chart(tags: Collection[str], loss: str) -> tuple[str, tuple[str, ...]]
 
 
 def in_order(names: Collection[str], layers: Sequence[str]) -> list[str]:
-    """Names in the model's order, then those that it does not know."""
+    """Names in the model's order, then names that are not in the model."""
     known = set(layers)
     return [layer for layer in layers if layer in names] + [name for name in names if name not in known]
 
 
 def spread(names: Sequence[str], most: int) -> list[str]:
-    """At most so many of them, evenly spread, with the first and the last."""
+    """At most `most` of the names, evenly spread, including the first and the last."""
     if len(names) <= most:
         return list(names)
     if most < 2:
@@ -84,7 +84,7 @@ def spread(names: Sequence[str], most: int) -> list[str]:
 
 
 def layer_labels(tags: Sequence[str]) -> list[str]:
-    """The layers' names, without the path that they have in common."""
+    """The layers' names without their common path."""
     names = [tag.partition("/")[2] for tag in tags]
     parts = [name.split(".") for name in names]
     shared = 0

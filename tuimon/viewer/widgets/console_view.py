@@ -1,4 +1,4 @@
-"""The tail of what a run printed."""
+"""The end of a run's printed output."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Terminal:
-    """Text as a terminal would leave it standing: a carriage return begins the line anew, colours are gone."""
+    """Text as a terminal would show it: a carriage return starts the line over, and colours are dropped."""
 
     def __init__(self) -> None:
         self.lines: deque[str] = deque(maxlen=MAX_LINES)
         self.dropped = 0
-        self._open = ""  # the unfinished last line, as it was printed
+        self._open = ""  # the unfinished last line, as printed
 
     def feed(self, text: str) -> None:
-        """Takes in what was printed."""
+        """Adds printed text."""
         *whole, self._open = (self._open + text).split("\n")
         self.dropped += max(len(self.lines) + len(whole) - MAX_LINES, 0)
         self.lines.extend(_shown(line) for line in whole)
@@ -36,12 +36,12 @@ class Terminal:
 
     @property
     def last(self) -> str:
-        """The line that is not finished."""
+        """The unfinished last line."""
         return _shown(self._open)
 
 
 class ConsoleView(RowList):
-    """Follows a run's output.log, reading only what is new. Keeps the last lines; the file keeps all."""
+    """Follows a run's output.log, reading only what is new. Keeps the last lines; the file keeps all of them."""
 
     follows = True
 
@@ -55,11 +55,11 @@ class ConsoleView(RowList):
         self._captured = True
 
     def on_mount(self) -> None:
-        """Names the panel."""
+        """Sets the panel's title."""
         self.border_title = "console"
 
     def open(self, path: Path | None) -> None:
-        """Shows another file from its end; None shows none."""
+        """Shows another file, starting at its end; None shows nothing."""
         if path == self._path:
             return
         self._path, self._pending, self._problem = path, b"", ""
@@ -70,7 +70,7 @@ class ConsoleView(RowList):
         self.redraw()
 
     def poll(self) -> None:
-        """Reads what was printed since, at most 256 KiB of it. Cheap when there is nothing new."""
+        """Reads new output, at most 256 KiB per call. Cheap if there is none."""
         data = self._read()
         if data:
             self._terminal.feed(data.decode(errors="replace"))
@@ -80,7 +80,7 @@ class ConsoleView(RowList):
             self.redraw()
 
     def update_from(self, store: Store) -> None:
-        """Reads on; the store only says whether anything will be printed here."""
+        """Reads new output; the store only tells whether any can come."""
         captured = store.launched is not None or store.started is None
         if captured != self._captured:
             self._captured = captured
@@ -88,11 +88,11 @@ class ConsoleView(RowList):
         self.poll()
 
     def watched(self, store: Store) -> Hashable:
-        """Nothing of the store."""
+        """Depends on nothing in the store."""
         return 0
 
     def count(self) -> int:
-        """The finished lines and the one being written."""
+        """The finished lines, plus the one being written."""
         return len(self._terminal.lines) + bool(self._terminal.last)
 
     def row(self, index: int, width: int) -> Row:
@@ -104,12 +104,12 @@ class ConsoleView(RowList):
         return fit([Span(text, "value")], width)
 
     def empty_text(self) -> str:
-        """What will appear, or where it does."""
+        """What will appear, or where the output goes instead."""
         if self._problem:
             return f"Cannot read the output: {self._problem}"
         if not self._captured:
-            return "This run's script writes to its own terminal.\nWhat runs started with `tuimon run` print appears here."
-        return "Nothing printed yet.\nWhat the training process writes to stdout and stderr appears here."
+            return "This script prints to its own terminal.\nThe output of runs started with `tuimon run` appears here."
+        return "No output yet.\nThe training process's stdout and stderr appear here."
 
     def _read(self) -> bytes:
         if self._path is None:
@@ -130,7 +130,7 @@ class ConsoleView(RowList):
         return self._whole(data)
 
     def _whole(self, data: bytes) -> bytes:
-        """Keeps back the first bytes of a character that is not complete yet."""
+        """Keeps back the first bytes of an incomplete UTF-8 character."""
         data, self._pending = self._pending + data, b""
         for back in range(1, min(4, len(data) + 1)):
             byte = data[-back]

@@ -1,4 +1,4 @@
-"""Curves of a store, ready to be drawn: kept from frame to frame, so that only new points cost anything."""
+"""Curves of a store, ready to draw. Kept between frames, so that only new points cost time."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tuimon.viewer.widgets.wording import is_move, marker_label
 
 SERIES_STYLES = 6
 _MEANS = "/val"
-_SMOOTHED_POINTS = 250  # up to here a weight means what it says
+_SMOOTHED_POINTS = 250  # up to here, the smoothing weight is used as it is
 
 
 class _Traced:
-    """One series as one curve."""
+    """One series as a curve."""
 
     def __init__(self, axis: Axis, smoothing: float, origin: float) -> None:
         self.pyramid = Pyramid()
@@ -33,7 +33,7 @@ class _Traced:
         self._last_wall = math.nan
 
     def follows_on(self, series: Series) -> bool:
-        """Whether the series still begins with what was taken in; a resumed run's does not."""
+        """Whether the series still begins with the points read so far; a resumed run's may not."""
         length = len(self.pyramid)
         return length <= len(series) and (length == 0 or series.walls[length - 1] == self._last_wall)
 
@@ -45,7 +45,7 @@ class _Traced:
         self.pyramid.extend(xs, self._smoother.extend(series.values) if self._smoother else series.values)
 
     def _times(self, walls: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Elapsed seconds that never run backwards, whatever the clock did."""
+        """Elapsed seconds that never decrease, even if the clock jumps."""
         assert self._elapsed is not None
         known = len(self._elapsed)
         fresh = walls[known:] - self._origin
@@ -56,15 +56,15 @@ class _Traced:
 
 
 class CurveBook:
-    """Keeps the curves that a chart shows of one or more stores."""
+    """Caches the curves that a chart shows of one or more stores."""
 
     def __init__(self) -> None:
         self._traced: dict[tuple[int, str, Axis, float], _Traced] = {}
 
     def curves(self, runs: Mapping[str, Store], tags: Sequence[str], axis: Axis, smoothing: float) -> list[Curve]:
-        """The curves of `tags` in each run, in order; smoothed ones with their raw course faintly behind them.
+        """The curves of `tags` in each run, in order; smoothed ones with the raw curve faintly behind them.
 
-        What was measured on all of the validation data is a mean already, and stays as it is.
+        Values measured on the whole validation split are means already and are not smoothed.
         """
         labels = dict(zip(tags, _labels(tags), strict=True))
         wanted = [
@@ -101,9 +101,9 @@ class CurveBook:
 
 
 def _stretched(smoothing: float, points: int) -> float:
-    """The weight that smooths a long series as `smoothing` would one of a few hundred points.
+    """The weight that smooths a long series as `smoothing` does one of a few hundred points.
 
-    It changes only when the length has grown fourfold, as the whole curve is then smoothed anew.
+    Changes only when the series has grown fourfold, because a new weight means smoothing the whole curve again.
     """
     if not smoothing:
         return 0.0
@@ -112,7 +112,7 @@ def _stretched(smoothing: float, points: int) -> float:
 
 
 def markers(store: Store, axis: Axis, ascii: bool = False) -> tuple[Marker, ...]:
-    """Where levers moved, on the axis."""
+    """Markers where levers moved, on this axis."""
     found = []
     for record in store.events:
         event = record.event
@@ -128,7 +128,7 @@ def _labels(tags: Sequence[str]) -> list[str]:
 
 
 def _look(part: str, run: tuple[str, int] | None, index: int, count: int) -> tuple[str, str]:
-    """A curve's name and style. Of several runs, each has one colour in all charts, and one stroke in all of one tag."""
+    """A curve's name and style. With several runs, each has one colour in all charts, and one line style per tag."""
     if run:
         name, place = run
         return (f"{name} {part}" if count > 1 else name), f"series-{place % SERIES_STYLES}"

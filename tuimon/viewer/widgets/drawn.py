@@ -1,7 +1,7 @@
 """The base of all widgets that show drawn rows.
 
-A widget holds what it shows and says how to draw it; the rows are kept, and a redraw hands to the terminal only the cells that
-differ from the rows before. Styles are words; what colour they have stands in the palette, in the theme's terms.
+A subclass holds its data and draws it as rows. The rows are cached, and a redraw sends only the cells that changed to the
+terminal. Styles are words; the palette maps them to the theme's colours.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Drawn(Widget):
         self.over = False
         self._seen: Hashable = None
         self._rows: list[Row] | None = None
-        self._asked = False  # for a refresh that no line has been drawn since
+        self._asked = False  # whether a refresh was requested since the last drawn line
         self._drawn_size = (0, 0)
         self._rich_styles: dict[str, Style] = {}
 
@@ -43,19 +43,19 @@ class Drawn(Widget):
         return bool(getattr(self.app, "ascii_only", False))
 
     def render_str(self, text_content: str | Content) -> Content:
-        """A panel's title, as it is: the name of a tag or a layer may hold brackets, which are no markup."""
+        """A panel's title without markup: the name of a tag or a layer may contain brackets."""
         return Content(text_content) if isinstance(text_content, str) else text_content
 
     def draw(self, width: int, height: int) -> list[Row]:
-        """The rows to show, at most `height` of at most `width` cells."""
+        """The rows to show: at most `height`, each of at most `width` cells."""
         raise NotImplementedError
 
     def watched(self, store: Store) -> Hashable:
-        """What of a store this widget shows: while it stays equal, nothing is drawn. Must be cheap."""
+        """What this widget shows of a store: nothing is drawn while it stays equal. Must be cheap."""
         return store.version
 
     def update_from(self, store: Store) -> None:
-        """Shows what the store says now; nearly free when it says the same as before."""
+        """Shows the store's current state; nearly free if nothing changed."""
         seen = (id(store), self.watched(store))
         if seen == self._seen:
             return
@@ -64,10 +64,10 @@ class Drawn(Widget):
         self.redraw()
 
     def take(self, store: Store) -> None:
-        """Looks up what `draw` needs; called when `watched` has changed."""
+        """Reads what `draw` needs; called when `watched` has changed."""
 
     def nothing(self, text: str, width: int, height: int) -> list[Row]:
-        """Words in the middle of an empty panel; of a run that is over, without what would come."""
+        """A text in the middle of an empty panel; for a run that is over, only its first sentence, without "yet"."""
         if self.over and " yet." in text:
             text = text.partition(" yet.")[0] + "."
         lines = [line for part in text.split("\n") for line in textwrap.wrap(part, max(width - 2, 1)) or [""]][: max(height, 0)]
@@ -75,16 +75,16 @@ class Drawn(Widget):
         return [[] for _ in range(above)] + [[Span(line.center(width), "dim")] for line in lines]
 
     def set_over(self, over: bool) -> None:
-        """Whether the run that is shown is over: what is missing then will not come."""
+        """Sets whether the run is over, so that missing data will not come."""
         if over != self.over:
             self.over = over
             self.redraw()
 
     def redraw(self) -> None:
-        """Draws anew and refreshes the cells that changed. While not on screen, leaves it for when it is."""
+        """Draws again and refreshes the cells that changed. If not visible, waits until it is."""
         width, height = self.size
         if self._rows is None and self._asked:
-            return  # out of sight, or about to be drawn: asking again for each batch would cost more than drawing
+            return  # invisible, or about to be drawn: refreshing for each batch would cost more than drawing
         if self._rows is None or self._drawn_size != (width, height) or not self.is_on_screen:
             self._rows, self._asked = None, True
             self.refresh()
@@ -95,7 +95,7 @@ class Drawn(Widget):
             self.refresh(*changed)
 
     def render_line(self, y: int) -> Strip:
-        """One line of the picture, for Textual."""
+        """One line of the drawing, for Textual."""
         width, height = self.size
         if self._rows is None or self._drawn_size != (width, height):
             self._rows, self._drawn_size, self._asked = self.draw(width, height), (width, height), False
@@ -107,7 +107,7 @@ class Drawn(Widget):
         return strip.adjust_cell_length(width, self._rich(""))
 
     def notify_style_update(self) -> None:
-        """Forgets the colours: the theme, or the widget's own style, has changed."""
+        """Drops cached colours: the theme or the widget's style has changed."""
         self._rich_styles.clear()
         super().notify_style_update()
 
@@ -119,7 +119,7 @@ class Drawn(Widget):
 
 
 def selected(row: Row, width: int) -> Row:
-    """The row as the one under the cursor."""
+    """The row, highlighted as the one under the cursor."""
     return [Span(text, f"{style} selected") for text, style in fit(row, width)]
 
 
@@ -131,7 +131,7 @@ def _changes(before: Sequence[Row], after: Sequence[Row], width: int) -> Iterato
 
 
 def _difference(old: Row, new: Row, width: int) -> tuple[int, int]:
-    """The cells between what two rows have in common at their ends."""
+    """The range of cells that differ, without the equal cells at both ends of two rows."""
     start = _common(old, new)
     if width_of(old) != width_of(new):
         return start, max(width, start + 1)
@@ -139,7 +139,7 @@ def _difference(old: Row, new: Row, width: int) -> tuple[int, int]:
 
 
 def _common(old: Row, new: Row) -> int:
-    """How many cells two rows begin with alike."""
+    """How many cells two rows have in common at their start."""
     pairs = enumerate(zip(old, new, strict=False))
     same = next((index for index, (a, b) in pairs if a != b), min(len(old), len(new)))
     length = width_of(new[:same])

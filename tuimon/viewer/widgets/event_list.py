@@ -1,4 +1,4 @@
-"""What happened in a run, in order: launched, steered, saved, warned, ended."""
+"""The events of a run, in order: launched, steered, saved, warned, ended."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tuimon.viewer.widgets.wording import describe
 
 
 class Line(NamedTuple):
-    """An event, or the latest of several that say the same."""
+    """An event, or the latest of several equal ones with their number."""
 
     record: EventRecord
     times: int = 1
 
 
 class EventList(RowList):
-    """Time, step and words of each event; follows the newest."""
+    """Time, step and text of each event; follows the latest."""
 
     follows = True
 
@@ -33,21 +33,21 @@ class EventList(RowList):
         self._read = 0
 
     def on_mount(self) -> None:
-        """Names the panel."""
+        """Sets the panel's title."""
         self.border_title = "events"
 
     def watched(self, store: Store) -> Hashable:
-        """The events only grow."""
+        """Events are only ever added."""
         return len(store.events)
 
     def update_from(self, store: Store) -> None:
-        """Shows the store's events; another run's begin anew."""
+        """Shows the store's events; starts over for another run."""
         if store is not self.store:
             self._lines, self._read = [], 0
         super().update_from(store)
 
     def take(self, store: Store) -> None:
-        """Folds in what is new, by the clock: the supervisor's events stand in a file of their own."""
+        """Adds the new events by wall time: the supervisor's events come from another file."""
         new = store.events[self._read :]
         newest = max((line.record.wall_time for line in self._lines), default=0.0)
         if any(record.wall_time < newest for record in new):
@@ -57,11 +57,11 @@ class EventList(RowList):
         self._read = len(store.events)
 
     def count(self) -> int:
-        """One row a line."""
+        """One row per line."""
         return len(self._lines)
 
     def row(self, index: int, width: int) -> Row:
-        """Clock, step, and what happened, how often."""
+        """Time, step, how often, and what happened."""
         record, times = self._lines[index]
         text, style = describe(record.event, self.ascii)
         clock = time.strftime("%H:%M:%S", time.localtime(record.wall_time))
@@ -71,13 +71,13 @@ class EventList(RowList):
 
     def empty_text(self) -> str:
         """What will appear."""
-        return "No events yet.\nStarting, steering, checkpoints and warnings will be listed here."
+        return "No events yet.\nStarts, lever changes, checkpoints and warnings appear here."
 
 
 def fold(lines: list[Line], record: EventRecord) -> None:
-    """Adds an event. Checkpoints that a run saves by itself, one after the other, share a line for each reason.
+    """Adds an event. Consecutive checkpoints that a run saves by itself share one line per reason.
 
-    A run that says anew what it is, as one does when a lever is added or an activation changed, has not started again.
+    A run that describes itself again, after a lever was added or an activation changed, has not started again.
     """
     start = next((i for i, line in enumerate(lines) if _same_start(line.record.event, record.event)), None)
     if start is not None:
@@ -109,7 +109,7 @@ def _reason(record: EventRecord) -> str:
 
 
 def _step_text(record: EventRecord) -> str:
-    """Nothing for what the supervisor says, which knows of no steps."""
+    """The step; empty for the supervisor's events, which have none."""
     return "" if isinstance(record.event, Launched | Exited) else format.count(_step(record))
 
 

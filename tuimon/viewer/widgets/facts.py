@@ -1,4 +1,4 @@
-"""What a store says of layers and devices, in the shape that panels show. Reads the store, keeps nothing."""
+"""A store's layers and devices in the form that panels show. Reads the store, keeps nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GPU = re.compile(r"system/gpu(\d+)/")
 
 
 def layer_names(store: Store) -> list[str]:
-    """The layers that the run named, in the model's order, then those that only its tags name."""
+    """The layers declared by the run, in the model's order, then layers that appear only in tags."""
     declared = [layer.name for layer in store.started.layers] if store.started else []
     tagged = {tag.partition("/")[2] for tag in store.series if tag.startswith("grad_norm/")}
     tagged |= {tag.partition("/")[2] for tag in store.histograms if tag.startswith(("gradient/", "activation/"))}
@@ -25,7 +25,7 @@ def layer_names(store: Store) -> list[str]:
 
 
 def layers(store: Store) -> list[Layer]:
-    """One line for each layer, with the latest values."""
+    """One entry per layer, with the latest values."""
     declared = {layer.name: layer for layer in store.started.layers} if store.started else {}
     found = []
     for name in layer_names(store):
@@ -48,7 +48,7 @@ def layers(store: Store) -> list[Layer]:
 
 
 def dead_units(store: Store, layer: str) -> list[int] | None:
-    """Which units of a layer are dead, by the latest word on it (which may name the first of many only); None without one."""
+    """The indices of a layer's dead units, from the latest sample (possibly only the first of many); None if there is none."""
     texts = store.texts.get(DEAD_UNITS_TAG)
     if not texts:
         return None
@@ -58,7 +58,7 @@ def dead_units(store: Store, layer: str) -> list[int] | None:
 
 @dataclass(frozen=True)
 class GpuProcess:
-    """A process on a GPU; memory NaN where the driver does not tell."""
+    """A process on a GPU; `memory_bytes` is NaN if the driver does not report it."""
 
     pid: int
     user: str = ""
@@ -76,12 +76,12 @@ class GpuFacts:
     processes: tuple[GpuProcess, ...] = ()
 
     def reading(self, name: str) -> float:
-        """A reading by its tag's last part; NaN when there is none."""
+        """A reading by the last part of its tag; NaN if there is none."""
         return self.readings.get(name, math.nan)
 
 
 def gpus(store: Store) -> list[GpuFacts]:
-    """The GPUs that the run's meters know of."""
+    """The GPUs that the run's meters report."""
     said = {int(gpu["index"]): gpu for gpu in _said(store).get("gpus", []) if "index" in gpu}
     readings: dict[int, dict[str, float]] = {}
     for tag in store.series:
@@ -91,7 +91,7 @@ def gpus(store: Store) -> list[GpuFacts]:
 
 
 def no_gpu_reason(store: Store) -> str:
-    """Why there are no GPU meters; empty when nobody has said."""
+    """Why there are no GPU meters; empty if the run does not say."""
     return str(_said(store).get("reason", ""))
 
 

@@ -1,4 +1,4 @@
-"""What the diagnosis found, and what would mend it."""
+"""What the diagnosis found, and the remedies for it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _MARKS = {"info": "i", "warning": "!", "error": "!!"}
 
 
 class FindingsPanel(RowList):
-    """The findings, newest first, each with its remedy while there is a run that it can be applied to."""
+    """The findings, newest first, each with its remedy while the run can still apply it."""
 
     has_cursor = True
 
     class RemedyAsked(Message):
-        """A finding's remedy is to be applied."""
+        """The user asks to apply a finding's remedy."""
 
         def __init__(self, panel: FindingsPanel, finding: Finding) -> None:
             super().__init__()
@@ -44,31 +44,31 @@ class FindingsPanel(RowList):
         self._offers = True
 
     def on_mount(self) -> None:
-        """Names the panel."""
+        """Sets the panel's title."""
         self.border_title = "findings"
 
     def offer(self, offers: bool) -> None:
-        """Whether remedies can be applied: those of a run that is over can not."""
+        """Sets whether remedies can be applied: not for a run that is over."""
         if offers != self._offers:
             self._offers, self._lines_width = offers, -1
             self.redraw()
 
     @property
     def newest(self) -> Finding | None:
-        """The newest finding that has a remedy; None without one."""
+        """The newest finding that has a remedy; None if there is none."""
         return next((finding for finding in self._findings if finding.remedy), None)
 
     def watched(self, store: Store) -> Hashable:
-        """Findings only grow."""
+        """Findings are only ever added."""
         return len(store.findings)
 
     def take(self, store: Store) -> None:
-        """Newest first."""
+        """Sorts the findings, newest first."""
         self._findings = [record.event for record in reversed(store.findings) if isinstance(record.event, Finding)]
         self._lines_width = -1
 
     def count(self) -> int:
-        """As many rows as the findings take."""
+        """Rows that the findings take."""
         return len(self._lines_at(self.size.width))
 
     def row(self, index: int, width: int) -> Row:
@@ -76,11 +76,11 @@ class FindingsPanel(RowList):
         return self._lines_at(self.size.width)[index][1]
 
     def empty_text(self) -> str:
-        """What will appear, and that its absence is good news."""
-        return "Nothing found wrong.\nVanishing or exploding gradients, dead units and the like would be named here."
+        """What will appear, and that an empty panel is good news."""
+        return "No problems found.\nVanishing or exploding gradients, dead units and similar problems appear here."
 
     def chosen(self, index: int) -> None:
-        """Asks for the remedy of the finding under the cursor."""
+        """Asks to apply the remedy of the finding under the cursor."""
         finding = self._lines_at(self.size.width)[index][0]
         if finding.remedy and self._offers:
             self.post_message(self.RemedyAsked(self, finding))
@@ -100,7 +100,7 @@ class FindingsPanel(RowList):
 def _found(finding: Finding, width: int, ascii: bool) -> list[Row]:
     mark, style = _MARKS[finding.severity], _STYLES[finding.severity]
     found = finding.text.replace("→", "->") if ascii else finding.text
-    since = f"since step {finding.step}"  # as the rules that look for a beginning say it
+    since = f"since step {finding.step}"  # the wording of rules that look for the first step
     told = found.replace(since, f"since step {format.count(finding.step)}")
     where = "" if since in found else f"step {format.count(finding.step)}: "
     return [[Span(line, style)] for line in textwrap.wrap(f"{mark} {where}{told}", width, subsequent_indent="  ")]

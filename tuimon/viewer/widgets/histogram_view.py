@@ -1,4 +1,4 @@
-"""A layer's gradients or activations through time."""
+"""A layer's gradients or activations over time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Kind = Literal["gradient", "activation"]
 
 
 class HistogramView(Drawn, can_focus=True):
-    """A heat map: a column is a sample, a row a power of two."""
+    """A heat map: each column is a sample, each row a power of two."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("k", "toggle_kind", "Gradients or activations", show=False)]
 
@@ -28,7 +28,7 @@ class HistogramView(Drawn, can_focus=True):
         self._kept_for: Hashable = None
 
     def on_mount(self) -> None:
-        """Names the panel."""
+        """Sets the panel's title."""
         self._name_panel()
 
     @property
@@ -43,17 +43,17 @@ class HistogramView(Drawn, can_focus=True):
             self._forget()
 
     def action_toggle_kind(self) -> None:
-        """Gradients, or activations."""
+        """Switches between gradients and activations."""
         self.kind = "activation" if self.kind == "gradient" else "gradient"
         self._forget()
 
     def watched(self, store: Store) -> Hashable:
-        """The samples of the layer."""
+        """The layer's samples."""
         series = store.histograms.get(self._tag)
         return self._tag, series.version if series else 0
 
     def draw(self, width: int, height: int) -> list[Row]:
-        """The heat map, or what will be in it; without a border, its title stands above."""
+        """The heat map, or a text saying what will appear; without a border, the title is the first row."""
         if self.styles.border_top[0] or height < 2:
             return self._picture(width, height)
         title = shorten(self._title, width, self.ascii)
@@ -67,7 +67,7 @@ class HistogramView(Drawn, can_focus=True):
         return heat_map(series.counts, series.steps, width, height, self.ascii, signed, self._columns())
 
     def _columns(self) -> SampleColumns:
-        """Those of the frame before, unless it showed something else."""
+        """The previous frame's columns, unless it showed something else."""
         key = (self._tag, id(self.store), id(self.store.started) if self.store else 0)
         if key != self._kept_for:
             self._kept, self._kept_for = SampleColumns(), key
@@ -88,5 +88,5 @@ class HistogramView(Drawn, can_focus=True):
 
     def _empty_text(self) -> str:
         if not self.layer_name:
-            return "Select a layer to see its histogram through time."
-        return f"No {self.kind} samples of {self.layer_name} yet.\nEach sample will be a column: dark where most values are."
+            return "Select a layer to see its histogram over time."
+        return f"No {self.kind} samples of {self.layer_name} yet.\nEach sample becomes a column, dark where most values are."

@@ -1,4 +1,4 @@
-"""Everything that is known of the selected layer."""
+"""All statistics of the selected layer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LABEL = 13
 
 
 class LayerDetail(RowList):
-    """Norms with their course, the activations' range, saturated and dead units with their indices."""
+    """Norms with sparklines, the activations' range, and saturated and dead units with their indices."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -28,7 +28,7 @@ class LayerDetail(RowList):
         self._lines_for: object = None
 
     def on_mount(self) -> None:
-        """Names the panel."""
+        """Sets the panel's title."""
         self.border_title = "layer"
 
     def show_layer(self, name: str) -> None:
@@ -47,11 +47,11 @@ class LayerDetail(RowList):
         return self.layer_name, norms.version if norms else 0, ranges.version if ranges else 0
 
     def take(self, store: Store) -> None:
-        """Forgets the lines that were written for the sample before."""
+        """Drops the lines drawn for the previous sample."""
         self._lines_for = None
 
     def count(self) -> int:
-        """As many rows as there is to say."""
+        """Rows that the statistics take."""
         return len(self._lines_at(self.size.width))
 
     def row(self, index: int, width: int) -> Row:
@@ -62,7 +62,7 @@ class LayerDetail(RowList):
         """What will appear."""
         if not self.layer_name:
             return "Select a layer to see its activations, dead units and norms."
-        return f"Nothing measured of {self.layer_name} yet."
+        return f"No statistics of {self.layer_name} yet."
 
     def _lines_at(self, width: int) -> list[Row]:
         key = (width, self._seen, self.ascii)
@@ -83,7 +83,7 @@ def _lines(store: Store, name: str, width: int, ascii: bool) -> Iterable[Row]:
     low, high = store.last(f"activation_min/{name}"), store.last(f"activation_max/{name}")
     if not math.isnan(high):
         text = f"{format.number(low)} {'to' if ascii else '…'} {format.number(high)}"
-        yield _line("activations", text if low <= high else format.missing(ascii))  # all NaN, they have no range
+        yield _line("activations", text if low <= high else format.missing(ascii))  # if all are NaN, there is no range
     saturated = store.last(f"saturated_fraction/{name}")
     if not math.isnan(saturated):
         yield _fraction("saturated", saturated, format.percent(saturated), width, ascii)

@@ -1,4 +1,4 @@
-"""The table of layers: gradients, dead and saturated units, updates, by the latest sample."""
+"""The table of layers: gradients, dead and saturated units, and updates, from the latest sample."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _SORTS: tuple[Key | None, ...] = (None, "name", "grad_norm", "dead", "saturated"
 
 
 class LayerTable(RowList):
-    """One row a layer; the one under the cursor is the selected layer."""
+    """One row per layer; the cursor selects a layer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("o", "next_sort", "Order the layers by the next column", show=False),
-        Binding("O", "reverse", "Turn the order round", show=False),
+        Binding("o", "next_sort", "Sort the layers by the next column", show=False),
+        Binding("O", "reverse", "Reverse the order", show=False),
     ]
     has_cursor = True
 
     class LayerSelected(Message):
-        """The cursor came to a layer."""
+        """The cursor moved to a layer."""
 
         def __init__(self, table: LayerTable, layer: str) -> None:
             super().__init__()
@@ -50,17 +50,17 @@ class LayerTable(RowList):
         self._up = False
 
     def on_mount(self) -> None:
-        """Names the panel."""
+        """Sets the panel's title."""
         self.border_title = "layers"
 
     def watched(self, store: Store) -> Hashable:
-        """Layer statistics come a whole sample at a time: the gradient norms' versions stand for all of them."""
+        """A sample updates all layer statistics at once, so the gradient norms' versions cover all of them."""
         norms = sum(series.version for tag, series in store.series.items() if tag.startswith(("grad_norm/", "dead_units/")))
         drawn = sum(series.version for series in store.histograms.values())
         return norms, drawn, id(store.started)
 
     def take(self, store: Store) -> None:
-        """Looks up the latest sample; the selected layer stays selected wherever it is sorted to."""
+        """Reads the latest sample; the selected layer stays selected when its row moves."""
         self._layers = layers(store)
         known = [layer.gradient for layer in self._layers if layer.gradient is not None]
         self._exponents = exponent_range(np.array(known)) if known else (-20, -1)
@@ -69,23 +69,23 @@ class LayerTable(RowList):
             self.select(self._layers[0].name)
 
     def count(self) -> int:
-        """One row a layer."""
+        """One row per layer."""
         return len(self._layers)
 
     def head(self, width: int) -> list[Row]:
-        """The columns' titles."""
+        """The column titles."""
         return [layer_header(layer_columns(self._layers, width), width, self._sort, self._up, self.ascii)]
 
     def row(self, index: int, width: int) -> Row:
-        """One layer."""
+        """The row of one layer."""
         return layer_row(self._layers[index], layer_columns(self._layers, width), width, self._exponents, self.ascii)
 
     def empty_text(self) -> str:
         """What will appear."""
-        return "No layers yet.\nThe first sample brings each layer's gradient, dead and saturated units, and its updates."
+        return "No layers yet.\nThe first sample shows each layer's gradients, dead and saturated units, and updates."
 
     def select(self, name: str) -> None:
-        """Puts the cursor on a layer; unknown names change nothing."""
+        """Moves the cursor to a layer; does nothing for an unknown name."""
         index = next((i for i, layer in enumerate(self._layers) if layer.name == name), None)
         if index is None or name == self.selected:
             return
@@ -93,30 +93,30 @@ class LayerTable(RowList):
         self.moved(index)
 
     def sort_by(self, key: Key | None) -> None:
-        """Orders by a column, the largest first (names from A); None is the model's own order."""
+        """Sorts by a column, largest first (names from A to Z); None restores the model's order."""
         self._sort, self._up = key, key == "name"
         self._order()
         self.redraw()
 
     def action_next_sort(self) -> None:
-        """The next column, and at last the model's own order."""
+        """Sorts by the next column, and after the last in the model's order."""
         self.sort_by(_SORTS[(_SORTS.index(self._sort) + 1) % len(_SORTS)] if self._sort in _SORTS else None)
 
     def action_reverse(self) -> None:
-        """The other way round."""
+        """Reverses the order."""
         self._up = not self._up
         self._order()
         self.redraw()
 
     def moved(self, index: int) -> None:
-        """Tells which layer is selected."""
+        """Posts which layer is selected."""
         name = self._layers[index].name
         if name != self.selected:
             self.selected = name
             self.post_message(self.LayerSelected(self, name))
 
     def head_clicked(self, x: int) -> None:
-        """Sorts by the column; once more turns the order round."""
+        """Sorts by the clicked column; a second click reverses the order."""
         columns = layer_columns(self._layers, self.size.width)
         key = next((column.key for column in reversed(columns) if column.start <= x), None)
         if key == self._sort:

@@ -1,4 +1,4 @@
-"""The run's levers: where each stands, what was asked of it, and the keys and clicks that move it."""
+"""The run's levers: their values, the state of the latest commands, and the keys and clicks that move them."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from tuimon.viewer.widgets.row_list import RowList
 from tuimon.viewer.widgets.wording import lever_value
 
 _VALUE = 12
-_LEAST_HELP = 24  # cells in which help still tells something
-_REFUSED_FOR_S = 10.0  # how long a refusal stands beside the value that it left as it was
+_LEAST_HELP = 24  # fewer cells than this are too few for a help text
+_REFUSED_FOR_S = 10.0  # how long a refusal stays beside the unchanged value
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """The latest that is known of a lever's last command."""
+    """The state of a lever's latest command."""
 
     text: str
     style: str
     command_id: str = ""
-    short: str = ""  # where there is no room for the text; empty: as much of the text as fits
+    short: str = ""  # for narrow panels; empty: cut the text to fit
 
     @property
     def is_refusal(self) -> bool:
-        """Whether nothing has changed."""
+        """Whether the command changed nothing."""
         return self.style == "bad"
 
 
 class LeverPanel(RowList):
-    """One row a lever. A request shows as such until the log says that it was applied, or refused and why."""
+    """One row per lever. A command shows as requested until the log says that it was applied, or refused and why."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "choose", "Switch on or off, or do it", show=False),
-        Binding("less_than_sign", "multiply(0.5)", "Halve", show=False),
-        Binding("greater_than_sign", "multiply(2.0)", "Double", show=False),
-        Binding("backspace", "default", "Back to the value at the start", show=False),
+        Binding("space", "choose", "Turn the lever on or off, or run its action", show=False),
+        Binding("less_than_sign", "multiply(0.5)", "Halve the value", show=False),
+        Binding("greater_than_sign", "multiply(2.0)", "Double the value", show=False),
+        Binding("backspace", "default", "Restore the value at the start", show=False),
     ]
     has_cursor = True
 
     class Asked(Message):
-        """A lever is to be moved. The command has no id yet: whoever sends it gives it one."""
+        """The user asks to move a lever. The command has no id yet: the sender adds it."""
 
         def __init__(self, panel: LeverPanel, command: Command) -> None:
             super().__init__()
@@ -63,7 +63,7 @@ class LeverPanel(RowList):
             return self.panel
 
     class EditAsked(Message):
-        """A value is to be typed for a lever."""
+        """The user asks to enter a value for a lever."""
 
         def __init__(self, panel: LeverPanel, lever: LeverInfo) -> None:
             super().__init__()
@@ -82,15 +82,15 @@ class LeverPanel(RowList):
         self._events_read = 0
 
     def on_mount(self) -> None:
-        """Names the panel."""
+        """Sets the panel's title."""
         self.border_title = "levers"
 
     def watched(self, store: Store) -> Hashable:
-        """Levers change by events only."""
+        """Levers change only through events."""
         return len(store.events)
 
     def take(self, store: Store) -> None:
-        """Folds the answers in that the log has brought."""
+        """Reads the answers that the log has brought."""
         self._levers = list(store.levers.values())
         if self._events_read > len(store.events):
             self._events_read, self._outcomes = 0, {}
@@ -99,29 +99,29 @@ class LeverPanel(RowList):
         self._events_read = len(store.events)
 
     def update_from(self, store: Store) -> None:
-        """Shows the store's levers; another run's begin without this one's answers."""
+        """Shows the store's levers; another run starts without this one's answers."""
         if store is not self.store:
             self._events_read, self._outcomes = 0, {}
         super().update_from(store)
 
     def requested(self, command: Command) -> None:
-        """A command was sent: shows it as requested until it is answered."""
+        """Shows a sent command as requested until it is answered."""
         self._outcomes[command.lever] = _Outcome(f"{_asked(command, self.ascii)} requested".lstrip(), "warn", command.id)
         self.redraw()
 
     def failed(self, command_id: str, reason: str) -> None:
-        """A command could not even be sent."""
+        """Shows that a command could not be sent."""
         for lever, outcome in self._outcomes.items():
             if outcome.command_id == command_id:
                 self._refuse(lever, f"not sent: {reason}", _REFUSED_FOR_S)
         self.redraw()
 
     def count(self) -> int:
-        """One row a lever."""
+        """One row per lever."""
         return len(self._levers)
 
     def row(self, index: int, width: int) -> Row:
-        """Name, value, and what became of the last command; in a narrow panel, in as many words as fit."""
+        """Name, value, and the result of the latest command; shorter in a narrow panel."""
         lever = self._levers[index]
         value, style = self._value(lever)
         outcome = self._outcomes.get(lever.name)
@@ -137,22 +137,22 @@ class LeverPanel(RowList):
         return [name, *known, Span(cut(outcome.short or outcome.text, left, self.ascii), outcome.style)]
 
     def draw(self, width: int, height: int) -> list[Row]:
-        """The levers; what the one under the cursor does stands in the border."""
+        """The levers; the border shows what the lever under the cursor does."""
         told = self._current()
         self.border_subtitle = cut(told.help, width - 2, self.ascii) if told and self.has_focus else ""
         return super().draw(width, height)
 
     def watch_has_focus(self, has_focus: bool) -> None:
-        """Tells what the lever does, or no more."""
+        """Shows or hides what the lever does."""
         super().watch_has_focus(has_focus)
         self.redraw()
 
     def empty_text(self) -> str:
         """What will appear."""
-        return "No levers yet.\nOnce the run has started, its learning rate, regularizers and more can be changed here."
+        return "No levers yet.\nOnce training starts, you can change the learning rate, regularizers and more here."
 
     def chosen(self, index: int) -> None:
-        """Does the action, switches on or off, or asks for one of the choices."""
+        """Runs an action, toggles an on/off lever, or asks for a choice."""
         lever = self._levers[index]
         if lever.type == "choice":
             self.post_message(self.EditAsked(self, lever))
@@ -160,7 +160,7 @@ class LeverPanel(RowList):
             self._ask(Command(lever.name, "do" if lever.type == "action" else "toggle"))
 
     def clicked(self, index: int, x: int, times: int) -> None:
-        """A click on the value, or a double click anywhere, is as enter; a click on the name only goes there."""
+        """Clicking a value or double-clicking a row acts like enter; clicking a name only moves the cursor."""
         if x >= self._name_width and times == 1:
             self.chosen(index)
 
@@ -171,13 +171,13 @@ class LeverPanel(RowList):
             self._ask(Command(lever.name, "multiply", factor))
 
     def action_default(self) -> None:
-        """Back to where it was at the start."""
+        """Restores the lever's value at the start."""
         lever = self._current()
         if lever and lever.type != "action":
             self._ask(Command(lever.name, "default"))
 
     def action_edit(self) -> None:
-        """Asks for a value to be typed."""
+        """Asks for a value."""
         lever = self._current()
         if lever and lever.type in ("number", "choice"):
             self.post_message(self.EditAsked(self, lever))
@@ -204,14 +204,14 @@ class LeverPanel(RowList):
         return lever_value(lever.value, lever.enabled, self.ascii), "value" if on else "dim"
 
     def _answer(self, record: EventRecord) -> None:
-        """Takes in an answer, which ends the refusals before it. One from long ago, as a log replays them, is no news."""
+        """Shows an answer, which replaces earlier refusals. Old answers, replayed from a log, are not shown."""
         event = record.event
         if not isinstance(event, Applied | Refused):
             return
         self._settle(event)
         waiting = self._outcomes.get(event.lever)
         if waiting and waiting.command_id and event.id and waiting.command_id != event.id:
-            return  # the answer to an earlier command; the later one is still under way
+            return  # the answer to an earlier command; a later one is still pending
         if isinstance(event, Applied):
             at = format.count(event.step)
             short = f"{'done ' if event.new is None else ''}at {at}"
@@ -220,13 +220,13 @@ class LeverPanel(RowList):
             self._refuse(event.lever, f"refused: {event.reason}", record.wall_time + _REFUSED_FOR_S - time.time())
 
     def _settle(self, event: Applied | Refused) -> None:
-        """Ends what the answer leaves behind: refusals, and its own command where another lever was moved, as by undo."""
+        """Clears what an answer replaces: refusals, and its own request if another lever was moved, as by undo."""
         for lever, outcome in list(self._outcomes.items()):
             if outcome.is_refusal or (event.id and outcome.command_id == event.id):
                 del self._outcomes[lever]
 
     def _refuse(self, lever: str, text: str, for_s: float) -> None:
-        """Shows for a while that a lever stays as it is."""
+        """Shows for a while that a lever was not moved."""
         if for_s <= 0:
             self._outcomes.pop(lever, None)
             return

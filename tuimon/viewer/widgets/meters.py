@@ -1,4 +1,4 @@
-"""The meters of the machine that trains: its GPUs, its processors and memory."""
+"""The meters of the training machine: its GPUs, CPU and memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WIDE = 44
 
 
 class GpuMeters(RowList):
-    """Use, memory, power and temperature of each GPU, and who computes on it. What cannot be read says N/A, and why."""
+    """Utilization, memory, power, temperature and processes of each GPU. Readings that are missing show N/A and the reason."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -25,27 +25,27 @@ class GpuMeters(RowList):
         self._measures = True
 
     def on_mount(self) -> None:
-        """Names the panel."""
+        """Sets the panel's title."""
         self._entitle()
 
     def measure(self, measures: bool) -> None:
-        """Whether the run still measures: else what is shown is what was measured last."""
+        """Sets whether the run still measures; if not, the panel shows the last readings."""
         if measures != self._measures:
             self._measures = measures
             self._entitle()
 
     def watched(self, store: Store) -> Hashable:
-        """The meters' series and the latest word on the GPUs."""
+        """The meters' series and the latest record about the GPUs."""
         versions = sum(series.version for tag, series in store.series.items() if tag.startswith("system/gpu"))
         return versions, len(store.texts.get(GPU_TAG, []))
 
     def take(self, store: Store) -> None:
-        """One GPU gives the panel its name."""
+        """Reads the GPUs; a single GPU's name becomes the panel's title."""
         self._gpus = gpus(store)
         self._entitle()
 
     def count(self) -> int:
-        """As many rows as the GPUs need."""
+        """Rows that the GPUs take."""
         return len(self._lines(self.size.width))
 
     def row(self, index: int, width: int) -> Row:
@@ -53,11 +53,11 @@ class GpuMeters(RowList):
         return self._lines(width)[index]
 
     def empty_text(self) -> str:
-        """Why there is nothing, or what will appear."""
+        """Why there are no readings, or what will appear."""
         reason = no_gpu_reason(self.store) if self.store else ""
         if reason:
             return f"No GPU meters: {reason}"
-        return "No GPU readings yet.\nThey come once a second where there is an NVIDIA driver."
+        return "No GPU readings yet.\nWith an NVIDIA driver, they update once a second."
 
     def _entitle(self) -> None:
         one = self._gpus[0] if len(self._gpus) == 1 else None
@@ -70,14 +70,14 @@ class GpuMeters(RowList):
 
 
 class HostMeters(Drawn):
-    """The host's processors and memory, and what the training process takes of them."""
+    """The host's CPU and memory, and the training process's share of them."""
 
     def on_mount(self) -> None:
-        """Names the panel."""
+        """Sets the panel's title."""
         self.border_title = "host"
 
     def measure(self, measures: bool) -> None:
-        """Whether the run still measures: else what is shown is what was measured last."""
+        """Sets whether the run still measures; if not, the panel shows the last readings."""
         title = "host" if measures else _last_seen("host", self.ascii)
         if title != self.border_title:
             self.border_title = title
@@ -88,10 +88,10 @@ class HostMeters(Drawn):
         return tuple(store.series[tag].version if tag in store.series else 0 for tag in tags)
 
     def draw(self, width: int, height: int) -> list[Row]:
-        """Two bars and a line, or one line where there is room for no more."""
+        """Two bars and a line, or one line if there is no room for more."""
         store = self.store
         if store is None or not any(tag.startswith(("system/host/", "system/process/")) for tag in store.series):
-            return self.nothing("No host readings yet.\nThey come once a second while the run trains.", width, height)
+            return self.nothing("No host readings yet.\nThey update once a second while the run trains.", width, height)
         cpu = store.last("system/host/cpu_percent")
         used, total = store.last("system/host/memory_used_bytes"), store.last("system/host/memory_total_bytes")
         share = used / total if total else math.nan
@@ -107,7 +107,7 @@ class HostMeters(Drawn):
 
 
 def _last_seen(title: str, ascii: bool) -> str:
-    return f"{title}{' - ' if ascii else ' · '}last seen"
+    return f"{title}{' - ' if ascii else ' · '}last reading"
 
 
 def _gpu_title(gpu: GpuFacts, ascii: bool) -> str:

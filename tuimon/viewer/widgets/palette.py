@@ -1,7 +1,7 @@
-"""What colour each style has, in the theme's terms.
+"""The colour of each style, in the theme's terms.
 
-Styles are words for what a span means; here they become colours, by the theme's variables and the background they stand on.
-Not in the style sheet: it would work all words out again for every widget whose class or focus changes.
+Styles are words for what a span means; here they become colours, from the theme's variables and the background. They are not in
+the style sheet, which would resolve all words again for every widget whose class or focus changes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SERIES = ("primary", "warning", "success", "error", "foreground", "text-seconda
 
 
 class Look(NamedTuple):
-    """A theme's colour, how much of it (percent), and whether the letters are bold or underlined."""
+    """A theme colour, its share in percent, and whether the text is bold or underlined."""
 
     colour: str = ""
     percent: int = 100
@@ -52,13 +52,13 @@ _SELECTED = Look("primary", 30)
 
 
 def style_of(words: str, base: Style, background: Color, variables: Mapping[str, str]) -> Style:
-    """The look of a style on a widget; of several words, the later ones add to the first.
+    """The look of a style on a widget; with several words, later ones are added to the first.
 
     Args:
-        words: styles, by spaces; unknown ones change nothing. `selected` changes the background, reverses without colours.
+        words: styles, separated by spaces; unknown ones are ignored. `selected` sets the background.
         base: the widget's own look.
-        background: what the words stand on.
-        variables: the theme's, by name without `$`.
+        background: the colour behind the text.
+        variables: the theme's variables, by name without `$`.
     """
     style = base
     for word in words.split():
@@ -66,7 +66,7 @@ def style_of(words: str, base: Style, background: Color, variables: Mapping[str,
             style += _selected(background, variables)
         elif look := _LOOKS.get(word):
             style += _ink(look, background, variables)
-    if style.color and style.color == style.bgcolor:  # of the terminal's own colours, the selection's may be a curve's, too
+    if style.color and style.color == style.bgcolor:  # among the terminal's own colours, a curve's may equal the selection's
         style += Style(color="default")
     return style
 
@@ -81,7 +81,7 @@ def _ink(look: Look, background: Color, variables: Mapping[str, str]) -> Style:
     if not look.colour:
         return Style(bold=look.bold, underline=look.underline)
     colour = _mixed(look, background, variables)
-    # A terminal's own colours cannot be mixed with the background; what is to stand back is dim instead.
+    # A terminal's own colours cannot be mixed with the background; muted text is dim instead.
     stands_back = colour.ansi is not None and (look.percent < 50 or "muted" in look.colour)
     return Style(color=colour.rich_color, bold=look.bold, underline=look.underline, dim=stands_back or None)
 

@@ -1,4 +1,4 @@
-"""The base of all widgets that show more rows than fit: scrolling, following the end, a cursor, the mouse."""
+"""The base of all widgets with more rows than fit: scrolling, following the end, a cursor, the mouse."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tuimon.viewer.widgets.drawn import Drawn, selected
 class RowList(Drawn, can_focus=True):
     """Rows under an optional fixed head.
 
-    With `has_cursor`, the keys move a cursor and enter chooses its row; without, they scroll. With `follows`, the end stays
-    in sight as rows arrive, until one scrolls up, and again from the moment one returns to the end.
+    With `has_cursor`, the keys move a cursor and enter chooses its row; without, they scroll. With `follows`, the list stays at
+    the end as rows arrive, until the user scrolls up, and follows again once the user returns to the end.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -24,7 +24,7 @@ class RowList(Drawn, can_focus=True):
         Binding("pageup", "page(-1)", "Page up", show=False),
         Binding("pagedown", "page(1)", "Page down", show=False),
         Binding("home", "home", "First row", show=False),
-        Binding("end", "end", "Last row, and follow what comes", show=False),
+        Binding("end", "end", "Last row, and follow new ones", show=False),
         Binding("enter", "choose", "Choose the row", show=False),
     ]
     DEFAULT_CSS = "RowList { min-height: 1; }"
@@ -39,32 +39,32 @@ class RowList(Drawn, can_focus=True):
         self.following = self.follows
 
     def count(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         raise NotImplementedError
 
     def row(self, index: int, width: int) -> Row:
-        """One of the rows."""
+        """The row at an index."""
         raise NotImplementedError
 
     def head(self, width: int) -> list[Row]:
-        """The fixed rows on top."""
+        """The fixed rows at the top."""
         return []
 
     def empty_text(self) -> str:
-        """What stands there while there are no rows: what will appear, and when."""
+        """Shown while there are no rows: what will appear, and when."""
         return ""
 
     def chosen(self, index: int) -> None:
-        """A row was chosen with enter or a double click."""
+        """Called when a row is chosen with enter or a double click."""
 
     def moved(self, index: int) -> None:
-        """The cursor came to another row."""
+        """Called when the cursor moves to another row."""
 
     def head_clicked(self, x: int) -> None:
-        """The head was clicked at column `x`."""
+        """Called when the head is clicked at column `x`."""
 
     def draw(self, width: int, height: int) -> list[Row]:
-        """The head, and the rows in sight."""
+        """The head and the visible rows."""
         count = self.count()
         if not count:
             return self.nothing(self.empty_text(), width, height)
@@ -78,19 +78,19 @@ class RowList(Drawn, can_focus=True):
         return [*head, *(_with_bar(body, inner, self.top, room, count, self.ascii) if bar else body)][:height]
 
     def action_move(self, by: int) -> None:
-        """Moves the cursor, or scrolls where there is none."""
+        """Moves the cursor, or scrolls if there is none."""
         self._go(self.cursor + by) if self.has_cursor else self._scroll(by)
 
     def action_page(self, pages: int) -> None:
-        """Moves by as many rows as are in sight."""
+        """Moves by one page."""
         self.action_move(pages * max(self._room() - 1, 1))
 
     def action_home(self) -> None:
-        """To the first row."""
+        """Goes to the first row."""
         self.action_move(-self.count())
 
     def action_end(self) -> None:
-        """To the last row; follows it where the list follows."""
+        """Goes to the last row, and follows new ones if the list `follows`."""
         self.action_move(self.count())
 
     def action_choose(self) -> None:
@@ -121,7 +121,7 @@ class RowList(Drawn, can_focus=True):
             self.clicked(self.cursor, at.x, event.chain)
 
     def clicked(self, index: int, x: int, times: int) -> None:
-        """A row was clicked at column `x`, `times` times in a row."""
+        """Called when a row is clicked at column `x`, for the `times`-th time in a row."""
         if times == 2:
             self.chosen(index)
 
@@ -155,7 +155,7 @@ class RowList(Drawn, can_focus=True):
 
 
 def _with_bar(body: list[Row], width: int, top: int, room: int, count: int, ascii: bool) -> list[Row]:
-    """The rows with a scroll bar at their right."""
+    """The rows with a scroll bar on the right."""
     size = max(1, room * room // count)
     start = round(top / max(count - room, 1) * (room - size))
     thumb, track = ("#", "|") if ascii else ("▐", " ")

@@ -1,4 +1,4 @@
-"""The line over a run: what it is, how it stands, how far it is."""
+"""The header of a run's screen: what the run is, its state and its progress."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from tuimon.viewer.draw.meter import state_glyph
 from tuimon.viewer.draw.rows import Row, Span, cut, fit, shorten, width_of
 from tuimon.viewer.widgets.saying import Saying
 
-ONE_LINE = 130  # cells from which on one line has room for everything
+ONE_LINE = 130  # from this many cells on, everything fits on one line
 _LEAST_NAME = 12
 _OVER = ("finished", "stopped", "failed", "killed", "lost")
 
 
 class RunHeader(Saying):
-    """Name, model and optimizer; state; epoch, step, speed and time left, or how long it took; learning rate, regularization.
+    """Name, model and optimizer; state; epoch, step, speed and ETA, or duration; learning rate and regularization.
 
-    On one line where that fits, else on two; what does not fit then goes from the right. What is said stands on the upper one.
+    On one line if that fits, else on two, cutting from the right. Messages appear on the upper line.
     """
 
     DEFAULT_CSS = "RunHeader { height: auto; }"
 
     def __init__(self, called: str = "", *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self._called = called  # where the log does not say: one that tuimon did not write
+        self._called = called  # for logs without a name, which tuimon did not write
         self._state = "unknown"
         self._detail = ""
 
     def set_state(self, state: str, detail: str = "") -> None:
-        """Shows how the run was judged to stand."""
+        """Shows the run's state."""
         if (state, detail) != (self._state, self._detail):
             self._state, self._detail = state, detail
             self.redraw()
 
     @property
     def room(self) -> int:
-        """Cells that what is said can take; none on one line."""
+        """Cells available for a message; none with one line."""
         width = self.content_size.width
         return self._room_beside(self._how(), width) if width < ONE_LINE else 0
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """A second line when narrow."""
+        """Two lines in a narrow window."""
         return 2 if width < ONE_LINE else 1
 
     def watched(self, store: Store) -> Hashable:
@@ -64,7 +64,7 @@ class RunHeader(Saying):
             room = self._room_beside(how, width)
             said = [Span(cut(self.said.text, room, self.ascii), self.said.style)] if self.said.text else set_to
             if width_of(said) > room:
-                said = []  # how the run stands goes before its settings
+                said = []  # the state matters more than the settings
             return [_spread([who], [*said, Span("  "), *how], width, self.ascii), fit(far, width)]
         return [_spread([who, how, far], set_to, width, self.ascii)]
 
@@ -98,12 +98,12 @@ def _far(store: Store, state: str, ascii: bool) -> Row:
             epoch += 1
         row = [Span("epoch ", "dim"), Span(str(epoch), "value"), Span(f"{epochs}  ", "dim"), *row]
     if state == "paused":
-        return row  # the speed that was logged last is none now
+        return row  # while paused, the last logged speed no longer holds
     if state in _OVER:
         took = seconds_trained(store)
         return [*row, Span("  after ", "dim"), Span(format.duration(took), "value")] if took >= 0 else row
     speed = pace(store)
-    if started or not math.isnan(speed):  # a log that tuimon did not write has none, and will have none
+    if started or not math.isnan(speed):  # a log that tuimon did not write has no speed
         row.append(Span(f"  {format.rate(speed, ascii)}", "value"))
     if state == "running" and total and speed > 0 and store.step < total:
         row += [Span("  ETA ", "dim"), Span(format.duration((total - store.step) / speed), "value")]
@@ -124,9 +124,9 @@ def _set_to(store: Store, ascii: bool) -> Row:
 
 
 def rate_in_force(store: Store) -> tuple[float, float | None]:
-    """The learning rate as it is now, and the lever's factor in it: 1.0 when off, None when the two do not belong together.
+    """The current learning rate and the lever's factor in it: 1.0 if off, None if the two cannot be matched.
 
-    The latest logged rate has the factor of its step; one that was set since, as while paused, is put in its place.
+    The latest logged rate includes the factor at its step. If the factor changed since, as while paused, the rate is corrected.
     """
     lr, lever = store.last("lr"), store.levers.get("lr_scale")
     now = _factor(lever.value, lever.enabled) if lever else None
@@ -139,7 +139,7 @@ def rate_in_force(store: Store) -> tuple[float, float | None]:
 
 
 def _factor_at(step: int, store: Store, now: float) -> float | None:
-    """The factor that was in force when `step` was the latest step: what the first move since then has replaced."""
+    """The factor in force when `step` was the latest step: the value that the first later move replaced."""
     factor: float | None = now
     for record in reversed(store.events):
         event = record.event
@@ -157,7 +157,7 @@ def _factor(value: LeverValue, enabled: bool) -> float | None:
 
 
 def _spread(left: list[Row], right: Row, width: int, ascii: bool) -> Row:
-    """Parts at the left, one at the right; the first part gives way."""
+    """Places parts on the left and one on the right; the first part is shortened if needed."""
     gap = Span("  ")
     rest = [span for part in left[1:] for span in (gap, *part)]
     taken = width_of(rest) + width_of(right) + 2

@@ -1,4 +1,4 @@
-"""The base of lines that say something for a while beside what they always show."""
+"""The base of lines that can show a message for a while, beside their usual content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SAID_FOR_S = 6.0
 
 
 class Saying(Drawn):
-    """A line with `said` somewhere in it; empty when there is nothing to say."""
+    """A line that includes `said`, the current message; empty if there is none."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -19,7 +19,7 @@ class Saying(Drawn):
         self._forget: Timer | None = None
 
     def say(self, text: str, style: str = "marker", lasting: bool = False) -> None:
-        """Shows a text for a few seconds, or until the next one."""
+        """Shows a message for a few seconds, or until the next one if `lasting`."""
         self.said = Span(text, style)
         if self._forget:
             self._forget.stop()

@@ -1,4 +1,4 @@
-"""Events and levers in words, as the screen's lists and charts say them. Knows no widget."""
+"""Events and levers as text, for lists and charts. Knows no widget."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tuimon.log.records import (
 
 _SHORT = {"lr_scale": "lr", "weight_decay": "wd", "clip_norm": "clip", "regularization": "reg"}
 _ENDINGS = {"finished": "good", "stopped": "warn", "failed": "bad"}
-_REASONS = {"last": "to resume from", "best": "best so far", "asked": "as asked"}
+_REASONS = {"last": "to resume from", "best": "best so far", "asked": "on request"}
 _LEVELS = {"info": "value", "warning": "warn", "error": "bad"}
 
 
 def describe(event: Event, ascii: bool = False) -> tuple[str, str]:
-    """An event in one line, and its style. What is wrong says so in words (`refused`, `failed`, `!`), not by colour alone."""
+    """An event as one line, and its style. Problems are marked in words (`refused`, `failed`, `!`), not by colour alone."""
     match event:
         case Launched():
             return f"launched {event.name}: {' '.join(_named(word) for word in event.command)}", "value"
@@ -54,9 +54,9 @@ def describe(event: Event, ascii: bool = False) -> tuple[str, str]:
 
 
 def answer_text(answer: Applied | Refused, ascii: bool = False) -> str:
-    """What came of a command, for whoever sent it: `applied at step 1 204: lr_scale 1 → 0.5`."""
+    """The result of a command: `applied at step 1 204: lr_scale 1 → 0.5`."""
     if isinstance(answer, Refused):
-        at = f" at step {format.count(answer.step)}" if answer.step else ""  # none where no run was there to refuse it
+        at = f" at step {format.count(answer.step)}" if answer.step else ""  # there is no step if no run was there to refuse it
         return f"refused{at}: {_refused(answer, ascii)}"
     return f"applied at step {format.count(answer.step)}: {_applied(answer, ascii)}"
 
@@ -82,7 +82,7 @@ def marker_label(applied: Applied, ascii: bool = False) -> str:
 
 
 def is_move(applied: Applied, levers: dict[str, LeverInfo]) -> bool:
-    """Whether a value changed, as against an action that was done."""
+    """Whether a lever's value changed, as opposed to an action being run."""
     lever = levers.get(applied.lever)
     return (lever is None or lever.type != "action") and (applied.old, applied.old_enabled) != (
         applied.new,
@@ -91,7 +91,7 @@ def is_move(applied: Applied, levers: dict[str, LeverInfo]) -> bool:
 
 
 def _named(word: str) -> str:
-    """A word of a command; of a path, where it leads."""
+    """A word of a command; a path is shortened to its last part."""
     return PurePath(word).name if word.startswith("/") else word
 
 
