@@ -36,7 +36,7 @@ async def test_the_report_is_shown_and_summed_up(
     async with TuimonApp(runs_dir, launch=True).run_test(size=size) as pilot:
         await seen(pilot, "Check (ctrl+t)")
         await pilot.press("ctrl+t")
-        await seen(pilot, "2 pass, 1 fail. Mend what fails first.")
+        await seen(pilot, "2 pass, 1 fail. Fix the failures first.")
         assert "loss by learning rate" in text_of(pilot) and "suggested" in text_of(pilot)
         await pilot.press("home")
         await seen(pilot, "fail  symmetry")

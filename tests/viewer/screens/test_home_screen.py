@@ -90,7 +90,7 @@ async def test_the_filter_keeps_what_matches_as_it_is_typed(runs_dir: Path, make
         await until(pilot, lambda: [run.name for run in runs.runs] == ["deep"])
         await seen(pilot, "runs  1 of 2")
         await pilot.press(*"xyz")
-        await seen(pilot, "No run has this text")
+        await seen(pilot, "No run matches the filter")
         await pilot.press("escape")
         await until(pilot, lambda: len(runs.runs) == 2)
         assert not pilot.app.screen.query_one(Input).value
@@ -204,5 +204,5 @@ async def test_two_hundred_runs_are_listed(runs_dir: Path, make_run: Any) -> Non
     async with TuimonApp(runs_dir).run_test(size=(80, 24), notifications=True) as pilot:
         await listed(pilot)
         await pilot.press("end")
-        await seen(pilot, "200 in all")
+        await seen(pilot, "200 total")
         assert pilot.app.screen.query_one(RunList).cursor == 199

@@ -59,7 +59,7 @@ def test_the_help_tells_every_key(where: Place) -> None:
 @pytest.mark.parametrize("where", ["run", "compare"])
 def test_the_help_tells_all_that_keys_do_to_a_chart(where: Place) -> None:
     """X goes through three axes, and end follows again after panning away."""
-    assert "Steps, time or epochs" in help_text(where) and "Follow the newest values again" in help_text(where)
+    assert "steps, time, epochs" in help_text(where) and "Follow the latest values again" in help_text(where)
 
 
 @pytest.mark.parametrize("width", [20, 40, 66])
@@ -76,7 +76,7 @@ def test_the_ascii_help_is_ascii() -> None:
     """Where the terminal shows no arrows, they are words."""
     text = help_text("run", ascii=True)
     assert text.isascii()
-    assert {line.index(told) for told in ("Pan to the left", "Zoom in") for line in text.split("\n") if told in line} == {15}
+    assert {line.index(told) for told in ("Pan left", "Zoom in") for line in text.split("\n") if told in line} == {15}
 
 
 def test_labels_follow_what_the_key_would_do() -> None:

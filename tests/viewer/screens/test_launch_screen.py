@@ -110,8 +110,8 @@ async def test_a_field_says_that_more_takes_its_place(runs_dir: Path) -> None:
     async with TuimonApp(runs_dir, launch=True).run_test(size=(100, 40), notifications=True) as pilot:
         screen = await form(pilot)
         await retype(pilot, field(screen, "more"), "epochs=7")
-        await seen(pilot, "not this, but epochs=7, from more")
-        await seen(pilot, "in place of the field: epochs")
+        await seen(pilot, "overridden by epochs=7 in more")
+        await seen(pilot, "overrides epochs")
         await retype(pilot, field(screen, "training.epochs"), "7")
         await seen(pilot, "passes over the training split")
 
@@ -228,9 +228,9 @@ async def test_a_script_takes_the_presets_place(runs_dir: Path, tmp_path: Path, 
         await until(pilot, lambda: pilot.app.screen is not screen)
         pilot.app.screen.query_one(Input).value = str(tmp_path / "train.py")
         await pilot.press("enter")
-        await seen(pilot, "A training script of your own.")
-        await seen(pilot, "(made from the script)")
-        assert field(screen, "model.name").query_one(Select).disabled and "the script's own affair" in text_of(pilot)
+        await seen(pilot, "Your own training script.")
+        await seen(pilot, "(from the script)")
+        assert field(screen, "model.name").query_one(Select).disabled and "set by the script itself" in text_of(pilot)
         await retype(pilot, field(screen, "more"), "--lr 0.1 'two words'")
         await until(pilot, lambda: screen.command.endswith("train.py --lr 0.1 'two words'"))
         assert screen.command.startswith(f"tuimon run --runs-dir {runs_dir} ")

@@ -1,1 +1,1 @@
-"""One module for each screen that a user sees."""
+"""One module for each screen."""

@@ -1,4 +1,4 @@
-"""What all screens share: a footer made from the table of keys, the way to the app, and what the app tells them."""
+"""What all screens share: the footer from the table of keys, access to the app, and the app's notifications."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Host(Protocol):
-    """What screens ask of the app."""
+    """The parts of the app that screens use."""
 
     @property
     def ascii_only(self) -> bool:
@@ -35,23 +35,23 @@ class Host(Protocol):
         ...
 
     def go_home(self) -> None:
-        """Closes whatever lies over Home."""
+        """Closes all screens above Home."""
         ...
 
     def open_run(self, path: Path) -> None:
-        """Shows a run's screen over Home."""
+        """Shows a run's screen on top of Home."""
         ...
 
     def open_next(self, path: Path) -> None:
-        """Shows the run after this one, of those that are open and those that train."""
+        """Shows the next of the runs that are open or training."""
         ...
 
     def compare(self, paths: Sequence[Path]) -> None:
-        """Shows several runs' curves over each other."""
+        """Compares the curves of several runs."""
         ...
 
     def ask_stop(self, path: Path) -> None:
-        """Asks once whether a run is to be stopped, and has it stopped."""
+        """Asks for confirmation, then stops a run."""
         ...
 
 
@@ -63,45 +63,45 @@ class TuimonScreen(Screen[None]):
 
     @property
     def tuimon(self) -> Host:
-        """The app, as far as screens know it."""
+        """The app, typed as `Host`."""
         return cast("Host", self.app)
 
     def key_bar(self) -> KeyBar:
-        """The footer, as things stand when the screen is made."""
+        """Creates the footer, with labels for the current state."""
         self._key_bar = KeyBar(self.hints())
         return self._key_bar
 
     def hints(self) -> list[Hint]:
-        """The keys for the footer, with what they would do now."""
+        """The footer's keys, labelled with what they do now."""
         levers = self.levers()
         labelled = [(key, key.label_now(levers)) for key in keys_of(self.PLACE)]
         return [Hint(key, label, not self.why_not(key)) for key, label in labelled if label]
 
     def levers(self) -> Levers:
-        """The levers that labels follow."""
+        """The levers that the labels depend on."""
         return {}
 
     def why_not(self, key: Key) -> str:
-        """Why a key can do nothing now; empty when it can."""
+        """Why a key does nothing now; empty if it works."""
         return ""
 
     def show_keys(self) -> None:
-        """Brings the footer up to date."""
+        """Updates the footer."""
         if self._key_bar:
             self._key_bar.show(self.hints())
 
     def runs_changed(self, paths: set[Path]) -> None:
-        """The stores of these runs hold more than before, or the runs stand otherwise. Called at most four times a second."""
+        """New data arrived for these runs, or their status changed. Called at most four times a second."""
 
     def answered(self, path: Path, answer: Answer) -> None:
-        """A run answered a command that was sent from here."""
+        """A run answered a command sent from this screen."""
 
     @on(KeyBar.Pressed)
     async def press(self, event: KeyBar.Pressed) -> None:
-        """A click on a key does what the key does."""
+        """Clicking a key in the footer presses it."""
         if event.key.action:
             await self.run_action(event.key.action)
 
     def action_back(self) -> None:
-        """Back to the list of runs."""
+        """Goes back to the list of runs."""
         self.tuimon.go_home()

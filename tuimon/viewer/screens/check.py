@@ -1,4 +1,4 @@
-"""Check: what would be trained is looked at before it is, line by line as a process of its own finds it."""
+"""Check: tests a spec before training and shows the results line by line, as a separate process finds them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tuimon.viewer.widgets import RowList
 
 
 class Report(RowList):
-    """The lines so far."""
+    """The report's lines so far."""
 
     follows = True
 
@@ -36,24 +36,24 @@ class Report(RowList):
         self._all: list[Row] = []
 
     def on_mount(self) -> None:
-        """Names the panel."""
+        """Sets the panel's title."""
         self.border_title = "before training"
 
     def add(self, line: Line) -> None:
-        """Shows one line more."""
+        """Appends a line."""
         self.lines.append(line)
         self.redraw()
 
     def count(self) -> int:
-        """As many rows as the lines take."""
+        """Rows that the lines take at the current width."""
         return len(self._drawn())
 
     def row(self, index: int, width: int) -> Row:
-        """One row."""
+        """The row at an index."""
         return self._drawn()[index]
 
     def empty_text(self) -> str:
-        """Torch is being imported."""
+        """Shown while torch is being imported."""
         return "Reading the data and building the model…" if not self.ascii else "Reading the data and building the model..."
 
     def _drawn(self) -> list[Row]:
@@ -65,25 +65,25 @@ class Report(RowList):
 
 
 class CheckScreen(TuimonScreen):
-    """The report on a spec.
+    """The report on a spec before it is trained.
 
     Args:
-        spec: what would be trained.
-        launch: starts it, back on the form.
+        spec: the spec to check.
+        launch: called to start training, back on the form.
     """
 
     PLACE = "check"
     BINDINGS: ClassVar[list[BindingType]] = bindings("check")
 
     class Found(Message):
-        """A line of the report, from the worker."""
+        """The worker found a line of the report."""
 
         def __init__(self, line: Line) -> None:
             self.line = line
             super().__init__()
 
     class Ended(Message):
-        """The report is whole, or could not be made."""
+        """The report is complete, or could not be made."""
 
         def __init__(self, error: TuimonError | None = None) -> None:
             self.error = error
@@ -95,40 +95,40 @@ class CheckScreen(TuimonScreen):
         self._checking = Checking(spec)
 
     def compose(self) -> ComposeResult:
-        """What it comes to, the report, the keys."""
-        yield Static(said(self.app, f" check  {self._spec.name}: looking…"), id="verdict", markup=False)
+        """The summary, the report and the footer."""
+        yield Static(said(self.app, f" check  {self._spec.name}: running…"), id="verdict", markup=False)
         yield Report()
         yield self.key_bar()
 
     def on_mount(self) -> None:
-        """Begins at once."""
+        """Starts the check."""
         self.query_one(Report).focus()
         self._look()
 
     def on_unmount(self) -> None:
-        """Whoever leaves waits for nothing."""
+        """Stops the check's process."""
         self._checking.stop()
 
     @on(Found)
     def show_line(self, event: Found) -> None:
-        """One line more."""
+        """Appends a line."""
         self.query_one(Report).add(event.line)
 
     @on(Ended)
     def show_end(self, event: Ended) -> None:
-        """Sums up."""
+        """Shows the summary."""
         told = text_of(total_row(self.query_one(Report).lines))
-        self.query_one("#verdict", Static).update(f" check  {self._spec.name}: {'not made' if event.error else told}")
+        self.query_one("#verdict", Static).update(f" check  {self._spec.name}: {'failed' if event.error else told}")
         if event.error:
-            self.app.push_screen(ErrorDialog(event.error, "The check could not be made"))
+            self.app.push_screen(ErrorDialog(event.error, "Could not run the check"))
 
     def action_start(self) -> None:
-        """Launches it from the form."""
+        """Starts the run from the form."""
         self.action_back()
         self._launch()
 
     def action_back(self) -> None:
-        """Back to the form."""
+        """Goes back to the form."""
         self.app.pop_screen()
 
     @work(thread=True, group="check")

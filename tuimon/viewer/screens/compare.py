@@ -1,4 +1,4 @@
-"""Compare: the curves of several runs over each other, and their last values in a table."""
+"""Compare: overlays the curves of several runs and lists their latest values in a table."""
 
 from __future__ import annotations
 
@@ -33,33 +33,33 @@ _NUMBER = 15
 
 
 class FinalValues(RowList):
-    """One row a run: its stroke in the charts, how far it came, and its latest values; the best of each column is marked."""
+    """One row per run: its line style in the charts, its step and its latest values. The best of each column is marked."""
 
     def __init__(self) -> None:
         super().__init__(id="final", classes="panel")
         self._stores: Mapping[str, Store] = {}
 
     def on_mount(self) -> None:
-        """Names the panel."""
+        """Sets the panel's title."""
         self.border_title = "latest values"
 
     def show(self, stores: Mapping[str, Store]) -> None:
-        """Shows these runs."""
+        """Shows these runs, by name."""
         self._stores = stores
         self.redraw()
 
     def count(self) -> int:
-        """One row a run."""
+        """The number of runs."""
         return len(self._stores)
 
     def head(self, width: int) -> list[Row]:
-        """The titles."""
+        """The column titles."""
         tags = self._tags(width)
         row = [Span("run".ljust(self._name_width(width, tags)), "header"), Span("step".rjust(9), "header")]
         return [[*row, *(Span(tag.rjust(_NUMBER), "header") for tag in tags)]]
 
     def row(self, index: int, width: int) -> Row:
-        """One run."""
+        """The row of one run."""
         name, store = list(self._stores.items())[index]
         tags = self._tags(width)
         room = self._name_width(width, tags)
@@ -85,18 +85,18 @@ class FinalValues(RowList):
 
 
 class CompareScreen(TuimonScreen):
-    """Charts of what the runs have in common, overlaid."""
+    """The runs' charts, overlaid."""
 
     PLACE = "compare"
     BINDINGS: ClassVar[list[BindingType]] = bindings("compare")
 
     def __init__(self, runs: Sequence[OpenRun]) -> None:
         self.runs = list(runs)
-        self._picked = False  # the user chose what the big chart shows
+        self._picked = False  # whether the user chose the big chart's curves
         super().__init__()
 
     def compose(self) -> ComposeResult:
-        """The loss big, everything else small, the table."""
+        """A big loss chart, small charts of all metrics, and the table."""
         yield Static(f" compare  {len(self.runs)} runs", id="home-title", markup=False)
         yield Chart((_TRAIN,), _TRAIN, smoothing=NOISY["loss"], id="overlay", classes="panel")
         yield ChartGrid(id="overlays", classes="panel")
@@ -104,42 +104,42 @@ class CompareScreen(TuimonScreen):
         yield self.key_bar()
 
     def on_mount(self) -> None:
-        """Shows what is known already."""
+        """Shows the data read so far."""
         styles = self.query_one(FinalValues).styles
-        styles.height, styles.max_height = len(self.runs) + 3, "40%"  # of many runs, it scrolls: the curves need room
+        styles.height, styles.max_height = len(self.runs) + 3, "40%"  # many runs: scroll the table, the curves need the room
         self._update()
         self.query_one("#overlay").focus()
 
     def on_screen_resume(self) -> None:
-        """Catches up."""
+        """Catches up on what arrived meanwhile."""
         self._update()
 
     def runs_changed(self, paths: set[Path]) -> None:
-        """New records of any of them."""
+        """Updates if any of these runs is shown."""
         if any(run.path in paths for run in self.runs):
             self._update()
 
     def action_chart(self, action: str, *arguments: int) -> None:
-        """Has the chart with the focus do something, else the big one."""
+        """Applies an action to the focused chart, or to the big one."""
         chart = self.query_one(ChartGrid).chosen or self.query_one("#overlay", Chart)
         getattr(chart, f"action_{action}")(*arguments)
 
     @on(Chart.Opened)
     def show_big(self, event: Chart.Opened) -> None:
-        """A small chart takes the big one's place."""
+        """Shows a small chart in place of the big one."""
         big = self.query_one("#overlay", Chart)
         self._picked = True
         big.show_instead(event.chart)
         self._update()
 
     def _choose_curves(self, stores: Sequence[Store]) -> None:
-        """Has the big chart show the training loss, by whatever name the logs have it, unless the user wants something else."""
+        """Shows the training loss in the big chart, under whatever tag the logs use, unless the user picked something else."""
         if self._picked:
             return
         loss = next((tag for tag in map(loss_tag, stores) if tag), "")
         title, tags = first_chart({tag for store in stores for tag in store.series if not tag.startswith(SYSTEM)}, loss)
         if (title, tags) == LOSS:
-            title, tags = _TRAIN, (_TRAIN,)  # two curves of each run would be too many
+            title, tags = _TRAIN, (_TRAIN,)  # two curves per run would be too many
         big = self.query_one("#overlay", Chart)
         if tags != big.tags:
             big.set_tags(tags, title)
@@ -156,7 +156,7 @@ class CompareScreen(TuimonScreen):
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:
-    """The runs' names; where two have the same, with the folders that tell them apart."""
+    """The runs' names. If two are equal, also the folders that tell them apart."""
     names = [path.name for path in paths]
     if len(set(names)) == len(names):
         return names
@@ -164,6 +164,6 @@ def names_of(paths: Sequence[Path]) -> list[str]:
 
 
 def best_of(tag: str, stores: Iterable[Store]) -> float:
-    """The lowest latest value of a loss, the highest of anything else; NaN when no run has a finite one."""
+    """The lowest latest value of a loss, the highest of anything else; NaN if no run has a finite value."""
     values = [value for store in stores if (value := latest(store, tag)) is not None and math.isfinite(value)]
     return (min if "loss" in tag else max)(values, default=math.nan)

@@ -1,4 +1,4 @@
-"""Small windows over a screen: an error, the one confirmation, a question with a typed answer."""
+"""Dialogs: an error, the confirmation before stopping a run, and a line of text to enter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tuimon.viewer.plain_text import said
 
 
 class ErrorDialog(ModalScreen[None]):
-    """What went wrong, and what to try."""
+    """Shows what went wrong and what to try."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss", "close")]
 
@@ -27,7 +27,7 @@ class ErrorDialog(ModalScreen[None]):
         self._title = title
 
     def compose(self) -> ComposeResult:
-        """Text, hint and one button."""
+        """The message, the hint and one button."""
         with Vertical(classes="dialog -error") as box:
             box.border_title = said(self.app, self._title)
             yield Static(said(self.app, self._error.message), markup=False)
@@ -43,20 +43,20 @@ class ErrorDialog(ModalScreen[None]):
 
 
 def what_stopping_does(name: str, own_script: bool) -> str:
-    """What becomes of a run that is asked to stop, be it that of a spec or of a script of the user's own."""
+    """What happens to a run that is asked to stop, whether it trains a spec or the user's own script."""
     if own_script:
-        then = "If its script reads `stop_requested`, it ends by itself; else a checkpoint is saved and it is interrupted."
+        then = "If its script checks `stop_requested`, it ends by itself; else tuimon saves a checkpoint and interrupts it."
     else:
         then = "Then it validates, saves a checkpoint and ends."
-    return f"{name} finishes its step. {then}"
+    return f"{name} finishes its current step. {then}"
 
 
 class StopDialog(ModalScreen[bool]):
-    """Whether a run is to be stopped: the one thing a key cannot take back."""
+    """Asks before a run is stopped: the one action that cannot be undone."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s,y,enter", "answer(True)", "stop"),
-        Binding("escape,n,q", "answer(False)", "go on"),
+        Binding("escape,n,q", "answer(False)", "keep training"),
     ]
 
     def __init__(self, what_happens: str) -> None:
@@ -64,13 +64,13 @@ class StopDialog(ModalScreen[bool]):
         self._what_happens = what_happens
 
     def compose(self) -> ComposeResult:
-        """The question, what an answer does, and the two answers."""
+        """What stopping does, and the two buttons."""
         with Vertical(classes="dialog") as box:
             box.border_title = "Stop this run?"
             yield Static(said(self.app, self._what_happens), markup=False)
             with Horizontal(classes="buttons"):
-                yield Button("Stop it (s)", variant="warning", compact=True, id="stop")
-                yield Button("Go on (esc)", compact=True, id="go-on")
+                yield Button("Stop (s)", variant="warning", compact=True, id="stop")
+                yield Button("Keep training (esc)", compact=True, id="go-on")
 
     @on(Button.Pressed)
     def answered(self, event: Button.Pressed) -> None:
@@ -83,9 +83,9 @@ class StopDialog(ModalScreen[bool]):
 
 
 class Prompt(ModalScreen[str]):
-    """One line of text; `check` says what is wrong with it while it is typed, or nothing; `hint` how it may go on.
+    """Asks for one line of text. While it is typed, `check` returns what is wrong with it and `hint` how to complete it.
 
-    What is only unfinished, by the hint, is called wrong no sooner than it is to be taken.
+    While there is a hint, the text counts as unfinished: it is called wrong only when it is submitted.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "close")]
@@ -97,7 +97,7 @@ class Prompt(ModalScreen[str]):
         self._title, self._told, self._check, self._value, self._hint = title, told, check, value, hint
 
     def compose(self) -> ComposeResult:
-        """The line, what may be typed, and what is wrong with it."""
+        """What can be entered, the input, and what is wrong with it."""
         with Vertical(classes="dialog") as box:
             box.border_title = said(self.app, self._title)
             yield Static(said(self.app, self._told), classes="hint", markup=False)
@@ -105,17 +105,17 @@ class Prompt(ModalScreen[str]):
             yield Static("", classes="problem", markup=False)
 
     def on_mount(self) -> None:
-        """Says how one may begin."""
+        """Shows how to begin."""
         self._judge(self._value)
 
     @on(Input.Changed)
     def check(self, event: Input.Changed) -> None:
-        """Says at once how it may go on, or what is wrong."""
+        """Shows how to complete the text, or what is wrong with it."""
         self._judge(event.value)
 
     @on(Input.Submitted)
     def submit(self, event: Input.Submitted) -> None:
-        """Takes the answer if nothing is wrong with it."""
+        """Closes the dialog with the text if nothing is wrong with it."""
         wrong = self._check(event.value) if event.value else ""
         if wrong:
             self._say(wrong)
@@ -134,5 +134,5 @@ class Prompt(ModalScreen[str]):
         line.update(said(self.app, text))
 
     def action_give_up(self) -> None:
-        """Leaves everything as it was."""
+        """Closes the dialog without a change."""
         self.dismiss("")

@@ -1,4 +1,4 @@
-"""Help: what the keys do, made from the table of keys and from the panels' own bindings."""
+"""Help: what the keys do, built from the table of keys and the panels' own bindings."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _TITLES = {"home": "Keys in the list of runs", "run": "Keys on a run", "compare"
 _KEY_WIDTH = 12
 
 ABOUT = {
-    "run": "A key that steers sends a command to the run; it stands as requested until the run's log says at which step "
-    "it was applied. Every change can be undone with u; only stop asks first. Greyed keys: the run cannot do that.",
-    "home": "Runs that train come first. Closing this screen stops no run.",
-    "compare": "Each run has one colour and one stroke, in the charts as in the table, where * marks the best. "
-    "tab goes to the small charts, up and down from one to the next, enter shows it big.",
-    "launch": "Each field begins with what the preset says. tab and shift+tab move between fields, enter launches.",
-    "check": "What fails should be mended before training. Nothing that is looked at is changed.",
+    "run": "Steering keys send a command to the run. It shows as requested until the run's log confirms the step at which "
+    "it was applied. u undoes any change; only stop asks first. Greyed-out keys do not work on this run now.",
+    "home": "Live runs come first. Quitting does not stop any run.",
+    "compare": "Each run keeps its colour and line style in all charts and in the table, where * marks the best value. "
+    "Press tab to reach the small charts, up and down to move between them, enter to enlarge one.",
+    "launch": "Fields start with the preset's values. Press tab or shift+tab to move between them, enter to launch.",
+    "check": "Fix what fails before you train. The check does not change anything.",
 }
 
 
 class HelpText(Static):
-    """The help, broken into lines for the width there is."""
+    """The help text, wrapped to the available width."""
 
     def __init__(self, place: Place, ascii: bool) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class HelpText(Static):
         self._ascii = ascii
 
     def on_resize(self, event: events.Resize) -> None:
-        """Another width breaks other lines."""
+        """Wraps the text again."""
         about, *sections = help_text(self._place, self._ascii, event.size.width).split("\n\n")
         self.update(Content("\n\n").join([Content(about), *map(_styled, sections)]))
 
@@ -55,24 +55,24 @@ class HelpScreen(ModalScreen[None]):
         self._ascii = ascii
 
     def compose(self) -> ComposeResult:
-        """One text that scrolls."""
+        """One scrolling text."""
         with VerticalScroll(classes="dialog help") as box:
             box.border_title = _TITLES[self._place]
-            box.border_subtitle = "esc closes"
+            box.border_subtitle = "esc to close"
             yield HelpText(self._place, self._ascii)
 
     def on_mount(self) -> None:
-        """Arrow keys scroll."""
+        """Focuses the text, so that the arrow keys scroll it."""
         self.query_one(VerticalScroll).focus()
 
     def on_screen_resume(self) -> None:
-        """Begins at the top again."""
+        """Starts at the top again."""
         for box in self.query(VerticalScroll):
             box.scroll_home(animate=False)
 
 
 def help_text(place: Place, ascii: bool = False, width: int = 96) -> str:
-    """The help of one screen, as plain text: what a key does stays in its column."""
+    """The help of one screen as plain text, with the explanations in a column of their own."""
     sections = [textwrap.fill(ABOUT[place], max(width, 1))]
     groups = dict.fromkeys(key.group for key in keys_of(place))
     for group in groups:
@@ -98,7 +98,7 @@ def _told(name: str, told: str, width: int) -> str:
 
 
 def _styled(section: str) -> Content:
-    """A section whose title and keys stand out."""
+    """A section with its title and keys highlighted."""
     title, *rows = section.split("\n")
     at = _KEY_WIDTH + 2
     lines = [Content.assemble((row[:at], "bold $accent"), row[at:]) for row in rows]
@@ -106,7 +106,7 @@ def _styled(section: str) -> Content:
 
 
 def _panel_keys() -> list[tuple[str, list[tuple[str, str]]]]:
-    """What a panel's own keys do while it has the focus."""
+    """The keys of panels that have their own, which work while the panel has the focus."""
     from tuimon.viewer.widgets import LayerTable, LeverPanel
 
     panels = {"In the layer table": LayerTable, "In the levers": LeverPanel}

@@ -1,4 +1,4 @@
-"""Home: all runs of a folder, the live ones first."""
+"""Home: all runs in a folder, live ones first."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ No runs in {folder} yet.
 
 Press  l  to launch one here: choose a preset, press ctrl+s, and watch it train.
 
-Or start one from a shell, a preset or a training script of your own as it is:
+Or start one from a shell, with a preset or with your own script, unchanged:
 
     tuimon run {preset}
     tuimon run train.py
 
-A script can also say more by itself, wherever it is started:
+To log your own metrics, add this to the script, however you start it:
 
     import tuimon
     monitor = tuimon.watch(model, optimizer)
-    monitor.log(loss=loss)          # in the loop, once a step
+    monitor.log(loss=loss)          # in the loop, at each step
 """
 
 
@@ -47,10 +47,10 @@ class HomeScreen(TuimonScreen):
 
     PLACE = "home"
     BINDINGS: ClassVar[list[BindingType]] = bindings("home")
-    AUTO_FOCUS = ""  # not the filter, which would take the keys pressed before the list is there
+    AUTO_FOCUS = ""  # do not focus the filter: it would take keys pressed before the list is there
 
     class Scanned(Message):
-        """The folder was looked through, in the worker."""
+        """The worker has scanned the folder."""
 
         def __init__(self, runs: tuple[RunSummary, ...]) -> None:
             self.runs = runs
@@ -67,27 +67,27 @@ class HomeScreen(TuimonScreen):
         self._told: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
-        """Light enough to be seen at once: the list itself comes with the first look at the folder.
+        """Starts almost empty so that it shows at once: the list comes with the first scan of the folder.
 
-        Under a run that is opened first, there is only a line, until one comes back here.
+        If a run's screen opens first, there is only a line until the user comes back here.
         """
         if self.tuimon.opens_a_run:
             yield Static(" tuimon", id="home-title", markup=False)
             return
         self._composed = True
         yield Static(self._title(), id="home-title", markup=False)
-        yield Input(placeholder="name, state, model or device", id="filter", compact=True, classes="-hidden")
+        yield Input(placeholder="filter by name, state, model or device", id="filter", compact=True, classes="-hidden")
         yield Static("Looking for runs…", id="empty", markup=False)
         yield Static("", id="run-detail", markup=False)
         yield self.key_bar()
 
     def on_mount(self) -> None:
-        """Looks through the folder once the first frame is out."""
+        """Scans the folder after the first frame."""
         if not self.tuimon.opens_a_run:
             self.call_after_refresh(self._scan)
 
     async def on_screen_resume(self) -> None:
-        """Looks again when the user comes back."""
+        """Scans again when the user comes back."""
         if self.tuimon.opens_a_run:
             return
         if not self._composed:
@@ -96,10 +96,10 @@ class HomeScreen(TuimonScreen):
             self._scan()
 
     def why_not(self, key: Key) -> str:
-        """What needs a run, or marks."""
+        """Why a key that needs a run or marked runs does nothing."""
         chosen = self._chosen()
         if key.action in _NEEDS_A_RUN and not chosen:
-            return "there is no run here yet: press l to launch one"
+            return "there are no runs yet: press l to launch one"
         if key.action == "stop" and chosen and not chosen.status.live:
             return f"{chosen.name} is not training: it is {chosen.status.state}"
         if key.action == "overlay" and len(self._marked()) < 2:
@@ -116,7 +116,7 @@ class HomeScreen(TuimonScreen):
 
     @on(Scanned)
     async def show_runs(self, event: Scanned) -> None:
-        """Takes what the worker found, and asks it to look again in a while."""
+        """Shows the runs that the worker found and schedules the next scan."""
         self.runs = event.runs
         if self._list is None:
             await self._make_list()
@@ -125,7 +125,7 @@ class HomeScreen(TuimonScreen):
         self._timer = self.set_timer(_LIVE_EVERY_S if live else _STILL_EVERY_S, self._look_again)
 
     def _look_again(self) -> None:
-        """Nothing is looked for while nobody sees it: what a covered screen draws, Textual draws again above it."""
+        """Scans again, unless another screen covers this one: what it draws, Textual would draw again above it."""
         self._timer = None
         if self.tuimon.front is self:
             self._scan()
@@ -153,7 +153,7 @@ class HomeScreen(TuimonScreen):
         self._show_detail()
 
     def _tell(self, line: str, text: str) -> None:
-        """Puts a text into one of the lines, if it is another one; a line is as high as it was."""
+        """Updates one of the text lines if the text changed. Skips the layout, since the height stays the same."""
         if self._told.get(line) != text:
             self._told[line] = text
             self.query_one(line, Static).update(text, layout=False)
@@ -162,23 +162,23 @@ class HomeScreen(TuimonScreen):
         from tuimon.spec.presets import DEFAULT_PRESET
 
         if self.runs:
-            return "No run has this text. Press esc for all of them."
+            return "No run matches the filter. Press esc to clear it."
         if self.runs_dir.exists() and not self.runs_dir.is_dir():
-            return f"{_shown(self.runs_dir)} is not a folder, so no runs can be in it. Name another with --runs-dir."
+            return f"{_shown(self.runs_dir)} is not a folder. Choose another one with --runs-dir."
         return EMPTY.format(folder=_shown(self.runs_dir), preset=DEFAULT_PRESET)
 
     def _title(self) -> str:
         live = sum(run.status.live for run in self.runs)
         parts = ["runs"]
         if self.runs:
-            parts += [self._counted(), f"{live} live", f"by {self.sort}"]
+            parts += [self._counted(), f"{live} live", f"sorted by {self.sort}"]
         if self._marked():
             parts.append(f"{len(self._marked())} marked")
         return " tuimon  " + "  ".join([*parts, f"in {_shown(self.runs_dir)}"])
 
     def _counted(self) -> str:
         shown = len(self._list.runs) if self._list else len(self.runs)
-        return f"{len(self.runs)} in all" if shown == len(self.runs) else f"{shown} of {len(self.runs)}"
+        return f"{len(self.runs)} total" if shown == len(self.runs) else f"{shown} of {len(self.runs)}"
 
     def _show_detail(self) -> None:
         from tuimon.viewer.screens.run_table import detail
@@ -188,26 +188,26 @@ class HomeScreen(TuimonScreen):
         self.show_keys()
 
     def on_run_list_moved(self) -> None:
-        """Shows what the list has no room for."""
+        """Shows the selected run's details, for which the list has no room."""
         self._show_detail()
 
     def on_run_list_chosen(self) -> None:
-        """Opens it."""
+        """Opens the run that was chosen with enter or a double click."""
         self.action_open()
 
     def action_open(self) -> None:
-        """Opens the run under the cursor."""
+        """Opens the selected run."""
         if chosen := self._chosen():
             self.tuimon.open_run(chosen.path)
 
     def action_mark(self) -> None:
-        """Marks the run under the cursor."""
+        """Marks or unmarks the selected run."""
         if self._list:
             self._list.toggle_mark()
             self._show()
 
     def action_overlay(self) -> None:
-        """Overlays the curves of the marked runs."""
+        """Compares the curves of the marked runs."""
         marked = self._marked()
         if len(marked) < 2:
             self.notify("Mark at least two runs with space, then press o.", severity="warning")
@@ -222,7 +222,7 @@ class HomeScreen(TuimonScreen):
         self._show()
 
     def action_stop(self) -> None:
-        """Stops the run under the cursor, after asking."""
+        """Stops the selected run, after a confirmation."""
         chosen = self._chosen()
         if not chosen or not chosen.status.live:
             why = f"{chosen.name} is not training." if chosen else "There is no run to stop."
@@ -231,24 +231,24 @@ class HomeScreen(TuimonScreen):
         self.tuimon.ask_stop(chosen.path)
 
     def action_filter(self) -> None:
-        """Asks for a text to filter by."""
+        """Opens the filter."""
         line = self.query_one("#filter", Input)
         line.remove_class("-hidden")
         line.focus()
 
     @on(Input.Changed, "#filter")
     def filtered(self) -> None:
-        """Filters as the text is typed."""
+        """Filters while the text is typed."""
         self._show()
 
     @on(Input.Submitted, "#filter")
     def filter_done(self) -> None:
-        """Back to the list, which stays filtered."""
+        """Goes back to the list, which stays filtered."""
         if self._list:
             self._list.focus()
 
     def action_back(self) -> None:
-        """Takes the filter away."""
+        """Clears the filter."""
         line = self.query_one("#filter", Input)
         line.value = ""
         line.add_class("-hidden")

@@ -1,4 +1,4 @@
-"""The footer: the keys that do something here and now, greyed out where the run cannot do it. A click presses the key."""
+"""The footer: the keys that work on this screen, greyed out if the run does not allow them now. Clicking one presses it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STAY = ("next_panel", "back", "app.leave", "app.help")
 
 
 class Hint(NamedTuple):
-    """One key in the footer, with the word for what it does now."""
+    """One key in the footer, with the label of what it does now."""
 
     key: Key
     label: str
@@ -27,19 +27,19 @@ class Hint(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Cells that it takes."""
+        """Width in cells."""
         return len(self.key.name) + 1 + len(self.label)
 
 
 class Placed(NamedTuple):
-    """A hint and the column it starts at."""
+    """A hint and its first column."""
 
     hint: Hint
     column: int
 
 
 def place(hints: Sequence[Hint], width: int, max_rows: int = MAX_ROWS) -> list[list[Placed]]:
-    """Fills rows from the left; when not all fit, what comes last in the table goes first, but the ways out and help stay."""
+    """Fills rows from the left. If not all keys fit, the table's last ones are dropped first, but back, quit and help stay."""
     kept = list(hints)
     rows = _fill(kept, width)
     while len(rows) > max_rows and len(kept) > 1:
@@ -78,14 +78,14 @@ class KeyBar(Widget):
         self.hints: tuple[Hint, ...] = tuple(hints)
 
     def show(self, hints: Sequence[Hint]) -> None:
-        """Shows these keys; nothing happens when they are shown already."""
+        """Shows these keys; does nothing if they are already shown."""
         if tuple(hints) == self.hints:
             return
         self.hints = tuple(hints)
         self.refresh(layout=True)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """As many rows as the keys need, at most two, one on a low screen."""
+        """Rows that the keys need: at most two, one on a low screen."""
         return len(place(self.hints, width, self._max_rows))
 
     def render(self) -> Content:

@@ -1,4 +1,4 @@
-"""Launch: choose what to train, see the command that does the same, and start it."""
+"""Launch: choose what to train, see the equivalent command, and start it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from tuimon.viewer.screens.launch_field import FieldRow
 
 
 class LaunchScreen(TuimonScreen):
-    """The form. Leaves by opening the run that it started."""
+    """The form. Opens the run that it starts."""
 
     PLACE = "launch"
     BINDINGS: ClassVar[list[BindingType]] = bindings("launch")
 
     class Started(Message):
-        """A run was started, in the worker."""
+        """The worker started a run."""
 
         def __init__(self, path: Path) -> None:
             self.path = path
@@ -51,8 +51,8 @@ class LaunchScreen(TuimonScreen):
         self.runs_dir = runs_dir
         self.preset = preset
         self.texts = {**form.texts_of(load_spec(preset)), form.NAME: "", form.MORE: ""}
-        self.wanted: Spec | form.Script | None = None  # None while something is wrong
-        self.command = ""  # that does what the form does; "" while something is wrong
+        self.wanted: Spec | form.Script | None = None  # None while a field is invalid
+        self.command = ""  # the equivalent command; "" while a field is invalid
         self._starting = False
 
     def compose(self) -> ComposeResult:
@@ -70,8 +70,8 @@ class LaunchScreen(TuimonScreen):
         yield self.key_bar()
 
     def on_mount(self) -> None:
-        """Begins at the preset."""
-        self.query_one("#launch-foot").border_title = "the same from a shell"
+        """Focuses the preset."""
+        self.query_one("#launch-foot").border_title = "equivalent shell command"
         spec = load_spec(self.preset)
         self._show_about(spec.title or spec.name, "\n".join(spec.text))
         self._check()
@@ -79,7 +79,7 @@ class LaunchScreen(TuimonScreen):
 
     @on(FieldRow.Edited)
     def edited(self, event: FieldRow.Edited) -> None:
-        """A field changed: a preset brings its own values along."""
+        """Updates the form after a change; a new preset sets all fields to its values."""
         if event.key == form.PRESET:
             self._take_preset(event.text)
         else:
@@ -88,7 +88,7 @@ class LaunchScreen(TuimonScreen):
 
     @on(FieldRow.OtherWanted)
     def ask_other(self, event: FieldRow.OtherWanted) -> None:
-        """Asks for what stands not in the list."""
+        """Asks for a value that is not in the list."""
         row = event.row
 
         def take(text: str | None) -> None:
@@ -101,7 +101,7 @@ class LaunchScreen(TuimonScreen):
     @on(Input.Submitted)
     @on(Button.Pressed, "#start")
     def action_start(self) -> None:
-        """Starts the run, unless something is wrong with the form."""
+        """Starts the run, unless a field is invalid."""
         if self.wanted is None:
             self._show_first_problem()
         elif not self._starting:
@@ -111,22 +111,22 @@ class LaunchScreen(TuimonScreen):
 
     @on(Button.Pressed, "#check")
     def action_check(self) -> None:
-        """Looks at what would be trained."""
+        """Checks the spec before training."""
         if self.wanted is None:
             self._show_first_problem()
         elif isinstance(self.wanted, form.Script):
-            self.notify("Only presets and spec files can be checked before they train.", severity="warning")
+            self.notify("Only presets and spec files can be checked, not scripts.", severity="warning")
         else:
             self.app.push_screen(CheckScreen(self.wanted, self.action_start))
 
     @on(Button.Pressed, "#copy")
     def action_copy(self) -> None:
-        """Copies the command, through the terminal (OSC 52)."""
+        """Copies the command through the terminal (OSC 52)."""
         if self.wanted is None:
             self._show_first_problem()
             return
         self.app.copy_to_clipboard(self.command)
-        self.notify("Copied. If your terminal does not allow it, select the text with shift held.", timeout=4)
+        self.notify("Copied. If your terminal blocks copying, hold shift and select the text.", timeout=4)
 
     @on(Started)
     def open_started(self, event: Started) -> None:
@@ -136,9 +136,9 @@ class LaunchScreen(TuimonScreen):
 
     @on(StartFailed)
     def show_failure(self, event: StartFailed) -> None:
-        """Says why, and keeps the form as it was."""
+        """Shows the error and keeps the form as it was."""
         self._ready()
-        self.app.push_screen(ErrorDialog(event.error, "The run could not be started"))
+        self.app.push_screen(ErrorDialog(event.error, "Could not start the run"))
 
     @work(thread=True, exclusive=True, group="start")
     def _start(self, wanted: Spec | form.Script, name: str | None) -> None:
@@ -166,7 +166,7 @@ class LaunchScreen(TuimonScreen):
         self.query_one("#launch-foot").set_class(bool(wrong), "-wrong")
 
     def _take_whole(self) -> str:
-        """Takes what the form says; returns what no single field shows: settings that do not go together."""
+        """Builds the spec and the command from the form; returns an error that no single field shows, or an empty text."""
         try:
             of = form.script_of if form.is_script(self.preset) else form.spec_of
             wanted = of(self.preset, self.texts)
@@ -185,11 +185,11 @@ class LaunchScreen(TuimonScreen):
     def _take_preset(self, preset: str) -> None:
         self.preset = preset
         if form.is_script(preset):
-            return self._show_about(Path(preset).name, "A training script of your own.")
+            return self._show_about(Path(preset).name, "Your own training script.")
         try:
             spec = load_spec(preset)
         except TuimonError:
-            return  # which the check of the field tells
+            return  # the field's own check reports this
         self.texts |= form.texts_of(spec)
         for row in self.query(FieldRow):
             row.show(self._text(row.key))

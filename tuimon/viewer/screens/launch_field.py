@@ -15,39 +15,39 @@ from tuimon.viewer.plain_text import said
 from tuimon.viewer.screens import launch_form as form
 
 _OTHER = "other…"
-_PLACEHOLDERS = {form.NAME: "(made from the preset)", form.MORE: "key=value …"}
-_SCRIPTS_PLACEHOLDERS = {form.NAME: "(made from the script)", form.MORE: "--option value …"}
+_PLACEHOLDERS = {form.NAME: "(from the preset)", form.MORE: "key=value …"}
+_SCRIPTS_PLACEHOLDERS = {form.NAME: "(from the script)", form.MORE: "--option value …"}
 
 
 class Choice(Select[str]):
-    """A list to pick from."""
+    """A drop-down list."""
 
     def on_mount(self) -> None:
-        """Its arrows, where the terminal shows none."""
+        """Replaces the arrows on terminals that cannot show them."""
         if getattr(self.app, "ascii_only", False):
             self.query_one(".down-arrow", Static).update("v")
             self.query_one(".up-arrow", Static).update("^")
 
 
 class FieldRow(Horizontal):
-    """One field: its label, its control, and beside it its help or what is wrong with it."""
+    """One field: its label, its control, and beside it a help text or what is wrong."""
 
-    # Textual restyles what lies in a row that gains or loses the focus only where a rule for the row itself speaks of it.
-    # A list opens as wide as its longest name, which the field may cut.
+    # Textual restyles the children of a row that gains or loses the focus only if a rule matches the row itself.
+    # A list opens as wide as its longest name, though the field may cut the name off.
     DEFAULT_CSS = """
     FieldRow:focus-within { color: $foreground; }
     FieldRow Select > SelectOverlay { width: auto; min-width: 30; max-width: 60; }
     """
 
     class Edited(Message):
-        """The field has another text."""
+        """The field's text changed."""
 
         def __init__(self, key: str, text: str) -> None:
             self.key, self.text = key, text
             super().__init__()
 
     class OtherWanted(Message):
-        """What is wanted stands not in the list."""
+        """The user wants to type something that is not in the list."""
 
         def __init__(self, row: FieldRow) -> None:
             self.row = row
@@ -65,10 +65,10 @@ class FieldRow(Horizontal):
         yield Static(said(self.app, form.help_of(self.key)), classes="note", markup=False)
 
     def show(self, text: str) -> None:
-        """Puts another text in, and tells nobody: whoever calls knows it."""
+        """Sets the field's text without posting a message."""
         self.text = text
         control = self.query_one(".control")
-        with control.prevent(Select.Changed, Input.Changed):  # new options first pick the first of them
+        with control.prevent(Select.Changed, Input.Changed):  # with new options, Select first selects the first of them
             if isinstance(control, Select):
                 control.set_options(self._options())
                 control.value = text
@@ -76,7 +76,7 @@ class FieldRow(Horizontal):
                 control.value = text
 
     def judge(self, problem: str, taken: Mapping[str, str], script: bool) -> None:
-        """Shows what is wrong, or else that another field takes this one's place, or the help; of a script, what matters."""
+        """Shows what is wrong, or that `more` overrides this field, or else the help. For a script, disables unused fields."""
         control = self.query_one(".control")
         control.disabled = script and self.key not in form.OF_A_SCRIPT
         if isinstance(control, Input):
@@ -86,19 +86,19 @@ class FieldRow(Horizontal):
         self.query_one(".note", Static).update(said(self.app, problem or form.note_of(self.key, taken, script)))
 
     def on_resize(self) -> None:
-        """With the focus its note stands whole, in more lines, which are to be seen too."""
+        """A focused field shows its whole note, on several lines; scrolls them into view."""
         if self.has_focus_within:
             self.scroll_visible(animate=False)
 
     @on(Input.Changed)
     def typed(self, event: Input.Changed) -> None:
-        """The user types."""
+        """The user typed something."""
         event.stop()
         self._edited(event.value)
 
     @on(Select.Changed)
     def picked(self, event: Select.Changed) -> None:
-        """The user picked one of the choices."""
+        """The user picked a choice."""
         event.stop()
         if event.value == _OTHER:
             self.query_one(Select).value = self.text

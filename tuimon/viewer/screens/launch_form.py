@@ -1,6 +1,6 @@
-"""What the Launch screen's fields mean: which there are, what is wrong with them, and the command that says the same.
+"""The Launch screen's form: its fields, how they are validated, and the equivalent command.
 
-Pure functions over plain texts; knows no Textual and no torch.
+Pure functions on plain texts; knows no Textual and no torch.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ PRESET, NAME, MORE = "preset", "name", "more"
 
 
 class Script(NamedTuple):
-    """A training script of the user's own, in the place of a preset."""
+    """The user's own training script, in place of a preset."""
 
     path: str
     arguments: tuple[str, ...] = ()
-    device: str | None = None  # None: what it sees by itself
+    device: str | None = None  # None: the script chooses
 
 
 class Row(NamedTuple):
-    """One row of the form: a label and the spec's key, or one of PRESET, NAME and MORE."""
+    """One row of the form: a label, and a key of the spec or one of PRESET, NAME and MORE."""
 
     label: str
     key: str
@@ -57,57 +57,57 @@ ROWS = (
 )
 SPEC_KEYS = tuple(row.key for row in ROWS if "." in row.key)
 _DEVICE = "training.device"
-OF_A_SCRIPT = (PRESET, _DEVICE, NAME, MORE)  # the fields that say something of a script
+OF_A_SCRIPT = (PRESET, _DEVICE, NAME, MORE)  # the fields that a script uses
 _HELP = {
-    PRESET: "to begin with; or your own .toml or script (.py)",
-    NAME: "the run's name; empty: made from the preset's",
-    MORE: "anything else, as on the command line: momentum=0.9 training.precision=bfloat16",
+    PRESET: "a preset, or your own .toml or script (.py)",
+    NAME: "the run's name; if empty, derived from the preset's",
+    MORE: "other settings, as on the command line: momentum=0.9 training.precision=bfloat16",
 }
 
 
 _SCRIPTS_HELP = {
-    PRESET: "your script, as it is; at its first optimizer step its model is watched",
-    _DEVICE: "auto: whatever the script sees by itself",
-    NAME: "the run's name; empty: made from the script's",
+    PRESET: "your script, unchanged; tuimon watches its model from the first optimizer step",
+    _DEVICE: "auto: the script chooses",
+    NAME: "the run's name; if empty, derived from the script's",
     MORE: "the script's own arguments",
 }
 
 
 def is_script(source: str) -> bool:
-    """Whether what stands in the preset's field is a training script."""
+    """Whether the text of the preset field names a training script."""
     return source.endswith(".py")
 
 
 def field_of(key: str) -> FieldInfo | None:
-    """What the spec says of a key; None for the rows that are no part of it."""
+    """The spec's description of a key; None for rows that are not in the spec."""
     return next((field for field in fields() if field.key == key), None)
 
 
 def choices_of(key: str) -> tuple[str, ...]:
-    """What a field can be picked from; empty when it is typed."""
+    """A field's choices; empty if it is free text."""
     field = field_of(key)
     return field.choices if field else ()
 
 
 def is_open(key: str) -> bool:
-    """Whether a picked field takes other texts than its choices: a path, another device."""
+    """Whether a field with choices also takes other texts: a path, another device."""
     field = field_of(key)
     return key == PRESET or bool(field and field.other)
 
 
 def help_of(key: str) -> str:
-    """What stands beside a field while nothing is wrong with it."""
+    """The text beside a field while it is valid."""
     field = field_of(key)
     return _HELP[key] if field is None else field.help
 
 
 def texts_of(spec: Spec) -> dict[str, str]:
-    """The spec's values as the form's texts."""
+    """A spec's values as the form's texts."""
     return {key: _show(_value(spec, key)) for key in SPEC_KEYS}
 
 
 def problem(key: str, text: str, script: bool = False) -> str:
-    """What is wrong with one field's text; empty when nothing is. Of a script, few fields say anything."""
+    """What is wrong with one field's text; empty if nothing is. A script uses few fields, so the others are never wrong."""
     if script and key not in OF_A_SCRIPT:
         return ""
     try:
@@ -121,30 +121,30 @@ def problem(key: str, text: str, script: bool = False) -> str:
 
 
 def overridden(texts: Mapping[str, str]) -> dict[str, str]:
-    """The fields that `more` sets to another value than stands in them, each with the setting as it is typed there."""
+    """The fields that `more` sets to a different value, each with the setting as typed there."""
     try:
         settings = {find_key(part.partition("=")[0]): part for part in _split(texts.get(MORE, "")) if "=" in part}
         return {key: part for key, part in settings.items() if key in SPEC_KEYS and _differs(key, texts[key], part)}
     except TuimonError:
-        return {}  # which the check of the field tells
+        return {}  # the field's own check reports this
 
 
 def note_of(key: str, taken: Mapping[str, str], script: bool = False) -> str:
-    """What stands beside a field while nothing is wrong with it, when `more` takes these fields' places."""
+    """The text beside a valid field, given the fields that `more` overrides."""
     if script:
-        return _SCRIPTS_HELP.get(key, "the script's own affair")
+        return _SCRIPTS_HELP.get(key, "set by the script itself")
     if key in taken:
-        return f"not this, but {taken[key]}, from more"
+        return f"overridden by {taken[key]} in more"
     if key == MORE and taken:
-        return "in place of the field: " + ", ".join(row.label for row in ROWS if row.key in taken)
+        return "overrides " + ", ".join(row.label for row in ROWS if row.key in taken)
     return help_of(key)
 
 
 def spec_of(preset: str, texts: Mapping[str, str]) -> Spec:
-    """The spec that the form says.
+    """The spec that the form describes.
 
     Raises:
-        TuimonError: one line about the first thing that is wrong.
+        TuimonError: one line about the first error.
     """
     base = texts_of(load_spec(preset))
     changed = [f"{key}={texts[key]}" for key in SPEC_KEYS if key in texts and texts[key].strip() != base[key]]
@@ -152,27 +152,27 @@ def spec_of(preset: str, texts: Mapping[str, str]) -> Spec:
 
 
 def script_of(source: str, texts: Mapping[str, str]) -> Script:
-    """The script that the form says, with its arguments.
+    """The script that the form describes, with its arguments.
 
     Raises:
-        TuimonError: one line about the first thing that is wrong.
+        TuimonError: one line about the first error.
     """
     device = texts[_DEVICE].strip()
     return Script(source, tuple(_split(texts.get(MORE, ""))), None if device == "auto" else device)
 
 
 def shell_command(wanted: Spec | Script, source: str, name: str, runs_dir: Path) -> str:
-    """The command that launches the same run from a shell, from the source that was chosen.
+    """The shell command that launches the same run from the chosen source.
 
     Raises:
-        TuimonError: the source is gone meanwhile. What the source itself was made from need not be there.
+        TuimonError: the source no longer exists. The files it was made from need not exist.
     """
     from tuimon.launcher.runs.runs import runs_dir as usual
 
     options = ["--name", name] if name else []
     if runs_dir != usual():
         options += ["--runs-dir", _shortened(str(runs_dir))]
-    if isinstance(wanted, Script):  # what stands behind a script is its own
+    if isinstance(wanted, Script):  # a script needs no overrides
         options += ["--device", wanted.device] if wanted.device else []
         return shlex.join(["tuimon", "run", *options, _shortened(wanted.path), *wanted.arguments])
     return shlex.join(["tuimon", "run", _shortened(source), *overrides_for(wanted, source), *options])
@@ -193,8 +193,8 @@ def _check(key: str, text: str) -> None:
 def _check_source(text: str) -> None:
     if not is_script(text):
         load_spec(text)
-    elif not os.path.isfile(os.path.expanduser(text)):  # which, unlike Path's, never raise
-        raise TuimonError(f"{text}: there is no such file")
+    elif not os.path.isfile(os.path.expanduser(text)):  # unlike Path's methods, these never raise
+        raise TuimonError(f"{text}: no such file")
 
 
 def _check_name(name: str) -> None:
@@ -234,7 +234,7 @@ def _show(value: Any) -> str:
 
 
 def _shortened(path: str) -> str:
-    """A path below the current folder as it is typed there."""
+    """A path below the current folder, relative to it."""
     try:
         return str(Path(path).relative_to(Path.cwd())) if Path(path).is_absolute() else path
     except ValueError:

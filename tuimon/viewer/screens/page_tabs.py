@@ -1,4 +1,4 @@
-"""The line of page numbers on a run's screen. Where it has room, what became of the latest command stands at its right end."""
+"""The line of page titles on a run's screen. If there is room, its right end shows the result of the latest command."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from textual.message import Message
 from tuimon.viewer.draw.rows import Row, Span, cells, cut, fit, overlay
 from tuimon.viewer.widgets.saying import Saying
 
-_LEAST_SAID = 28  # cells that are worth saying something in
+_LEAST_SAID = 28  # a message in fewer cells is not worth showing
 
 
 class Tab(NamedTuple):
-    """A page's title and where it stands."""
+    """A page's title and its columns."""
 
     number: int
     title: str
@@ -24,7 +24,7 @@ class Tab(NamedTuple):
 
 
 def place_tabs(titles: Sequence[str], width: int) -> list[Tab]:
-    """Titles side by side; shortened together, down to the bare numbers, where they do not fit."""
+    """Places titles side by side, shortening all of them, down to bare numbers, if they do not fit."""
     longest = max((len(title) for title in titles), default=0)
     for room, gap in [(longest, 2), *((room, 1) for room in range(longest, -1, -1))]:
         tabs = _place([title[:room] for title in titles], gap)
@@ -44,12 +44,12 @@ def _place(titles: Sequence[str], gap: int) -> list[Tab]:
 
 
 class PageTabs(Saying):
-    """Numbers and titles; a click goes to the page."""
+    """Page numbers and titles; clicking one goes to the page."""
 
     DEFAULT_CSS = "PageTabs { height: 1; }"
 
     class Picked(Message):
-        """A page was clicked."""
+        """A page's title was clicked."""
 
         def __init__(self, number: int) -> None:
             self.number = number
@@ -61,20 +61,20 @@ class PageTabs(Saying):
         self.current = 0
 
     def show(self, current: int) -> None:
-        """Marks a page as the one with the focus."""
+        """Highlights the page that has the focus."""
         if current != self.current:
             self.current = current
             self.redraw()
 
     @property
     def room(self) -> int:
-        """Cells that the titles leave free at the right; none where too few to say something in."""
+        """Free cells at the right of the titles; 0 if too few for a message."""
         tabs = place_tabs(self.titles, self.size.width)
         free = self.size.width - (tabs[-1].end if tabs else 0) - 2
         return free if free >= _LEAST_SAID else 0
 
     def draw(self, width: int, height: int) -> list[Row]:
-        """One line."""
+        """The line as one row."""
         row: Row = []
         for tab in place_tabs(self.titles, width):
             at = sum(len(span.text) for span in row)
@@ -84,7 +84,7 @@ class PageTabs(Saying):
         return [overlay(fit(row, width), width - cells(text) - 1, text, self.said.style) if text else fit(row, width)]
 
     def on_click(self, event: events.Click) -> None:
-        """Goes to the page."""
+        """Goes to the page that was clicked."""
         for tab in place_tabs(self.titles, self.size.width):
             if tab.start <= event.x < tab.end:
                 self.post_message(self.Picked(tab.number))

@@ -1,4 +1,4 @@
-"""The pages of a run's screen: which panels there are, in which order, and which an overview of a given size shows. Pure."""
+"""The pages of a run's screen: which panels there are, their order, and which ones fit an overview of a given size. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LAYOUTS: tuple[Layout, ...] = ("single", "medium", "large", "huge")
 
 
 class Page(NamedTuple):
-    """One numbered page: its panels' ids, the first of which takes the focus, and the smallest overview with it."""
+    """One numbered page: its panels' ids, the first of which takes the focus, and the smallest overview that includes it."""
 
     title: str
     panels: tuple[str, ...]
@@ -27,7 +27,7 @@ PAGES = (
     Page("console", ("output",), "huge"),
     Page("metrics", ("metrics",), "large"),
 )
-GROUPS = {  # panels that lie together, by the id of what holds them
+GROUPS = {  # panels that lie together, by the id of their container
     "left": frozenset({"loss", "metrics", "levers", "events", "output", "gpu", "host"}),
     "band": frozenset({"levers", "events", "output"}),
     "meters": frozenset({"gpu", "host"}),
@@ -46,18 +46,18 @@ def layout_for(width: int, height: int) -> Layout:
 
 
 def frame_classes(layout: Layout, height: int) -> frozenset[str]:
-    """What the style sheet is told of the layout."""
+    """The style-sheet classes of a layout."""
     said = {"-roomy": layout in ("large", "huge"), "-tall": height >= _TALL, "-low": height < _LOW}
     return frozenset({f"-{layout}", *(name for name, so in said.items() if so)})
 
 
 def in_overview(page: int, layout: Layout) -> bool:
-    """Whether an overview shows that page."""
+    """Whether an overview of this layout includes the page."""
     return layout != "single" and LAYOUTS.index(PAGES[page].least) <= LAYOUTS.index(layout)
 
 
 def panels_shown(layout: Layout, page: int) -> frozenset[str]:
-    """The ids of the panels that are in sight; `page` counts only where one page is shown at a time."""
+    """The ids of the visible panels; `page` matters only if one page is shown at a time."""
     if layout == "single":
         return frozenset(PAGES[page].panels)
     shown = {panel for number, one in enumerate(PAGES) if in_overview(number, layout) for panel in one.panels}
@@ -65,12 +65,12 @@ def panels_shown(layout: Layout, page: int) -> frozenset[str]:
 
 
 def page_of(panel: str) -> int | None:
-    """The page that a panel is on; None for what is no panel."""
+    """The page that a panel is on; None if it is not a panel."""
     return next((number for number, page in enumerate(PAGES) if panel in page.panels), None)
 
 
 def next_page(page: int, by: int, layout: Layout) -> int:
-    """The page after this one, or before, among those that can be seen."""
+    """The next visible page, or the previous one."""
     if layout == "single":
         return (page + by) % len(PAGES)
     seen = [number for number in range(len(PAGES)) if in_overview(number, layout)]

@@ -1,4 +1,4 @@
-"""Run: one run, live or over. The same screen either way; what steers is greyed out once nothing can be steered."""
+"""Run: the screen of one run, live or finished. Once the run is over, the steering keys are greyed out."""
 
 from __future__ import annotations
 
@@ -48,32 +48,32 @@ if TYPE_CHECKING:
     from tuimon.launcher.runs.status import Status
     from tuimon.viewer.opened import OpenRun
 
-_TWO_LINES = 48  # cells that the header needs for everything but how a run ended
+_TWO_LINES = 48  # cells that the header needs without the reason why a run ended
 SLOW_PANELS = ("layers", "detail", "histogram", "findings", "metrics")
 _SLOW_EVERY_S = 1.0
 _MOST_TOLD = 300
-_LEAST_HEIGHT = 12  # below, the panels alone
-_NO_ROOM = "A window of this size shows one panel at a time."
+_LEAST_HEIGHT = 12  # below this many rows, only the panels are shown
+_NO_ROOM = "This window only has room for one panel at a time."
 
 
 class RunScreen(SteeringScreen):
-    """The panels of one run: all at once where there is room, one page at a time where there is not."""
+    """The panels of one run: all at once if there is room, else one page at a time."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("run")
 
     def __init__(self, run: OpenRun) -> None:
         self.page = 0
-        self.single = False  # one page was asked for, although there is room for more
+        self.single = False  # the user asked for one page, although more would fit
         self.room: Layout = "single"
         self._told: Status | None = None
         self._slow: Timer | None = None
         self._slow_at = 0.0
-        self._picked = False  # the user chose what the big chart shows
+        self._picked = False  # whether the user chose the big chart's curves
         self._series_seen = 0
         super().__init__(run)
 
     def compose(self) -> ComposeResult:
-        """Header, pages, panels, footer; laid out for the screen's size before they are styled for the first time."""
+        """Header, page titles, panels and footer, laid out for the screen's size before they are first styled."""
         size = self.app.size
         self.room = layout_for(*size)
         yield RunHeader(self.run.name, id="run-header")
@@ -83,36 +83,36 @@ class RunScreen(SteeringScreen):
         yield self.key_bar()
 
     def on_mount(self) -> None:
-        """Shows what is known already; the rest comes with the feed."""
+        """Shows the data read so far; the feed brings the rest."""
         self.query_one(ChartGrid).leave_out(self.query_one("#loss", Chart).title)
         self.query_one(ConsoleView).open(self.run.path / "output.log")
         self.query_one("#layers" if self.layout_now != "single" else "#loss").focus()
         self._update(all_at_once=True)
 
     def on_resize(self, event: events.Resize) -> None:
-        """More room shows more panels."""
+        """Shows more or fewer panels."""
         self._arrange(*event.size)
 
     def on_screen_resume(self) -> None:
-        """Catches up with what came while another screen was in front."""
+        """Catches up on what arrived while another screen was in front."""
         self._update(all_at_once=True)
 
     def why_not(self, key: Key) -> str:
-        """Also that there is only one panel anyway."""
+        """Also: zoom does nothing if there is only room for one panel."""
         if key.action == "zoom_panel" and self.room == "single":
             return _NO_ROOM
         return super().why_not(key)
 
     def runs_changed(self, paths: set[Path]) -> None:
-        """New records, or another state."""
+        """Shows new records or a new status."""
         if self.run.path in paths:
             self._update()
 
-    # What is in sight
+    # The visible panels
 
     @property
     def layout_now(self) -> Layout:
-        """How the panels lie now."""
+        """The current layout."""
         return "single" if self.single else self.room
 
     def _arrange(self, width: int, height: int) -> None:
@@ -139,7 +139,7 @@ class RunScreen(SteeringScreen):
             self._slow = self.set_timer(wait_s, self._update_slow)
 
     def _choose_curves(self) -> None:
-        """Has the big chart show the loss, by whatever name the log has it, unless the user wants something else."""
+        """Shows the loss in the big chart, under whatever tag the log uses, unless the user picked something else."""
         store = self.run.store
         if self._picked or len(store.series) == self._series_seen:
             return
@@ -152,11 +152,11 @@ class RunScreen(SteeringScreen):
             self.query_one(ChartGrid).leave_out(title)
 
     def _update_slow(self) -> None:
-        """What changes as a whole with each sample of the layers, small charts, and what asks the rules: once a second."""
+        """Updates once a second: panels that change with each layer sample, the small charts, and findings."""
         if self._slow:
             self._slow.stop()
         self._slow = None
-        self._slow_at = time.monotonic() if self.run.store.version else 0.0  # what comes first is not to wait
+        self._slow_at = time.monotonic() if self.run.store.version else 0.0  # do not delay the first data
         for panel in self.panels.in_sight():
             if panel.id in SLOW_PANELS and isinstance(panel, Drawn | ChartGrid):
                 panel.update_from(self.run.store)
@@ -180,7 +180,7 @@ class RunScreen(SteeringScreen):
         self._told = status
 
     def _tell_whole(self, text: str) -> None:
-        """Says what the header had to cut: not in the header again."""
+        """Shows in full what the header had to cut, but not in the header."""
         if self.query_one(PageTabs).room >= len(text):
             self.say(text, "warn")
         else:
@@ -202,7 +202,7 @@ class RunScreen(SteeringScreen):
             panel.focus()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """The page that holds the focus is the current one."""
+        """Makes the page with the focus the current one."""
         inside = (page_of(node.id or "") for node in event.widget.ancestors_with_self if isinstance(node, Widget))
         page = next((page for page in inside if page is not None), None)
         if page is not None:
@@ -210,24 +210,24 @@ class RunScreen(SteeringScreen):
             self.query_one(PageTabs).show(page)
 
     def action_panel(self, number: int) -> None:
-        """Goes to the page of that number."""
+        """Goes to the page with this number."""
         self._go_to(number - 1)
 
     @on(PageTabs.Picked)
     def pick_page(self, event: PageTabs.Picked) -> None:
-        """A page's title was clicked."""
+        """Goes to the page whose title was clicked."""
         self._go_to(event.number)
 
     def action_next_panel(self) -> None:
-        """The next page in sight."""
+        """Goes to the next visible page."""
         self._go_to(next_page(self.page, 1, self.layout_now))
 
     def action_previous_panel(self) -> None:
-        """The page before."""
+        """Goes to the previous visible page."""
         self._go_to(next_page(self.page, -1, self.layout_now))
 
     def action_zoom_panel(self) -> None:
-        """One page in the whole window, or all of them again."""
+        """Shows one page in the whole window, or all panels again."""
         if self.room == "single":
             self.notify(_NO_ROOM, timeout=3)
             return
@@ -235,27 +235,27 @@ class RunScreen(SteeringScreen):
         self._arrange(self.size.width, self.size.height)
 
     def action_back(self) -> None:
-        """Out of the one page, else to the list of runs."""
+        """Leaves the single page, or goes back to the list of runs."""
         if self.single and self.room != "single":
             self.action_zoom_panel()
         else:
             self.tuimon.go_home()
 
     def action_next_run(self) -> None:
-        """Another run that is open or trains."""
+        """Goes to another run that is open or training."""
         self.tuimon.open_next(self.run.path)
 
-    # Looking closer
+    # Charts and layers
 
     def action_chart(self, action: str, *arguments: int) -> None:
-        """Has the chart with the focus do something, else the big one."""
+        """Applies an action to the focused chart, or to the big one."""
         grid = self.query_one(ChartGrid)
         chart = grid.chosen or self.query_one("#loss", Chart)
         getattr(chart, f"action_{action}")(*arguments)
 
     @on(Chart.Opened)
     def show_big(self, event: Chart.Opened) -> None:
-        """A chart of the grid takes the big one's place; the big one itself takes the window."""
+        """Shows a small chart in place of the big one; the big one itself is zoomed to the window."""
         big = self.query_one("#loss", Chart)
         if event.chart is big:
             self.action_zoom_panel()
@@ -267,11 +267,11 @@ class RunScreen(SteeringScreen):
         self._go_to(0)
 
     def action_distribution(self) -> None:
-        """Gradients, or activations."""
+        """Switches the histogram between gradients and activations."""
         self.query_one(HistogramView).action_toggle_kind()
 
     @on(LayerTable.LayerSelected)
     def show_layer(self, event: LayerTable.LayerSelected) -> None:
-        """The other panels follow the table's cursor."""
+        """Shows the layer selected in the table in the other panels."""
         self.query_one(HistogramView).show_layer(event.layer)
         self.query_one(LayerDetail).show_layer(event.layer)

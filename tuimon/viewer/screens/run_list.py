@@ -1,4 +1,4 @@
-"""The list of runs as a widget."""
+"""The widget that lists runs."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from tuimon.viewer.widgets.row_list import RowList
 if TYPE_CHECKING:
     from tuimon.launcher.runs.summary import RunSummary
 
-_BAR_WIDTH = 1  # kept free for the scroll bar, so that columns stand still when it comes
+_BAR_WIDTH = 1  # reserved for the scroll bar, so that columns do not move when it appears
 
 
 class RunList(RowList):
-    """Runs, one a row, with a cursor and marks."""
+    """One run per row, with a cursor and marks."""
 
     has_cursor = True
 
     class Moved(Message):
-        """The cursor stands on another run."""
+        """The cursor moved to another run."""
 
     class Chosen(Message):
-        """A run was chosen, with enter or a double click."""
+        """A run was chosen with enter or a double click."""
 
     def __init__(self) -> None:
         super().__init__(id="runs")
@@ -39,11 +39,11 @@ class RunList(RowList):
 
     @property
     def under_cursor(self) -> RunSummary | None:
-        """The run under the cursor."""
+        """The run under the cursor; None if the list is empty."""
         return self.runs[self.cursor] if self.cursor < len(self.runs) else None
 
     def show(self, runs: Sequence[RunSummary], sort: str) -> None:
-        """Shows these runs; the cursor stays on its run when that is still there."""
+        """Shows these runs; the cursor stays on its run if that is still listed."""
         before = self.under_cursor
         self.runs, self.sort, self._now = list(runs), sort, time.time()
         names = [run.name for run in self.runs]
@@ -52,32 +52,32 @@ class RunList(RowList):
         self._go(place)
 
     def toggle_mark(self) -> None:
-        """Marks the run under the cursor, or takes the mark away, and goes on to the next."""
+        """Marks or unmarks the run under the cursor and moves to the next."""
         if run := self.under_cursor:
             self.marked = self.marked ^ {run.name}
             self._go(self.cursor + 1)
 
     def count(self) -> int:
-        """One row a run."""
+        """The number of runs."""
         return len(self.runs)
 
     def head(self, width: int) -> list[Row]:
-        """The titles of the columns."""
+        """The column titles."""
         return [header(self._columns_for(), self.sort)]
 
     def row(self, index: int, width: int) -> Row:
-        """One run; the one under the cursor has a sign that needs no colour."""
+        """The row of one run; the cursor has a sign of its own, not only a colour."""
         row = run_row(self.runs[index], self._columns_for(), Look(self._now, self.marked, self.ascii))
         if index != self.cursor:
             return row
         return [row[0], Span(">" if self.ascii else "▸", "key"), *row[2:]]
 
     def moved(self, index: int) -> None:
-        """Tells the screen."""
+        """Posts `Moved`."""
         self.post_message(self.Moved())
 
     def chosen(self, index: int) -> None:
-        """Tells the screen."""
+        """Posts `Chosen`."""
         self.post_message(self.Chosen())
 
     def _columns_for(self) -> list[Column]:

@@ -1,4 +1,4 @@
-"""The panels of a run's screen: which there are, and which are in sight."""
+"""The panels of a run's screen, and which of them are visible."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tuimon.viewer.widgets.chart_groups import LOSS, NOISY
 
 
 class RunPanels(Container):
-    """All panels of a run, styled for the screen's layout before they are shown for the first time."""
+    """All panels of a run, laid out for the screen's size before they are first shown."""
 
     def __init__(self, layout: Layout, page: int, height: int) -> None:
         super().__init__(id="panels", classes=" ".join(frame_classes(layout, height)))
@@ -54,19 +54,19 @@ class RunPanels(Container):
         self._display()
 
     def lay_out(self, layout: Layout, page: int, height: int) -> None:
-        """Lays the panels out anew; `height` is the screen's, in rows."""
+        """Lays the panels out again; `height` is the screen's height in rows."""
         wanted = frame_classes(layout, height)
         if self.classes != wanted:
-            self.set_classes(wanted)  # all at once: each change restyles every panel
+            self.set_classes(wanted)  # all at once, since each change restyles every panel
         self._shown = panels_shown(layout, page)
         self._display()
 
     def all(self) -> Iterable[Widget]:
-        """Every panel."""
+        """All panels."""
         return self._panels.values()
 
     def in_sight(self) -> list[Widget]:
-        """The panels that are shown now."""
+        """The visible panels."""
         return [panel for name, panel in self._panels.items() if name in self._shown]
 
     def _display(self) -> None:

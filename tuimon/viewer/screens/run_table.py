@@ -1,4 +1,4 @@
-"""The list of runs as rows of text: which runs, in which order, in which columns. Pure functions; no Textual."""
+"""The list of runs as rows of text: filtering, sorting and columns. Pure functions; no Textual."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tuimon.launcher.runs.summary import RunSummary
 
 _FRONT = 3  # cells for the mark and the cursor
-_FIRST = 9  # to go where room is short
-_BAR_WIDTH, _CURVE_WIDTH = 14, 40  # that spare room is given to
+_FIRST = 9  # dropped first if room is short
+_BAR_WIDTH, _CURVE_WIDTH = 14, 40  # maximum widths when there is room to spare
 SORTS = ("newest", "name", "loss", "speed")
 
 
@@ -30,7 +30,7 @@ class Look(NamedTuple):
 
 
 class Column(NamedTuple):
-    """One column: what it shows, how wide it is, and how early it goes when room is short (0: never)."""
+    """One column: its title, its width in cells, and its rank when room is short (the highest goes first; 0 never goes)."""
 
     title: str
     width: int
@@ -40,7 +40,7 @@ class Column(NamedTuple):
 
 
 def matching(runs: Iterable[RunSummary], text: str) -> list[RunSummary]:
-    """The runs that have every word of `text` in their name, state, model, optimizer, activation or device."""
+    """The runs that contain every word of `text` in their name, state, model, optimizer, activation or device."""
     words = text.lower().split()
     return [run for run in runs if all(word in _searched(run) for word in words)]
 
@@ -51,9 +51,9 @@ def ordered(runs: Iterable[RunSummary], sort: str) -> list[RunSummary]:
 
 
 def columns_for(width: int, runs: Sequence[RunSummary] = ()) -> list[Column]:
-    """The columns that fit; the name takes what is left over, up to what the longest name needs.
+    """The columns that fit; the name takes the spare room, up to the longest name.
 
-    Short of room, the validation loss stays before the training loss, unless no run has one.
+    If room is short, the validation loss is kept rather than the training loss, unless no run has one.
     """
     validated = any(run.loss_val is not None for run in runs)
     columns = [column if validated or column.title != "val" else column._replace(goes=_FIRST) for column in _COLUMNS]
@@ -63,7 +63,7 @@ def columns_for(width: int, runs: Sequence[RunSummary] = ()) -> list[Column]:
 
 
 def header(columns: Sequence[Column], sort: str) -> Row:
-    """The titles; the one that the list is sorted by is marked."""
+    """The titles, with the sorted column highlighted."""
     row: Row = [Span(" " * _FRONT)]
     for column in columns:
         title = column.title.rjust(column.width) if column.right else column.title.ljust(column.width)
@@ -72,7 +72,7 @@ def header(columns: Sequence[Column], sort: str) -> Row:
 
 
 def run_row(run: RunSummary, columns: Sequence[Column], look: Look) -> Row:
-    """One run."""
+    """The row of one run."""
     marked = run.name in look.marked
     row: Row = [Span(("*" if look.ascii else "◆") if marked else " ", "key"), Span(" "), Span(" ")]
     for column in columns:
@@ -84,12 +84,12 @@ def run_row(run: RunSummary, columns: Sequence[Column], look: Look) -> Row:
 
 
 def progress(run: RunSummary) -> float:
-    """How far a run is, in [0, 1]; NaN when it does not say how long it will be."""
+    """Progress in [0, 1]; NaN if the run's length is unknown."""
     return min(run.step / run.total_steps, 1.0) if run.total_steps else math.nan
 
 
 def detail(run: RunSummary, ascii: bool = False) -> str:
-    """What the list has no room for, in one line."""
+    """One line of details that the list has no room for."""
     made_of = [part for part in (run.model, run.activation, run.optimizer, run.device) if part]
     how = f"{run.status.state}: {run.status.detail}" if run.status.detail else run.status.state
     steps = f"step {format.count(run.step)}" + (f" of {format.count(run.total_steps)}" if run.total_steps else "")
@@ -108,7 +108,7 @@ def _order(run: RunSummary, sort: str) -> tuple[float, list[str | int]]:
 
 
 def _natural(name: str) -> list[str | int]:
-    """A name's words and numbers in turn: run-2 comes before run-10."""
+    """The words and numbers of a name in turn, so that run-2 sorts before run-10."""
     return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", name)]
 
 
@@ -122,7 +122,7 @@ def _needed(columns: Sequence[Column]) -> int:
 
 
 def _widened(columns: Sequence[Column], spare: int, longest_name: int) -> list[Column]:
-    """Spare room goes to the name, the progress bar and the curve, in this order."""
+    """Gives spare room to the name, the progress bar and the curve, in this order."""
     wanted = {"name": longest_name, "done": _BAR_WIDTH, "loss": _CURVE_WIDTH}
     widths = {column.title: column.width for column in columns}
     for title, width in wanted.items():

@@ -1,4 +1,4 @@
-"""What the steering keys, levers and findings of a run's screen ask of the run, and what is said of the answers."""
+"""Sends commands to a run from the steering keys, levers and findings, and shows the answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class SteeringScreen(TuimonScreen):
-    """One run, with a `LeverPanel`, a `FindingsPanel` and `PageTabs`. Levers move in the log before they move here."""
+    """The screen of one run. A lever moves in the log before it moves here."""
 
     PLACE = "run"
 
@@ -33,15 +33,15 @@ class SteeringScreen(TuimonScreen):
         super().__init__()
 
     def levers(self) -> Levers:
-        """As the run's log tells them."""
+        """The levers in the run's log."""
         return self.run.store.levers
 
     def hints(self) -> list[Hint]:
-        """What looks closer stands in the help: the room is for what steers."""
+        """The footer's keys, without those for viewing, which are in the help: steering keys need the room."""
         return [hint for hint in super().hints() if hint.key.group != LOOK or hint.key.action == "zoom_panel"]
 
     def why_not(self, key: Key) -> str:
-        """What the run cannot do, or not any more."""
+        """Why the run cannot do this, or no longer can."""
         if key.command:
             return self.run.why_not(key.command.lever)
         if key.action == "stop":
@@ -57,14 +57,14 @@ class SteeringScreen(TuimonScreen):
             self._ask(command)
 
     def action_stop(self) -> None:
-        """Stops the run, after asking."""
+        """Stops the run, after a confirmation."""
         if self.run.status.live:
             self.tuimon.ask_stop(self.run.path)
         else:
             self._refuse(self.run.why_not("stop"))
 
     def action_fix(self) -> None:
-        """Does what the latest finding advises."""
+        """Applies the remedy of the latest finding that has one."""
         why = self._why_no_fix()
         if why:
             self._refuse(why)
@@ -74,28 +74,28 @@ class SteeringScreen(TuimonScreen):
 
     @on(FindingsPanel.RemedyAsked)
     def fix_chosen(self, event: FindingsPanel.RemedyAsked) -> None:
-        """Does what the chosen finding advises."""
+        """Applies the remedy of the selected finding."""
         for lever, value in event.finding.remedy.items():
             self._ask(Command(lever, "set", value))
 
     @on(LeverPanel.Asked)
     def move_lever(self, event: LeverPanel.Asked) -> None:
-        """A lever was moved in its panel."""
+        """Sends the command of a lever moved in its panel."""
         self._move(event.command)
 
     @on(LeverPanel.EditAsked)
     def edit_chosen(self, event: LeverPanel.EditAsked) -> None:
-        """A value is to be typed for the lever under the panel's cursor."""
+        """Asks for a value for the lever selected in the panel."""
         self._prompt(event.lever)
 
     def action_edit_lever(self) -> None:
-        """Asks for a value: of the lever under the cursor where the levers have the focus, else of any."""
+        """Asks for a value: for the selected lever if the levers have the focus, else for any lever."""
         panel = self.query_one(LeverPanel)
         chosen = panel.current if panel.has_focus else None
         self._prompt(chosen if chosen and chosen.type != "action" else None)
 
     def answered(self, path: Path, answer: Answer) -> None:
-        """Says what became of a command."""
+        """Shows the answer to a command."""
         if path != self.run.path:
             return
         text = answer_text(answer, self.tuimon.ascii_only)
@@ -107,14 +107,14 @@ class SteeringScreen(TuimonScreen):
         self._refuse(text)
 
     def say(self, text: str, style: str = "marker", lasting: bool = False) -> None:
-        """Tells the user, on the line that has more room: the pages' titles stay whole."""
+        """Shows a message on the line that has more room; page titles are never cut for it."""
         tabs, header = self.query_one(PageTabs), self.query_one(RunHeader)
         here, elsewhere = (tabs, header) if tabs.room > header.room else (header, tabs)
         elsewhere.say("")
         here.say(text, style, lasting)
 
     def _move(self, command: Command) -> None:
-        """Sends a command; one that cannot be taken back is asked about, as by its key."""
+        """Sends a command; asks first if it cannot be undone."""
         if command.lever == "stop":
             self.action_stop()
         else:
@@ -142,7 +142,7 @@ class SteeringScreen(TuimonScreen):
             if text:
                 self._move(parse_setting(text))
 
-        told = "lever=value, lever=*0.5, lever=on, off or default; as with `tuimon set`."
+        told = "Enter lever=value, lever=*0.5, or lever=on, off or default, as for `tuimon set`."
         told += f"\n{lever.help}" if lever and lever.help else ""
         check, hint = (partial(judge, levers=self.run.store.levers) for judge in (typed.problem, typed.hint))
         self.app.push_screen(Prompt("Set a lever", told, check, f"{lever.name}=" if lever else "", hint), take)
@@ -150,7 +150,7 @@ class SteeringScreen(TuimonScreen):
     def _why_no_fix(self) -> str:
         if not self.run.status.live:
             return self.run.why_not("undo")
-        return "" if self._remedy() else "there is no finding that a lever could mend"
+        return "" if self._remedy() else "no finding suggests a fix"
 
     def _remedy(self) -> dict[str, LeverValue]:
         newest = self.run.newest_remedy()
