@@ -153,7 +153,7 @@ def test_a_run_is_launched_steered_left_found_again_and_stopped(runs: Runs, tmux
     tmux.wait("reg off")
 
     tmux.press("q")
-    tmux.wait(f"{run.name} goes on training")
+    tmux.wait(f"{run.name} is still training")
     tmux.wait("left with 0")
     before = store_of(run).step
     wait_until(lambda: store_of(run).step > before, SLOW_S, "training goes on")
@@ -209,7 +209,7 @@ def test_the_terminal_itself_says_how_large_it_is(runs: Runs, tmux: Tmux) -> Non
         tmux.start(exported + tuimon("--runs-dir", "runs"), 80, 24)
         tmux.wait("No runs in")
         tmux.press("?")
-        tmux.wait("esc closes")
+        tmux.wait("esc to close")
         tmux.wait("asks first")  # the last row that there is room for: the box is there before its text
         shown.append(tmux.text())
         tmux.kill()

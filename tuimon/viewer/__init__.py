@@ -1,1 +1,1 @@
-"""The screen: everything that is drawn in a terminal and every key that is pressed there. Never imports torch."""
+"""The terminal user interface: screens, widgets, drawing and keys. Never imports torch."""

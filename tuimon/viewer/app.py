@@ -1,7 +1,7 @@
-"""The app: keeps the runs that are open, follows them, and shows screens.
+"""The app: holds the open runs, follows their logs, and shows screens.
 
-Runs in the viewer's process, on the main thread; feeds have threads of their own that only post. Imports little at the top:
-what the first frame does not show is imported when it is needed.
+Runs in the viewer's process, on the main thread. Each feed has its own threads, which only post messages. Imports little at
+the top: what the first frame does not need is imported on first use.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ if TYPE_CHECKING:
     from tuimon.viewer.opened import Answer, OpenRun
 
 DRAW_EVERY_S = 0.25
-_STEERED_EVERY_S = 0.05  # what a key did is to be seen sooner than the next point of a curve
-_BEHIND_EVERY_S = 1.0  # behind a dialog, all that changes has the whole screen drawn
+_STEERED_EVERY_S = 0.05  # show the effect of a key sooner than the next point of a curve
+_BEHIND_EVERY_S = 1.0  # behind a dialog, every change makes Textual redraw the whole screen
 _AWAIT_LOG_S = 0.2
 _STARTED_AFTER_S = 2.0
-_HEIGHTS = [(0, "-flat"), (14, "-low"), (30, "-high")]  # rows from which on the style sheet takes a screen for such a one
-_SOON_S = 0.001  # a timer of no length is an error in Textual
+_HEIGHTS = [(0, "-flat"), (14, "-low"), (30, "-high")]  # from this many rows on, the screen gets this class
+_SOON_S = 0.001  # Textual does not accept a timer of length zero
 
 
 class TuimonApp(App[None]):
@@ -70,10 +70,10 @@ class TuimonApp(App[None]):
         self._first = (open_run, launch)
         self._compared_first: tuple[Path, ...] = ()
         self._dirty: set[Path] = set()
-        self._told: dict[tuple[str, str], float] = {}  # title and text of notices, until when they are to be read
+        self._told: dict[tuple[str, str], float] = {}  # title and text of each notice on screen, and when it disappears
         self._drawn_at = self._draws_at = 0.0
         self._drawing: Timer | None = None
-        self._waiting: Timer | None = None  # for the log of the first run
+        self._waiting: Timer | None = None  # waits for the log of the first run
         wanted = theme.starting_theme(self.console.color_system, os.environ)
         self.theme = wanted if wanted in self.available_themes else theme.FULL
 
@@ -83,18 +83,18 @@ class TuimonApp(App[None]):
         return KeyboardDriver if found is LinuxDriver else found
 
     def get_default_screen(self) -> Screen[None]:
-        """Home lies under everything."""
+        """Returns Home, the screen below all others."""
         from tuimon.viewer.screens.home import HomeScreen
 
         return HomeScreen(self.runs_dir)
 
     @property
     def opens_a_run(self) -> bool:
-        """Whether a run's screen is about to cover Home: then nothing is to compete with its log for the first second."""
+        """Whether a run's screen is about to cover Home. Home then stays idle for a second, so that the log loads faster."""
         return self._first[0] is not None
 
     def on_mount(self) -> None:
-        """Opens what was asked for, once the first frame is out."""
+        """Opens the run, form or comparison that was asked for, after the first frame."""
         if self.ascii_only:
             self.add_class("-ascii")
         self.set_timer(_STARTED_AFTER_S, collect_again)
@@ -107,7 +107,7 @@ class TuimonApp(App[None]):
             self.call_after_refresh(self.compare, self._compared_first)
 
     def _open_first(self, path: Path) -> None:
-        """Shows the first run with what its log says: frames without it would come no sooner, and cost as much."""
+        """Waits for the log before showing the first run: empty frames would come no sooner and cost as much."""
         try:
             self.follow(path)
         except TuimonError as error:
@@ -124,29 +124,29 @@ class TuimonApp(App[None]):
             self.open_run(path)
             self._first = (None, False)
 
-    # Called by feeds, on their threads: they only post.
+    # Called by feeds, on their threads: these only post a message.
 
     def batch_read(self, path: Path, batch: Batch) -> None:
-        """A feed read a batch."""
+        """Posts a batch of records that a feed has read."""
         self.post_message(BatchRead(path, batch))
 
     def answer_came(self, path: Path, answer: Answer) -> None:
-        """A run answered a command."""
+        """Posts a run's answer to a command."""
         self.post_message(AnswerCame(path, answer))
 
     def status_changed(self, path: Path, status: Status) -> None:
-        """A run stands otherwise."""
+        """Posts a run's new status."""
         self.post_message(StatusChanged(path, status))
 
     def damage_found(self, path: Path, damage: Damage) -> None:
-        """A log cannot be read on."""
+        """Posts where a log is damaged."""
         self.post_message(DamageFound(path, damage))
 
-    # What they posted is put to use here, on the main thread.
+    # Handlers for these messages, on the main thread.
 
     @on(BatchRead)
     def take_batch(self, event: BatchRead) -> None:
-        """Puts a batch into its store, and has the screen drawn soon."""
+        """Adds a batch to its store and schedules a redraw."""
         if run := self.opened.get(event.path):
             run.store.apply(event.batch)
             steered = any(isinstance(record.event, Applied | Refused) for record in event.batch.events)
@@ -156,7 +156,7 @@ class TuimonApp(App[None]):
 
     @on(AnswerCame)
     def take_answer(self, event: AnswerCame) -> None:
-        """Tells the user what came of a command, at once."""
+        """Shows the answer to a command at once."""
         run = self.opened.get(event.path)
         if run and run.settle(event.answer):
             self._each_screen_told(event.path, event.answer)
@@ -164,27 +164,27 @@ class TuimonApp(App[None]):
 
     @on(StatusChanged)
     def take_status(self, event: StatusChanged) -> None:
-        """Shows how the run stands."""
+        """Updates a run's status."""
         if run := self.opened.get(event.path):
             run.status = event.status
             self._draw_soon(event.path)
 
     @on(DamageFound)
     def tell_damage(self, event: DamageFound) -> None:
-        """Says where the log ends being readable."""
+        """Warns that the log cannot be read past some point."""
         self.notify(str(event.damage), title=event.path.name, severity="warning", timeout=15, markup=False)
 
     @on(StopAnswered)
     def tell_stop(self, event: StopAnswered) -> None:
-        """Says what came of a request to stop."""
+        """Shows whether a request to stop was accepted."""
         if event.error:
-            self.show_error(event.error, "The run could not be stopped")
+            self.show_error(event.error, "Could not stop the run")
         else:
             self.notify(event.text, markup=False)
 
     @on(CommandPalette.Opened)
     def spell_palette(self) -> None:
-        """Textual's own palette has signs that not every terminal shows."""
+        """Replaces signs in Textual's command palette that an ASCII terminal cannot show."""
         if self.ascii_only and isinstance(self.screen, CommandPalette):
             self.screen.query_one(SearchIcon).icon = ">"
             line = self.screen.query_one(CommandInput)
@@ -199,7 +199,7 @@ class TuimonApp(App[None]):
         timeout: float | None = None,
         markup: bool = True,
     ) -> None:
-        """Tells the user something, in letters that the terminal shows; once while it stands there, however often said."""
+        """Shows a notice, spelled in ASCII where needed. A notice that is still on screen is not shown twice."""
         message, title = said(self, message), said(self, title)
         now = time.monotonic()
         self._told = {told: until for told, until in self._told.items() if until > now}
@@ -210,13 +210,13 @@ class TuimonApp(App[None]):
 
     @property
     def front(self) -> TuimonScreen | None:
-        """The screen that the user sees, dialogs aside."""
+        """The topmost screen below any dialogs."""
         screens = self._screens()
         return screens[-1] if screens else None
 
     @property
     def is_covered(self) -> bool:
-        """Whether a dialog lies over the front screen."""
+        """Whether a dialog covers the front screen."""
         return self.front is not None and self.front is not self.screen_stack[-1]
 
     def _each_screen_told(self, path: Path, answer: Answer) -> None:
@@ -227,7 +227,7 @@ class TuimonApp(App[None]):
         return [screen for screen in self.screen_stack if isinstance(screen, TuimonScreen)]
 
     def _draw_soon(self, path: Path, every_s: float = DRAW_EVERY_S) -> None:
-        """Draws at once when the last drawing is so long ago, else when it will be."""
+        """Draws now if the last drawing is at least `every_s` seconds ago, else as soon as it is."""
         self._dirty.add(path)
         now = time.monotonic()
         at = max(now + _SOON_S, self._drawn_at + (_BEHIND_EVERY_S if self.is_covered else every_s))
@@ -246,10 +246,10 @@ class TuimonApp(App[None]):
             self.front.runs_changed(dirty)
 
     def follow(self, path: Path) -> OpenRun:
-        """Opens a run, or returns it when it is open.
+        """Opens a run, or returns it if it is already open.
 
         Raises:
-            TuimonError: there is none.
+            TuimonError: there is no such run.
         """
         if path not in self.opened:
             import_numpy()
@@ -259,7 +259,7 @@ class TuimonApp(App[None]):
         return self.opened[path]
 
     def open_run(self, path: Path) -> None:
-        """Shows a run's screen over Home."""
+        """Shows a run's screen on top of Home."""
         try:
             run = self.follow(path)
         except TuimonError as error:
@@ -271,7 +271,7 @@ class TuimonApp(App[None]):
         self.push_screen(RunScreen(run))
 
     def open_next(self, path: Path) -> None:
-        """Shows the run after this one, of those that are open and those that train."""
+        """Shows the next of the runs that are open or training."""
         from tuimon.viewer.screens.home import HomeScreen
 
         home = self.screen_stack[0]
@@ -283,11 +283,11 @@ class TuimonApp(App[None]):
         self.open_run(paths[(paths.index(path) + 1) % len(paths)])
 
     def compare_first(self, paths: Sequence[Path]) -> None:
-        """Begins with several runs overlaid."""
+        """Makes the app start with these runs compared."""
         self._compared_first = tuple(paths)
 
     def compare(self, paths: Sequence[Path]) -> None:
-        """Shows several runs' curves over each other."""
+        """Compares the curves of several runs."""
         try:
             runs = [self.follow(path) for path in paths]
         except TuimonError as error:
@@ -298,7 +298,7 @@ class TuimonApp(App[None]):
         self.push_screen(CompareScreen(runs))
 
     def go_home(self) -> None:
-        """Closes whatever lies over Home."""
+        """Closes all screens above Home."""
         while len(self.screen_stack) > 1:
             self.pop_screen()
 
@@ -309,20 +309,20 @@ class TuimonApp(App[None]):
         self.push_screen(ErrorDialog(error, title))
 
     def ask_stop(self, path: Path) -> None:
-        """Asks once whether a run is to be stopped, and has it stopped."""
+        """Asks for confirmation, then stops a run."""
         from tuimon.viewer.screens.dialogs import StopDialog, what_stopping_does
 
         what_happens = what_stopping_does(path.name, self._is_own_script(path))
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.notify(f"Asked to stop. {what_happens}", markup=False)
+                self.notify(f"Stop requested. {what_happens}", markup=False)
                 self._stop(path)
 
         self.push_screen(StopDialog(what_happens), answered)
 
     def _is_own_script(self, path: Path) -> bool:
-        """Whether a run trains a script of the user's, as against a spec."""
+        """Whether a run trains the user's own script rather than a spec."""
         from tuimon.spec.spec import SPEC_FILE
 
         started = self.opened[path].store.started if path in self.opened else None
@@ -338,7 +338,7 @@ class TuimonApp(App[None]):
             self.post_message(StopAnswered("", error))
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        """Writes a frame, or a part of one."""
+        """Writes a frame or part of one to the terminal, in fewer bytes than Textual would."""
         super()._display(screen, lean(renderable))
 
     def action_launch(self) -> None:
@@ -351,24 +351,24 @@ class TuimonApp(App[None]):
             self.show_error(error)
 
     def action_help(self) -> None:
-        """Opens the help."""
+        """Opens the help for the current screen."""
         from tuimon.viewer.screens.help import HelpScreen
 
         if not isinstance(self.screen, TuimonScreen):
             return
         name = f"help-{self.screen.PLACE}"
         if not self.is_screen_installed(name):
-            self.install_screen(HelpScreen(self.screen.PLACE, self.ascii_only), name)  # kept: the next time it is there at once
+            self.install_screen(HelpScreen(self.screen.PLACE, self.ascii_only), name)  # keep it: it opens instantly next time
         self.push_screen(name)
 
     async def action_quit(self) -> None:
-        """What Textual's own palette calls."""
+        """Called by Textual's own palette."""
         self.action_leave()
 
     def action_leave(self) -> None:
-        """Leaves the screen. Runs go on, and the shell is told which."""
+        """Quits the viewer. Runs keep training, and the shell lists them."""
         live = [run for run in self.opened.values() if run.status.live]
-        told = [f"{run.name} goes on training. Come back with: tuimon attach {run.name}" for run in live]
+        told = [f"{run.name} is still training. Reattach with: tuimon attach {run.name}" for run in live]
         self.exit(message="\n".join(told) or None)
 
     @property
@@ -382,11 +382,11 @@ class TuimonApp(App[None]):
         self._close_messages_no_wait()
 
     def leave_soon(self) -> None:
-        """Leaves from a signal handler: between two messages."""
+        """Quits from a signal handler, between two messages."""
         self.call_later(self.action_leave)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """What the palette offers: every key of the screen, and Textual's themes and screenshot."""
+        """Fills the command palette: all keys of the screen, plus Textual's themes and screenshot."""
         for command in super().get_system_commands(screen):
             if command.title in ("Theme", "Screenshot"):
                 yield command

@@ -1,4 +1,4 @@
-"""What the first frame need not wait for: collecting garbage, and numpy."""
+"""Work that the first frame does not need: garbage collection, and importing numpy."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ _BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def collect_again() -> None:
-    """Has garbage collected from now on, of what is made from now on."""
+    """Enables garbage collection, for objects created from now on."""
     gc.freeze()
     gc.enable()
 
 
 def import_numpy() -> None:
-    """Imports numpy without the threads of its linear algebra: starting them costs as much as the import, and none is used.
+    """Imports numpy without its BLAS threads: starting them takes as long as the import, and the viewer uses none.
 
-    The variable that says so is taken back at once, as runs that are launched from here inherit the environment.
+    The environment variable is restored at once, since runs launched from here inherit the environment.
     """
     asked = _BLAS_THREADS in os.environ
     os.environ.setdefault(_BLAS_THREADS, "1")

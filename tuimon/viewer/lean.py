@@ -1,8 +1,8 @@
-"""Sends a frame, or a part of one, in fewer bytes than Textual does; what the terminal then shows is the same.
+"""Sends frames to the terminal in fewer bytes than Textual does, with the same result on screen.
 
-Textual sends a changed row from its widget's left edge on, and every piece of text with all of its colours. Over SSH that is
-most of what a screen costs. Here the cells left of the change stay away, and only what differs from the piece before is said
-of a piece's look. Control characters stay away, too: Textual lets most of them through, and a name or a tag in a log may hold
+Textual sends a changed row from its widget's left edge on, and repeats all colours for every piece of text. Over SSH that is
+most of what a screen costs. Here the cells left of the change are skipped, and each piece sends only what differs from the
+style before it. Control characters are dropped, too: Textual lets most of them through, and a name or tag in a log may contain
 any. Knows nothing of widgets.
 """
 
@@ -22,7 +22,7 @@ _NO_CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)))
 
 
 class _Look(NamedTuple):
-    """A style as the numbers of a terminal's SGR sequence, by what can be changed alone."""
+    """A style as SGR parameters, grouped by what can change on its own."""
 
     attributes: str = ""
     ink: str = "39"
@@ -30,7 +30,7 @@ class _Look(NamedTuple):
 
 
 def lean(update: RenderableType | None) -> RenderableType | None:
-    """The same update in fewer bytes, where it is one that takes them."""
+    """The same update in fewer bytes, if it is of a kind that can be shortened."""
     if isinstance(update, ChopsUpdate):
         return LeanUpdate(update)
     return LeanFrame(update) if isinstance(update, LayoutUpdate) else update
@@ -43,7 +43,7 @@ class LeanFrame(LayoutUpdate):
         super().__init__(update.strips, update.region)
 
     def render_segments(self, console: Console) -> str:
-        """What is to be written to the terminal."""
+        """The text to write to the terminal."""
         pen = _Pen(console)
         rows = (f"\x1b[{y};{self.region.x + 1}H{pen.row(row)}" for y, row in enumerate(self.strips, self.region.y + 1))
         return "".join(rows) + "\x1b[0m"
@@ -56,7 +56,7 @@ class LeanUpdate(ChopsUpdate):
         super().__init__(update.chops, update.spans, update.chop_ends)
 
     def render_segments(self, console: Console) -> str:
-        """What is to be written to the terminal."""
+        """The text to write to the terminal."""
         pen = _Pen(console)
         out = []
         for y, left, right in self.spans:
@@ -69,19 +69,19 @@ class LeanUpdate(ChopsUpdate):
 
 
 class _Pen:
-    """Writes text in the look that it has, saying only what differs from the look of what was written last."""
+    """Writes text, sending only the style changes since the text before."""
 
     def __init__(self, console: Console) -> None:
         self._system = console._color_system or ColorSystem.TRUECOLOR
         self._look = _Look()
 
     def row(self, strips: Iterable[Strip]) -> str:
-        """Pieces of one row, one after the other."""
+        """The strips of one row, from left to right."""
         pieces = (piece for strip in strips for piece in strip if piece.text)
         return "".join(self._turn_to(_look(style or Style.null(), self._system)) + _text(text) for text, style, _ in pieces)
 
     def _turn_to(self, look: _Look) -> str:
-        """The sequence that leads from the look of what was written last to this one."""
+        """The escape sequence that changes the last written style into this one."""
         before, self._look = self._look, look
         if look == before:
             return ""
@@ -93,7 +93,7 @@ class _Pen:
 
 
 def _text(text: str) -> str:
-    """Without control characters, which take no cell in Textual's eyes."""
+    """The text without control characters, which Textual counts as zero cells."""
     return text if text.isprintable() else text.translate(_NO_CONTROLS)
 
 

@@ -1,4 +1,4 @@
-"""What other threads tell the app: feeds, of their runs, and the worker that stops one."""
+"""Messages from other threads to the app: from the feeds, and from the worker that stops a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class BatchRead(Message):
-    """A feed read a batch. Holds records, so it never replaces another."""
+    """A feed read a batch. It holds records, so it never replaces another one."""
 
     def __init__(self, path: Path, batch: Batch) -> None:
         self.path, self.batch = path, batch
@@ -33,7 +33,7 @@ class AnswerCame(Message):
 
 
 class StatusChanged(Message):
-    """A run stands otherwise than before."""
+    """A run's status changed."""
 
     def __init__(self, path: Path, status: Status) -> None:
         self.path, self.status = path, status
@@ -41,7 +41,7 @@ class StatusChanged(Message):
 
 
 class DamageFound(Message):
-    """A log cannot be read on."""
+    """A log is damaged."""
 
     def __init__(self, path: Path, damage: Damage) -> None:
         self.path, self.damage = path, damage
@@ -49,7 +49,7 @@ class DamageFound(Message):
 
 
 class StopAnswered(Message):
-    """A request to stop was taken, or not."""
+    """A request to stop was accepted or failed."""
 
     def __init__(self, text: str, error: TuimonError | None = None) -> None:
         self.text, self.error = text, error

@@ -1,6 +1,6 @@
-"""A run that is open on the screen: its feed, its store and what was asked of it.
+"""An open run: its feed, its store, and the commands sent to it.
 
-The feed's threads only post; everything here belongs to the screen's own thread. Knows no widget.
+The feed's threads only post messages; everything here runs on the main thread. Knows no widget.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ UNREAD = Status("unknown", CATCHING_UP)
 
 
 class Listener(Protocol):
-    """Who is told of what a feed found; called on the feed's threads."""
+    """Receives what a feed reads. Called on the feed's threads."""
 
     def batch_read(self, path: Path, batch: Batch) -> None:
-        """A piece of the log."""
+        """A piece of the log was read."""
 
     def answer_came(self, path: Path, answer: Answer) -> None:
-        """What became of a command."""
+        """A command was answered."""
 
     def status_changed(self, path: Path, status: Status) -> None:
-        """How the run stands now."""
+        """The run's status changed."""
 
     def damage_found(self, path: Path, damage: Damage) -> None:
-        """Where the log cannot be read."""
+        """The log is damaged."""
 
 
 @dataclasses.dataclass(slots=True)
 class OpenRun:
-    """One run with its feed. `asked` holds the commands that no answer has come for, by id, in the order of asking."""
+    """One run with its feed. `asked` holds the commands still waiting for an answer, by id, oldest first."""
 
     path: Path
     store: Store
@@ -59,30 +59,30 @@ class OpenRun:
 
     @property
     def name(self) -> str:
-        """The run's name: that of its folder."""
+        """The run's name, which is its folder's name."""
         return self.path.name
 
     def send(self, command: Command) -> Command:
-        """Sends a command on its way and returns it as sent, with its id."""
+        """Sends a command and returns it with its id."""
         sent = msgspec.structs.replace(command, id=uuid.uuid4().hex, by=author())
         self.asked[sent.id] = sent
         self.feed.send(sent)
         return sent
 
     def settle(self, answer: Answer) -> Command | None:
-        """The command that an answer is for; None when it was settled before, or was not ours."""
+        """Returns the command that this answer is for; None if it was already answered or sent by someone else."""
         return self.asked.pop(answer.id, None)
 
     def why_not(self, lever: str) -> str:
-        """Why a lever cannot be moved; empty when it can."""
+        """Why a lever cannot be moved; empty if it can."""
         if not self.status.live:
             return f"{self.name} is not training: it is {self.status.state}"
         return why_no_lever(self.store.levers, lever)
 
     def diagnosed(self) -> Store:
-        """A store that holds the findings alone: those of the log and those of the rules. Another one when they change.
+        """A store with only the findings, from the log and from the rules. A new object whenever they change.
 
-        The rules look at whole series: not to be asked at each drawing.
+        The rules read whole series: do not call this on every redraw.
         """
         if self._diagnosed_version == self.store.version:
             return self._diagnosis
@@ -95,20 +95,20 @@ class OpenRun:
         return self._diagnosis
 
     def newest_remedy(self) -> Finding | None:
-        """The gravest, newest finding that a lever can mend."""
+        """The most severe, then newest, finding that has a remedy."""
         known = findings_in(self._diagnosis.findings)
         return next((finding for finding in reversed(known) if finding.remedy), None)
 
     def close(self) -> None:
-        """Stops following the run. The run itself does not notice."""
+        """Stops following the run. The run itself is not affected."""
         self.feed.close()
 
 
 def open_run(path: Path, listener: Listener) -> OpenRun:
-    """Begins to follow a run.
+    """Starts following a run.
 
     Raises:
-        TuimonError: there is none.
+        TuimonError: there is no such run.
     """
     feed = Feed(
         path,
@@ -121,16 +121,16 @@ def open_run(path: Path, listener: Listener) -> OpenRun:
 
 
 def findings_in(records: Iterable[EventRecord]) -> list[Finding]:
-    """The findings alone, without when they were written."""
+    """The findings without their timestamps."""
     return [record.event for record in records if isinstance(record.event, Finding)]
 
 
 def why_no_lever(levers: dict[str, LeverInfo], name: str) -> str:
-    """Why a run has no such lever, in words that say what to do; empty when it has it."""
+    """Why a run does not have this lever, and what to do; empty if it has it."""
     if name in levers:
         return ""
     if not levers:
-        return "this run has no levers yet: its training process has not attached"
+        return "this run has no levers yet: training has not started"
     return _WHY_MISSING.get(name, f"this run has no lever {name}; it has {', '.join(levers)}")
 
 

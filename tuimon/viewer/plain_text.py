@@ -1,6 +1,6 @@
-"""Texts in ASCII, for terminals that show nothing else.
+"""ASCII spelling of texts, for terminals that show nothing else.
 
-For what people wrote: help texts, errors, notices. What is drawn has ASCII signs of its own. Pure functions.
+For help texts, errors and notices. Charts and tables have their own ASCII signs. Pure functions.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _TO_ASCII = str.maketrans(_SIGNS)
 
 
 def to_ascii(text: str) -> str:
-    """A text with the signs of ours spelled in ASCII; what else it holds, as a name of the user's, stays."""
+    """The text with tuimon's own signs spelled in ASCII. Other characters, such as those of a user's run name, stay."""
     return text if text.isascii() else text.translate(_TO_ASCII)
 
 
 def said(app: App[Any], text: str) -> str:
-    """A text as the app is to show it: in ASCII where it was asked for."""
+    """The text as the app should show it: in ASCII if the user asked for that."""
     return to_ascii(text) if getattr(app, "ascii_only", False) else text

@@ -1,6 +1,6 @@
-"""Starting the viewer, and soon: what would only cost time before the first pictures are out is put off, or left out.
+"""Starts the viewer, quickly: work that the first frame does not need is deferred or skipped.
 
-Imports nothing of Textual at the top: `show` is what begins to.
+Imports nothing from Textual at the top; `show` does.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from tuimon.base.errors import TuimonError
 def show(
     runs_dir: Path, open_run: Path | None = None, launch: bool = False, ascii: bool = False, compare: Sequence[Path] = ()
 ) -> None:
-    """Shows the screen until the user leaves it, or its terminal goes away.
+    """Shows the viewer until the user quits it or its terminal goes away.
 
     Args:
-        runs_dir: the folder of runs; need not exist.
-        open_run: a run to show at once.
-        launch: begin at the Launch screen.
-        ascii: draw with ASCII characters only; also where the terminal cannot show others.
-        compare: runs to overlay at once.
+        runs_dir: the folder of runs; it may not exist yet.
+        open_run: a run to open at once.
+        launch: open the Launch screen at once.
+        ascii: draw with ASCII characters only. Also used where the terminal cannot show others.
+        compare: runs to compare at once.
 
     Raises:
         TuimonError: the screen failed; the terminal is restored.
     """
-    gc.disable()  # modules, styles and widgets stay: looking through them again and again would be a third of the start
+    gc.disable()  # modules, styles and widgets stay alive: collecting among them would take a third of the start-up time
     from tuimon.viewer import terminal, theme
     from tuimon.viewer.app import TuimonApp
 
     fd = sys.__stdin__.fileno() if sys.__stdin__ else 0
     plain = ascii or not theme.speaks_unicode(sys.__stdout__.encoding if sys.__stdout__ else "", os.environ)
     if sys.__stderr__ and sys.__stdout__ and not sys.__stderr__.isatty():
-        sys.__stderr__ = sys.__stdout__  # type: ignore[misc]  # Textual draws on stderr, which `2> file` takes away
-    for stale in ("COLUMNS", "LINES"):  # exported, they are another terminal's size: Textual would believe them, not this one
+        sys.__stderr__ = sys.__stdout__  # type: ignore[misc]  # Textual draws on stderr, which `2> file` would take away
+    for stale in ("COLUMNS", "LINES"):  # if exported, these hold another terminal's size, and Textual would trust them
         os.environ.pop(stale, None)
     app = TuimonApp(runs_dir, open_run, launch, plain)
     app.compare_first(compare)

@@ -1,8 +1,8 @@
-"""Ends the viewer at once and quietly when its terminal goes away.
+"""Ends the viewer quickly and quietly when its terminal goes away.
 
-Textual reads a hung-up terminal as an endless row of empty reads and blocks on writes that nobody takes, so with SIGHUP
-ignored (nohup) it spins at full speed for ever. A thread sleeps in poll(2) until the terminal hangs up and then leaves
-without touching it. Runs belong to other sessions and other processes: they do not notice. Knows nothing of runs or screens.
+Textual reads a hung-up terminal as endless empty reads and blocks on writes, so with SIGHUP ignored (nohup) it would spin at
+full speed forever. A thread sleeps in poll(2) until the terminal hangs up, then exits without touching it. Runs belong to
+other sessions and processes and do not notice. Knows nothing of runs or screens.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from collections.abc import Callable
 from types import FrameType
 
 HUNG_UP = 128 + signal.SIGHUP
-_RECHECK_S = 2.0  # where poll(2) does not report a terminal's end (macOS), asking it for its settings does
-_GRACE_S = 10.0  # to restore a living terminal in; beside a training that has all processors, seconds are needed
+_RECHECK_S = 2.0  # macOS: poll(2) does not report the hang-up there, but reading the terminal's settings fails
+_GRACE_S = 10.0  # time to restore a living terminal; beside a training run that uses all cores this takes seconds
 
 
 def is_gone(fd: int) -> bool:
-    """Whether the terminal behind `fd` has hung up; False for what never was a terminal."""
+    """Whether the terminal behind `fd` has hung up; False if it never was a terminal."""
     try:
         termios.tcgetattr(fd)
     except termios.error as error:
@@ -31,21 +31,21 @@ def is_gone(fd: int) -> bool:
 
 
 def leave_when_gone(fd: int, leave: Callable[[], None]) -> threading.Thread:
-    """Calls `leave` from a thread of its own once the terminal behind `fd` has hung up. Costs nothing while it lives."""
+    """Calls `leave` from its own thread once the terminal behind `fd` hangs up. Costs nothing until then."""
     thread = threading.Thread(target=_watch, args=(fd, leave), name="tuimon-terminal", daemon=True)
     thread.start()
     return thread
 
 
 def leave_at_once() -> None:
-    """Ends this process without unwinding: whatever still wants to write to the terminal would block or fail."""
+    """Ends this process without unwinding: any write to the terminal would block or fail."""
     os._exit(HUNG_UP)
 
 
 def leave_on_signals(fd: int, ask_to_leave: Callable[[], None]) -> None:
-    """SIGTERM and SIGHUP end the viewer with its terminal restored, or at once where the terminal is gone.
+    """Makes SIGTERM and SIGHUP quit the viewer and restore its terminal, or exit at once if the terminal is gone.
 
-    A SIGHUP that the caller ignores (nohup) stays ignored. Main thread only.
+    A SIGHUP that is already ignored (nohup) stays ignored. Main thread only.
     """
 
     def leave(number: int, frame: FrameType | None) -> None:
@@ -68,7 +68,7 @@ def _watch(fd: int, leave: Callable[[], None]) -> None:
 
 
 def _hangs_up(fd: int, timeout_s: float) -> bool:
-    """Waits for the hang-up alone: no event is asked for, so what the user types does not wake it."""
+    """Waits for a hang-up only. No events are requested, so typing does not wake it."""
     poll = select.poll()
     poll.register(fd, 0)
     return any(mask & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, mask in poll.poll(timeout_s * 1000))

@@ -1,6 +1,6 @@
-"""A lever setting that is being typed, judged by what the run's log says of its levers. Knows no widget.
+"""Checks a lever setting while it is typed, against the levers in the run's log. Knows no widget.
 
-The run itself has the last word: a lever of a script's own may refuse more than its type and bounds tell.
+The run decides in the end: a script's own lever may refuse more than its type and bounds tell.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tuimon.viewer.opened import why_no_lever
 
 
 def hint(text: str, levers: Levers) -> str:
-    """How an unfinished setting may go on; empty when nothing is missing, or something is wrong."""
+    """How an unfinished setting can be completed; empty if it is complete or wrong."""
     name, equals, value = (part.strip() for part in text.partition("="))
     if value:
         return ""
@@ -24,7 +24,7 @@ def hint(text: str, levers: Levers) -> str:
 
 
 def problem(text: str, levers: Levers) -> str:
-    """Why a run with these levers would refuse the setting; empty when it would not."""
+    """Why a run with these levers would refuse the setting; empty if it would accept it."""
     name, _, value = (part.strip() for part in text.partition("="))
     if name in levers and levers[name].type != "action" and not value:
         return f"{name} needs a value; {allowed(levers[name])}"
