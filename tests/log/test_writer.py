@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import resource
@@ -223,28 +224,90 @@ def test_what_waits_is_written_though_no_thread_can_be_had(tmp_path: Path, monke
     writer.close()
 
 
-def test_a_full_disk_is_told_as_a_gap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """When writes fail the caller sees nothing; once they work again the log says what is missing, and goes on."""
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.getuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tuimon-test", str(disk)]).returncode:
+        pytest.skip("only root can mount a small disk; run the tests as root, where mounting is allowed")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """A file that takes all the room there is."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(512))
+    return ballast
+
+
+def test_a_full_disk_is_told_as_a_gap(small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The caller sees nothing. Once there is room the log says what is missing, has what a lever did, and goes on."""
+    writer = LogWriter(small_disk / "run", "run")
+    for step in range(5):
+        writer.scalars(step, {"x": step})
+    ballast = fill(small_disk)
+    for step in range(5, 300):
+        writer.scalars(step, {"x": step})
+    writer.event(Notice(text="while it was full", step=299), 299)
+    lost = writer.lost
+    assert writer.wants_room
+    ballast.unlink()
+    writer.flush()
+    assert not writer.wants_room and not writer.lost
+    writer.scalars(300, {"x": 300})
+    writer.close()
+    store = read_run(small_disk / "run")
+    gap, notice = (record.event for record in store.events)
+    assert isinstance(gap, Gap) and gap.records == lost > 0 and gap.last_step == 299 and gap.reason == "No space left on device"
+    assert isinstance(notice, Notice) and notice.text == "while it was full"
+    assert not store.damage
+    assert list(store["x"].steps) == [*range(gap.first_step), 300]
+    told = f"tuimon: the log misses what came after step {gap.first_step}: No space left on device: {writer.path}\n"
+    assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize("room", [600, 700, 1000, 4096])
+def test_where_files_may_not_grow_the_log_goes_on_in_another(tmp_path: Path, room: int) -> None:
+    """`ulimit -f`: no record is lost, not even one that was written in part."""
+    writer = LogWriter(tmp_path, "run", hold_s=0.001)
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, unlimited[1]))
+        for step in range(100):
+            writer.scalars(step, {"x": step})
+            if step % 10 == 0:
+                writer.event(Notice(text=str(step)), step)
+        writer.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+        signal.signal(signal.SIGXFSZ, handler)
+    files = list(tmp_path.iterdir())
+    assert len(files) > 1 and all(file.stat().st_size <= room for file in files)
+    store = read_run(tmp_path)
+    assert not store.damage and list(store["x"].steps) == list(range(100))
+    assert sorted(int(record.event.text) for record in store.events) == list(range(0, 100, 10))
+
+
+def test_files_are_not_begun_without_end(tmp_path: Path) -> None:
+    """Where hardly anything fits into one, the rest is lost and counted."""
     writer = LogWriter(tmp_path, "run")
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, unlimited[1]))
-        for step in range(100):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200, unlimited[1]))
+        for step in range(1000):
             writer.scalars(step, {"x": step})
-        lost = writer.lost
+        assert writer.lost > 500
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
         signal.signal(signal.SIGXFSZ, handler)
-    writer.scalars(100, {"x": 100})
-    writer.close()
-    store = read_run(tmp_path)
-    gap = next(record.event for record in store.events)
-    assert isinstance(gap, Gap) and gap.records == lost > 0 and gap.last_step == 99 and gap.reason == "File too large"
-    assert not store.damage
-    assert list(store["x"].steps) == [*range(gap.first_step), 100]
-    told = f"tuimon: the log misses what came after step {gap.first_step}: File too large: {writer.path}\n"
-    assert capsys.readouterr().err == told
+        writer.close()
+    assert len(list(tmp_path.iterdir())) == 64 and not read_run(tmp_path).damage
 
 
 def test_a_forked_child_never_writes(tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ else out of the processor's caches, one record alone costs ten times what it cos
 training step hands over what it has as it is, in a list, whose code Python's own loop keeps in the caches; all that can be
 done later is done by the thread that writes: moments become times of day, names become tags.
 
-Whatever the disk does afterwards, nothing here raises: a record that cannot be written is counted, stderr is told once, and
-the log tells of the gap as soon as it can be written again. Standard library, msgspec and crc32c only.
+Whatever the disk does afterwards, nothing here raises. On a full disk scalars and samples are counted and dropped, structured
+records (levers, checkpoints, the end) are kept, stderr is told once, and as soon as there is room the log tells of the gap and
+gets what was kept. Standard library, msgspec and crc32c only.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import math
 import os
@@ -27,13 +27,13 @@ from typing import Any
 
 import msgspec
 
-from tuimon.base.errors import TuimonError
-from tuimon.base.process import host_name
 from tuimon.log import wire
+from tuimon.log.appender import Appender
 from tuimon.log.histogram import Histogram
 from tuimon.log.records import Event, Gap, tag_of
 
 _MAX_LAYOUTS = 256
+_KEPT_BYTES = 1 << 18  # of structured records that wait for room on a full disk
 
 # step, when by time.perf_counter, when by the wall's clock if that is known, scalars by name in two parts
 _Held = tuple[int, float, float | None, Mapping[Any, float], Mapping[Any, float]]
@@ -81,10 +81,10 @@ class LogWriter:
         self._roused, self._wake = False, threading.Event()
         self._flusher: threading.Thread | None = None
         self._layouts: dict[tuple[str, ...], wire.ScalarLayout] = {}
-        self._torn = b""
+        self._kept: list[bytes] = []
         self._gap: Gap | None = None
         self._told = False  # on stderr, that records are missing
-        self.path, self._fd = _create(folder, suffix)
+        self._file = Appender(folder, suffix)
         _writers.add(self)
 
     @property
@@ -93,13 +93,19 @@ class LogWriter:
         return self._gap.records if self._gap else 0
 
     @property
+    def wants_room(self) -> bool:
+        """Whether something waits for room on the disk: `flush` tries again."""
+        return self._file.torn or bool(self._gap or self._kept)
+
+    @property
+    def path(self) -> Path:
+        """The event file that is written to."""
+        return self._file.path
+
+    @property
     def folder(self) -> Path:
-        """The folder that the file is in: where it was made or, if the system tells, where somebody has moved it since."""
-        if not self.path.exists():
-            with contextlib.suppress(OSError):
-                moved = Path(os.readlink(f"/proc/self/fd/{self._fd}"))
-                return moved.parent if moved.exists() else self.path.parent
-        return self.path.parent
+        """The folder that the file is in, also after somebody has moved it, if the system tells."""
+        return self._file.folder
 
     def scalars(self, step: int, values: Mapping[str, float], wall_time: float | None = None) -> None:
         """Writes scalars of a step as one record, of this moment if no other is given; `values` must not change any more.
@@ -127,9 +133,12 @@ class LogWriter:
             self._see_to_held()
 
     def flush(self) -> None:
-        """Writes what is held back."""
+        """Writes what is held back, and what waits for room on the disk."""
         with self._lock:
             self._write_held()
+            if self.wants_room and not self._file.closed:
+                with contextlib.suppress(OSError):
+                    self._catch_up()
 
     def sample(
         self, step: int, scalars: Mapping[str, float], histograms: Mapping[str, Histogram], wall_time: float | None = None
@@ -147,23 +156,22 @@ class LogWriter:
 
     def event(self, event: Event, step: int = 0) -> None:
         """Writes a structured record, as JSON in a text summary."""
-        self.text(step, tag_of(event), _json(event))
+        self._write_summary(step, wire.text_value(tag_of(event), _json(event)), None, keep=True)
 
     def close(self) -> None:
         """Closes the file; whatever is written later is dropped. Harmless when repeated."""
         with self._lock:
             self._in_midst = False  # whoever a signal's handler has interrupted finds the file closed
             self._write_held()
-            if self._fd >= 0:
+            if not self._file.closed:
                 with contextlib.suppress(OSError):
                     self._catch_up()
             self._close()
         self._wake.set()
 
     def _close(self) -> None:
-        fd, self._fd, self._roused = self._fd, -1, False
-        if fd >= 0:
-            os.close(fd)
+        self._roused = False
+        self._file.close()
 
     def _add_layout(self, names: tuple[Any, ...]) -> wire.ScalarLayout:
         if len(self._layouts) >= _MAX_LAYOUTS:
@@ -172,7 +180,7 @@ class LogWriter:
         return layout
 
     def _see_to_held(self) -> None:
-        if self._fd < 0:
+        if self._file.closed:
             self._held.clear()
         elif time.perf_counter() - self._flushed >= self._hold_s:
             self.flush()
@@ -193,7 +201,7 @@ class LogWriter:
 
     def _flush_when_roused(self) -> None:
         """Writes again and again, as long as something comes: to be woken costs more than to write."""
-        while self._fd >= 0:
+        while not self._file.closed:
             time.sleep(self._hold_s)
             if self._held:
                 self.flush()
@@ -203,11 +211,11 @@ class LogWriter:
                 self._wake.wait()
                 self._wake.clear()
 
-    def _write_summary(self, step: int, summary: bytes, wall_time: float | None) -> None:
+    def _write_summary(self, step: int, summary: bytes, wall_time: float | None, keep: bool = False) -> None:
         record = wire.frame(wire.event(time.time() if wall_time is None else wall_time, step, summary))
         with self._lock:
             self._write_held()
-            self._write(record, 1, step, step)
+            self._write(record, 1, step, step, keep)
 
     def _write_held(self) -> None:
         """Writes what is held back. Under the lock.
@@ -244,66 +252,46 @@ class LogWriter:
                 self._lose(1, f"{type(error).__name__}: {error}", self._flushed_step, self._flushed_step)
         return frames, steps
 
-    def _write(self, data: bytes, records: int, first_step: int, last_step: int) -> None:
+    def _write(self, data: bytes, records: int, first_step: int, last_step: int, keep: bool = False) -> None:
         """Writes whole records, as far as the disk lets it. Under the lock."""
-        if self._fd < 0:
+        if self._file.closed:
             return
         try:
-            if self._torn or self._gap:
+            if self.wants_room:
                 self._catch_up()
-            self._torn = data[os.write(self._fd, data) :]
+            self._file.put(data)
         except OSError as error:
-            self._lose(records, error.strerror or str(error), first_step, last_step)
+            reason = error.strerror or str(error)
+            if keep and sum(map(len, self._kept)) + len(data) <= _KEPT_BYTES:
+                self._kept.append(data)
+                self._say(first_step, reason)
+            else:
+                self._lose(records, reason, first_step, last_step)
 
     def _lose(self, records: int, reason: str, first_step: int, last_step: int) -> None:
-        if not self._told:  # the log itself may not be able to tell before the end
-            self._told = True
-            with contextlib.suppress(Exception):  # stderr may be closed, or a file on the same disk
-                print(f"tuimon: the log misses what came after step {first_step}: {reason}: {self.path}", file=sys.stderr)
+        self._say(first_step, reason)
         gap = self._gap or Gap(records=0, reason=reason, first_step=first_step)
         self._gap = msgspec.structs.replace(gap, records=gap.records + records, last_step=last_step)
 
+    def _say(self, step: int, reason: str) -> None:
+        """Tells stderr once that records are missing: the log itself may not be able to before the end."""
+        if not self._told:
+            self._told = True
+            with contextlib.suppress(Exception):  # stderr may be closed, or a file on the same disk
+                print(f"tuimon: the log misses what came after step {step}: {reason}: {self.path}", file=sys.stderr)
+
     def _catch_up(self) -> None:
-        """Writes what an earlier write left: the rest of a torn record, then the word of the gap. Raises OSError."""
-        while self._torn:
-            self._torn = self._torn[os.write(self._fd, self._torn) :]
+        """Writes what waits for room: the rest of a torn record, the word of the gap, what was kept. Raises OSError."""
+        self._file.finish()
         if gap := self._gap:
             summary = wire.text_value(tag_of(gap), _encode(gap).decode())
-            self._torn, self._gap = wire.frame(wire.event(time.time(), gap.last_step, summary)), None
-            while self._torn:
-                self._torn = self._torn[os.write(self._fd, self._torn) :]
-
-
-def _create(folder: Path, suffix: str) -> tuple[Path, int]:
-    name = f"events.out.tfevents.{int(time.time()):010d}.{host_name()}.{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for attempt in range(1000):
-            path = folder / f"{name}.{attempt}.{suffix}"
-            try:
-                fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-            except FileExistsError:
-                continue
-            _begin(path, fd)
-            return path, fd
-    except OSError as error:
-        raise TuimonError(
-            f"Cannot write the run's log in {folder}: {error.strerror}.",
-            "Choose another folder with --runs-dir or $TUIMON_RUNS.",
-        ) from error
-    raise TuimonError(f"Cannot write the run's log in {folder}: {name} exists a thousand times.")
-
-
-def _begin(path: Path, fd: int) -> None:
-    """Writes what every event file begins with. Raises OSError, and leaves no file, where there is no room even for that."""
-    record = wire.frame(wire.version_event(time.time()))
-    try:
-        if os.write(fd, record) < len(record):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    except OSError:
-        os.close(fd)
-        path.unlink()
-        raise
+            self._file.put(wire.frame(wire.event(time.time(), gap.last_step, summary)))
+            self._gap = None
+            self._file.finish()
+        while self._kept:
+            self._file.put(self._kept[0])
+            del self._kept[0]
+            self._file.finish()
 
 
 _writers: weakref.WeakSet[LogWriter] = weakref.WeakSet()
