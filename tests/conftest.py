@@ -5,8 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
 
 
 def pytest_configure() -> None:
@@ -37,3 +41,22 @@ def read_all(master: int) -> str:
             os.close(master)
             return found.decode().replace("\r\n", "\n")
         found += piece
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Mounts a file system of so many KiB."""
+    mounted: list[Path] = []
+
+    def mount(kib: int) -> Path:
+        disk = tmp_path / f"disk{len(mounted)}"
+        disk.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tuimon-test", str(disk)]
+        if os.getuid() or subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("a small disk needs root and the right to mount: run the tests as root, in a privileged container")
+        mounted.append(disk)
+        return disk
+
+    yield mount
+    for disk in mounted:
+        subprocess.run(["umount", "-l", str(disk)], check=True)

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,15 +30,19 @@ CHECKOUT = Path(__file__).parents[2]
 SLOW_S = 60.0
 
 FULL_DISK = """
-import resource, signal, sys, torch, tuimon
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+import os, sys, torch, tuimon
 model = torch.nn.Linear(4, 2); optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 monitor = tuimon.watch(model, optimizer, run_dir=sys.argv[1], meters=False)
-hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+ballast = sys.argv[1] + ".ballast"
+def fill():
+    with open(ballast, "wb", buffering=0) as file:
+        try:
+            while True: file.write(bytes(512))
+        except OSError: pass
 for step in range(1, 601):
     if step in (200, 400): monitor._writer.flush()  # what waits to be written with others is written, or is not
-    if step == 200: resource.setrlimit(resource.RLIMIT_FSIZE, (monitor._writer.path.stat().st_size + 10, hard))
-    if step == 400: resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    if step == 200: fill()
+    if step == 400: os.unlink(ballast)
     model(torch.ones(1, 4)).sum().backward(); optimizer.step(); optimizer.zero_grad()
     monitor.log(loss=float(step))
 monitor.close()
@@ -137,11 +141,12 @@ def test_a_viewer_killed_on_the_runs_socket_leaves_the_run_untouched(runs: Runs)
     assert is_alive(started.process) and is_consecutive(read_run(run))
 
 
-def test_training_goes_on_while_the_disk_is_full(tmp_path: Path) -> None:
+def test_training_goes_on_while_the_disk_is_full(small_disk: Callable[[int], Path]) -> None:
     """All steps are trained; the log tells which are missing, and goes on after them."""
-    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path / "run")], capture_output=True, text=True, timeout=100)
+    run = small_disk(512) / "run"
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(run)], capture_output=True, text=True, timeout=100)
     assert (done.returncode, done.stdout) == (0, "trained 600\n"), done.stderr
-    store = read_run(tmp_path / "run")
+    store = read_run(run)
     (gap,) = [record.event for record in store.events if isinstance(record.event, Gap)]
     steps = store["loss/train"].steps.tolist()
     assert not store.damage and gap.first_step >= 200 and 399 <= gap.last_step <= 400
