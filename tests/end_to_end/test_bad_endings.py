@@ -20,7 +20,7 @@ from launching import Runs, runs_in
 from tuimon.base.process import is_alive
 from tuimon.launcher.runs.glance import glance, lifecycle
 from tuimon.launcher.start.start import start
-from tuimon.launcher.steering.client import Client
+from tuimon.launcher.steering.client import client_of
 from tuimon.log.reader import read_run
 from tuimon.log.records import Applied, Command, Gap
 from tuimon.log.store import Store
@@ -132,7 +132,7 @@ def test_a_viewer_killed_on_the_runs_socket_leaves_the_run_untouched(runs: Runs)
             assert viewer.stdout and int(viewer.stdout.readline()) > 0
             time.sleep(rng.uniform(0, 0.2))
             viewer.kill()
-    client = Client(started.socket)
+    client = client_of(run, lifecycle(run))
     answer = client.send(Command("lr_scale", "multiply", 0.5, id="next"))
     client.close()
     assert isinstance(answer, Applied)
@@ -156,11 +156,11 @@ def test_training_goes_on_while_the_disk_is_full(small_disk: Callable[[int], Pat
 def test_two_who_steer_at_once_are_both_answered_and_nothing_is_lost(runs: Runs) -> None:
     """Halvings and doublings from two viewers are each applied exactly once, in one order that the log tells."""
     run = long_run(runs, "steered")
-    socket = lifecycle(run).started.socket  # type: ignore[union-attr]
+    life = lifecycle(run)
     answers: list[object] = []
 
     def steer(factor: float) -> None:
-        client = Client(socket)
+        client = client_of(run, life)
         for by in [factor, 1 / factor] * 25:  # to and fro: however far one gets ahead, no bound is met
             answers.append(client.send(Command("lr_scale", "multiply", by, by=str(by), id=uuid.uuid4().hex)))
         client.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import threading
 from pathlib import Path
@@ -14,13 +15,15 @@ import pytest
 from conftest import wait_until
 from launching import Runs, end, status
 from tuimon.base.errors import TuimonError
-from tuimon.base.process import Process
+from tuimon.base.process import Process, this_process
+from tuimon.launcher.runs.connecting import connect, join
 from tuimon.launcher.runs.glance import lifecycle
-from tuimon.launcher.steering.client import Client, NoAnswer, send, stop
+from tuimon.launcher.steering.client import Client, NoAnswer, client_of, send, stop
 from tuimon.launcher.steering.commands import parse_setting
 from tuimon.launcher.steering.stopping import stop_by_signal
 from tuimon.log.reader import read_run
 from tuimon.log.records import Applied, Refused
+from tuimon.log.writer import LogWriter
 
 
 def test_a_command_is_answered_with_what_was_done(runs: Runs) -> None:
@@ -36,7 +39,8 @@ def test_a_command_is_answered_with_what_was_done(runs: Runs) -> None:
 
 def test_many_threads_share_one_connection(runs: Runs) -> None:
     """Each gets the answer to its own command."""
-    connection = Client(lifecycle(runs.start("a")).training.socket)
+    run = runs.start("a")
+    connection = client_of(run, lifecycle(run))
     answers: dict[float, float] = {}
 
     def steer(value: float) -> None:
@@ -91,9 +95,11 @@ def test_a_socket_that_nobody_serves_is_an_error(tmp_path: Path) -> None:
     stale = tmp_path / "stale"
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(str(stale))
+    log = LogWriter(tmp_path / "run", "run")
     for path in (stale, tmp_path / "none"):
         with pytest.raises(TuimonError, match="Cannot reach"):
-            Client(path)
+            connect(tmp_path / "run", str(path), this_process())
+    log.close()
 
 
 def test_a_full_backlog_is_tried_again(tmp_path: Path) -> None:
@@ -111,7 +117,7 @@ def test_a_full_backlog_is_tried_again(tmp_path: Path) -> None:
             another.connect(str(path))
         timer = threading.Timer(0.3, lambda: waiting.enter_context(listener.accept()[0]))
         timer.start()
-        Client(path).close()
+        Client(join(str(path))).close()
         timer.join()
 
 
@@ -120,7 +126,7 @@ def test_a_run_that_does_not_answer_is_not_waited_for_for_ever(tmp_path: Path) -
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "s"))
         listener.listen()
-        connection = Client(tmp_path / "s")
+        connection = Client(join(str(tmp_path / "s")))
         with pytest.raises(NoAnswer, match=r"no answer within 0.05 s"):
             connection.send(parse_setting("lr_scale=1"), timeout_s=0.05)
         connection.close()
@@ -131,7 +137,7 @@ def test_a_run_that_dies_before_it_answers_is_an_error(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "s"))
         listener.listen()
-        connection = Client(tmp_path / "s")
+        connection = Client(join(str(tmp_path / "s")))
         threading.Thread(target=lambda: listener.accept()[0].close()).start()
         with pytest.raises(TuimonError, match=r"ended before it answered|connection to the run is closed"):
             connection.send(parse_setting("lr_scale=1"), timeout_s=10)
@@ -167,8 +173,8 @@ def test_stop_before_training_begins_reaches_the_process(runs: Runs) -> None:
 
 def test_stop_now_ends_what_does_not_listen(runs: Runs) -> None:
     """SIGKILL in the end."""
-    life = lifecycle(runs.start("a", "--deaf", "--no-socket"))
-    assert "SIGKILL" in stop_by_signal(life, now=True, grace_s=0.1)
+    run = runs.start("a", "--deaf", "--no-socket")
+    assert "SIGKILL" in stop_by_signal(run, lifecycle(run), now=True, grace_s=0.1)
 
 
 def test_stop_now_lets_a_trainer_end_itself_that_can(runs: Runs) -> None:
@@ -188,5 +194,6 @@ def test_a_reused_pid_is_never_signalled(runs: Runs, monkeypatch: pytest.MonkeyP
     stranger = Process(bystander.host, bystander.boot_id, bystander.pid, bystander.started - 1)
     life.started = msgspec.structs.replace(life.started, process=stranger)
     with monkeypatch.context() as patched, pytest.raises(TuimonError, match="not to be found"):
-        patched.setattr(os, "kill", lambda *args: pytest.fail(f"signalled {args}"))
-        stop_by_signal(life, now=True)
+        for kill in ((os, "kill"), (os, "killpg"), (signal, "pidfd_send_signal")):
+            patched.setattr(*kill, lambda *args: pytest.fail(f"signalled {args}"))
+        stop_by_signal(run, life, now=True)

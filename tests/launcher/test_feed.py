@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from launching import Runs, end
 from tuimon.base.errors import TuimonError
 from tuimon.base.process import this_process
 from tuimon.launcher.feed import CATCHING_UP, Feed
+from tuimon.launcher.runs.connecting import connect
 from tuimon.launcher.runs.glance import lifecycle
 from tuimon.launcher.runs.status import Status
 from tuimon.launcher.runs.tail import LiveTail, SocketTail, open_tail
@@ -44,6 +46,13 @@ class Follower:
     @property
     def states(self) -> list[str]:
         return [status.state for status in self.statuses]
+
+
+def connection_to(run: Path) -> socket.socket:
+    """A connection to a live run's socket."""
+    started = lifecycle(run).training
+    assert started
+    return connect(run, started.socket, started.process)
 
 
 @pytest.fixture
@@ -185,7 +194,7 @@ def test_the_socket_gives_the_bytes_of_the_file(runs: Runs) -> None:
     run = runs.start("a")
     wait_until(lambda: read_run(run).step > 10)
     file = next(file for file in run.iterdir() if file.name.endswith(".run"))
-    tail = SocketTail(lifecycle(run).training.socket, file.name)
+    tail = SocketTail(lambda: connection_to(run), file.name)
     found = b""
 
     def grown() -> bool:
@@ -200,7 +209,8 @@ def test_the_socket_gives_the_bytes_of_the_file(runs: Runs) -> None:
 
 def test_a_file_that_the_run_does_not_have_is_an_error_of_the_connection(runs: Runs) -> None:
     """What the other end says is the reason."""
-    tail = SocketTail(lifecycle(runs.start("a")).training.socket, "/etc/passwd")
+    run = runs.start("a")
+    tail = SocketTail(lambda: connection_to(run), "/etc/passwd")
     with pytest.raises(ConnectionError, match="error"):
         wait_until(lambda: tail.read(0, 100))
     tail.close()

@@ -21,7 +21,7 @@ import msgspec
 from tuimon.base.errors import TuimonError
 from tuimon.launcher.runs.status import Lifecycle, Status
 from tuimon.launcher.runs.tail import open_tail
-from tuimon.launcher.steering.client import Answer, Client, steerable_socket
+from tuimon.launcher.steering.client import Answer, Client, client_of
 from tuimon.log.batch import Batch
 from tuimon.log.files import Damage
 from tuimon.log.reader import RunReader
@@ -148,7 +148,7 @@ class Feed:
 
     def _connected(self) -> Client:
         if self._client is None or self._client.closed:
-            self._client = Client(steerable_socket(self.run, self._life))
+            self._client = client_of(self.run, self._life)
         return self._client
 
     def _answer(self, command: Command, answer: Answer | TuimonError) -> None:

@@ -2,59 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import socket
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tuimon.base.errors import TuimonError
-from tuimon.base.process import is_alive
+from tuimon.launcher.runs.connecting import connect
 from tuimon.launcher.runs.glance import started_in
+from tuimon.launcher.runs.proof import why_not_ours
 from tuimon.log.reader import FileTail, Tail
 
-_CONNECT_TIMEOUT_S = 2.0
-_BACKLOG_RETRY_S = 0.02
 _IDLE_READS = 10  # of the socket, before the file is asked whether it knows more
 _ERROR = b'{"error"'  # no record's length field looks like this: it would be 2^61 bytes
-
-
-def connect(path: str, wish: dict[str, object]) -> socket.socket:
-    """A connection to a run's socket on which the first line, what is wanted, is sent; it blocks up to its timeout.
-
-    A training process that is busy takes up connections late: while its backlog is full, another try is made.
-
-    Raises:
-        OSError: nobody listens there, or nobody took the connection up in time.
-    """
-    deadline = time.monotonic() + _CONNECT_TIMEOUT_S
-    while True:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(_CONNECT_TIMEOUT_S)
-        try:
-            connection.connect(path)
-            connection.sendall(json.dumps(wish).encode() + b"\n")
-            return connection
-        except BlockingIOError:  # the backlog is full; a Unix socket does not wait for room by itself
-            connection.close()
-            if time.monotonic() >= deadline:
-                raise TimeoutError(f"its backlog stayed full for {_CONNECT_TIMEOUT_S:g} s") from None
-            time.sleep(_BACKLOG_RETRY_S)
-        except OSError:
-            connection.close()
-            raise
 
 
 class SocketTail:
     """The bytes of one event file as its training process serves them. For one thread.
 
     Args:
-        path: the run's socket.
+        connect: a new connection to the run's socket, or a TuimonError.
         file: the event file's name.
     """
 
-    def __init__(self, path: str | Path, file: str) -> None:
-        self._path, self._file = str(path), file
+    def __init__(self, connect: Callable[[], socket.socket], file: str) -> None:
+        self._new_connection, self._file = connect, file
         self._connection: socket.socket | None = None
         self._position = 0
 
@@ -79,9 +53,14 @@ class SocketTail:
     def _connect(self, offset: int) -> None:
         self.close()
         try:
-            connection = connect(self._path, {"want": "log", "file": self._file, "from": offset})
+            connection = self._new_connection()
+        except TuimonError as error:
+            raise ConnectionError(error.message) from error
+        try:
+            connection.sendall(json.dumps({"want": "log", "file": self._file, "from": offset}).encode() + b"\n")
         except OSError as error:
-            raise ConnectionError(f"{self._path}: {error}") from error
+            connection.close()
+            raise ConnectionError(f"{self._file}: {error}") from error
         connection.setblocking(False)
         self._connection, self._position = connection, offset
 
@@ -105,7 +84,7 @@ class SocketTail:
         """The other end closed; what arrived before that still counts, unless it says why it will not serve."""
         self.close()
         if not pieces or pieces[0].startswith(_ERROR):
-            raise ConnectionError(b"".join(pieces).decode(errors="replace") or f"{self._path}: closed")
+            raise ConnectionError(b"".join(pieces).decode(errors="replace") or f"{self._file}: the connection was closed")
 
 
 class LiveTail:
@@ -115,9 +94,9 @@ class LiveTail:
     the file, the file is all that counts. It goes on at the same byte each time.
     """
 
-    def __init__(self, path: Path, socket_path: str) -> None:
+    def __init__(self, path: Path, connect: Callable[[], socket.socket]) -> None:
         self._file: FileTail = FileTail(path)
-        self._socket: SocketTail | None = SocketTail(socket_path, path.name)
+        self._socket: SocketTail | None = SocketTail(connect, path.name)
         self._caught_up = False
         self._idle = 0
 
@@ -138,7 +117,7 @@ class LiveTail:
         return found
 
     def close(self) -> None:
-        """Lets go of both."""
+        """Closes the connection and the file."""
         self._drop_socket()
         self._file.close()
 
@@ -149,11 +128,11 @@ class LiveTail:
 
 
 def open_tail(path: Path) -> Tail:
-    """Opens an event file: by its training process's socket too while that lives, else the file alone."""
+    """Opens an event file; while its training process lives and is the caller's own, with the socket of that process."""
     try:
         started = started_in(path) if path.name.endswith(".run") else None
     except (OSError, TuimonError):
         started = None
-    if started and started.socket and os.path.exists(started.socket) and is_alive(started.process):
-        return LiveTail(path, started.socket)
+    if started and started.socket and os.path.exists(started.socket) and not why_not_ours(started.process, path):
+        return LiveTail(path, functools.partial(connect, path.parent, started.socket, started.process))
     return FileTail(path)

@@ -17,14 +17,15 @@ from pathlib import Path
 import msgspec
 
 from tuimon.base.errors import TuimonError
+from tuimon.launcher.runs.connecting import connect
 from tuimon.launcher.runs.glance import lifecycle
 from tuimon.launcher.runs.runs import is_resumable
 from tuimon.launcher.runs.status import Lifecycle
-from tuimon.launcher.runs.tail import SocketTail, connect, open_tail
+from tuimon.launcher.runs.tail import SocketTail, open_tail
 from tuimon.launcher.steering.stopping import stop_by_signal
 from tuimon.log.records import Applied, Command, Refused
 
-__all__ = ["Client", "NoAnswer", "SocketTail", "open_tail", "send", "stop"]
+__all__ = ["Client", "NoAnswer", "SocketTail", "client_of", "open_tail", "send", "stop"]
 
 Answer = Applied | Refused
 OnAnswer = Callable[[Answer | TuimonError], None]
@@ -43,14 +44,15 @@ class Client:
     """A connection for steering one run. Thread-safe; a thread of its own reads the answers.
 
     Args:
-        path: the run's socket.
+        connection: a connection to the run's socket, which the client takes over.
 
     Raises:
-        TuimonError: nobody answers there.
+        TuimonError: the connection is broken.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self._socket = _connect(str(path))
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        _ask_for_control(connection)
         self._writing = threading.Lock()
         self._waiting: dict[str, OnAnswer] = {}
         self._closed = False
@@ -132,7 +134,7 @@ def send(run: Path, command: Command, timeout_s: float = _ANSWER_TIMEOUT_S) -> A
         NoAnswer: none came in time.
         TuimonError: the run cannot be steered: it has ended, has not begun, or has no socket.
     """
-    client = Client(steerable_socket(run, lifecycle(run)))
+    client = client_of(run, lifecycle(run))
     try:
         return client.send(command, timeout_s)
     finally:
@@ -151,7 +153,7 @@ def stop(run: Path, now: bool = False, timeout_s: float = _ANSWER_TIMEOUT_S) -> 
     life = lifecycle(run)
     _check_live(run, life)
     if now or not life.training or not life.training.socket:
-        return stop_by_signal(life, now)
+        return stop_by_signal(run, life, now)
     from tuimon.launcher.steering.commands import describe, parse_setting
 
     try:
@@ -159,21 +161,21 @@ def stop(run: Path, now: bool = False, timeout_s: float = _ANSWER_TIMEOUT_S) -> 
     except NoAnswer:
         return "asked to stop; it does so at the end of the step that it is in"
     except TuimonError:  # nobody listens (any more)
-        return stop_by_signal(life, now)
+        return stop_by_signal(run, life, now)
 
 
-def steerable_socket(run: Path, life: Lifecycle) -> str:
-    """The socket that a live run is steered by.
+def client_of(run: Path, life: Lifecycle) -> Client:
+    """A connection for steering a live run.
 
     Raises:
-        TuimonError: there is none, and why.
+        TuimonError: the run cannot be steered, and why: it has no socket, for one, or is another user's.
     """
     _check_live(run, life)
     if not life.training:
         raise TuimonError(f"{run.name} has not begun to train yet.", "Try again in a moment.")
     if not life.training.socket:
         raise TuimonError(f"{run.name} cannot be steered: {life.training.socket_error or 'it has no socket'}.")
-    return life.training.socket
+    return Client(connect(run, life.training.socket, life.training.process))
 
 
 def _check_live(run: Path, life: Lifecycle) -> None:
@@ -187,13 +189,13 @@ def _check_live(run: Path, life: Lifecycle) -> None:
     raise TuimonError(f"{run.name} is not running: {status.state}{detail}.", hint)
 
 
-def _connect(path: str) -> socket.socket:
+def _ask_for_control(connection: socket.socket) -> None:
     try:
-        connection = connect(path, {"want": "control"})
+        connection.sendall(b'{"want":"control"}\n')
     except OSError as error:
-        raise TuimonError(f"Cannot reach the run's training process at {path}: {error.strerror or error}.") from error
+        connection.close()
+        raise TuimonError(f"Cannot reach the run's training process: {error.strerror or error}.") from error
     connection.settimeout(None)
-    return connection
 
 
 def _error_in(line: bytes) -> str:

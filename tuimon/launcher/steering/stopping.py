@@ -1,16 +1,21 @@
 """Stops a training process by signals, for when its socket does not answer or it must end now.
 
-A process is signalled only while it is exactly the one that the log names: a pid may belong to somebody else by now.
+A process is signalled only while it is exactly the one that the log names (a pid may belong to another by now), and only if
+the kernel says that it is the caller's own and this run's: a log may name any process.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 from tuimon.base.errors import TuimonError
-from tuimon.base.process import Process, identify, is_alive
+from tuimon.base.process import Process, is_alive
+from tuimon.launcher.runs.proof import child_of, why_not_ours
 from tuimon.launcher.runs.status import Lifecycle
 
 _GRACE_S = 3.0
@@ -18,16 +23,16 @@ _SECOND_WORD_S = 0.3
 _POLL_S = 0.02
 
 
-def stop_by_signal(life: Lifecycle, now: bool = False, grace_s: float = _GRACE_S) -> str:
+def stop_by_signal(run: Path, life: Lifecycle, now: bool = False, grace_s: float = _GRACE_S) -> str:
     """Asks a run's training process to end (SIGTERM); `now`: makes sure that it has ended before this returns.
 
     Returns:
         What was done, for people.
 
     Raises:
-        TuimonError: there is no such process here, or it is another user's.
+        TuimonError: there is no such process here, or it is not the caller's own, or not this run's.
     """
-    process = _training_process(life)
+    process = _training_process(run, life)
     if not now:
         _signal(process, signal.SIGTERM)
         return f"asked process {process.pid} to stop (SIGTERM)"
@@ -39,39 +44,49 @@ def stop_by_signal(life: Lifecycle, now: bool = False, grace_s: float = _GRACE_S
     raise TuimonError(f"Process {process.pid} does not end, even with SIGKILL: it is waiting for the kernel or a driver.")
 
 
-def _training_process(life: Lifecycle) -> Process:
+def _training_process(run: Path, life: Lifecycle) -> Process:
     if life.training and is_alive(life.training.process):
-        return life.training.process
+        return _proven(life.training.process, run)
     supervisor = life.launched.supervisor if life.launched else None
-    child = _child_of(supervisor) if supervisor and is_alive(supervisor) else None
-    if child is None:
+    child = child_of(_proven(supervisor, run)) if supervisor and is_alive(supervisor) else None
+    if child is None:  # it has not said anything of itself, or is no more
         raise TuimonError("Cannot stop the run: its training process is not to be found on this machine.")
     return child
 
 
-def _child_of(supervisor: Process) -> Process | None:
-    """What a supervisor started, before it has said anything of itself."""
-    import psutil
-
-    try:
-        children = psutil.Process(supervisor.pid).children()
-    except psutil.Error:
-        return None
-    return next((found for child in children if (found := identify(child.pid))), None)
+def _proven(process: Process, run: Path) -> Process:
+    if reason := why_not_ours(process, run):
+        raise TuimonError(f"Cannot stop {run.name}: {reason}.")
+    return process
 
 
 def _signal(process: Process, number: signal.Signals) -> None:
-    if not is_alive(process):
-        return
-    try:
+    """Signals exactly this process: its descriptor, where the system has such, is never that of a later one with its pid."""
+    with contextlib.suppress(ProcessLookupError), _held(process) as handle:
+        if not is_alive(process):
+            return
         if number == signal.SIGKILL and os.getpgid(process.pid) == process.pid:
             os.killpg(process.pid, number)  # with its workers, which it can no longer end itself
-        else:
+        elif handle is None:
             os.kill(process.pid, number)
+        else:
+            signal.pidfd_send_signal(handle, number)
+
+
+@contextlib.contextmanager
+def _held(process: Process) -> Iterator[int | None]:
+    """A descriptor of a process; None where the system has none. Raises ProcessLookupError."""
+    try:
+        handle = os.pidfd_open(process.pid)
     except ProcessLookupError:
+        raise
+    except (AttributeError, OSError):  # macOS; an old kernel
+        yield None
         return
-    except PermissionError:
-        raise TuimonError(f"Cannot stop process {process.pid}: it is another user's.") from None
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def _gone(process: Process, within_s: float) -> bool:

@@ -10,17 +10,16 @@ import itertools
 import os
 import socket
 import stat
-import struct
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tuimon.base.errors import TuimonError
+from tuimon.base.peer import peer_of
 from tuimon.base.process import Process, identify, this_process
 
 LONGEST_PATH = 107  # bytes of sockaddr_un.sun_path, less the final zero
 _SUFFIX = ".sock"
-_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 _serial = itertools.count()
 
 
@@ -80,11 +79,8 @@ def remove_stale(folder: Path) -> None:
 
 def peer_uid(connection: socket.socket) -> int | None:
     """The uid of the process at the other end; None where the system does not tell (the folder's mode guards alone then)."""
-    option = getattr(socket, "SO_PEERCRED", None)
-    if option is None:
-        return None
-    _, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size))
-    return int(uid)
+    peer = peer_of(connection)
+    return None if peer is None else peer.uid
 
 
 def _make(folder: Path) -> None:
