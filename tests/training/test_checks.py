@@ -1,4 +1,4 @@
-"""Checks before training: silent on what is healthy, and on the right line where something is wrong."""
+"""Checks before training: healthy models pass, and each fault fails on the line that looks for it."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ WHOLE = {"outputs": "10", "start": "pass", "hidden": "torch.relu(x)", "end": "x"
 
 
 def subject_of(*overrides: str) -> Subject:
-    """What the perceptron's preset is, changed."""
+    """The subject of the perceptron's preset, with overrides."""
     spec = load_spec("digits-mlp", ["device=cpu", *overrides])
     with fenced(torch.device("cpu")):
         return build_subject(spec, read_data(spec))
 
 
 def mine(folder: Path, *overrides: str, **broken: str) -> Subject:
-    """A user's own model, broken somewhere."""
+    """A user's own model, broken in one place."""
     path = folder / "mine.py"
     path.write_text(MINE % (WHOLE | broken))
     return subject_of(f"model={path}", *overrides)
@@ -83,7 +83,7 @@ def lines(subject: Subject, name: str) -> dict[str, Line]:
 
 
 def failed(subject: Subject, name: str) -> str:
-    """What the lines of one check that fail say, each behind its name; passed lines are left out."""
+    """The failing lines of one check, as `name: text`."""
     return "\n".join(f"{line.check}: {line.text}" for line in lines(subject, name).values() if line.verdict == "fail")
 
 
@@ -93,8 +93,8 @@ def healthy() -> Subject:
     return subject_of()
 
 
-def test_a_healthy_preset_passes_and_everything_stays_as_it_was(healthy: Subject) -> None:
-    """Every line of the default preset; weights, data, and all random states are the same to the bit afterwards."""
+def test_a_healthy_preset_passes_and_nothing_changes(healthy: Subject) -> None:
+    """Every line of the default preset passes; weights, data and random states stay bit-identical."""
     torch.manual_seed(5)
     model, data = copy.deepcopy(healthy.model.state_dict()), copy.deepcopy((healthy.train, healthy.val))
     before = random_states(healthy.device)
@@ -116,7 +116,7 @@ def test_a_healthy_preset_passes_and_everything_stays_as_it_was(healthy: Subject
 
 @pytest.mark.parametrize("preset", ["digits-softmax", "digits-cnn"])
 def test_other_healthy_presets_start_well(preset: str) -> None:
-    """All but the slow looks, which train."""
+    """They pass all but the slow checks, which train."""
     spec = load_spec(preset, ["device=cpu"])
     subject = build_subject(spec, read_data(spec))
     for name in CHECKS.keys() - {"learning rate", "ladder"}:
@@ -124,7 +124,7 @@ def test_other_healthy_presets_start_well(preset: str) -> None:
 
 
 def test_a_users_model_passes(tmp_path: Path) -> None:
-    """What the broken ones below are made from is whole; plain calls of functions are seen as activations."""
+    """The model that the tests below break is healthy; function calls count as activations, too."""
     subject = mine(tmp_path)
     for name in CHECKS.keys() - {"learning rate", "ladder"}:
         assert worst(made(name, CHECKS[name], subject)) == "pass", name
@@ -136,57 +136,57 @@ DEEP = ["activation=sigmoid", "hidden=32,32,32,32,32,32"]
 BROKEN: dict[str, tuple[dict[str, str], list[str], str, str]] = {
     "a wrong backward": ({"hidden": "Wrong.apply(x)"}, [], "gradient check", "gradient check: At first."),
     "a detached layer": ({"hidden": "torch.relu(x).detach()"}, [], "gradient reach", "No gradient reaches first.weight"),
-    "a layer under no_grad": ({"hidden": "torch.relu(x.data)"}, [], "gradient check", "backpropagation says 0,"),
-    "zero weights": ({}, ["init.name=constant"], "symmetry", "start them at random"),
+    "a layer under no_grad": ({"hidden": "torch.relu(x.data)"}, [], "gradient check", "backpropagation gives 0,"),
+    "zero weights": ({}, ["init.name=constant"], "symmetry", "Initialize at random"),
     "constant weights": ({}, ["init.name=constant", "init.value=0.05"], "symmetry", "Units of first, second are copies"),
     "no gradient through zeros": ({}, ["init.name=constant"], "gradient reach", "is exactly zero"),
     "dead units": ({"start": DEAD}, [], "activations", "activation relu: 100% of its units"),
     "weights too large": ({"hidden": "torch.tanh(x)"}, ["init.name=normal", "init.std=1"], "activations", "are saturated"),
-    "a confident start": ({}, ["init.name=normal", "init.std=1"], "first loss", "sure of wrong answers"),
+    "a confident start": ({}, ["init.name=normal", "init.std=1"], "first loss", "confident and wrong"),
     "softmax before cross-entropy": ({"end": "torch.softmax(x, 1)"}, [], "output layer", "applies softmax itself"),
     "softmax by hand": ({"end": "x.exp() / x.exp().sum(1, keepdim=True)"}, [], "output layer", "applies softmax itself"),
     "a sigmoid before bce": ({"end": "x.sigmoid()"}, ["loss.name=bce"], "output layer", "applies sigmoid itself"),
-    "relu at the output": ({"end": "torch.relu(x)"}, [], "output layer", "ReLU gives no score below zero"),
-    "outputs that are cut off": ({"end": "x * 0"}, [], "overfit a batch", "cannot be brought near zero"),
-    "everything frozen": ({"start": "self.requires_grad_(False)"}, [], "parameters", "Nothing is trained"),
+    "relu at the output": ({"end": "torch.relu(x)"}, [], "output layer", "ReLU outputs no score below zero"),
+    "outputs that are cut off": ({"end": "x * 0"}, [], "overfit a batch", "does not get close to zero"),
+    "everything frozen": ({"start": "self.requires_grad_(False)"}, [], "parameters", "nothing would be trained"),
     "infinite weights": ({"start": "nn.init.constant_(self.last.bias, torch.inf)"}, [], "output layer", "NaN or infinite"),
     "an error of its own": ({"end": "x if len(x) < 3 else 1 / 0"}, [], "first loss", "raised ZeroDivisionError"),
     "unscaled inputs": ({}, ["scale=none"], "inputs", "inputs: scale: Large inputs"),
-    "a rate too large": ({}, ["optimizer=sgd", "lr=30"], "learning rate", "Above the largest rate"),
+    "a rate too large": ({}, ["optimizer=sgd", "lr=30"], "learning rate", "the largest rate that does not diverge"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("broken, overrides, check, said", BROKEN.values(), ids=BROKEN)
 def test_a_broken_model_fails_on_its_line(tmp_path: Path, broken: dict[str, str], overrides: list[str], check: str, said: str):
-    """Each kind of fault is told by the check that looks for it."""
+    """The check that looks for this kind of fault reports it."""
     assert said in failed(mine(tmp_path, *overrides, **broken), check)
 
 
 def test_classes_taken_for_numbers_fail() -> None:
-    """MSE on class ids: evenly spaced values, few of them, also when they were scaled."""
-    assert "They look like class numbers" in failed(subject_of("task=regression"), "targets")
+    """MSE on class numbers: few, evenly spaced values, even after scaling."""
+    assert "look like class numbers" in failed(subject_of("task=regression"), "targets")
     assert failed(subject_of("data=diabetes"), "targets") == ""
 
 
 def test_targets_that_an_output_cannot_reach_fail() -> None:
     """ReLU at the output of a regression on z-scored targets: half of them are negative."""
-    assert "relu gives none outside 0 to inf" in failed(subject_of("data=diabetes", "output=relu"), "output layer")
+    assert "relu only outputs 0 to inf" in failed(subject_of("data=diabetes", "output=relu"), "output layer")
     assert lines(subject_of("loss.name=mse"), "output layer")["output layer"].verdict == "warn"
 
 
 def test_unscaled_targets_fail() -> None:
-    """The output layer would have to grow to them first."""
+    """The output layer would first have to learn their scale."""
     found = lines(subject_of("data=diabetes", "target_scale=none"), "targets")["targets: scale"]
     assert (found.verdict, found.number) == ("fail", "152 ± 78.3") and "target_scale=zscore" in found.text
 
 
-def test_one_input_that_outweighs_the_others_is_named() -> None:
-    """Raw measurements of wine: proline is in the hundreds, others below one."""
-    assert "proline outweighs the others" in failed(subject_of("data=wine", "scale=none"), "inputs")
+def test_an_input_that_dominates_the_others_is_named() -> None:
+    """Unscaled wine data: proline is in the hundreds, others are below one."""
+    assert "proline dominates the other inputs" in failed(subject_of("data=wine", "scale=none"), "inputs")
 
 
 def test_a_deep_sigmoid_network_has_vanishing_gradients() -> None:
-    """The first layer's against the last's, and units that say the same of every example on the way."""
+    """The first layer's gradient is far below the last layer's, and units hardly differ between examples."""
     deep = subject_of(*DEEP)
     assert "Gradients vanish on the way from out to fc1" in failed(deep, "gradients")
     assert lines(deep, "activations")["activation act6"].verdict != "pass"
@@ -194,19 +194,19 @@ def test_a_deep_sigmoid_network_has_vanishing_gradients() -> None:
 
 
 def test_gradients_that_are_all_too_small_fail() -> None:
-    """Forty small matrices, without a ReLU to blame: first and last are alike, and alike far too small."""
+    """Forty small matrices without a ReLU: the first and last gradients are similar, but both far too small."""
     deep = subject_of("activation=identity", f"hidden={','.join(['16'] * 40)}", "init.name=normal", "init.std=0.05")
-    assert "gradient fc1: Hardly any gradient is left" in failed(deep, "gradients")
+    assert "gradient fc1: Almost no gradient arrives" in failed(deep, "gradients")
 
 
-def test_a_start_at_zero_is_no_false_start() -> None:
-    """Pixels from 0 to 1 are reconstructed worse by nothing than by their mean: that is not the model's fault."""
+def test_an_untrained_autoencoder_passes_the_first_loss() -> None:
+    """For pixels from 0 to 1, zero outputs are worse than the mean; that is not the model's fault."""
     plain = subject_of("model=autoencoder", "task=reconstruction", "scale=minmax", "hidden=32,8")
     assert lines(plain, "first loss")["first loss"].verdict == "pass"
 
 
 def test_shuffled_labels_stop_the_ladder_at_its_first_rung() -> None:
-    """They are learned by heart, and no better than chance on new examples: the line says what to look at."""
+    """A model that memorizes them is no better than chance on validation examples; the line says what to check."""
     (found,) = lines(subject_of("shuffled_labels=1"), "ladder").values()
     assert (found.check, found.verdict) == ("ladder: two classes, softmax alone", "fail")
     assert "belong to their inputs" in found.text
@@ -215,7 +215,7 @@ def test_shuffled_labels_stop_the_ladder_at_its_first_rung() -> None:
 
 
 def test_the_ladder_stops_where_the_model_fails(tmp_path: Path) -> None:
-    """The small nets climb their rungs, a dead one does not."""
+    """The small models pass their rungs, a dead model does not."""
     dead = mine(tmp_path, start=DEAD)
     found = list(lines(dead, "ladder").values())
     assert [line.verdict for line in found] == ["pass", "pass", "fail"]
@@ -223,29 +223,29 @@ def test_the_ladder_stops_where_the_model_fails(tmp_path: Path) -> None:
 
 
 def changed(subject: Subject, **parts: Callable[[Tensor], Any]) -> Subject:
-    """With other training inputs or targets."""
+    """A copy with changed training inputs or targets."""
     return replace(
         subject, train=replace(subject.train, **{name: to(getattr(subject.train, name)) for name, to in parts.items()})
     )
 
 
 def test_data_that_cannot_be_learned_from_fail(healthy: Subject) -> None:
-    """NaN inputs, one class only, numbers that no output stands for, twins that contradict, leaks into validation."""
+    """NaN inputs, a single class, class numbers out of range, contradicting targets, leaks into validation."""
     some = torch.arange(len(healthy.train)) % 2 == 0
     holes = changed(healthy, inputs=lambda x: x.masked_fill(torch.rand(x.shape) < 0.01, math.nan))
-    assert "NaN or infinite values, in the training split" in failed(holes, "inputs")
+    assert "NaN or infinite values in the training split" in failed(holes, "inputs")
     assert "the same" in failed(changed(healthy, inputs=torch.zeros_like), "inputs")
-    assert "nothing to tell apart" in failed(changed(healthy, targets=torch.zeros_like), "targets")
+    assert "there is nothing to learn" in failed(changed(healthy, targets=torch.zeros_like), "targets")
     assert "must be from 0 to 9" in failed(changed(healthy, targets=lambda t: t + 1), "targets")
     one = healthy.train.inputs[:1]
     twins = changed(healthy, inputs=lambda x: torch.where(some[:, None, None, None], one, x))
     assert "labels: agreement" in failed(twins, "targets")
     assert "validation split" in failed(replace(healthy, val=healthy.train), "targets")
     missing = changed(healthy, targets=lambda t: t.where(t != 3, 4))
-    assert "No example of 3" in lines(missing, "targets")["labels"].text
+    assert "No training example of 3" in lines(missing, "targets")["labels"].text
 
 
-def test_a_model_for_other_data_is_told_and_ends_the_report(tmp_path: Path) -> None:
+def test_a_model_for_other_data_fails_and_ends_the_report(tmp_path: Path) -> None:
     """Seven outputs for ten classes."""
     path = tmp_path / "mine.py"
     path.write_text(MINE % (WHOLE | {"outputs": "7"}))
@@ -253,21 +253,21 @@ def test_a_model_for_other_data_is_told_and_ends_the_report(tmp_path: Path) -> N
     assert (line.check, line.verdict) == ("model", "fail") and "(2, 10)" in line.text and "(2, 7)" in line.text
 
 
-def test_data_that_are_not_there_are_told(tmp_path: Path) -> None:
-    """As a line, with what to do."""
+def test_missing_data_fail(tmp_path: Path) -> None:
+    """As one line, with a hint."""
     (line,) = report(load_spec("digits-mlp", ["data.name=csv", f"data.path={tmp_path / 'no.csv'}", "device=cpu"]))
     assert (line.check, line.verdict) == ("data", "fail") and "no.csv" in line.text
 
 
 @pytest.mark.parametrize("loss, expected", [("cross_entropy", math.log(10)), ("bce", math.log(2)), ("mse", 0.1)])
-def test_chance_is_what_the_loss_of_saying_nothing_is(loss: str, expected: float) -> None:
-    """Ln C for cross-entropy, ln 2 for the binary one, 1/C for MSE on one-hot."""
+def test_chance_is_the_loss_of_zero_outputs(loss: str, expected: float) -> None:
+    """It is ln C for cross-entropy, ln 2 for binary cross-entropy, 1/C for MSE on one-hot targets."""
     found = lines(subject_of(f"loss.name={loss}"), "first loss")["first loss"]
     assert float(found.number.split("chance ")[1]) == pytest.approx(expected, rel=5e-3)
 
 
-def test_differences_agree_with_a_right_gradient_also_at_kinks() -> None:
-    """At zero weights every ReLU stands on its kink, where there is no slope to compare with."""
+def test_differences_agree_with_a_correct_gradient_even_at_kinks() -> None:
+    """With zero weights every ReLU is at its kink, where there is no slope to compare with."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)).double()
     inputs, targets = torch.randn(6, 4).double(), torch.randint(3, (6,))
@@ -277,7 +277,7 @@ def test_differences_agree_with_a_right_gradient_also_at_kinks() -> None:
 
 
 def test_a_gradient_that_is_off_by_a_factor_is_measured() -> None:
-    """The relative error of twice the right gradient is a half."""
+    """The relative error of twice the correct gradient is 0.5."""
     net = nn.Linear(4, 1).double()
     net.weight.register_hook(lambda gradient: 2 * gradient)
     inputs = torch.randn(6, 4).double()
@@ -298,8 +298,8 @@ def test_the_range_test_finds_the_largest_rate_of_the_quadratic() -> None:
     )
 
 
-def test_the_ladder_of_a_text_begins_with_the_last_character() -> None:
-    """Which tells more of the next one than how often each is."""
+def test_the_ladder_for_text_starts_with_the_last_character() -> None:
+    """It predicts the next character better than the frequencies of characters do."""
     subject = subject_of("data=text", "context=16", "model=rnn", "hidden=8")
     rung = next(rungs(subject))
     with fenced(subject.device):
@@ -308,7 +308,7 @@ def test_the_ladder_of_a_text_begins_with_the_last_character() -> None:
 
 
 def test_activations_are_named_by_their_module_or_function() -> None:
-    """Modules by their path, calls by the function, with the layer that made them."""
+    """Modules by their path, function calls by the function and the module that made them."""
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2), nn.Softmax(dim=1))
     seen, outputs = activations_of(model, torch.randn(5, 3))
     assert [(found.name, found.kind) for found in seen] == [("1", "tanh"), ("3", "softmax")]
@@ -318,7 +318,7 @@ def test_activations_are_named_by_their_module_or_function() -> None:
 
 @pytest.mark.parametrize("spec", [["model=rnn", "hidden=16"], ["model=transformer", "hidden=8,8"]])
 def test_text_models_start_well(spec: list[str]) -> None:
-    """Characters are not scaled, and every position has its label."""
+    """Characters are not scaled, and every position has a label."""
     subject = subject_of("data=text", "context=16", *spec)
     for name in CHECKS.keys() - {"learning rate", "ladder", "overfit a batch"}:
         assert worst(made(name, CHECKS[name], subject)) == "pass", name

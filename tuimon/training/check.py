@@ -1,7 +1,7 @@
-"""`python -m tuimon.training.check SPEC`: looks at a spec before it is trained, in this process.
+"""`python -m tuimon.training.check SPEC`: checks a spec before training, in this process.
 
-Prints the report line by line as it is found, as JSON with --json. Exit codes: 0 nothing fails, 1 something does, 2
-wrong arguments, 3 there is no such spec, 130 interrupted.
+Prints the report line by line as checks finish, as JSON with --json. Exit codes: 0 no check fails, 1 a check fails, 2 wrong
+arguments, 3 no valid spec, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FINE, FAILED, NOT_MADE, STOPPED = 0, 1, 3, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Looks at what the arguments say, and returns the exit code."""
+    """Runs the checks and returns the exit code."""
     options = _parser().parse_intermixed_args(arguments)
     try:
         return _look(load_spec(options.spec, options.overrides), options.json)
@@ -45,7 +45,7 @@ def _look(spec: Spec, json: bool) -> int:
 
 @contextlib.contextmanager
 def _only_lines() -> Iterator[Callable[[str], None]]:
-    """What prints a line to stdout; whatever else is printed meanwhile, by a model or a download, goes to stderr."""
+    """Yields a function that prints a line to stdout; whatever else prints meanwhile, such as a model, goes to stderr."""
     sys.stdout.flush()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as stdout:
         os.dup2(2, 1)
@@ -61,7 +61,7 @@ def _plain(line: Line) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tuimon.training.check", description="Looks at a spec before training.")
+    parser = argparse.ArgumentParser(prog="python -m tuimon.training.check", description="Checks a spec before training.")
     parser.add_argument("spec", metavar="SPEC", help="a preset's name, a .toml file, or a run's folder")
     parser.add_argument("overrides", metavar="key=value", nargs="*", help="changes to the spec, such as lr=0.01")
     parser.add_argument("--json", action="store_true", help="print JSON lines")

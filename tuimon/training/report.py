@@ -1,6 +1,6 @@
-"""A report on a spec before it is trained: its lines, as they travel from the process that checks to whoever shows them.
+"""The lines of a report before training, as the checking process sends them to whoever shows them.
 
-Knows no torch and no screen; one line of JSON for each line of the report.
+Knows no torch and no screen. Each line of the report is one line of JSON.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ Verdict = Literal["pass", "warn", "fail"]
 
 
 class Line(msgspec.Struct, frozen=True):
-    """What one check found.
+    """The result of one check.
 
     Args:
-        check: what was looked at: `first loss`, `activation act1`.
-        verdict: fail: it will not train as it should; warn: it may not.
-        number: what was measured, as a person reads it.
-        text: what that means and, unless it passed, what to do.
-        points: of the learning-rate range test: (rate, loss), the rate growing; a loss that is not finite is None.
-        marks: of the same: (rate, what is there), where the suggestion and the largest rate lie.
+        check: its name: `first loss`, `activation act1`.
+        verdict: fail: training will not work well; warn: it may not.
+        number: the measured value, formatted for people.
+        text: what the value means and, unless it passed, what to try.
+        points: for the learning-rate range test: (rate, loss) in order of rate; a loss that is not finite is None.
+        marks: for the same test: (rate, label) for the suggested and the largest rate.
     """
 
     check: str
@@ -33,20 +33,20 @@ class Line(msgspec.Struct, frozen=True):
     marks: tuple[tuple[float, str], ...] = ()
 
     def encode(self) -> str:
-        """One line of JSON, without its end."""
+        """One line of JSON, without a newline."""
         return msgspec.json.encode(self).decode()
 
 
 def decode(text: str | bytes) -> Line:
-    """The line that `encode` gave.
+    """Decodes a line that `encode` returned.
 
     Raises:
-        msgspec.DecodeError: it is something else.
+        msgspec.DecodeError: the text is something else.
     """
     return msgspec.json.decode(text, type=Line)
 
 
 def worst(lines: Iterable[Line]) -> Verdict:
-    """What the whole report comes to."""
+    """The most severe verdict of a report."""
     found = {line.verdict for line in lines}
     return "fail" if "fail" in found else "warn" if "warn" in found else "pass"

@@ -1,4 +1,4 @@
-"""Checks before training: a report on a spec's data, model, loss and learning rate. Leaves all of them as they were."""
+"""Checks before training: a report on a spec's data, model, loss and learning rate. Changes none of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["CHECKS", "Check", "Subject", "examine", "report"]
 
 Check = Callable[[Subject], Iterator[Line]]
 
-# In the order in which one would look for a fault: data, model as it starts, then whether it learns.
+# In the order in which to look for a fault: the data, the untrained model, then whether it learns.
 CHECKS: dict[str, Check] = {
     "inputs": check_inputs,
     "targets": check_targets,
@@ -45,23 +45,23 @@ _NEED_NO_TRAINING = ("inputs", "targets", "parameters", "output layer", "first l
 
 
 def report(spec: Spec) -> Iterator[Line]:
-    """The whole report on a spec, line by line as it is found. Never raises for what it looks at: that is a line that fails."""
+    """Yields the report on a spec line by line as checks finish. An error in the data or the model becomes a failing line."""
     try:
         data = read_data(spec)
     except TuimonError as error:
-        yield Line("data", "fail", "not read", str(error))
+        yield Line("data", "fail", "cannot be read", str(error))
         return
     with fenced(data.train.targets.device):
         try:
             subject = build_subject(spec, data)
         except TuimonError as error:
-            yield Line("model", "fail", "not built", str(error))
+            yield Line("model", "fail", "cannot be built", str(error))
             return
     yield from examine(subject)
 
 
 def examine(subject: Subject) -> Iterator[Line]:
-    """All checks, each on copies and behind its fence; what cannot be made because nothing is trained is left out."""
+    """Runs all checks, each on copies and fenced. Skips those that need training if no parameter is trained."""
     trained = any(parameter.requires_grad for parameter in subject.model.parameters())
     for name, check in CHECKS.items():
         if trained or name in _NEED_NO_TRAINING:
@@ -69,10 +69,10 @@ def examine(subject: Subject) -> Iterator[Line]:
 
 
 def made(name: str, check: Check, subject: Subject) -> list[Line]:
-    """The lines of one check; an error that a model raises within it is a line that fails."""
+    """The lines of one check; an exception in it, such as from a user's model, becomes a failing line."""
     with fenced(subject.device):
         try:
             return list(check(subject))
         except Exception as error:  # a user's code may raise anything
             first = str(error).strip().partition("\n")[0]
-            return [Line(name, "fail", "not made", f"It raised {type(error).__name__}: {first}")]
+            return [Line(name, "fail", "not done", f"The check raised {type(error).__name__}: {first}")]

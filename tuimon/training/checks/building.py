@@ -1,4 +1,4 @@
-"""From a spec to what is checked: with the trainer's own data, model, loss and optimizer. All that depends on those is here."""
+"""Builds what is checked from a spec, with the trainer's own data, model, loss and optimizer."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from tuimon.training.transfer import transfer
 
 
 def read_data(spec: Spec) -> Data:
-    """The data that the spec names.
+    """Loads the data of a spec.
 
     Raises:
-        TuimonError: they cannot be had.
+        TuimonError: the data cannot be loaded.
     """
     return load(spec.data, spec.training.seed, choose_device(spec.training.device))
 
 
 def build_subject(spec: Spec, data: Data) -> Subject:
-    """What would be trained.
+    """Builds the model, loss and optimizer that the trainer would use.
 
     Raises:
-        TuimonError: the model, the loss or the optimizer cannot be had.
+        TuimonError: the model, the loss or the optimizer cannot be built.
     """
     seed_everything(spec.training.seed)
     model = build_model(data.resolve(spec), data.example)

@@ -1,4 +1,4 @@
-"""Small trainings for the sake of a look: without regularizers, schedules, clipping or a monitor."""
+"""Short test trainings without regularizers, schedules, clipping or a monitor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuimon.training.data import Split
 
 
 def batches(split: Split, size: int) -> Iterator[Split]:
-    """Batches without end, in orders of their own drawing; each epoch is the whole split."""
+    """Yields shuffled batches forever; drops the incomplete last batch of an epoch."""
     generator = torch.Generator().manual_seed(1)
     while True:
         order = torch.randperm(len(split), generator=generator).to(split.targets.device)
@@ -32,10 +32,10 @@ def fit(
     seconds: float = math.inf,
     enough: Callable[[float], bool] = lambda loss: False,
 ) -> list[float]:
-    """Trains, and returns the loss of each step's batch before the step.
+    """Trains, and returns the loss of each batch before its step.
 
-    Ends after `steps`, or `seconds` of computing (those of other programs do not count), when `enough` says so of a loss, or
-    at one that is not finite.
+    Stops after `steps`, after `seconds` of CPU time of this thread, when `enough` returns True for a loss, or at a loss that is
+    not finite.
     """
     losses: list[float] = []
     until = time.thread_time() + seconds
@@ -50,19 +50,19 @@ def fit(
 
 
 def step(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
-    """One step down."""
+    """One backward pass and optimizer step."""
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
 
 
 def adam(model: nn.Module, rate: float) -> torch.optim.Optimizer:
-    """Adam over what is trained: what needs the least tuning."""
+    """Adam over the trainable parameters; it needs little tuning."""
     return torch.optim.Adam([parameter for parameter in model.parameters() if parameter.requires_grad], lr=rate)
 
 
 def blind_outputs(subject: Subject, targets: Tensor) -> Tensor:
-    """What a model that sees no input had best put out: nothing for classes, else the mean target."""
+    """The best outputs without looking at inputs: zero logits for classes, otherwise the mean target."""
     shape = (*targets.shape, subject.outputs) if subject.has_classes else (len(targets), subject.outputs)
     if subject.has_classes or subject.loss_name == "bce":
         return torch.zeros(shape, device=targets.device)
@@ -71,5 +71,5 @@ def blind_outputs(subject: Subject, targets: Tensor) -> Tensor:
 
 
 def chance(subject: Subject, batch: Split) -> float:
-    """The loss of a model that sees no input: ln C for cross-entropy, ln 2 for the binary one, the variance for MSE."""
+    """The loss of those outputs: ln C for cross-entropy, ln 2 for binary cross-entropy, the variance for MSE."""
     return float(subject.loss(blind_outputs(subject, batch.targets), batch.targets))

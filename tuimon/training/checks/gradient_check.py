@@ -1,8 +1,8 @@
-"""The gradient check: what backpropagation says against central differences, in double precision.
+"""The gradient check: compares backpropagation with central differences, in float64.
 
 (L(θ + h) − L(θ − h)) / 2h differs from dL/dθ by O(h²) where L is smooth (Bengio, "Practical Recommendations for
-Gradient-Based Training of Deep Architectures", 2012, section 4.2). Where a ReLU's kink lies within the interval, a smaller h
-steps over it; an entry that stands just at one, as at all-zero weights, has no slope to compare with.
+Gradient-Based Training of Deep Architectures", 2012, section 4.2). If the interval contains the kink of a ReLU, a smaller h
+avoids it; an entry exactly at a kink, as with all-zero weights, has no slope to compare with.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from tuimon.training.data import Split
 from tuimon.training.report import Line
 
 _EXAMPLES = 6
-_ENTRIES = (2, 8)  # of each parameter, least and most
-_BUDGET = 240  # entries altogether
-_STEPS = (1e-4, 1e-5, 1e-6)  # of an entry, in units of its size or 1
+_ENTRIES = (2, 8)  # minimum and maximum for each parameter
+_BUDGET = 240  # total number of entries
+_STEPS = (1e-4, 1e-5, 1e-6)  # relative to the entry's absolute value, or to 1 if that is larger
 _WARN, _FAIL = 1e-5, 1e-3
 _EPSILON = torch.finfo(torch.float64).eps
 _NAME = "gradient check"
@@ -31,7 +31,7 @@ _NAME = "gradient check"
 
 @dataclass(frozen=True)
 class Worst:
-    """The entry where the two differ most."""
+    """The entry with the largest difference."""
 
     error: float
     name: str = ""
@@ -41,23 +41,23 @@ class Worst:
 
 def check_gradient(subject: Subject) -> Iterator[Line]:
     """The largest relative error over sampled entries of every parameter."""
-    torch.set_default_dtype(torch.float64)  # for what a model makes within its forward pass
+    torch.set_default_dtype(torch.float64)  # for tensors that the forward pass creates
     model, batch = _double(subject)
     loss = _repeatable(lambda: subject.loss_of(model, batch))
     try:
         first, second = float(loss().detach()), float(loss().detach())
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
-        yield Line(_NAME, "warn", "not made", f"The model does not compute in float64: {reason}")
+        yield Line(_NAME, "warn", "not done", f"The model does not run in float64: {reason}")
         return
     if first != second and abs(first - second) > 1e-12 * abs(first):
-        yield Line(_NAME, "warn", "not made", "The loss of the same batch differs from one time to the next.")
+        yield Line(_NAME, "warn", "not done", "The loss of the same batch differs between two forward passes.")
         return
     yield _verdict(worst_entry(model, loss), sum(p.requires_grad for p in model.parameters()))
 
 
 def worst_entry(model: nn.Module, loss: Callable[[], Tensor]) -> Worst:
-    """Compares the largest and some other entries of every trained parameter of a float64 model."""
+    """Compares the largest and some random gradient entries of every trained parameter of a float64 model."""
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     told = torch.autograd.grad(loss(), [p for _, p in named], allow_unused=True)
     most = max(_ENTRIES[0], min(_ENTRIES[1], _BUDGET // len(named)))
@@ -83,7 +83,7 @@ def _doubled(values: Tensor) -> Tensor:
 
 
 def _repeatable(loss: Callable[[], Tensor]) -> Callable[[], Tensor]:
-    """The same noise each time, where a model draws any."""
+    """Makes a loss draw the same random numbers each time."""
 
     def seeded() -> Tensor:
         torch.manual_seed(0)
@@ -93,7 +93,7 @@ def _repeatable(loss: Callable[[], Tensor]) -> Callable[[], Tensor]:
 
 
 def _chosen(gradient: Tensor, most: int) -> list[int]:
-    """Half of them the largest, the others by chance."""
+    """Indices of at most `most` entries: half of them the largest, the others random."""
     largest = gradient.abs().view(-1).topk(min(most // 2, gradient.numel())).indices.tolist()
     others = torch.randperm(gradient.numel())[:most].tolist()
     return list(dict.fromkeys([*largest, *others]))[:most]
@@ -101,7 +101,7 @@ def _chosen(gradient: Tensor, most: int) -> list[int]:
 
 @torch.no_grad()
 def _compare(parameter: Tensor, index: int, told: float, loss: Callable[[], Tensor]) -> tuple[float, float]:
-    """The relative error of one entry, at the step where it is least, and the slope there; an entry at a kink has none."""
+    """The smallest relative error of one entry over all steps, and its slope there; error 0 for an entry at a kink."""
     found = []
     for step in _STEPS:
         slope = _measure(parameter, index, loss, step * max(1.0, abs(float(parameter.view(-1)[index]))))
@@ -113,7 +113,7 @@ def _compare(parameter: Tensor, index: int, told: float, loss: Callable[[], Tens
 
 @dataclass(frozen=True)
 class _Slope:
-    """The slopes on the two sides of a point, and how uncertain rounding of the losses makes them."""
+    """The slopes on both sides of a point, and their uncertainty from rounding of the losses."""
 
     left: float
     right: float
@@ -126,11 +126,11 @@ class _Slope:
 
     @property
     def kinked(self) -> bool:
-        """Whether the two sides differ by more than rounding and curvature account for, at a small step."""
+        """Whether the two slopes differ by more than rounding and curvature explain at a small step."""
         return abs(self.right - self.left) > 1e-2 * max(abs(self.left), abs(self.right)) + 4 * self.noise
 
     def error_of(self, told: float) -> float:
-        """The relative error; a difference of no more than the noise counts as small."""
+        """The relative error of a gradient; differences within the noise count as small."""
         return abs(told - self.mean) / (max(abs(told), abs(self.mean)) + self.noise / _WARN)
 
 
@@ -151,8 +151,8 @@ def _place(index: int, parameter: Tensor) -> tuple[int, ...]:
 
 def _verdict(worst: Worst, parameters: int) -> Line:
     text = (
-        f"At {worst.name} backpropagation says {format.number(worst.told)}, differences say {format.number(worst.measured)}: "
-        "look for a wrong backward(), or for detach() and .data."
+        f"At {worst.name} backpropagation gives {format.number(worst.told)}, but differences {format.number(worst.measured)}. "
+        "Look for a wrong backward(), detach() or .data."
     )
     number = f"error {format.number(worst.error)}"
-    return line(_NAME, judge(worst.error, _WARN, _FAIL), number, text, f"largest relative error, in {parameters} parameters")
+    return line(_NAME, judge(worst.error, _WARN, _FAIL), number, text, f"largest relative error over {parameters} parameters")

@@ -1,7 +1,7 @@
-"""The ladder: the simplest model on the simplest task first, then one step more; it ends at the first rung that fails.
+"""The ladder: starts with the simplest model on the simplest task, adds one step at a time, and stops at the first failure.
 
-Each rung is trained for a moment and must then be better than chance on validation examples, which a net that only learned
-labels by heart is not: so a rung also tells of labels that do not belong to their inputs.
+Each rung is trained briefly and must then be better than chance on validation examples. A model that memorizes its labels is
+not, so the ladder also finds labels that do not belong to their inputs.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ _STEPS, _BATCH, _SECONDS = 300, 32, 3.0
 _FULL_STEPS, _MOST_BATCH, _FULL_SECONDS = 400, 512, 4.0
 _HIDDEN = 32
 _VALIDATED = 1000
-_SURE = 3.0  # standard errors better than chance
-_BEHIND = 0.1  # of all that is right
-_NO_BETTER = "No better than chance on new examples: "
+_SURE = 3.0  # standard errors above chance
+_BEHIND = 0.1  # difference of two scores that counts as clearly worse
+_NO_BETTER = "Not better than chance on validation examples. "
 _SIMPLE = (
-    "look whether labels belong to their inputs (shuffled?), at how inputs are prepared, and whether so simple a model "
-    "can tell them apart at all."
+    "Check that labels belong to their inputs (are they shuffled?), how inputs are scaled, and whether so simple a model "
+    "can solve this task at all."
 )
 
 
-_FULL = "look at the model's gradients, activations and output layer, and at the learning rate."
+_FULL = "Look at the model's gradients, activations and output layer, and at the learning rate."
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One step: what is trained, on what, and how."""
+    """One step of the ladder: a model, its data and its loss."""
 
     name: str
     build: Callable[[], nn.Module]
@@ -50,32 +50,32 @@ class Rung:
 
 @dataclass(frozen=True)
 class Score:
-    """How a rung did on validation examples: `value` is the share that is right, or explained; 1 is best."""
+    """The result of a rung on validation examples: `value` is the accuracy or explained fraction of the loss, at best 1."""
 
     value: float
-    better: bool  # clearly, than chance
+    better: bool  # than chance, clearly
     shown: str
 
     def behind(self, other: Score | None) -> bool:
-        """Whether it is clearly worse than another, if there is one to compare with."""
+        """Whether it is clearly worse than another score; False without one."""
         return other is not None and self.value < other.value - _BEHIND
 
 
 @dataclass(frozen=True)
 class Climbed:
-    """How a rung did as the spec trains it, and with Adam where that was tried."""
+    """The score of a rung with the spec's optimizer, and with Adam if that was tried."""
 
     own: Score
     with_adam: Score | None = None
 
     @property
     def best(self) -> Score:
-        """The better of the two."""
+        """The better of the two scores."""
         return self.with_adam if self.with_adam and self.with_adam.value > self.own.value else self.own
 
 
 def check_ladder(subject: Subject) -> Iterator[Line]:
-    """One line a rung, to the first that fails."""
+    """One line for each rung, up to the first that fails."""
     if subject.task == "quadratic":
         return
     before: Score | None = None
@@ -89,7 +89,7 @@ def check_ladder(subject: Subject) -> Iterator[Line]:
 
 
 def rungs(subject: Subject) -> Iterator[Rung]:
-    """From two classes and softmax alone to all of them and the full model; of other tasks, what there is of it."""
+    """The rungs from two classes with softmax alone to all classes with the full model; fewer for other tasks."""
     names: tuple[str, ...]
     if subject.task == "classification":
         if subject.outputs > 2:
@@ -109,7 +109,7 @@ def rungs(subject: Subject) -> Iterator[Rung]:
 
 
 def climb(subject: Subject, rung: Rung, before: Score | None = None) -> Climbed:
-    """Trains a rung; the full model once more with Adam, where the spec's own optimizer leaves it behind the rung before."""
+    """Trains a rung. If the full model does badly with the spec's optimizer, trains it again with Adam."""
     if not rung.full:
         return Climbed(_try(subject, rung, rung.build(), lambda model: fitting.adam(model, 1e-2), _BATCH))
     score = _try(subject, rung, rung.build(), subject.optimizer, min(subject.batch_size, _MOST_BATCH))
@@ -130,7 +130,7 @@ def _rungs_on(subject: Subject, what: str, train: Split, val: Split, names: tupl
 
 
 def _two_classes(subject: Subject) -> tuple[Split, Split]:
-    """The examples of the two most frequent classes, numbered 0 and 1; which they are stays readable from `_pair`."""
+    """The examples of the two most frequent classes, renumbered 0 and 1; `_pair` gives their original numbers."""
     pair = _pair(subject)
 
     def only(split: Split) -> Split:
@@ -145,14 +145,14 @@ def _pair(subject: Subject) -> Tensor:
 
 
 def _original(subject: Subject, split: Split) -> Split:
-    """With the class numbers that the full model knows."""
+    """The split with the original class numbers, for the full model."""
     if subject.task != "classification" or split is subject.train or split is subject.val:
         return split
     return replace(split, targets=_pair(subject)[split.targets])
 
 
 def _small(subject: Subject, name: str, outputs: int) -> nn.Module:
-    """A small net for the task, of its own making."""
+    """A small model for a rung."""
     device = subject.device
     if subject.task == "text":
         return nn.Embedding(subject.outputs, subject.outputs).to(device)
@@ -175,7 +175,7 @@ def _try(
 
 
 def _accuracy(rung: Rung, val: Split, outputs: Tensor) -> Score:
-    """Against always saying the class that is most frequent."""
+    """The accuracy, compared with always predicting the most frequent class."""
     said = (outputs[:, 0] > 0).long() if outputs.shape[1] == 1 else outputs.argmax(1)
     value = float((said == val.targets).float().mean())
     most = int(torch.bincount(rung.train.targets).argmax())
@@ -185,34 +185,34 @@ def _accuracy(rung: Rung, val: Split, outputs: Tensor) -> Score:
 
 
 def _explained(rung: Rung, val: Split, outputs: Tensor) -> Score:
-    """The share of the loss that is explained, against what is best said without looking."""
+    """The explained fraction of the loss, compared with the best constant output."""
     blind = _blind(rung.train.targets, outputs)
     own, others = (_each(rung.loss, given, val.targets) for given in (outputs, blind))
     base = max(float(others.mean()), 1e-12)
     value = 1 - float(own.mean()) / base
-    shown = f"loss {format.number(float(own.mean()))}, blind {format.number(base)}"
+    shown = f"loss {format.number(float(own.mean()))}, chance {format.number(base)}"
     sure = _correlated(outputs - blind, val.targets - blind) if val.targets.is_floating_point() else _fewer(own, others)
     return Score(value if math.isfinite(value) else -math.inf, value > 0 and sure, shown)
 
 
 def _fewer(own: Tensor, others: Tensor) -> bool:
-    """Whether examples that are better off outnumber the rest by more than chance would have it (the sign test)."""
+    """Whether significantly more than half of the examples have a lower loss (sign test)."""
     return float((own < others).sum()) - len(own) / 2 > _SURE * math.sqrt(len(own)) / 2
 
 
 def _correlated(given: Tensor, wanted: Tensor) -> bool:
-    """Whether what is given goes with what is wanted more than chance would have it (Fisher's z of the correlation)."""
+    """Whether outputs and targets correlate significantly (Fisher's z of the correlation)."""
     r = float(torch.corrcoef(torch.stack([given.flatten(), wanted.flatten()]).double())[0, 1])
     return r > 0 and math.atanh(min(r, 0.999999)) * math.sqrt(max(len(given) - 3, 1)) > _SURE
 
 
 def _each(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
-    """[N] the loss of each example."""
+    """The loss of each example, [N]."""
     return torch.stack([loss(outputs[i : i + 1], targets[i : i + 1]) for i in range(len(targets))]).double()
 
 
 def _blind(targets: Tensor, outputs: Tensor) -> Tensor:
-    """The best outputs for someone who sees no input: the logarithms of how often each class is, or the mean target."""
+    """The best outputs without looking at inputs: the log frequencies of the classes, or the mean target."""
     if not targets.is_floating_point():
         counts = torch.bincount(targets.flatten(), minlength=outputs.shape[-1]).to(outputs)
         return ((counts + 1) / (counts + 1).sum()).log().expand_as(outputs)
@@ -224,9 +224,14 @@ def _line(rung: Rung, climbed: Climbed, before: Score | None) -> Line:
     if not climbed.best.better:
         return Line(name, "fail", score.shown, _NO_BETTER + (_FULL if rung.full else _SIMPLE))
     if not score.better:
-        text = f"It learns with adam at 1e-3 ({climbed.best.shown}), not with the spec's own optimizer: see the learning rate."
+        text = f"It learns with adam at lr=1e-3 ({climbed.best.shown}), but not with the spec's optimizer and rate."
         return Line(name, "warn", score.shown, text)
     if climbed.best.behind(before):
-        text = f"It is behind the rung before ({before.shown if before else ''}): it learns slowly, or wrongly."
+        text = f"Worse than the simpler model before it ({before.shown if before else ''}). It learns slowly or has a bug."
         return Line(name, "warn", score.shown, text)
-    return Line(name, "pass", score.shown, f"so soon; with adam at 1e-3: {again.shown}" if again else "on validation examples")
+    return Line(
+        name,
+        "pass",
+        score.shown,
+        f"after few steps; with adam at lr=1e-3: {again.shown}" if again else "on validation examples",
+    )

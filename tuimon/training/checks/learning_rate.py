@@ -1,7 +1,7 @@
-"""The learning-rate range test: the rate grows from step to step until the loss blows up. No clipping, no schedule.
+"""The learning-rate range test: the rate grows at each step until the loss diverges. No clipping, no schedule.
 
-After Smith, "Cyclical Learning Rates for Training Neural Networks" (2017), section 3.3; with the spec's optimizer and batch
-size. The loss is that of one fixed sample, so that it is not blurred by which batch came by.
+After Smith, "Cyclical Learning Rates for Training Neural Networks" (2017), section 3.3; uses the spec's optimizer and batch
+size. The loss is measured on one fixed sample, to avoid the noise of batches.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from tuimon.training.report import Line, Verdict
 
 _LOW, _HIGH, _STEPS = 1e-6, 10.0, 140
 _EXAMPLES, _MOST_BATCH, _SECONDS = 128, 512, 6.0
-_BELOW = 3.0  # how far below the largest rate the suggestion lies
-_SMALL = 300.0  # times below the suggestion that a rate is called small
+_BELOW = 3.0  # largest rate / suggested rate
+_SMALL = 300.0  # suggested rate / a rate that is called small
 
 
 class Sweep(NamedTuple):
-    """What was seen: the loss after a step at each rate, and the two rates that come of it (NaN: none)."""
+    """The loss after a step at each rate, and the largest and suggested rates (NaN if none reduced the loss)."""
 
     first: float
     rates: list[float]
@@ -36,11 +36,11 @@ class Sweep(NamedTuple):
 
 
 def check_learning_rate(subject: Subject) -> Iterator[Line]:
-    """The spec's rate against the largest that did not blow up."""
+    """Compares the spec's rate with the largest rate that did not diverge."""
     found = sweep(subject)
     points = tuple((rate, loss if math.isfinite(loss) else None) for rate, loss in zip(found.rates, found.losses, strict=True))
     if math.isnan(found.largest):
-        text = "No rate from 1e-6 to 10 brought the loss down: look at the lines above that did not pass."
+        text = "No rate from 1e-6 to 10 reduced the loss. Look at the warnings and failures above."
         yield Line("learning rate", "fail", f"{subject.lr:g}", text, points)
         return
     marks = ((found.suggested, "suggested"), (found.largest, "largest"))
@@ -48,9 +48,9 @@ def check_learning_rate(subject: Subject) -> Iterator[Line]:
 
 
 def sweep(subject: Subject) -> Sweep:
-    """Trains a copy at rates that grow exponentially, until the loss is far above the first one, or not finite.
+    """Trains a copy with exponentially growing rates until the loss is far above the first one, or not finite.
 
-    The quadratic has no noise to keep it from its lowest point, where any rate will do: it starts anew at each rate.
+    The quadratic starts again for each rate: it has no noise to keep it from its minimum, where any rate looks good.
     """
     walk = _Walk(subject)
     sample, until = subject.sample(_EXAMPLES), time.thread_time() + _SECONDS
@@ -66,7 +66,7 @@ def sweep(subject: Subject) -> Sweep:
 
 
 class _Walk:
-    """A copy of the model on its way, with the spec's optimizer."""
+    """A copy of the model in training, with the spec's optimizer."""
 
     def __init__(self, subject: Subject) -> None:
         self._subject, self._model = subject, subject.fresh()
@@ -75,7 +75,7 @@ class _Walk:
         self._data = fitting.batches(subject.train, min(subject.batch_size, _MOST_BATCH))
 
     def step(self, rate: float, times: int) -> None:
-        """Steps at a rate; an optimizer of two rates keeps them in proportion."""
+        """Takes steps at a rate; the rates of an optimizer with several groups keep their ratio."""
         for group, base in zip(self._optimizer.param_groups, self._bases, strict=True):
             group["lr"] = base * rate / self._subject.lr
         for _ in range(times):
@@ -83,12 +83,12 @@ class _Walk:
 
     @torch.no_grad()
     def loss(self, sample: Split) -> float:
-        """Where it stands."""
+        """The loss on a sample."""
         return float(self._subject.loss_of(self._model, sample))
 
 
 def _read(first: float, rates: list[float], losses: list[float]) -> tuple[float, float]:
-    """The largest rate: the last before the loss leaves its valley for good; and the suggestion."""
+    """The largest rate, which is the last before the loss rises for good, and the suggested rate."""
     smooth = _smooth(losses)
     best = min(smooth, default=math.inf)
     if not best < first - 0.02 * abs(first):
@@ -99,7 +99,7 @@ def _read(first: float, rates: list[float], losses: list[float]) -> tuple[float,
 
 
 def _smooth(losses: list[float]) -> list[float]:
-    """Each with its two neighbours, the middle one: a single lucky step is no valley."""
+    """Median of three: a single lucky step is no minimum."""
     padded = [losses[0], *losses, losses[-1]]
     ordered = [sorted(value if math.isfinite(value) else math.inf for value in padded[i : i + 3]) for i in range(len(losses))]
     return [three[1] for three in ordered]
@@ -109,8 +109,8 @@ def _verdict(rate: float, found: Sweep) -> tuple[Verdict, str, str]:
     suggested = format.number(found.suggested)
     number = f"{rate:g}, suggested {suggested}"
     if rate > found.largest:
-        text = f"Above the largest rate that does not blow up, {format.number(found.largest)}: set lr={suggested}."
+        text = f"Above {format.number(found.largest)}, the largest rate that does not diverge. Set lr={suggested}."
         return "fail", number, text
     if rate < found.suggested / _SMALL:
-        return "warn", number, f"Learning will be slow: try lr={suggested}."
-    return "pass", number, f"largest that does not blow up: {format.number(found.largest)}"
+        return "warn", number, f"Training will be slow. Try lr={suggested}."
+    return "pass", number, f"largest rate that does not diverge: {format.number(found.largest)}"

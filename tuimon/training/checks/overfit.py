@@ -1,4 +1,4 @@
-"""One small fixed batch must be learned by heart: a model that cannot has a fault, whatever the data."""
+"""Overfitting one small fixed batch: a model that cannot do that has a bug, whatever the data."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tuimon.training.report import Line
 
 _RATES = (1e-2, 1e-3, 1e-1)
 _EXAMPLES, _STEPS, _SECONDS = 8, 300, 2.5
-_NEAR, _HALF = 0.05, 0.5  # of the first loss, or of chance's
+_NEAR, _HALF = 0.05, 0.5  # relative to the initial loss, or to that of chance
 
 
 def check_overfit(subject: Subject) -> Iterator[Line]:
-    """Trains on the same few examples with Adam, at up to three rates, until their loss is near zero."""
+    """Trains on the same few examples with Adam, with up to three rates, until their loss is close to zero."""
     batch = few(subject)
     start = _scale(subject, batch)
     least, steps = _least(subject, batch, start)
@@ -30,14 +30,12 @@ def check_overfit(subject: Subject) -> Iterator[Line]:
         yield Line("overfit a batch", "pass", number, f"{what}, from {format.number(start)}")
         return
     slow = share < _HALF
-    why = "the model is small for them, or learns slowly" if slow else "look at its output layer, loss and gradients"
-    yield Line(
-        "overfit a batch", "warn" if slow else "fail", number, f"{what.capitalize()} cannot be brought near zero: {why}."
-    )
+    why = "The model may be too small, or learn slowly" if slow else "Look at the output layer, the loss and the gradients"
+    yield Line("overfit a batch", "warn" if slow else "fail", number, f"{what.capitalize()} does not get close to zero. {why}.")
 
 
 def few(subject: Subject) -> Split:
-    """A few examples, of as many classes as there are."""
+    """A few examples, from as many classes as possible."""
     sample = subject.sample(512)
     if subject.task != "classification":
         return sample.batch(torch.arange(min(_EXAMPLES if subject.task != "text" else 2, len(sample)), device=subject.device))
@@ -48,7 +46,7 @@ def few(subject: Subject) -> Split:
 
 
 def _least(subject: Subject, batch: Split, start: float) -> tuple[float, int]:
-    """The least loss that any rate reached, and after how many steps."""
+    """The lowest loss that any rate reached, and the number of steps to it."""
     found = []
     for rate in _RATES:
         model = subject.fresh()
@@ -65,7 +63,7 @@ def _least(subject: Subject, batch: Split, start: float) -> tuple[float, int]:
 
 @torch.no_grad()
 def _scale(subject: Subject, batch: Split) -> float:
-    """What near zero is measured by."""
+    """The loss that `close to zero` is relative to."""
     if subject.task == "quadratic":
         return max(float(subject.loss_of(subject.fresh(), batch)), 1e-12)
     return fitting.chance(subject, batch)

@@ -1,6 +1,6 @@
-"""What is checked: a model as it would start, its data, its loss and its optimizer; and the fence around every check.
+"""The subject of the checks: an untrained model, its data, loss and optimizer; and a fence around every check.
 
-Checks take copies of the model and fixed samples of the data, so that whoever trains afterwards finds everything as it was.
+Checks use copies of the model and fixed samples of the data, so that they change nothing for a later training.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _SEED = 20_231
 
 @dataclass(frozen=True)
 class Subject:
-    """What is checked.
+    """Everything that the checks need.
 
     Args:
-        model: as it would start; never changed.
+        model: initialized, untrained; never changed.
         train: the training split, without augmentation.
         val: the validation split.
         task: classification, regression, reconstruction, text or quadratic.
-        outputs: how many the model gives (of a text: at each character).
-        loss: without regularizers and without label smoothing, whose least value is not near 0.
+        outputs: number of outputs of the model (for text: per character).
+        loss: without regularizers, and without label smoothing, which keeps the loss away from 0.
         loss_name: cross_entropy, mse, hinge or bce.
-        optimizer: a new one over a model's parameters, at the spec's rate.
-        lr: the spec's rate.
-        batch_size: examples a step.
+        optimizer: returns a new optimizer of a model's parameters, with the spec's learning rate.
+        lr: the spec's learning rate.
+        batch_size: examples per step.
     """
 
     model: nn.Module
@@ -52,7 +52,7 @@ class Subject:
 
     @property
     def device(self) -> torch.device:
-        """Where it is computed."""
+        """The device of the data and the model."""
         return self.train.targets.device
 
     @property
@@ -61,7 +61,7 @@ class Subject:
         return not self.train.targets.is_floating_point()
 
     def fresh(self) -> nn.Module:
-        """A copy of the model in training mode, without dropout: what is measured twice is to be the same twice."""
+        """A copy of the model in training mode, but without dropout, so that measurements repeat."""
         model = copy.deepcopy(self.model).train()
         for module in model.modules():
             if isinstance(module, nn.modules.dropout._DropoutNd):
@@ -71,7 +71,7 @@ class Subject:
         return model
 
     def sample(self, count: int, split: Split | None = None) -> Split:
-        """At most `count` examples of the training split, or another: by chance, and always the same."""
+        """A random sample of at most `count` examples of the training split (or `split`); always the same one."""
         split = split or self.train
         chosen = torch.randperm(len(split), generator=torch.Generator().manual_seed(_SEED))[:count]
         return split.batch(chosen.to(split.targets.device))
@@ -83,7 +83,7 @@ class Subject:
 
 @contextlib.contextmanager
 def fenced(device: torch.device) -> Iterator[None]:
-    """Seeds all generators for a check, and puts back what it found: random states, default type, gradient mode."""
+    """Seeds all generators for a check; then restores the random states, the default dtype and the gradient mode."""
     states, dtype, grad = random_states(device), torch.get_default_dtype(), torch.is_grad_enabled()
     seed_everything(_SEED)
     torch.set_grad_enabled(True)

@@ -1,7 +1,6 @@
-"""Sees every activation function of a forward pass, whether it is a module or a plain call, and what it put out.
+"""Records every activation function of a forward pass and its output, whether it is a module or a function call.
 
-A module's `forward` is Python that calls torch's functions; a `TorchFunctionMode` sees each such call, hooks say in which
-module it was made.
+A module's `forward` calls torch functions: a `TorchFunctionMode` sees each call, and hooks tell which module made it.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ HIDDEN = ("relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh")
 
 @dataclass(frozen=True)
 class Activation:
-    """One call of an activation function: the module that made it, its kind, and its output."""
+    """One call of an activation function: the calling module, its kind, and its output."""
 
     name: str
     kind: str
@@ -41,12 +40,12 @@ class Activation:
 
     @property
     def by_unit(self) -> Tensor:
-        """[samples and positions, units]: channels are the units of images, the last dimension of anything else."""
+        """The output as [samples and positions, units]; units are the channels of images, otherwise the last dimension."""
         output = self.output.movedim(1, -1) if self.output.ndim >= 4 else self.output
         return output.reshape(-1, output.shape[-1])
 
     def is_output(self, outputs: Tensor) -> bool:
-        """Whether this is what the model put out, seen through reshapes."""
+        """Whether this is the model's output, possibly reshaped."""
         return self.output.numel() == outputs.numel() and self.output.data_ptr() == outputs.data_ptr()
 
 
@@ -66,7 +65,7 @@ class _Watch(TorchFunctionMode):
         return result
 
     def leave(self) -> None:
-        """A module's forward has ended."""
+        """Notes that a module's forward pass has ended."""
         self.inside.pop()
 
     def _named(self, kind: str) -> str:
@@ -81,7 +80,7 @@ class _Watch(TorchFunctionMode):
 
 @torch.no_grad()
 def activations_of(model: nn.Module, inputs: Tensor) -> tuple[list[Activation], Tensor]:
-    """The activations of one forward pass, in order, and the outputs."""
+    """The activations of one forward pass, in order, and the model's outputs."""
     watch = _Watch()
     with _told(model, watch), watch:
         outputs: Tensor = model(inputs)

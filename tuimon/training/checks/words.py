@@ -1,4 +1,4 @@
-"""How checks say what they found."""
+"""Helpers for the lines of the checks."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from tuimon.training.report import Line, Verdict
 
 
 def judge(value: float, warn: float, fail: float) -> Verdict:
-    """The verdict on a value of which more is worse; what is not a number fails."""
+    """The verdict on a value where larger is worse; NaN fails."""
     if not value < fail:
         return "fail"
     return "warn" if value >= warn else "pass"
 
 
 def line(check: str, verdict: Verdict, number: str, text: str, otherwise: str = "") -> Line:
-    """A line with `text` where something is wrong, and `otherwise` where it passed."""
+    """A line with `text` if something is wrong, with `otherwise` if it passed."""
     return Line(check, verdict, number, otherwise if verdict == "pass" else text)
 
 
 def listed(names: Iterable[str], most: int = 4) -> str:
-    """A few names, and how many more there are."""
+    """The first few names, and the number of the rest."""
     known = list(names)
     rest = len(known) - most
     return ", ".join(known[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def figure(value: float) -> str:
-    """A number in a few digits, also a large one."""
+    """Formats a number with few digits, even a large one."""
     return format.scientific(value) if abs(value) >= 1e5 else format.number(value)
