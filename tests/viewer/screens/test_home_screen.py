@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from driving import seen, text_of, until
+from tuimon.launcher.runs import runs as listing
 from tuimon.viewer.app import TuimonApp
 from tuimon.viewer.screens.compare import CompareScreen, FinalValues
 from tuimon.viewer.screens.run import RunScreen
@@ -174,13 +176,18 @@ async def test_many_overlaid_runs_leave_room_for_their_curves(runs_dir: Path, ma
         await seen(pilot, "run-29")
 
 
-async def test_a_key_pressed_before_the_list_is_there_is_not_typed(runs_dir: Path, make_run: Any) -> None:
-    """Not into the filter, which nobody sees then."""
+async def test_a_key_pressed_before_the_list_is_there_is_not_typed(
+    runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a key must not go into the hidden filter."""
     make_run("one")
+    pressed, list_runs = threading.Event(), listing.list_runs
+    monkeypatch.setattr(listing, "list_runs", lambda folder: list_runs(folder) if pressed.wait(60) else [])
     async with TuimonApp(runs_dir).run_test(size=(80, 24)) as pilot:
         home = pilot.app.screen
         assert not home.query(RunList)
         await pilot.press("t")
+        pressed.set()
         await until(pilot, lambda: home.query(RunList))
         await seen(pilot, "by name")
         assert not home.query_one(Input).value and home.focused is home.query_one(RunList)
