@@ -10,6 +10,7 @@ import functools
 import os
 import socket
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -21,7 +22,7 @@ class Process(msgspec.Struct, frozen=True):
 
     host: str
     boot_id: str
-    pid: int
+    pid: Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)]
     started: float  # clock ticks since boot, from /proc/<pid>/stat; psutil's create_time elsewhere
 
 

@@ -1,25 +1,28 @@
 """What one read of a log found, decoded: the only thing that readers hand on.
 
-Turns the whole records of a buffer into a `Batch`. Pure; numpy, and protobuf once a record is no plain scalar.
+Turns the whole records of a buffer into a `Batch`. A record may hold anything: what cannot be decoded is left out and counted,
+and the rest of the buffer is decoded all the same. Linear in bytes. Pure; numpy, and protobuf once a record is no plain scalar.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from tuimon.base.errors import in_one_line
+from tuimon.base.outside import MalformedError, OtherError, json_decoder
 from tuimon.log import histogram as bins
 from tuimon.log import layout
+from tuimon.log.layout import MAX_TAG
 from tuimon.log.lengths import Offsets
 from tuimon.log.records import EVENT_TAG, FINDING_TAG, RUN_TAG, Event
 
 _EVENT_TAGS = frozenset((RUN_TAG, EVENT_TAG, FINDING_TAG))
 _EDGES = np.array(bins.edges())
-_decode_event = msgspec.json.Decoder(Event).decode
+_decode_event: Callable[[str | bytes], Event] = json_decoder(Event)
 
 Floats = npt.NDArray[np.float64]
 
@@ -60,6 +63,14 @@ class EventRecord(NamedTuple):
     event: Event
 
 
+class LeftOut(NamedTuple):
+    """What could not be decoded in whole records: how many values, where the first one's record lies in the buffer, and why."""
+
+    number: int
+    offset: int
+    reason: str
+
+
 class Batch(NamedTuple):
     """Everything that one read found, in the order of the log within each kind."""
 
@@ -69,6 +80,7 @@ class Batch(NamedTuple):
     events: Sequence[EventRecord] = ()
     records: int = 0
     bytes: int = 0
+    left_out: LeftOut | None = None
 
     def __bool__(self) -> bool:
         """Whether anything was read."""
@@ -82,16 +94,25 @@ class _Loose(NamedTuple):
     histograms: list[HistogramRecord]
     texts: list[TextRecord]
     events: list[EventRecord]
+    faults: list[tuple[int, str]]  # record, reason
 
 
 def decode(buffer: bytes, starts: Offsets, lengths: Offsets, used: int) -> Batch:
-    """Decodes the whole records of a buffer; one that no known message fits is passed over."""
+    """Decodes the whole records of a buffer."""
     columns, others = layout.decode(buffer, starts, lengths)
-    loose = _Loose([], [], [], [])
+    loose = _Loose([], [], [], [], [])
     for i in others:
         _decode_one(buffer[starts[i] : starts[i] + lengths[i]], int(i), loose)
     scalars = _join(columns, loose.scalars)
-    return Batch(scalars, loose.histograms, loose.texts, loose.events, len(starts), used)
+    left_out = _left_out(loose.faults, starts)
+    return Batch(scalars, loose.histograms, loose.texts, loose.events, len(starts), used, left_out)
+
+
+def _left_out(faults: Sequence[tuple[int, str]], starts: Offsets) -> LeftOut | None:
+    if not faults:
+        return None
+    record, reason = faults[0]
+    return LeftOut(len(faults), int(starts[record]), reason)
 
 
 def _join(columns: Iterable[layout.Columns], loose: Iterable[tuple[str, int, int, float, float]]) -> dict[str, Points]:
@@ -100,8 +121,9 @@ def _join(columns: Iterable[layout.Columns], loose: Iterable[tuple[str, int, int
     for column in columns:
         for tag, values in column.values.items():
             pieces.setdefault(tag, []).append((column.places, column.steps, column.walls, values))
-    for tag, record, step, wall, value in loose:
-        pieces.setdefault(tag, []).append(([record], [step], [wall], np.array([value], np.float32)))
+    with np.errstate(over="ignore"):  # a double beyond a float's range is infinite
+        for tag, record, step, wall, value in loose:
+            pieces.setdefault(tag, []).append(([record], [step], [wall], np.array([value], np.float32)))
     return {tag: _in_order(parts) for tag, parts in pieces.items()}
 
 
@@ -122,16 +144,27 @@ def _decode_one(record: bytes, index: int, out: _Loose) -> None:
     try:
         message = EventMessage.FromString(record)
     except DecodeError:
+        out.faults.append((index, "it is no message that is known"))
         return
-    step, wall = message.step, message.wall_time
     for value in message.summary.value:
-        kind = value.WhichOneof("value")
-        if kind == "simple_value":
-            out.scalars.append((value.tag, index, step, wall, value.simple_value))
-        elif kind == "histo":
-            out.histograms.append(_histogram(value.tag, step, wall, value.histo))
-        elif kind == "tensor":
-            _decode_tensor(value, index, step, wall, out)
+        try:
+            _decode_value(value, index, message.step, message.wall_time, out)
+        except MalformedError as error:
+            out.faults.append((index, str(error)))
+        except Exception as error:  # whatever others wrote: the rest can be read
+            out.faults.append((index, in_one_line(error)))
+
+
+def _decode_value(value: Any, index: int, step: int, wall: float, out: _Loose) -> None:
+    kind = value.WhichOneof("value")
+    if kind and len(value.tag) > MAX_TAG:
+        raise MalformedError(f"a tag of more than {MAX_TAG} characters")
+    if kind == "simple_value":
+        out.scalars.append((value.tag, index, step, wall, value.simple_value))
+    elif kind == "histo":
+        out.histograms.append(_histogram(value.tag, step, wall, value.histo))
+    elif kind == "tensor":
+        _decode_tensor(value, index, step, wall, out)
 
 
 def _decode_tensor(value: Any, index: int, step: int, wall: float, out: _Loose) -> None:
@@ -155,7 +188,7 @@ def _decode_text(tag: str, step: int, wall: float, text: str, out: _Loose) -> No
         return
     try:
         out.events.append(EventRecord(step, wall, _decode_event(text)))
-    except msgspec.MsgspecError:  # a later version's event: shown as the text it is
+    except OtherError:  # a later version's event: shown as the text it is
         out.texts.append(TextRecord(tag, step, wall, text))
 
 

@@ -21,11 +21,18 @@ def event_files(path: Path) -> list[Path]:
 
 
 class Damage(NamedTuple):
-    """Where an event file stops being readable. What lies before is kept; what lies behind is not read."""
+    """Where an event file cannot be read.
+
+    It stops being readable there: what lies before is kept, what lies behind is not read. Or, where `left_out` is not 0, so
+    many whole records or parts of them are left out, the first of them at `offset`, and all else is read.
+    """
 
     path: Path
     offset: int
     reason: str
+    left_out: int = 0
 
     def __str__(self) -> str:
+        if self.left_out:
+            return f"{self.path.name}: the record at byte {self.offset} cannot be read and is left out: {self.reason}"
         return f"{self.path.name} is damaged at byte {self.offset}: {self.reason}; what lies before it is shown"

@@ -18,6 +18,8 @@ from tuimon.log.wire import FOOTER, FRAME_BYTES, HEADER, masked_crc
 # A larger record is taken for damage: a wrong length must not make a reader wait for ever for bytes that never come.
 MAX_RECORD_BYTES = 1 << 28
 
+_LOOKED_AT = 4  # times the bytes of a buffer that are read in search of a record within it
+
 _SEEN = 128  # records followed one by one before it is looked whether their lengths repeat themselves
 
 
@@ -49,7 +51,8 @@ def split(buffer: bytes) -> Frames:
 def resync(buffer: bytes) -> int | None:
     """Where the first whole record begins in a buffer cut out of the middle of a log; None when there is none.
 
-    TFRecord has no sync marks, but the length of each record carries a checksum of its own.
+    TFRecord has no sync marks, but the length of each record carries a checksum of its own. Where records that seem to begin
+    turn out not to be whole time and again, the search ends.
     """
     raw = np.frombuffer(buffer, np.uint8)
     if len(raw) < FRAME_BYTES:
@@ -60,10 +63,22 @@ def resync(buffer: bytes) -> int | None:
         high_bytes_are_zero &= raw[i : i + span] == 0
     maybe = np.flatnonzero(high_bytes_are_zero)
     lengths = np.lib.stride_tricks.sliding_window_view(raw, 4)[maybe].view("<u4")[:, 0].astype(np.int64)
-    for start in maybe[(lengths > 0) & (lengths <= len(raw) - FRAME_BYTES - maybe)]:  # in a histogram, most bytes are zero
-        if _header_is_good(buffer, int(start)) and len(split_one(buffer, int(start))) == 1:
-            return int(start)
+    left = _LOOKED_AT * len(raw)
+    for start in maybe[
+        (lengths > 0) & (lengths <= len(raw) - FRAME_BYTES - maybe)
+    ].tolist():  # in a histogram, most bytes are 0
+        if _header_is_good(buffer, start):
+            if len(split_one(buffer, start)) == 1:
+                return int(start)
+            left -= HEADER.unpack_from(buffer, start)[0]
+            if left < 0:
+                return None
     return None
+
+
+def size_of_first(buffer: bytes | bytearray) -> int:
+    """Bytes of the record that a buffer begins with, its frame included; 0 while that cannot be told."""
+    return HEADER.unpack_from(buffer, 0)[0] + FRAME_BYTES if len(buffer) >= HEADER.size else 0
 
 
 def split_one(buffer: bytes, start: int) -> Offsets:

@@ -15,7 +15,9 @@ import numpy.typing as npt
 from tuimon.log.lengths import Bytes, Offsets, by_length, cut
 
 MAX_LAYOUTS = 64  # of one length in one buffer; beyond that the rows are left to protobuf
+MAX_TAG = 4096  # characters of a tag; a value with a longer one is left out
 _WORD = 8  # rows are compared in 64-bit words
+_VARINT_BYTES = 10  # of a 64-bit number
 
 
 class Columns(NamedTuple):
@@ -73,6 +75,9 @@ def _decode_rows(rows: Bytes, length: int, index: Offsets, columns: list[Columns
 def _matching(rows: Bytes, left: Offsets, layout: _Layout) -> Offsets:
     """Which of the rows that are left have the layout of the first of them."""
     words, fixed, same = rows.view(np.uint64), layout.fixed.view(np.uint64), left
+    if len(fixed) > len(left):  # long rows, and few
+        alike: npt.NDArray[np.bool_] = ((words[left] ^ words[left[0]]) & fixed == 0).all(axis=1)
+        return left[alike]
     fixed_bits = np.unpackbits(layout.fixed).reshape(len(fixed), -1).sum(axis=1)
     for i in np.argsort(-fixed_bits, kind="stable"):  # first the words that hold the tags: they tell most rows apart
         column = words[:, i] if len(same) == len(rows) else words[same, i]
@@ -141,6 +146,8 @@ def _parse_value(record: bytes, at: int, end: int) -> tuple[str, int] | None:
             size, at = _varint(record, at)
             if key == 0x0A:
                 tag = record[at : at + size].decode()
+                if len(tag) > MAX_TAG:
+                    return None
             elif key >> 3 in (5, 8):
                 return None
             at += size
@@ -150,8 +157,12 @@ def _parse_value(record: bytes, at: int, end: int) -> tuple[str, int] | None:
 
 
 def _varint(record: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while record[at] & 0x80:
-        value |= (record[at] & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-    return value | record[at] << shift, at + 1
+    """A number and the place behind it. Raises IndexError when it has no end within the record, or within 10 bytes."""
+    value = 0
+    for shift in range(0, 7 * _VARINT_BYTES, 7):
+        byte = record[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise IndexError("a number of more than 64 bits")

@@ -53,9 +53,11 @@ class _EventFile:
     def __init__(self, path: Path, tail: Tail) -> None:
         self.path = path
         self.damage: Damage | None = None
+        self.left_out: Damage | None = None
         self._tail = tail
         self._offset = 0
-        self._rest = b""
+        self._rest = bytearray()
+        self._needed = 0  # bytes of the record that `_rest` begins with
 
     def read(self, max_bytes: int) -> Batch:
         if self.damage:
@@ -63,13 +65,25 @@ class _EventFile:
         new = self._tail.read(self._offset + len(self._rest), max_bytes)
         if not new:
             return Batch({})
-        buffer = self._rest + new if self._rest else new
+        self._rest += new
+        if len(self._rest) < self._needed:  # of a long record: nothing to look at before it is whole
+            return Batch({}, bytes=len(new))
+        buffer = bytes(self._rest)
         found = frames.split(buffer)
         if found.damage:
             self.damage = Damage(self.path, self._offset + found.used, found.damage)
+        decoded = batch.decode(buffer, found.starts, found.lengths, len(new))
+        self._note(decoded.left_out)
         self._offset += found.used
-        self._rest = buffer[found.used :]
-        return batch.decode(buffer, found.starts, found.lengths, len(new))
+        del self._rest[: found.used]
+        self._needed = frames.size_of_first(self._rest)
+        return decoded
+
+    def _note(self, left_out: batch.LeftOut | None) -> None:
+        """The first is told with its place, the others are counted."""
+        if left_out:
+            first = self.left_out or Damage(self.path, self._offset + left_out.offset, left_out.reason)
+            self.left_out = first._replace(left_out=first.left_out + left_out.number)
 
     def close(self) -> None:
         self._tail.close()
@@ -95,8 +109,8 @@ class RunReader:
 
     @property
     def damage(self) -> list[Damage]:
-        """The places where files stop being readable."""
-        return [file.damage for file in self._files.values() if file.damage]
+        """The places where files stop being readable, and the first of each file where something is left out."""
+        return [damage for file in self._files.values() for damage in (file.left_out, file.damage) if damage]
 
     def read(self, max_bytes: int = READ_BYTES) -> Batch:
         """What is new in the first file that has anything new; an empty batch when none has. Never waits."""

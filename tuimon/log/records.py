@@ -9,7 +9,7 @@ tells them apart. Times are seconds since the epoch (float); steps are counts of
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -23,6 +23,8 @@ STEERING_FILE = "steering.json"  # in a run's folder: a list of `Planned`, for a
 BY_SPEC = "the spec"  # who moved a lever, where the run's own plan did
 
 LeverValue = float | bool | str | None
+Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 62) - 1)]  # fits in numpy's int64, also with another one added
+Whole = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 
 
 class LeverInfo(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -49,8 +51,8 @@ class LayerInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
     name: str
     type: str
-    parameters: int = 0
-    units: int = 0  # outputs: neurons, or channels of a convolution; 0 where the notion does not apply
+    parameters: Count = 0
+    units: Count = 0  # outputs: neurons, or channels of a convolution; 0 where the notion does not apply
     activation: str = ""  # the activation seen to follow it; empty until one is seen
     trainable: bool = True
 
@@ -81,23 +83,23 @@ class RunStarted(msgspec.Struct, frozen=True, tag="started", tag_field="kind", o
     device_name: str = ""  # NVIDIA H200
     model: str = ""
     optimizer: str = ""
-    parameters: int = 0
+    parameters: Count = 0
     layers: tuple[LayerInfo, ...] = ()
     levers: tuple[LeverInfo, ...] = ()
-    total_steps: int | None = None
-    steps_per_epoch: int | None = None
-    first_step: int = 0  # above 0 when resumed
+    total_steps: Count | None = None
+    steps_per_epoch: Count | None = None
+    first_step: Count = 0  # above 0 when resumed
     spec: dict[str, Any] | None = None
     config: dict[str, Any] | None = None
     versions: dict[str, str] = {}
     git_commit: str = ""
-    seed: int | None = None
+    seed: Whole | None = None
 
 
 class Applied(msgspec.Struct, frozen=True, tag="applied", tag_field="kind", omit_defaults=True):
     """A command took effect before optimizer step `step` + 1 (`step` steps were complete)."""
 
-    step: int
+    step: Count
     lever: str
     old: LeverValue = None
     new: LeverValue = None
@@ -112,7 +114,7 @@ class Applied(msgspec.Struct, frozen=True, tag="applied", tag_field="kind", omit
 class Refused(msgspec.Struct, frozen=True, tag="refused", tag_field="kind", omit_defaults=True):
     """A command had no effect, and why."""
 
-    step: int
+    step: Count
     lever: str
     value: LeverValue = None
     reason: str = ""
@@ -123,7 +125,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused", tag_field="kind", omit
 class CheckpointSaved(msgspec.Struct, frozen=True, tag="checkpoint", tag_field="kind", omit_defaults=True):
     """A checkpoint file is complete on disk; `path` is relative to the run's folder."""
 
-    step: int
+    step: Count
     path: str
     reason: Literal["last", "best", "asked"] = "last"
 
@@ -133,16 +135,16 @@ class Notice(msgspec.Struct, frozen=True, tag="notice", tag_field="kind", omit_d
 
     text: str
     level: Literal["info", "warning", "error"] = "info"
-    step: int = 0
+    step: Count = 0
 
 
 class Gap(msgspec.Struct, frozen=True, tag="gap", tag_field="kind", omit_defaults=True):
     """Records that could not be written (disk full), told once writing works again."""
 
-    records: int
+    records: Count
     reason: str
-    first_step: int = 0
-    last_step: int = 0
+    first_step: Count = 0
+    last_step: Count = 0
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended", tag_field="kind", omit_defaults=True):
@@ -150,14 +152,14 @@ class Ended(msgspec.Struct, frozen=True, tag="ended", tag_field="kind", omit_def
 
     how: Literal["finished", "stopped", "failed"]
     reason: str = ""
-    step: int = 0
+    step: Count = 0
 
 
 class Exited(msgspec.Struct, frozen=True, tag="exited", tag_field="kind", omit_defaults=True):
     """The supervisor says how the process ended: an exit code or a signal's number, never both."""
 
-    code: int | None = None
-    signal: int | None = None
+    code: Whole | None = None
+    signal: Whole | None = None
     out_of_memory: bool = False
     reason: str = ""  # why it could not even be started
 
@@ -165,7 +167,7 @@ class Exited(msgspec.Struct, frozen=True, tag="exited", tag_field="kind", omit_d
 class Finding(msgspec.Struct, frozen=True, tag="finding", tag_field="kind", omit_defaults=True):
     """Something a rule saw in the log, with the lever settings that may mend it."""
 
-    step: int
+    step: Count
     rule: str
     text: str
     layer: str = ""
@@ -193,7 +195,7 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True):
 class Planned(msgspec.Struct, frozen=True, omit_defaults=True):
     """A command that is to take effect when `step` steps are complete; `mid_step` as of `Applied`."""
 
-    step: int
+    step: Count
     command: Command
     mid_step: bool = False
 
