@@ -56,6 +56,7 @@ def processes(run: Path) -> list[Process]:
     life = lifecycle(run)
     known = [life.launched.supervisor] if life.launched else []
     known += [life.started.process] if life.started else []
+    known += [life.spawned] if life.spawned else []
     alive = [process for process in known if is_alive(process)]
     if life.launched and life.launched.supervisor in alive:
         for child in psutil.Process(life.launched.supervisor.pid).children():

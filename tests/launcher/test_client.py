@@ -192,7 +192,8 @@ def test_a_reused_pid_is_never_signalled(runs: Runs, monkeypatch: pytest.MonkeyP
     bystander = life.training.process
     end(life.launched.supervisor)
     stranger = Process(bystander.host, bystander.boot_id, bystander.pid, bystander.started - 1)
-    life.started = msgspec.structs.replace(life.started, process=stranger)
+    life.training = msgspec.structs.replace(life.training, process=stranger)
+    life.spawned = stranger
     with monkeypatch.context() as patched, pytest.raises(TuimonError, match="not to be found"):
         for kill in ((os, "kill"), (os, "killpg"), (signal, "pidfd_send_signal")):
             patched.setattr(*kill, lambda *args: pytest.fail(f"signalled {args}"))

@@ -8,7 +8,7 @@ import pytest
 
 from tuimon.base.process import Process, this_process
 from tuimon.launcher.runs.status import Lifecycle
-from tuimon.log.records import Applied, Ended, Event, Exited, Launched, LeverInfo, RunStarted
+from tuimon.log.records import Applied, Ended, Event, Exited, Launched, LeverInfo, RunStarted, Spawned
 
 SUPERVISOR = Process("here", "boot", 1, 1.0)
 TRAINER = Process("here", "boot", 2, 2.0)
@@ -17,17 +17,16 @@ STARTED = RunStarted(name="a", process=TRAINER)
 
 
 class Written(NamedTuple):
-    """An event with its time."""
+    """An event with its step."""
 
-    wall_time: float
     event: Event
     step: int = 0
 
 
 def judged(*events: Event, alive: dict[Process, bool | None]) -> tuple[str, str]:
     life = Lifecycle()
-    for number, event in enumerate(events):
-        life.see(Written(float(number), event))
+    for event in events:
+        life.see(Written(event))
     status = life.status(lambda process: alive[process])
     return status.state, status.detail
 
@@ -96,16 +95,42 @@ def test_a_resumed_run_that_was_left_paused_starts_unpaused() -> None:
     assert judged(STARTED, paused, alive=alive)[0] == "paused"
 
 
-def test_files_read_one_after_the_other_are_judged_by_their_times() -> None:
-    """A reader gives all of the supervisor's file before the trainer's, so order alone does not say which came last."""
-    life = Lifecycle()
-    for wall, event in ((0.0, LAUNCHED), (9.0, Exited(code=0)), (1.0, STARTED), (8.0, Ended("finished"))):
-        life.see(Written(wall, event))
-    assert life.status(lambda _: False).state == "finished"
+def test_an_exit_that_is_read_before_the_training_began_counts() -> None:
+    """A reader returns all of the supervisor's file before the training process's."""
+    alive = {SUPERVISOR: False, TRAINER: False}
+    assert judged(LAUNCHED, Exited(code=0), STARTED, Ended("finished"), alive=alive)[0] == "finished"
+    assert judged(LAUNCHED, Exited(signal=9), STARTED, alive=alive)[0] == "killed"
+
+
+@pytest.mark.parametrize(
+    ("supervisor", "trainer", "state"),
+    [
+        (True, True, "starting"),
+        (False, True, "starting"),
+        (True, False, "starting"),
+        (False, False, "lost"),
+        (None, None, "unknown"),
+    ],
+)
+def test_a_process_that_has_not_attached_its_monitor_is_known(
+    supervisor: bool | None, trainer: bool | None, state: str
+) -> None:
+    """The supervisor logged which process it started, so its own death does not make the run lost."""
+    alive = {SUPERVISOR: supervisor, TRAINER: trainer}
+    assert judged(LAUNCHED, Spawned(TRAINER), alive=alive)[0] == state
+
+
+def test_an_earlier_attempts_process_says_nothing_about_the_latest() -> None:
+    """Its training process may still be busy after its end; the latest attempt has one of its own."""
+    earlier = Process("here", "boot", 3, 3.0)
+    alive = {SUPERVISOR: False, TRAINER: False, earlier: True}
+    events = [LAUNCHED, Spawned(earlier), RunStarted(name="a", process=earlier), Ended("stopped"), LAUNCHED]
+    assert judged(*events, alive=alive)[0] == "lost"
+    assert judged(*events, Spawned(TRAINER), alive=alive)[0] == "lost"
 
 
 def test_a_run_is_judged_by_the_real_process_table() -> None:
     """This very process trains, so the run lives."""
     life = Lifecycle()
-    life.see(Written(1.0, RunStarted(name="a", process=this_process())))
+    life.see(Written(RunStarted(name="a", process=this_process())))
     assert life.status().state == "running" and life.status().live

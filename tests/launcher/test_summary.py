@@ -93,7 +93,7 @@ def test_a_long_log_is_sampled_from_beginning_to_end(tmp_path: Path) -> None:
 def test_a_log_that_has_not_grown_is_not_read_again(long_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """But one that has is, and its processes are looked at each time."""
     first = summarize(long_run)
-    monkeypatch.setattr(summary, "glance", lambda run: pytest.fail("read again"))
+    monkeypatch.setattr(summary, "glance_at", lambda run: pytest.fail("read again"))
     assert summarize(long_run) == first
     monkeypatch.undo()
     log = LogWriter(long_run, "run")

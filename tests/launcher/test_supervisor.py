@@ -16,6 +16,7 @@ from tuimon.base.errors import TuimonError
 from tuimon.base.process import is_alive
 from tuimon.launcher.runs.glance import lifecycle
 from tuimon.launcher.start.spawn import supervise
+from tuimon.launcher.steering.client import stop
 from tuimon.launcher.supervisor.oom import OutOfMemoryWatch, kills
 from tuimon.log.reader import read_run
 
@@ -91,6 +92,16 @@ def test_a_killed_supervisor_leaves_the_training_running(runs: Runs) -> None:
     assert status(run) == "running"
     end(lifecycle(run).training.process)
     assert status(run) == "lost"
+
+
+def test_a_supervisor_killed_while_the_trainer_imports_leaves_the_run_starting(runs: Runs) -> None:
+    """The log knows which process it started: that one is alive, and can be stopped."""
+    run = runs.script("a", "import time; time.sleep(60)")
+    wait_until(lambda: lifecycle(run).spawned)
+    end(lifecycle(run).launched.supervisor)
+    assert status(run) == "starting"
+    assert "SIGTERM" in stop(run)
+    wait_until(lambda: status(run) == "lost")
 
 
 def test_sigterm_to_the_supervisor_reaches_the_trainer(runs: Runs) -> None:

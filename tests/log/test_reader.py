@@ -217,14 +217,24 @@ def test_a_point_takes_at_most_24_bytes(tmp_path: Path) -> None:
     assert held <= 24 * len(store["x"]) * 1.001
 
 
-def test_the_order_of_files_of_one_second_does_not_matter(tmp_path: Path) -> None:
-    """An end that was read before the supervisor's word of the start stays the end."""
+def test_a_supervisors_file_is_read_before_the_training_it_started(tmp_path: Path) -> None:
+    """Also in an older log, whose names of one second are in the order of the processes' numbers as texts: 10 before 9."""
     supervisor, training = LogWriter(tmp_path, "launch"), LogWriter(tmp_path, "run")
     supervisor.event(Launched(name="r", command=(), cwd="", supervisor=NOBODY))
     training.event(RunStarted(name="r", process=NOBODY))
     training.event(Ended(how="finished"))
-    training.path.rename(tmp_path / "events.out.tfevents.0.run")
+    supervisor.path.rename(tmp_path / "events.out.tfevents.1700000000.host.9.0.launch")
+    training.path.rename(tmp_path / "events.out.tfevents.1700000000.host.10.0.run")
     assert read_run(tmp_path).ended == Ended(how="finished")
+
+
+def test_files_of_others_are_read_in_tensorboards_order(tmp_path: Path) -> None:
+    """By name, as text."""
+    seconds = ("1700000000.b", "1700000000.a.v2", "170", "1700000000-x", "1700000001.a")
+    names = [*(f"events.out.tfevents.{second}" for second in seconds), "a.tfevents.launch.x", "zz.tfevents"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert [path.name for path in event_files(tmp_path)] == sorted(names)
 
 
 def test_a_resumed_run_that_tells_of_itself_again_loses_nothing(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from tuimon.base.errors import TuimonError
 from tuimon.base.process import host_name
 from tuimon.log import wire
+from tuimon.log.files import new_name
 
 _MOST_FILES = 64  # that one process begins where files may not grow
 _LENGTH_BYTES, _FRAME_BYTES = 8, 16  # of a record: its length comes first; length and checksums together
@@ -116,11 +117,10 @@ def _torn_from(data: bytes, written: int) -> int:
 
 
 def _create(folder: Path, suffix: str) -> tuple[Path, int]:
-    name = f"events.out.tfevents.{int(time.time()):010d}.{host_name()}.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for attempt in range(1000):
-            path = folder / f"{name}.{attempt:03d}.{suffix}"
+            path = folder / new_name(folder, f"{host_name()}.{os.getpid()}.{attempt:03d}.{suffix}")
             try:
                 fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             except FileExistsError:
@@ -132,7 +132,7 @@ def _create(folder: Path, suffix: str) -> tuple[Path, int]:
             f"Cannot write the run's log in {folder}: {error.strerror}.",
             "Choose another folder with --runs-dir or $TUIMON_RUNS.",
         ) from error
-    raise TuimonError(f"Cannot write the run's log in {folder}: {name} exists a thousand times.")
+    raise TuimonError(f"Cannot write the run's log in {folder}: {path.name} exists, as do a thousand like it.")
 
 
 def _begin(path: Path, fd: int) -> None:

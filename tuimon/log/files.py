@@ -1,23 +1,64 @@
-"""Which files of a folder are event files, and where one stops being readable.
+"""Which files of a folder are event files, in what order they were begun, and where one stops being readable.
 
-Imports nothing heavy: a list of runs, or a run's name, needs no numpy.
+A file's name begins with a number: the second in which it was begun, or one more than the newest file's number where the clock
+has been set back since. So names in order are files in order, for TensorBoard too. Imports nothing heavy: a list of runs, or a
+run's name, needs no numpy.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import NamedTuple
 
+_PREFIX = "events.out.tfevents."
+_DIGITS = 10  # of the number in a name; TensorBoard compares names as texts
+_LAUNCH = ".launch"  # how the name of a supervisor's file ends
+
 
 def event_files(path: Path) -> list[Path]:
-    """The event files of a folder by name (their names begin with their time), or the one that `path` is."""
+    """The event files of a folder in the order in which they were begun, or the one file that `path` is."""
     if path.is_file():
         return [path]
     try:
-        return sorted(Path(entry.path) for entry in os.scandir(path) if "tfevents" in entry.name and entry.is_file())
+        return sorted(
+            (Path(entry.path) for entry in os.scandir(path) if "tfevents" in entry.name and entry.is_file()), key=order
+        )
     except OSError:
         return []
+
+
+def order(path: Path) -> tuple[str, str]:
+    """Sorts files as their names do; of one second, a supervisor's file comes before that of the training it started."""
+    if not path.name.endswith(_LAUNCH):
+        return path.name, ""
+    return _PREFIX + _number_in(path.name) + ".", path.name
+
+
+def new_name(folder: Path, rest: str) -> str:
+    """A name for a folder's next event file, which sorts behind all those that are there, whatever the clock says.
+
+    Args:
+        folder: the run's folder.
+        rest: what follows the number.
+    """
+    now, newest = int(time.time()), max((path.name for path in event_files(folder)), default="")
+    text = _number_in(newest)
+    if len(text) != _DIGITS or not text.isascii() or not text.isdigit():
+        return _named(now, rest)  # the first, or beside those of another writer, whose names may not be counted on
+    number = max(now, int(text))
+    if number == int(text) and (rest.endswith(_LAUNCH) or _named(number, rest) < newest):
+        number += 1
+    return _named(number, rest)
+
+
+def _named(number: int, rest: str) -> str:
+    return f"{_PREFIX}{max(0, number):0{_DIGITS}d}.{rest}"
+
+
+def _number_in(name: str) -> str:
+    return name.removeprefix(_PREFIX).partition(".")[0]
 
 
 class Damage(NamedTuple):

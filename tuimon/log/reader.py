@@ -14,7 +14,7 @@ from typing import Protocol
 from tuimon.base.errors import TuimonError
 from tuimon.log import batch, frames
 from tuimon.log.batch import Batch
-from tuimon.log.files import Damage, event_files
+from tuimon.log.files import Damage, event_files, order
 from tuimon.log.store import Store
 
 READ_BYTES = 8 << 20
@@ -90,7 +90,7 @@ class _EventFile:
 
 
 class RunReader:
-    """Reads a run: all event files of its folder, in the order of their names, or one event file given by its path.
+    """Reads a run: all event files of its folder, in the order in which they were begun, or one event file given by its path.
 
     Args:
         path: the folder or file; files that appear in the folder later are read too.
@@ -117,7 +117,7 @@ class RunReader:
         for path in event_files(self.path):
             if path not in self._files:
                 self._files[path] = _EventFile(path, self._open_tail(path))
-        for path in sorted(self._files):
+        for path in sorted(self._files, key=order):
             found = self._files[path].read(max_bytes)
             if found:
                 return found

@@ -69,6 +69,12 @@ class Launched(msgspec.Struct, frozen=True, tag="launched", tag_field="kind", om
     spec: dict[str, Any] | None = None
 
 
+class Spawned(msgspec.Struct, frozen=True, tag="spawned", tag_field="kind", omit_defaults=True):
+    """The supervisor has started the training process, which has not said anything itself yet."""
+
+    process: Process
+
+
 class RunStarted(msgspec.Struct, frozen=True, tag="started", tag_field="kind", omit_defaults=True):
     """The monitor inside the training process is attached (first record of the training process's file)."""
 
@@ -175,7 +181,7 @@ class Finding(msgspec.Struct, frozen=True, tag="finding", tag_field="kind", omit
     remedy: dict[str, LeverValue] = {}
 
 
-Event = Launched | RunStarted | Applied | Refused | CheckpointSaved | Notice | Gap | Ended | Exited | Finding
+Event = Launched | Spawned | RunStarted | Applied | Refused | CheckpointSaved | Notice | Gap | Ended | Exited | Finding
 
 
 class Command(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -202,6 +208,6 @@ class Planned(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def tag_of(event: Event) -> str:
     """The TensorBoard tag that an event is written under."""
-    if isinstance(event, Launched | RunStarted):
+    if isinstance(event, Launched | Spawned | RunStarted):
         return RUN_TAG
     return FINDING_TAG if isinstance(event, Finding) else EVENT_TAG

@@ -162,7 +162,6 @@ class Store:
         self.first_wall = math.nan
         self.last_wall = math.nan
         self.version = 0
-        self._started_wall = -math.inf
 
     def __getitem__(self, tag: str) -> Series:
         """The scalars of a tag. Raises KeyError."""
@@ -205,9 +204,8 @@ class Store:
         self.events.append(record)
         match record.event:
             case Launched() as launched:
-                self._relaunch(launched, record.wall_time)
+                self.launched, self.ended, self.exited = launched, None, None
             case RunStarted() as started:
-                self._started_wall = record.wall_time
                 self._restart(started)
             case Applied() as applied if applied.lever in self.levers:
                 lever = self.levers[applied.lever]
@@ -219,12 +217,6 @@ class Store:
                 self.exited = exited
             case Finding():
                 self.findings.append(record)
-
-    def _relaunch(self, launched: Launched, wall: float) -> None:
-        """A new attempt; unless it is the supervisor's file that was read after the training process's own."""
-        self.launched, self.exited = launched, None
-        if wall > self._started_wall:
-            self.ended = None
 
     def _restart(self, started: RunStarted) -> None:
         known, self.started, self.ended = self.started, started, None

@@ -6,7 +6,20 @@ import pytest
 
 from driving import until
 from tuimon.base.process import Process
-from tuimon.log.records import Applied, CheckpointSaved, Command, Ended, Exited, Finding, Gap, Launched, Notice, Refused
+from tuimon.log.records import (
+    Applied,
+    CheckpointSaved,
+    Command,
+    Ended,
+    Exited,
+    Finding,
+    Gap,
+    Launched,
+    Notice,
+    Refused,
+    RunStarted,
+    Spawned,
+)
 from tuimon.log.writer import LogWriter
 from tuimon.viewer.widgets import EventList, FindingsPanel, GpuMeters, HostMeters, LeverPanel, RunHeader
 from tuimon.viewer.widgets.wording import answer_text, describe
@@ -230,16 +243,26 @@ async def test_an_event_that_is_too_long_says_that_it_goes_on(make_run, show):
             assert len(shown.lines()[0]) == 40
 
 
-async def test_events_stand_in_the_order_of_the_clock(make_run, show):
-    """Whichever of a run's files is read first."""
+async def test_how_an_attempt_exited_is_its_last_line(make_run, show):
+    """Its supervisor's file is read first, all of it."""
     run = make_run()
-    async with show(events := EventList(), 60, 5) as shown:
-        supervisor = LogWriter(run.folder, "launch")
-        for number in range(4):
-            (supervisor if number % 2 else run.writer).event(Notice(f"notice {number}"))
-        supervisor.close()
+    launched = Launched("a", ("train",), "/", Process("h", "b", 1, 0.0))
+    async with show(events := EventList(), 60, 12) as shown:
+        for how, pid in (("stopped", 3), ("finished", 4)):
+            supervisor = LogWriter(run.folder, "launch")
+            for event in (launched, Spawned(Process("h", "b", 2, 0.0)), Exited(0)):
+                supervisor.event(event)
+            training = LogWriter(run.folder, "run")
+            for event in (RunStarted("a", Process("h", "b", pid, 0.0)), Notice("hello"), Ended(how)):
+                training.event(event)
+            supervisor.close()
+            training.close()
         events.update_from(run.read())
-        assert [line.split()[-1] for line in shown.lines()[:4]] == ["0", "1", "2", "3"]
+        lines = [" ".join(line.split()[1:]) for line in shown.lines() if line.strip()]
+        assert lines == [
+            *("launched a: train", "0 training started, pid 3", "0 hello", "0 stopped", "process ended with exit code 0"),
+            *("launched a: train", "0 training started, pid 4", "0 hello", "0 finished", "process ended with exit code 0"),
+        ]
 
 
 async def test_what_the_supervisor_says_has_no_step(make_run, show):

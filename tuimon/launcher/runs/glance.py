@@ -1,12 +1,13 @@
-"""Looks into a run's log without reading it: its beginning, its end, and a few places between.
+"""Looks into a run's log without reading all of it: its beginning, its end, and a few places between.
 
-So that a list of hundreds of runs of a hundred megabytes each costs little. What lies between the places is not seen, but the
-last training step and all that follows it is, so that whether a run is paused is known: a pause holds until a step is made.
+So a list of hundreds of runs of a hundred megabytes each costs little. What lies between the places is not seen. The last
+training step and all that follows it is, which tells whether a run is paused: a pause lasts until the next step.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from tuimon.launcher.runs.status import Lifecycle
 from tuimon.log.batch import Batch
@@ -17,45 +18,55 @@ from tuimon.log.store import Store
 
 _FIRST_BYTES = 1 << 16
 _MOST_BYTES = 1 << 23  # how much to read in search of something at either end
-_PLACE_BYTES = 1 << 13
-_ATTEMPTS = 4  # files of this many of a run's last attempts are looked into
-_EACH_STEP = ("throughput", "lr")  # which the monitor itself writes, by its own count of steps
+_PLACES, _PLACE_BYTES = 24, 1 << 13
+_ATTEMPTS = 4  # how many of a run's last attempts are looked into
+_EACH_STEP = ("throughput", "lr")  # tags that the monitor itself writes, by its own count of steps
 
 
-def glance(run: Path, places: int = 24) -> Store:
-    """A store that knows a run's start, its end, and its scalars at about `places` evenly spaced places.
+class Glance(NamedTuple):
+    """What a glance at a run's log found."""
 
-    Costs a few milliseconds whatever the log's size. Never raises: what cannot be read is left out.
+    store: Store
+    life: Lifecycle
+
+
+def glance(run: Path, places: int = _PLACES) -> Store:
+    """A store that holds a run's start, its end, and its scalars at about `places` evenly spaced places.
+
+    Costs a few milliseconds, however large the log is. Never raises: what cannot be read is left out.
     """
-    store = Store()
+    return glance_at(run, places).store
+
+
+def lifecycle(run: Path) -> Lifecycle:
+    """The events that decide a run's state; costs about a millisecond for each of its files."""
+    return glance_at(run, places=0).life
+
+
+def glance_at(run: Path, places: int = _PLACES) -> Glance:
+    """A run's store as `glance` returns it, and the events that decide its state."""
+    found = Glance(Store(), Lifecycle())
     for path in event_files(run)[-2 * _ATTEMPTS :]:
         try:
             batches = look_into(path, places)
         except OSError:
             continue
         for batch in batches:
-            store.apply(batch)
-    return store
+            found.store.apply(batch)
+            _see(found.life, batch)
+    return found
 
 
-def lifecycle(run: Path) -> Lifecycle:
-    """What a run's log says of how it stands; costs about a millisecond for each of its files."""
-    return lifecycle_in(glance(run, places=0))
-
-
-def lifecycle_in(store: Store) -> Lifecycle:
-    """What a glance has found of how a run stands."""
-    life = Lifecycle()
-    for record in store.events:
+def _see(life: Lifecycle, batch: Batch) -> None:
+    """Takes in one part of one attempt's file, in which a step comes after a pause if its number is higher."""
+    for record in batch.events:
         life.see(record)
-    for series in (store.series[tag] for tag in _EACH_STEP if tag in store):
-        if len(series):
-            life.see_trained(int(series.steps[-1]), float(series.walls[-1]))
-    return life
+    for points in (batch.scalars[tag] for tag in _EACH_STEP if tag in batch.scalars):
+        life.see_trained(int(points.steps[-1]))
 
 
 def started_in(path: Path) -> RunStarted | None:
-    """What the training process that writes this event file says of itself; None when it does not, or not yet."""
+    """The description by the training process that writes this event file; None when there is none (yet)."""
     head, _ = _head(path, path.stat().st_size)
     return next((record.event for record in head.events if isinstance(record.event, RunStarted)), None)
 

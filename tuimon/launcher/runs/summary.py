@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tuimon.launcher.runs.glance import glance, lifecycle_in
+from tuimon.launcher.runs.glance import glance_at
 from tuimon.launcher.runs.status import Lifecycle, Status
 from tuimon.log.files import event_files
 from tuimon.log.records import Launched, RunStarted
@@ -73,8 +73,7 @@ def _signature(run: Path) -> tuple[tuple[str, int], ...]:
 
 @functools.lru_cache(maxsize=_CACHED)
 def _look(run: Path, _changes_with: tuple[tuple[str, int], ...]) -> _Look:
-    store = glance(run)
-    life = lifecycle_in(store)
+    store, life = glance_at(run)
     return _Look(life, {**_progress(store), **_losses(store), **_made_of(life)})
 
 

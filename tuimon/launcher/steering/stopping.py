@@ -49,6 +49,8 @@ def _training_process(run: Path, life: Lifecycle) -> Process:
         return _proven(life.training.process, run)
     supervisor = life.launched.supervisor if life.launched else None
     child = child_of(_proven(supervisor, run)) if supervisor and is_alive(supervisor) else None
+    if child is None and life.spawned and is_alive(life.spawned):
+        return _proven(life.spawned, run)
     if child is None:  # it has not said anything of itself, or is no more
         raise TuimonError("Cannot stop the run: its training process is not to be found on this machine.")
     return child

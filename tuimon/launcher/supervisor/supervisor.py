@@ -21,9 +21,9 @@ from types import FrameType
 from typing import Any
 
 from tuimon.base.errors import TuimonError
-from tuimon.base.process import this_process
+from tuimon.base.process import identify, this_process
 from tuimon.launcher.supervisor.oom import OutOfMemoryWatch
-from tuimon.log.records import Exited, Launched
+from tuimon.log.records import Exited, Launched, Spawned
 from tuimon.log.writer import LogWriter
 
 OUTPUT = "output.log"
@@ -67,6 +67,8 @@ class _Supervisor:
             log.event(Exited(reason=reason))
             _tell(report, {"error": reason})
             return
+        if process := identify(self._child.pid):
+            log.event(Spawned(process))
         _tell(report, {"pid": self._child.pid})
         if self._asked_to_stop:  # before there was a child to tell
             self._forward()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tuimon.base import format
 from tuimon.log.batch import EventRecord
-from tuimon.log.records import CheckpointSaved, Event, Exited, Launched, RunStarted
+from tuimon.log.records import CheckpointSaved, Event, Exited, Launched, RunStarted, Spawned
 from tuimon.log.store import Store
 from tuimon.viewer.draw.rows import Row, Span
 from tuimon.viewer.widgets.row_list import RowList
@@ -47,12 +47,8 @@ class EventList(RowList):
         super().update_from(store)
 
     def take(self, store: Store) -> None:
-        """Adds the new events by wall time: the supervisor's events come from another file."""
-        new = store.events[self._read :]
-        newest = max((line.record.wall_time for line in self._lines), default=0.0)
-        if any(record.wall_time < newest for record in new):
-            self._lines, new = [], store.events
-        for record in sorted(new, key=lambda record: record.wall_time):
+        """Adds the new events, in the order of the run's files."""
+        for record in store.events[self._read :]:
             fold(self._lines, record)
         self._read = len(store.events)
 
@@ -77,8 +73,16 @@ class EventList(RowList):
 def fold(lines: list[Line], record: EventRecord) -> None:
     """Adds an event. Consecutive checkpoints that a run saves by itself share one line per reason.
 
-    A run that describes itself again, after a lever was added or an activation changed, has not started again.
+    A run that describes itself again, after a lever was added or an activation changed, has not started again. How an attempt
+    exited stays its last line: the supervisor's file, where it is written, is read before the training's own.
     """
+    if isinstance(record.event, Spawned):
+        return
+    if lines and isinstance(lines[-1].record.event, Exited) and not isinstance(record.event, Launched):
+        exited = lines.pop()
+        fold(lines, record)
+        lines.append(exited)
+        return
     start = next((i for i, line in enumerate(lines) if _same_start(line.record.event, record.event)), None)
     if start is not None:
         lines[start] = Line(lines[start].record._replace(event=record.event))

@@ -20,6 +20,7 @@ from tuimon.log.records import (
     Notice,
     Refused,
     RunStarted,
+    Spawned,
 )
 
 _SHORT = {"lr_scale": "lr", "weight_decay": "wd", "clip_norm": "clip", "regularization": "reg"}
@@ -33,6 +34,8 @@ def describe(event: Event, ascii: bool = False) -> tuple[str, str]:
     match event:
         case Launched():
             return f"launched {event.name}: {' '.join(_named(word) for word in event.command)}", "value"
+        case Spawned():
+            return f"started process {event.process.pid}", "value"
         case RunStarted():
             return _started(event), "good"
         case Applied():
