@@ -1,4 +1,4 @@
-"""The datasets that need no file: what they hold, what they are used for, and how much of them."""
+"""The datasets that need no file: their contents, tasks, and subsets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuimon.spec.spec import Spec
 from tuimon.training.data import Data, load
 
 CPU = torch.device("cpu")
-MODELS = {"text": "rnn", "quadratic": "quadratic"}  # that go with these data; the others go with any
+MODELS = {"text": "rnn", "quadratic": "quadratic"}  # models that fit only these data
 BUNDLED = ("digits", "breast_cancer", "wine", "iris", "diabetes")
 
 
@@ -31,8 +31,8 @@ def refusal(*overrides: str) -> str:
 
 
 @pytest.mark.parametrize("name", [*BUNDLED, "quadratic"])
-def test_a_dataset_is_what_the_spec_says_it_is(name: str):
-    """Its number, shape, outputs and task are known without reading it."""
+def test_a_dataset_is_as_the_spec_describes_it(name: str):
+    """Its size, shape, outputs and task are known without reading it."""
     data = loaded(name)
     known = spec_of(name).data.known
     assert data.known == known == DATASETS[name]
@@ -50,7 +50,7 @@ def test_a_dataset_is_what_the_spec_says_it_is(name: str):
     ],
 )
 def test_classes_have_numbers_and_names(name: str, first: float, classes: tuple[str, ...]):
-    """Targets are int64 from 0; the first example in scikit-learn's file is somewhere in the two splits."""
+    """Targets are int64 from 0; the first example of scikit-learn's file is in one of the two splits."""
     data = loaded(name, "scale=none")
     values = torch.cat([data.train.inputs, data.val.inputs])[:, 0]
     assert bool(torch.isclose(values, torch.tensor(first)).any())
@@ -60,7 +60,7 @@ def test_classes_have_numbers_and_names(name: str, first: float, classes: tuple[
 
 
 def test_a_regression_has_values_scaled_by_the_training_split():
-    """Zero mean and unit variance there; as they are if asked."""
+    """Zero mean and unit variance there; unscaled if the spec says so."""
     scaled, plain = loaded("diabetes"), loaded("diabetes", "target_scale=none")
     assert scaled.train.targets.shape == (len(scaled.train), 1)
     assert abs(float(scaled.train.targets.mean())) < 1e-5
@@ -71,16 +71,16 @@ def test_a_regression_has_values_scaled_by_the_training_split():
 
 
 def test_a_reconstruction_has_its_inputs_as_targets():
-    """Prepared, in one row; there are as many outputs."""
+    """Scaled and flattened; the number of outputs is the same."""
     data = loaded("digits", "task=reconstruction")
     assert data.known == Dataset(1797, (1, 8, 8), 64, "reconstruction")
     batch = data.train.batch(torch.tensor([3, 1]))
     assert torch.equal(batch.targets, batch.inputs.flatten(1))
-    assert data.train.targets.data_ptr() == data.train.inputs.data_ptr()  # and takes no memory of its own
+    assert data.train.targets.data_ptr() == data.train.inputs.data_ptr()  # takes no extra memory
 
 
-def test_class_numbers_can_be_taken_for_values():
-    """As a mistake to be looked at, or where their order means something."""
+def test_class_numbers_can_be_used_as_values():
+    """As a mistake to demonstrate, or if their order means something."""
     data = loaded("digits", "task=regression", "target_scale=none")
     assert data.task == "regression"
     assert sorted(data.train.targets.unique().tolist()) == [float(digit) for digit in range(10)]
@@ -88,7 +88,7 @@ def test_class_numbers_can_be_taken_for_values():
 
 
 def test_only_the_first_classes_can_be_used():
-    """In both splits, and with as many outputs."""
+    """In both splits; the number of outputs follows."""
     data = loaded("digits", "classes=3")
     assert data.known.outputs == load_spec("digits-mlp", ["classes=3"]).data.outputs == 3
     assert data.class_names == ("0", "1", "2")
@@ -96,7 +96,7 @@ def test_only_the_first_classes_can_be_used():
 
 
 def test_a_part_of_the_training_split_can_be_used():
-    """Validation stays whole; the fewer are among the more, and a seed chooses which."""
+    """Validation stays whole; a smaller part lies within a larger one; the seed chooses the examples."""
     whole, part, few = loaded("wine"), loaded("wine", "train_fraction=0.5"), loaded("wine", "train_examples=10", "scale=none")
     assert (len(part.train), len(few.train)) == (71, 10)
     assert len(part.val) == len(few.val) == len(whole.val)
@@ -107,13 +107,13 @@ def test_a_part_of_the_training_split_can_be_used():
 
 
 def test_statistics_come_from_the_examples_that_are_used():
-    """Not from those of the training split that are left out."""
+    """Not from unused examples of the training split."""
     few = loaded("wine", "train_examples=10").train.inputs
     torch.testing.assert_close(few.mean(0), torch.zeros(13), atol=1e-5, rtol=0)
 
 
 def test_labels_can_be_shuffled_in_the_training_split():
-    """Among themselves, so that there are as many of each; validation keeps its own."""
+    """Among themselves, so that the counts stay the same; validation keeps its labels."""
     whole, half, every = loaded("digits"), loaded("digits", "shuffled_labels=0.5"), loaded("digits", "shuffled_labels=1")
     assert torch.equal(whole.train.inputs, half.train.inputs)
     assert torch.equal(whole.val.targets, every.val.targets)
@@ -122,8 +122,8 @@ def test_labels_can_be_shuffled_in_the_training_split():
     assert float((whole.train.targets == every.train.targets).float().mean()) == pytest.approx(0.1, abs=0.05)
 
 
-def test_the_quadratic_has_steps_in_place_of_examples():
-    """An epoch is a hundred of them at a batch size of one."""
+def test_the_quadratic_has_steps_instead_of_examples():
+    """An epoch has 100 steps with batch size 1."""
     data = loaded("quadratic")
     assert (len(data.train), len(data.val), data.task) == (100, 1, "quadratic")
     assert not data.train.inputs.any()
@@ -146,13 +146,13 @@ def test_the_quadratic_has_steps_in_place_of_examples():
         (("digitz",), "data.name = 'digitz': must be one of digits, breast_cancer, wine, iris, diabetes"),
     ],
 )
-def test_what_cannot_go_together_is_refused_before_anything_is_read(overrides: tuple[str, ...], message: str):
+def test_settings_that_do_not_fit_together_are_refused_before_reading(overrides: tuple[str, ...], message: str):
     """One line that names the key."""
     assert refusal(*overrides).startswith(message)
 
 
-def test_what_a_file_holds_is_not_known_before_it_is_read():
-    """The spec says so rather than guess; the resolved one, which a model's build gets, knows."""
+def test_the_shape_of_a_file_is_unknown_before_it_is_read():
+    """The spec raises an error then; the resolved spec, which a model's build gets, knows it."""
     spec = spec_of("text", "context=20")
     with pytest.raises(TuimonError, match=r"data.name = 'text': shape and outputs are unknown until the data are read"):
         _ = spec.data.outputs

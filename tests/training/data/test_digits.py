@@ -1,4 +1,4 @@
-"""The digits: read, split, scaled and put in order."""
+"""The digits: reading, splitting, scaling, and the order of an epoch."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def digits(*overrides: str, seed: int = 0) -> Data:
     return load(load_spec("digits-mlp", overrides).data, seed, CPU)
 
 
-def test_the_digits_are_what_the_spec_says_they_are():
-    """A screen tells their number and shape without reading them."""
+def test_the_digits_are_as_the_spec_describes_them():
+    """A screen shows their number and shape without reading them."""
     data, known = digits(), DATASETS["digits"]
     assert len(data.train) + len(data.val) == known.examples
     assert data.train.inputs.shape[1:] == known.input_shape
@@ -30,21 +30,21 @@ def test_the_digits_are_what_the_spec_says_they_are():
     assert data.train.targets.dtype == torch.int64
 
 
-def test_each_class_is_split_in_the_same_shares():
-    """Stratified: validation shows the same mix as training."""
+def test_classes_are_split_in_equal_proportions():
+    """The split is stratified."""
     data = digits("val_fraction=0.25")
     shares = data.val.targets.bincount() / (data.val.targets.bincount() + data.train.targets.bincount())
     assert torch.all((shares - 0.25).abs() < 0.01)
 
 
 def test_the_split_is_a_function_of_the_seed():
-    """The same examples for the same seed, others for another."""
+    """The same seed gives the same examples, another seed gives others."""
     assert torch.equal(digits(seed=1).val.inputs, digits(seed=1).val.inputs)
     assert not torch.equal(digits(seed=1).val.targets, digits(seed=2).val.targets)
 
 
 def test_z_scores_come_from_the_training_split_alone():
-    """Zero mean and unit variance there, only about so in validation; inputs that never change become zero."""
+    """Zero mean and unit variance there, only approximately in validation; constant inputs become zero."""
     data = digits()
     mean, variance = data.train.inputs.mean(0), data.train.inputs.var(0, correction=0)
     torch.testing.assert_close(mean, torch.zeros_like(mean), atol=1e-5, rtol=0)
@@ -61,13 +61,13 @@ def test_unscaled_inputs_are_as_they_were_bundled():
 
 
 def test_a_share_too_small_for_all_classes_is_refused():
-    """Names the key and the value."""
-    with pytest.raises(TuimonError, match=r"data.val_fraction = 0.001: 1797 examples cannot be split so"):
+    """The message has the key and the value."""
+    with pytest.raises(TuimonError, match=r"data.val_fraction = 0.001: cannot split 1797 examples"):
         digits("val_fraction=0.001")
 
 
 def test_the_order_of_an_epoch_is_a_function_of_seed_and_epoch():
-    """So that a resumed run takes up an epoch where it was left; the global random state has no part in it."""
+    """So a resumed run continues an epoch where it stopped; the global random state does not matter."""
     torch.manual_seed(1)
     first = order(100, seed=3, epoch=5)
     torch.manual_seed(2)

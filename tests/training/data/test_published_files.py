@@ -1,4 +1,4 @@
-"""MNIST, Fashion-MNIST, CIFAR-10 and California housing: small files of the published form, found, downloaded or missing."""
+"""MNIST, Fashion-MNIST, CIFAR-10 and California housing: small files in the published formats, found, downloaded or missing."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def loaded(name: str, *overrides: str) -> Data:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """An address, and the folder that is served there."""
+    """A URL, and the folder that it serves."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
@@ -100,7 +100,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 def test_idx_files_are_found_where_they_may_lie(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compressed: bool, name: str, folder: str, way: str
 ):
-    """In data.path, $TUIMON_DATA or ./data: in a folder of ours, in torchvision's, or in the named folder itself."""
+    """In data.path, $TUIMON_DATA or ./data: in our folder, in torchvision's, or in the named folder itself."""
     root = tmp_path / "data"
     write_mnist(root / folder, compressed=compressed)
     monkeypatch.chdir(tmp_path)
@@ -115,21 +115,21 @@ def test_idx_files_are_found_where_they_may_lie(
     assert (data.known.outputs, data.class_names[9]) == (10, "9" if name == "mnist" else "ankle boot")
 
 
-def test_the_published_test_set_is_for_validation_also_of_some_classes(tmp_path: Path):
+def test_the_published_test_set_is_for_validation_even_with_fewer_classes(tmp_path: Path):
     """Whatever val_fraction says."""
     write_mnist(tmp_path / "mnist", compressed=True)
     data = loaded("mnist", f"data.path={tmp_path}", "classes=2", "val_fraction=0.5")
     assert (data.train.targets.tolist(), data.val.targets.tolist()) == ([0, 1] * 3, [0, 1])
 
 
-def test_missing_files_are_named_with_the_folder_they_belong_into(tmp_path: Path):
-    """And with the address they can be had from."""
+def test_an_error_about_missing_files_names_the_folder_they_belong_in(tmp_path: Path):
+    """It also names the URL to download them from."""
     write_mnist(tmp_path / "mnist", compressed=True)
     (tmp_path / "mnist" / "t10k-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(TuimonError) as raised:
         loaded("mnist", f"data.path={tmp_path}")
     assert str(raised.value).splitlines()[0] == f"MNIST is not in {tmp_path} (data.download is off)"
-    assert f"Put t10k-labels-idx1-ubyte.gz from {MNIST.mirrors[-1]} into {tmp_path / 'mnist'}" in raised.value.hint
+    assert f"Download t10k-labels-idx1-ubyte.gz from {MNIST.mirrors[-1]} into {tmp_path / 'mnist'}" in raised.value.hint
     assert "$TUIMON_DATA" in raised.value.hint
 
 
@@ -139,29 +139,29 @@ def test_missing_files_are_named_with_the_folder_they_belong_into(tmp_path: Path
         (b"", "not an IDX file of bytes"),
         (b"\0\0\x08\x03\0\0", "not an IDX file of bytes"),
         (b"\0\0\x0d\x01\0\0\0\x01\0\0\0\0", "not an IDX file of bytes"),
-        (idx(IMAGES["t10k"])[:-1], "its header promises 7840 bytes of data, but there are 7839"),
-        (gzip.compress(idx(IMAGES["t10k"]))[:-20], "a damaged gzip file: "),
+        (idx(IMAGES["t10k"])[:-1], "the header announces 7840 bytes of data, but there are 7839"),
+        (gzip.compress(idx(IMAGES["t10k"]))[:-20], "damaged gzip file: "),
     ],
 )
-def test_a_damaged_idx_file_is_told(tmp_path: Path, content: bytes, message: str):
-    """With its path."""
+def test_a_damaged_idx_file_is_an_error(tmp_path: Path, content: bytes, message: str):
+    """The message has its path."""
     path = tmp_path / "file"
     path.write_bytes(content)
     with pytest.raises(TuimonError, match=f"{path}: {message}"):
         read_idx(path)
 
 
-def test_images_and_labels_that_do_not_go_together_are_told(tmp_path: Path):
-    """So many of one, so many of the other."""
+def test_images_and_labels_that_do_not_match_are_an_error(tmp_path: Path):
+    """The message has both shapes."""
     write_mnist(tmp_path / "mnist", compressed=False)
     (tmp_path / "mnist" / "train-labels-idx1-ubyte").write_bytes(idx(LABELS["t10k"]))
-    with pytest.raises(TuimonError, match=r"images \(30, 28, 28\) do not go with labels \(10,\) of train-labels"):
+    with pytest.raises(TuimonError, match=r"images \(30, 28, 28\) do not match labels \(10,\) of train-labels"):
         loaded("mnist", f"data.path={tmp_path}")
 
 
 @pytest.mark.parametrize("folder", [".", "cifar-10-batches-bin", "cifar10/cifar-10-batches-bin", "archive"])
 def test_cifar_is_read_from_its_folder_or_its_archive(tmp_path: Path, folder: str):
-    """Records of a label and three planes of colour; the test batch is for validation."""
+    """A record has a label and three colour planes; the test batch is for validation."""
     files = cifar_files()
     if folder == "archive":
         members = {f"cifar-10-batches-bin/{name}": content for name, content in files.items()}
@@ -181,28 +181,28 @@ def test_cifar_is_read_from_its_folder_or_its_archive(tmp_path: Path, folder: st
     assert data.class_names[:2] == ("airplane", "automobile")
 
 
-def test_a_damaged_cifar_batch_is_told():
-    """With the record."""
+def test_a_damaged_cifar_batch_is_an_error():
+    """The message names the record."""
     content = cifar_batch(3, 0)[2]
-    with pytest.raises(TuimonError, match=r"b.bin: not a CIFAR-10 batch: 9218 bytes are not a whole number of records of 3073"):
+    with pytest.raises(TuimonError, match=r"b.bin: not a CIFAR-10 batch: 9218 bytes are not a multiple of 3073"):
         read_cifar_records(content[:-1], "b.bin")
     with pytest.raises(TuimonError, match=r"b.bin: not a CIFAR-10 batch: record 2 has label 255"):
         read_cifar_records(content[:3073] + b"\xff" + content[3074:], "b.bin")
 
 
-def test_an_archive_that_is_none_or_lacks_a_file_is_told(tmp_path: Path):
-    """With its path and the file's."""
+def test_a_damaged_or_incomplete_archive_is_an_error(tmp_path: Path):
+    """The message has the path of the archive and of the missing file."""
     path = tmp_path / "cifar10" / "cifar-10-binary.tar.gz"
     pack(path, {"cifar-10-batches-bin/data_batch_1.bin": b"x"})
     with pytest.raises(TuimonError, match=f"{path}: has no cifar-10-batches-bin/data_batch_2.bin"):
         loaded("cifar10", f"data.path={tmp_path}")
     path.write_bytes(b"not an archive")
-    with pytest.raises(TuimonError, match=f"{path}: a damaged archive: "):
+    with pytest.raises(TuimonError, match=f"{path}: damaged archive: "):
         loaded("cifar10", f"data.path={tmp_path}")
 
 
 def test_california_housing_is_scikit_learns(tmp_path: Path):
-    """Its eight inputs in their order, rooms and people by household, values in units of 100,000 dollars."""
+    """Eight inputs in the same order, rooms and people per household, values in units of 100,000 dollars."""
     rows = (
         "-122.23,37.88,41.0,880.0,129.0,322.0,126.0,8.3252,452600.0\n"
         "-122.22,37.86,21.0,7099.0,1106.0,2401.0,1138.0,8.3014,358500.0\n"
@@ -217,7 +217,7 @@ def test_california_housing_is_scikit_learns(tmp_path: Path):
 
 
 def test_a_missing_file_is_downloaded_once(tmp_path: Path, server: tuple[str, Path], capfd: pytest.CaptureFixture[str]):
-    """Into a folder that is made for it; the next time it is there."""
+    """It is downloaded into a new folder, and found there the next time."""
     url, served = server
     content = b"some content" * 1000
     (served / "a.bin").write_bytes(content)
@@ -230,8 +230,8 @@ def test_a_missing_file_is_downloaded_once(tmp_path: Path, server: tuple[str, Pa
     assert capfd.readouterr().out.count("downloading") == 1
 
 
-def test_what_has_another_checksum_is_not_kept(tmp_path: Path, server: tuple[str, Path]):
-    """Nor is anything else left behind; both checksums are told."""
+def test_a_download_with_a_wrong_checksum_is_not_kept(tmp_path: Path, server: tuple[str, Path]):
+    """Nothing is left behind; the message has both checksums."""
     url, served = server
     (served / "a.bin").write_bytes(b"tampered")
     right = hashlib.sha256(b"true").hexdigest()
@@ -243,21 +243,21 @@ def test_what_has_another_checksum_is_not_kept(tmp_path: Path, server: tuple[str
 
 
 def test_a_second_mirror_is_tried(tmp_path: Path, server: tuple[str, Path]):
-    """Where the first has no such file."""
+    """If the first one does not have the file."""
     url, served = server
     (served / "a.bin").write_bytes(b"true")
     fetch_first((f"{url}nowhere/a.bin", f"{url}a.bin"), tmp_path / "a.bin", hashlib.md5(b"true").hexdigest())
     assert (tmp_path / "a.bin").read_bytes() == b"true"
 
 
-def test_no_network_tells_what_to_put_where(tmp_path: Path, server: tuple[str, Path]):
-    """Here nobody answers on the port any more, or there is no such file."""
+def test_without_network_the_error_says_what_to_download_where(tmp_path: Path, server: tuple[str, Path]):
+    """If no server answers, or it does not have the file."""
     url, _ = server
     published = Published("Some data", ("some",), (url,), {"gone.bin": "0" * 32})
     with pytest.raises(TuimonError) as raised:
         find(published, DataSpec(path=str(tmp_path)))
     assert raised.value.message.startswith(f"Some data is not in {tmp_path} ({url}gone.bin could not be downloaded: ")
-    assert raised.value.hint.startswith(f"Put gone.bin from {url} into {tmp_path / 'some'}, or name another folder")
+    assert raised.value.hint.startswith(f"Download gone.bin from {url} into {tmp_path / 'some'}, or name another folder")
     nobody = Published("Some data", ("some",), ("http://127.0.0.1:9/",), {"gone.bin": "0" * 32})
     with pytest.raises(TuimonError, match=r"could not be downloaded: .*refused"):
         find(nobody, DataSpec(path=str(tmp_path)))

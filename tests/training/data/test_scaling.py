@@ -1,4 +1,4 @@
-"""Preparing inputs: each way against scikit-learn or a value computed by hand."""
+"""Scaling of inputs: each method against scikit-learn or a hand-computed value."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def prepared(name: str, inputs: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("name", "theirs"), [("zscore", StandardScaler()), ("minmax", MinMaxScaler())])
 @pytest.mark.parametrize("inputs", [TRAIN, OTHER], ids=["train", "other"])
-def test_scaling_is_scikit_learns(name: str, theirs: StandardScaler | MinMaxScaler, inputs: np.ndarray):
-    """Fitted to the training split, applied to any."""
+def test_scaling_equals_scikit_learns(name: str, theirs: StandardScaler | MinMaxScaler, inputs: np.ndarray):
+    """Fitted to the training split, applied to any data."""
     theirs.fit(TRAIN.astype(np.float64))
     np.testing.assert_allclose(prepared(name, inputs), theirs.transform(inputs.astype(np.float64)), atol=1e-5)
 
 
-def test_centering_takes_off_the_mean_alone():
-    """The variance stays."""
+def test_centering_only_subtracts_the_mean():
+    """The variance does not change."""
     np.testing.assert_allclose(prepared("center", TRAIN).mean(0), 0, atol=1e-5)
     np.testing.assert_allclose(prepared("center", TRAIN).std(0), TRAIN.std(0), rtol=1e-5)
 
 
-def test_decimal_scaling_moves_the_point():
-    """By the smallest power of ten that brings all values below 1; each column for itself."""
+def test_decimal_scaling_moves_the_decimal_point():
+    """By the smallest power of ten that brings all values below 1, for each column separately."""
     train = np.array([[-986, 0.0431, 10, 0], [917, -0.02, 3, 0]], np.float32)
     expected = [[-0.986, 0.431, 0.1, 0], [0.917, -0.2, 0.03, 0]]
     np.testing.assert_allclose(prepare("decimal", train).whole(train).numpy(), expected, rtol=1e-6)
@@ -50,15 +50,15 @@ def test_whitened_inputs_have_the_identity_as_covariance():
 
 
 @pytest.mark.parametrize("inputs", [TRAIN, OTHER], ids=["train", "other"])
-def test_whitening_is_scikit_learns_up_to_signs(inputs: np.ndarray):
-    """Whose variances divide by N - 1."""
+def test_whitening_equals_scikit_learns_up_to_signs(inputs: np.ndarray):
+    """scikit-learn divides variances by N - 1."""
     theirs = PCA(whiten=True, svd_solver="full").fit(TRAIN.astype(np.float64)).transform(inputs.astype(np.float64))
     theirs *= np.sqrt(len(TRAIN) / (len(TRAIN) - 1))
     np.testing.assert_allclose(np.abs(prepared("whiten", inputs)), np.abs(theirs), rtol=1e-4, atol=1e-4)
 
 
-def test_directions_without_extent_become_zero():
-    """Of the digits, three pixels are always empty: noise of rounding must not be blown up to unit variance."""
+def test_directions_without_variance_become_zero():
+    """Three pixels of the digits are always empty: rounding noise must not be scaled up to unit variance."""
     spec = load_spec("digits-mlp", ["scale=whiten"])
     inputs = load(spec.data, 0, torch.device("cpu")).train.inputs.flatten(1).double()
     covariance = inputs.T @ inputs / len(inputs)
@@ -70,7 +70,7 @@ def test_directions_without_extent_become_zero():
 
 @pytest.mark.parametrize("name", PREPARATIONS)
 def test_constant_inputs_stay_finite(name: str):
-    """Also one example alone, of which nothing varies."""
+    """Even with a single example, where nothing varies."""
     for train in (np.full((4, 1, 2, 2), 3, np.float32), np.full((1, 3), 3, np.float32), np.zeros((2, 2), np.float32)):
         result = prepare(name, train).whole(train)
         assert result.shape == train.shape
@@ -78,8 +78,8 @@ def test_constant_inputs_stay_finite(name: str):
 
 
 @pytest.mark.parametrize("name", PREPARATIONS)
-def test_large_data_are_prepared_in_pieces(name: str, monkeypatch: pytest.MonkeyPatch):
-    """With the same result, up to rounding."""
+def test_large_data_are_scaled_in_pieces(name: str, monkeypatch: pytest.MonkeyPatch):
+    """The result is the same, up to rounding."""
     whole = prepared(name, OTHER)
     monkeypatch.setattr(scaling, "_AT_ONCE", 7)
     np.testing.assert_allclose(prepared(name, OTHER), whole, rtol=1e-4, atol=1e-5)

@@ -1,4 +1,4 @@
-"""Text: its characters as numbers, its windows, and what follows each character."""
+"""Text: characters as numbers, windows as inputs, next characters as targets."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def decoded(data: Data, tokens: torch.Tensor) -> str:
     return "".join(data.class_names[token] for token in tokens.flatten().tolist())
 
 
-def test_windows_lie_side_by_side_and_targets_are_one_further():
-    """Without a copy of the text."""
+def test_windows_are_adjacent_and_targets_are_shifted_by_one():
+    """Both are views of the text, without a copy."""
     tokens = torch.arange(10, dtype=torch.uint8)
     split = windows(tokens, 3)
     assert split.inputs.tolist() == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
@@ -38,8 +38,8 @@ def test_windows_lie_side_by_side_and_targets_are_one_further():
     assert windows(tokens[:4], 3).targets.tolist() == [[1, 2, 3]]
 
 
-def test_a_vocabulary_is_every_character_in_order():
-    """Numbers are as small as they may be."""
+def test_a_vocabulary_is_the_sorted_set_of_characters():
+    """The numbers have the smallest dtype that fits."""
     vocabulary, tokens = encode("hello")
     assert (vocabulary, tokens.tolist(), tokens.dtype) == ("ehlo", [1, 0, 2, 2, 3], torch.uint8)
     many = "".join(chr(0x4E00 + number) for number in range(300)) + "\U0001f600"
@@ -49,7 +49,7 @@ def test_a_vocabulary_is_every_character_in_order():
 
 
 def test_a_text_of_the_users_own_is_split_at_its_end(tmp_path: Path):
-    """The last share is for validation; all characters are known to both."""
+    """The last part is for validation; both splits share one vocabulary."""
     path = tmp_path / "mine.txt"
     path.write_text("abcdefghij" * 8 + "0123456789" * 2)
     data = text_data(path, "context=5")
@@ -61,7 +61,7 @@ def test_a_text_of_the_users_own_is_split_at_its_end(tmp_path: Path):
 
 
 def test_the_bundled_text_is_pythons_own_documentation():
-    """A few hundred thousand characters, of about a hundred kinds."""
+    """A few hundred thousand characters, about a hundred different ones."""
     text = bundled_text()
     assert 'The "with" statement' in text or 'The "with" statement' in text
     data = text_data(None, "context=32")
@@ -70,18 +70,18 @@ def test_the_bundled_text_is_pythons_own_documentation():
     assert (len(data.train) + len(data.val)) * 32 == pytest.approx(len(text), rel=0.001)
 
 
-def test_a_text_too_short_for_its_context_is_told(tmp_path: Path):
-    """With the number of its characters."""
+def test_a_text_too_short_for_its_context_is_an_error(tmp_path: Path):
+    """The message has the number of its characters."""
     (tmp_path / "short.txt").write_text("abc" * 10)
-    with pytest.raises(TuimonError, match=r"data.context = 64: .*short.txt has only 30 characters for both splits"):
+    with pytest.raises(TuimonError, match=r"data.context = 64: .*short.txt has 30 characters, too few for both splits"):
         text_data(tmp_path / "short.txt")
     (tmp_path / "short.txt").write_text("")
-    with pytest.raises(TuimonError, match="has only 0 characters"):
+    with pytest.raises(TuimonError, match="has 0 characters"):
         text_data(tmp_path / "short.txt")
 
 
-def test_a_file_that_is_no_text_is_told_with_its_byte(tmp_path: Path):
-    """So that it can be found."""
+def test_an_error_about_a_file_that_is_not_text_names_the_byte(tmp_path: Path):
+    """So that the user can find it."""
     (tmp_path / "mine.txt").write_bytes(b"abc\xffdef")
-    with pytest.raises(TuimonError, match=r"mine.txt: not a text in UTF-8: byte 3 is 0xff"):
+    with pytest.raises(TuimonError, match=r"mine.txt: not a UTF-8 text file: byte 3 is 0xff"):
         text_data(tmp_path / "mine.txt")

@@ -1,6 +1,6 @@
-"""The data that a spec names: read, split, prepared once, and kept whole on the device.
+"""Loads the data of a spec: reads, splits and scales them once, and keeps them on the device.
 
-The splits are small enough to stay in memory, so that a batch is one `index_select` and no worker process is needed.
+The splits are small enough for memory, so a batch is one `index_select`, and no worker processes are needed.
 """
 
 from tuimon.training.data.loading import load

@@ -1,4 +1,4 @@
-"""Arrays of the user's own: NPZ files, as `numpy.savez("mine.npz", x=inputs, y=targets)` writes them."""
+"""The user's own arrays: NPZ files, as `numpy.savez("mine.npz", x=inputs, y=targets)` writes them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SUFFIXES = (("_train", "_test"), ("_train", "_val"))
 
 
 def read_npz(spec: DataSpec) -> Raw:
-    """Inputs `x` and targets `y` of an NPZ file; or `x_train`, `y_train`, `x_test`, `y_test`.
+    """Reads inputs `x` and targets `y` of an NPZ file, or `x_train`, `y_train`, `x_test`, `y_test`.
 
-    Integer targets are classes, others values; bytes of three dimensions or more are images.
+    Integer targets are classes, others are values; uint8 arrays of three or more dimensions are images.
 
     Raises:
-        TuimonError: names the file, the array and the row of what is wrong.
+        TuimonError: the file is not valid; the text names the file, the array and the index.
     """
     path = Path(spec.path)
     arrays = _load(path)
@@ -38,10 +38,12 @@ def read_npz(spec: DataSpec) -> Raw:
 
 def _load(path: Path) -> dict[str, Array]:
     try:
-        with open(path, "rb") as file:  # which numpy itself leaves open when it is damaged
+        with open(path, "rb") as file:  # numpy leaves a damaged file open
             content = np.load(file, allow_pickle=False)
             if isinstance(content, np.ndarray):
-                raise TuimonError(f"{path}: holds one array without a name", "Write it with numpy.savez(path, x=…, y=…).")
+                raise TuimonError(
+                    f"{path}: contains a single array without a name", "Save it with numpy.savez(path, x=…, y=…)."
+                )
             return dict(content)
     except OSError as error:
         reason = error.strerror or error
@@ -67,7 +69,7 @@ def _choose(path: Path, arrays: dict[str, Array], names: list[str], what: str) -
     name = next((name for name in names if name in arrays), None)
     if name is None:
         has = ", ".join(f"{key} {list(array.shape)}" for key, array in arrays.items())
-        raise TuimonError(f"{path}: has no {what}: none of {', '.join(names)}; it has {has}")
+        raise TuimonError(f"{path}: has no {what}: expected one of {', '.join(names)}; it has {has}")
     if arrays[name].ndim == 0 or not len(arrays[name]):
         raise TuimonError(f"{path}: {name} is empty")
     return name
@@ -75,7 +77,7 @@ def _choose(path: Path, arrays: dict[str, Array], names: list[str], what: str) -
 
 def _finite(path: Path, name: str, array: Array) -> Array:
     if array.dtype.kind not in "fiub":
-        raise TuimonError(f"{path}: {name} holds no numbers, but {array.dtype}")
+        raise TuimonError(f"{path}: {name} must be numeric, but its dtype is {array.dtype}")
     with np.errstate(over="ignore"):
         finite = np.isfinite(array.astype(np.float32))
     if not finite.all():
@@ -85,7 +87,7 @@ def _finite(path: Path, name: str, array: Array) -> Array:
 
 
 def _images(inputs: Array) -> Floats:
-    """Float32 [N, *shape]: a plain list of numbers gets a dimension; images in bytes get their channels first."""
+    """Converts inputs to float32 [N, *shape]: adds a dimension to [N], and moves the channels of uint8 images first."""
     if inputs.ndim == 1 or (inputs.ndim == 3 and inputs.dtype == np.uint8):
         inputs = inputs[:, None]
     elif inputs.dtype == np.uint8 and inputs.ndim == 4 and inputs.shape[3] in (1, 3, 4):
@@ -99,7 +101,7 @@ def _targets(path: Path, name: str, targets: Array, task: str) -> tuple[Integers
         targets = targets[:, 0]
     if task == "classification" or texts or (task != "regression" and targets.ndim == 1 and targets.dtype.kind in "iub"):
         if targets.ndim != 1 or task == "regression":
-            raise TuimonError(f"{path}: {name} {list(targets.shape)} of {targets.dtype} is not fit for {task}")
+            raise TuimonError(f"{path}: {name} {list(targets.shape)} of {targets.dtype} does not fit {task}")
         kinds, numbers = np.unique(targets if texts else _finite(path, name, targets), return_inverse=True)
         return numbers.astype(np.int64), tuple(str(kind) for kind in kinds.astype(str))
     return _finite(path, name, targets).astype(np.float32).reshape(len(targets), -1), ()
@@ -107,10 +109,10 @@ def _targets(path: Path, name: str, targets: Array, task: str) -> tuple[Integers
 
 def _joined(path: Path, train: Raw, test: Raw) -> Raw:
     if train.inputs.shape[1:] != test.inputs.shape[1:] or (train.class_names != test.class_names):
-        raise TuimonError(f"{path}: the training and the test arrays do not have the same shape and classes")
+        raise TuimonError(f"{path}: training and test arrays differ in shape or classes")
     inputs = np.concatenate([train.inputs, test.inputs])
     if train.targets is None or test.targets is None:
         return Raw(inputs, None, train=len(train.inputs))
     if train.targets.shape[1:] != test.targets.shape[1:]:
-        raise TuimonError(f"{path}: the training and the test targets do not have the same shape")
+        raise TuimonError(f"{path}: training and test targets differ in shape")
     return Raw(inputs, np.concatenate([train.targets, test.targets]), train.class_names, train=len(train.inputs))

@@ -1,4 +1,4 @@
-"""The small datasets that scikit-learn brings along, and California housing, which it only knows where to get."""
+"""The small datasets bundled with scikit-learn, and California housing, which is downloaded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tuimon.training.data.raw import Raw
 CALIFORNIA_HOUSING = Published(
     "California housing",
     ("california_housing",),
-    ("https://ndownloader.figshare.com/files/5976036#",),  # the address ends in a number; the file's name is ours
+    ("https://ndownloader.figshare.com/files/5976036#",),  # the URL ends in a number; the file name is ours
     {"cal_housing.tgz": "aaa5c9a6afe2225cc2aed2723682ae403280c4a3695a2ddda4ffb5d8215ea681"},
 )
 _HOUSING_INPUTS = (
@@ -27,12 +27,12 @@ _HOUSING_INPUTS = (
 
 
 def bundled(loader: str) -> Callable[[DataSpec], Raw]:
-    """A reader of one of scikit-learn's own datasets, by the name of its function there."""
+    """A reader of one of scikit-learn's datasets, by the name of its function in sklearn.datasets."""
     return lambda spec: _read_bundled(loader)
 
 
 def read_california_housing(spec: DataSpec) -> Raw:
-    """Block groups of the 1990 census: 8 inputs, and the median house value in units of 100,000 dollars."""
+    """Reads the block groups of the 1990 census: 8 inputs, and the median house value in units of 100,000 dollars."""
     (content,) = read_members(
         find(CALIFORNIA_HOUSING, spec)["cal_housing.tgz"], ("CaliforniaHousing/cal_housing.data",)
     ).values()
@@ -47,7 +47,9 @@ def _read_bundled(loader: str) -> Raw:
     try:
         from sklearn import datasets
     except ImportError as error:
-        raise TuimonError("This dataset needs scikit-learn, which is not installed", "pip install 'tuimon[train]'") from error
+        raise TuimonError(
+            "This dataset needs scikit-learn, which is not installed", "Run: pip install 'tuimon[train]'"
+        ) from error
     found: Any = getattr(datasets, loader)()
     names = tuple(str(name) for name in getattr(found, "target_names", ()))
     inputs = (found.images[:, None] if "images" in found else found.data).astype(np.float32)

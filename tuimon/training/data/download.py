@@ -1,4 +1,4 @@
-"""Fetching a published file: whole and with the right checksum, or not at all."""
+"""Downloads published files: complete and with the right checksum, or not at all."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _AT_ONCE = 1 << 18  # bytes
 
 
 def fetch(url: str, path: Path, checksum: str) -> None:
-    """Downloads `url` to `path`, whose folder is made if need be; the file appears there only when it is whole and right.
+    """Downloads `url` to `path`, creating its folder if needed. The file appears only when it is complete and checked.
 
     Args:
         url: http or https.
-        path: where it goes.
-        checksum: MD5 or SHA-256 in hexadecimal, told apart by the length.
+        path: of the downloaded file.
+        checksum: MD5 or SHA-256 in hexadecimal; its length tells which.
 
     Raises:
-        TuimonError: no network, no such file, no space, or other content than was published.
+        TuimonError: no network, no such file, no space, or a wrong checksum.
     """
     say(f"downloading {url} to {path}")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -34,7 +34,7 @@ def fetch(url: str, path: Path, checksum: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         found = _receive(url, temporary, "md5" if len(checksum) == 32 else "sha256")
         if found != checksum:
-            raise TuimonError(f"{url}: what was downloaded has checksum {found}, not the published {checksum}")
+            raise TuimonError(f"{url}: the downloaded file has checksum {found}, but the published one has {checksum}")
         os.replace(temporary, path)
     except (OSError, http.client.HTTPException) as error:
         raise TuimonError(f"{url} could not be downloaded: {_reason(error)}") from error
@@ -44,10 +44,10 @@ def fetch(url: str, path: Path, checksum: str) -> None:
 
 
 def fetch_first(urls: tuple[str, ...], path: Path, checksum: str) -> None:
-    """Downloads from the first of several addresses that has the right file.
+    """Downloads from the first of several URLs that has the right file.
 
     Raises:
-        TuimonError: none has; tells of the last.
+        TuimonError: no URL has it; the text is about the last one.
     """
     for url in urls[:-1]:
         with contextlib.suppress(TuimonError):
@@ -56,7 +56,7 @@ def fetch_first(urls: tuple[str, ...], path: Path, checksum: str) -> None:
 
 
 def _receive(url: str, path: Path, algorithm: str) -> str:
-    """Stores what is at `url`; returns its checksum."""
+    """Downloads `url` to `path`, and returns the checksum."""
     digest = hashlib.new(algorithm, usedforsecurity=False)
     with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer, open(path, "wb") as file:
         while some := answer.read(_AT_ONCE):
@@ -67,7 +67,7 @@ def _receive(url: str, path: Path, algorithm: str) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
-        error.close()  # it is the server's answer too, and keeps the connection open
+        error.close()  # it also is the response, and keeps the connection open
         return f"{error.code} {error.reason}"
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, OSError):
         error = error.reason

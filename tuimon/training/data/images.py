@@ -1,4 +1,4 @@
-"""MNIST, Fashion-MNIST and CIFAR-10, read from the files that their authors published."""
+"""Reads MNIST, Fashion-MNIST and CIFAR-10 from the files that their authors published."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ _THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 
 def read_mnist(spec: DataSpec) -> Raw:
-    """Handwritten digits [1, 28, 28], grey values 0 to 255; the published test set is for validation."""
+    """Reads handwritten digits [1, 28, 28], grey values 0 to 255; the published test set is the validation split."""
     return _read_idx_set(MNIST, _DIGITS, spec)
 
 
 def read_fashion_mnist(spec: DataSpec) -> Raw:
-    """Pieces of clothing, in the same form as MNIST."""
+    """Reads images of clothing, in the same form as MNIST."""
     return _read_idx_set(FASHION_MNIST, _CLOTHES, spec)
 
 
 def read_cifar10(spec: DataSpec) -> Raw:
-    """Colour images [3, 32, 32], values 0 to 255; the published test batch is for validation."""
+    """Reads colour images [3, 32, 32], values 0 to 255; the published test batch is the validation split."""
     *batches, test = (read_cifar_records(content, name) for name, content in _cifar_files(spec).items())
     labels = np.concatenate([*(batch[0] for batch in batches), test[0]])
     images = np.concatenate([*(batch[1] for batch in batches), test[1]])
@@ -73,33 +73,35 @@ def read_cifar10(spec: DataSpec) -> Raw:
 
 
 def read_idx(path: Path) -> Bytes:
-    """An IDX file of bytes, compressed with gzip or not; of the shape that its header says.
+    """Reads an IDX file of bytes, gzipped or not; the header gives the shape.
 
     Raises:
-        TuimonError: it is no such file, or not all of it is there.
+        TuimonError: the file is not an IDX file, or is incomplete.
     """
     content = path.read_bytes()
     try:
         content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     except (EOFError, OSError, ValueError) as error:
-        raise TuimonError(f"{path}: a damaged gzip file: {error}", "Remove it, and it is downloaded again.") from error
+        raise TuimonError(f"{path}: damaged gzip file: {error}", "Delete it to download it again.") from error
     if content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3]:
         raise TuimonError(f"{path}: not an IDX file of bytes")
     shape = struct.unpack_from(f">{content[3]}I", content, 4)
     start = 4 + 4 * len(shape)
     if len(content) - start != math.prod(shape):
-        raise TuimonError(f"{path}: its header promises {math.prod(shape)} bytes of data, but there are {len(content) - start}")
+        raise TuimonError(
+            f"{path}: the header announces {math.prod(shape)} bytes of data, but there are {len(content) - start}"
+        )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
 def read_cifar_records(content: bytes, name: str) -> tuple[Bytes, Bytes]:
-    """Labels [N] and images [N, 3, 32, 32] of a CIFAR-10 batch: records of one byte and 3,072 bytes.
+    """Reads labels [N] and images [N, 3, 32, 32] of a CIFAR-10 batch, whose records have 1 + 3,072 bytes.
 
     Raises:
-        TuimonError: it is no such file.
+        TuimonError: the content is not a CIFAR-10 batch.
     """
     if not content or len(content) % 3073:
-        raise TuimonError(f"{name}: not a CIFAR-10 batch: {len(content)} bytes are not a whole number of records of 3073")
+        raise TuimonError(f"{name}: not a CIFAR-10 batch: {len(content)} bytes are not a multiple of 3073, the record size")
     records = np.frombuffer(content, np.uint8).reshape(-1, 3073)
     wrong = np.flatnonzero(records[:, 0] > 9)
     if len(wrong):
@@ -117,14 +119,14 @@ def _read_idx_set(published: Published, names: tuple[str, ...], spec: DataSpec) 
 def _read_idx_pair(images_path: Path, labels_path: Path) -> tuple[Bytes, Bytes]:
     images, labels = read_idx(images_path), read_idx(labels_path)
     if images.shape[1:] != (28, 28) or labels.shape != images.shape[:1]:
-        raise TuimonError(f"{images_path}: images {images.shape} do not go with labels {labels.shape} of {labels_path.name}")
+        raise TuimonError(f"{images_path}: images {images.shape} do not match labels {labels.shape} of {labels_path.name}")
     if labels.max(initial=0) > 9:
-        raise TuimonError(f"{labels_path}: has label {labels.max()}; 0 to 9 are known")
+        raise TuimonError(f"{labels_path}: has label {labels.max()}, but labels must be from 0 to 9")
     return images, labels
 
 
 def _cifar_files(spec: DataSpec) -> dict[str, bytes]:
-    """The content of each batch's file: unpacked in a folder, else out of the archive."""
+    """The content of each batch file, from an unpacked folder or from the archive."""
     root = data_folder(spec)
     for folder in (root, root / _CIFAR10_FOLDER, root / CIFAR10.folders[0] / _CIFAR10_FOLDER):
         if all((folder / name).is_file() for name in _CIFAR10_FILES):
@@ -133,10 +135,10 @@ def _cifar_files(spec: DataSpec) -> dict[str, bytes]:
 
 
 def read_members(archive: Path, names: tuple[str, ...]) -> dict[str, bytes]:
-    """The content of files within a tar archive; nothing is unpacked to disk.
+    """Reads files of a tar archive without unpacking it to disk.
 
     Raises:
-        TuimonError: it is no archive, or one of them is not in it.
+        TuimonError: the file is not an archive, or lacks one of the files.
     """
     found: dict[str, bytes] = {}
     try:
@@ -146,7 +148,7 @@ def read_members(archive: Path, names: tuple[str, ...]) -> dict[str, bytes]:
                 if file is not None:
                     found[member.name] = file.read()
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise TuimonError(f"{archive}: a damaged archive: {error}", "Remove it, and it is downloaded again.") from error
+        raise TuimonError(f"{archive}: damaged archive: {error}", "Delete it to download it again.") from error
     for name in names:
         if name not in found:
             raise TuimonError(f"{archive}: has no {name}")

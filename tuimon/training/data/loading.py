@@ -1,4 +1,4 @@
-"""From a spec's [data] section to two splits on the device."""
+"""Loads the data of a spec's [data] section as two splits on the device."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ READERS: dict[str, Callable[[DataSpec], Raw]] = {
     "csv": read_csv,
     "npz": read_npz,
 }
-_STEPS = 100  # of the quadratic in an epoch with batch_size = 1; it has no examples to count
+_STEPS = 100  # of the quadratic per epoch with batch_size = 1, as it has no examples
 
 
 def load(spec: DataSpec, seed: int, device: torch.device) -> Data:
-    """Reads, splits (each class in the same shares, by `seed`), prepares and moves a dataset.
+    """Reads a dataset, splits it (stratified by class, by `seed`), scales it, and moves it to the device.
 
     Raises:
-        TuimonError: the data cannot be had, are not fit for the task, or are too few to split so.
+        TuimonError: the data cannot be loaded, do not fit the task, or are too few to split.
     """
     if spec.name == "text":
         return load_text(spec, device)
@@ -66,20 +66,20 @@ def load(spec: DataSpec, seed: int, device: torch.device) -> Data:
 
 
 def _no_data(device: torch.device) -> Data:
-    """What stands in for data where there are none: an epoch of steps, and one look for validation."""
+    """Placeholder data for the quadratic: one example for each step of an epoch, and one for validation."""
     train, val = (Split(torch.zeros(count, 1), torch.zeros(count, 1)).to(device) for count in (_STEPS, 1))
     return Data(train, val, Dataset(_STEPS + 1, (1,), 1, "quadratic"))
 
 
 def _as_numbers(raw: Raw, spec: DataSpec) -> Raw:
-    """Class numbers as plain values, for a regression on classes."""
+    """Converts class numbers to values, for a regression on classes."""
     if spec.task != "regression" or raw.targets is None or raw.targets.ndim > 1:
         return raw
     return raw._replace(targets=raw.targets.astype(np.float32)[:, None], class_names=())
 
 
 def _some_classes(raw: Raw, spec: DataSpec) -> Raw:
-    """Only the examples of the first classes."""
+    """Keeps only the examples of the first `spec.classes` classes."""
     if not spec.classes or raw.targets is None or raw.targets.ndim > 1:
         return raw
     kept = np.flatnonzero(raw.targets < spec.classes)
@@ -90,7 +90,7 @@ def _some_classes(raw: Raw, spec: DataSpec) -> Raw:
 
 
 def _split(raw: Raw, spec: DataSpec, seed: int) -> tuple[Integers, Integers]:
-    """Indices of the training and of the validation split, int64; the published ones where there are such."""
+    """Indices of the training and validation splits, int64; the published splits if there are any."""
     everything = np.arange(len(raw.inputs))
     if raw.train:
         return everything[: raw.train], everything[raw.train :]
@@ -100,13 +100,13 @@ def _split(raw: Raw, spec: DataSpec, seed: int) -> tuple[Integers, Integers]:
     try:
         train, val = train_test_split(everything, test_size=spec.val_fraction, random_state=seed, stratify=classes)
     except ValueError as error:
-        what = f"data.val_fraction = {spec.val_fraction}: {len(everything)} examples cannot be split so: {error}"
+        what = f"data.val_fraction = {spec.val_fraction}: cannot split {len(everything)} examples: {error}"
         raise TuimonError(what) from error
     return train, val
 
 
 def _subset(train: Integers, spec: DataSpec, seed: int) -> Integers:
-    """As many of the training split as are wanted: by chance, and the fewer always among the more."""
+    """A random part of the training split, as large as the spec asks for; a smaller part lies within a larger one."""
     count = math.ceil(len(train) * spec.train_fraction)
     count = min(count, spec.train_examples or count)
     if count == len(train):
@@ -115,12 +115,12 @@ def _subset(train: Integers, spec: DataSpec, seed: int) -> Integers:
 
 
 def _movement(raw: Raw, train: Integers, spec: DataSpec, seed: int) -> Movement | None:
-    """How training images are moved; on the CPU. None where they are not."""
+    """The augmentation of the training images, on the CPU; None without augmentation."""
     return Movement(torch.from_numpy(raw.inputs[train]), spec, seed) if spec.augmented else None
 
 
 def _targets(raw: Raw, train: Integers, known: Dataset, spec: DataSpec) -> Tensor | None:
-    """The targets of all examples; None where they are the inputs. Values are scaled by the training split."""
+    """The targets of all examples; None if they are the inputs. Values are scaled by the training split's statistics."""
     if known.task == "reconstruction" or raw.targets is None:
         return None
     if known.task == "regression" and spec.target_scale == "zscore":
@@ -135,7 +135,7 @@ def _part(raw: Raw, indices: Integers, preparation: Preparation, targets: Tensor
 
 
 def _shuffled(split: Split, share: float, seed: int) -> Split:
-    """A share of the targets, chosen by chance, exchanged among themselves."""
+    """Shuffles a random share of the targets among themselves."""
     if not share:
         return split
     generator = torch.Generator().manual_seed(seed)

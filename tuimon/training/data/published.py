@@ -1,7 +1,7 @@
-"""Published datasets as files: where they are looked for, and what is said when they are not there.
+"""Published datasets as files: finds them, downloads them, and says what is missing.
 
-They lie in a folder of their own within the data folder: `data.path`, else $TUIMON_DATA, else ./data. What is missing is
-downloaded where that is allowed and possible.
+Each has its own folder in the data folder: `data.path`, or $TUIMON_DATA, or ./data. Missing files are downloaded if that is
+allowed and possible.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from tuimon.training.data.download import fetch_first
 
 
 class Published(NamedTuple):
-    """A dataset as it was published: `files` with their checksums, below any of the `mirrors`.
+    """A published dataset: `files` with their checksums, on any of the `mirrors`.
 
-    `folders` are looked into, within the data folder; a download goes into the first.
+    It is searched for in `folders` of the data folder; downloads go into the first of them.
     """
 
     title: str
@@ -28,15 +28,15 @@ class Published(NamedTuple):
 
 
 def data_folder(spec: DataSpec) -> Path:
-    """Where published datasets lie. Absolute; need not exist."""
+    """The folder of published datasets, as an absolute path; it need not exist."""
     return Path(os.path.expanduser(spec.path or os.environ.get("TUIMON_DATA") or "data")).absolute()
 
 
 def find(published: Published, spec: DataSpec) -> dict[str, Path]:
-    """The path of each of the files, compressed or not; those that are missing are downloaded.
+    """The path of each file, compressed or not; downloads missing files.
 
     Raises:
-        TuimonError: some are not there and cannot be had; says which file belongs where.
+        TuimonError: a file is missing and cannot be downloaded; the text says which file belongs where.
     """
     folders = _folders(published, spec)
     found = {name: path for name in published.files if (path := _find_one(name, folders)) is not None}
@@ -53,7 +53,7 @@ def find(published: Published, spec: DataSpec) -> dict[str, Path]:
 
 
 def _folders(published: Published, spec: DataSpec) -> list[Path]:
-    """Within the data folder; where the user has named it, also that one itself."""
+    """The folders to search: those in the data folder, and the data folder itself if the user named it."""
     root = data_folder(spec)
     return [*([root] if spec.path else []), *(root / folder for folder in published.folders)]
 
@@ -67,6 +67,6 @@ def _not_there(published: Published, spec: DataSpec, missing: list[str], why: st
     root = data_folder(spec)
     return TuimonError(
         f"{published.title} is not in {root} ({why})",
-        f"Put {', '.join(missing)} from {published.mirrors[-1].rstrip('#')} into {root / published.folders[0]}, "
+        f"Download {', '.join(missing)} from {published.mirrors[-1].rstrip('#')} into {root / published.folders[0]}, "
         "or name another folder with data.path or $TUIMON_DATA.",
     )

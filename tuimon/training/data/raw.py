@@ -1,4 +1,4 @@
-"""Data as they were read, before they are split and prepared."""
+"""Data as they were read, before splitting and scaling."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Integers = npt.NDArray[np.int64]
 
 
 class Raw(NamedTuple):
-    """Everything that was read of a dataset.
+    """A whole dataset as it was read.
 
-    `inputs` are float32 [N, *input_shape]. `targets` are class numbers int64 [N], or values float32 [N, K], or None where
-    there is nothing to predict. With `train` above 0, the first so many examples are the published training split.
+    `inputs` are float32 [N, *input_shape]. `targets` are class numbers int64 [N], or values float32 [N, K], or None if there is
+    nothing to predict. If `train` is above 0, the first `train` examples are the published training split.
     """
 
     inputs: Floats
@@ -28,7 +28,7 @@ class Raw(NamedTuple):
 
     @property
     def known(self) -> Dataset:
-        """What these data are for, when nothing else is asked of them."""
+        """The shape, outputs and task of these data, unless a spec asks for another task."""
         shape = self.inputs.shape[1:]
         if self.targets is None:
             return Dataset(len(self.inputs), shape, int(np.prod(shape)), "reconstruction")

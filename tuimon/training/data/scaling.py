@@ -1,7 +1,7 @@
-"""Preparing inputs: shifted, scaled or decorrelated, by statistics of the training split alone.
+"""Scaling of inputs: centers, scales or decorrelates them with statistics of the training split only.
 
-Nothing of the validation split leaks into what is learned. Statistics are computed in float64, a few thousand examples at a
-time, so that large images do not need their memory several times over.
+So nothing of the validation split leaks into training. Statistics are computed in float64, a few thousand examples at a time,
+so that large images do not need their memory several times over.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from tuimon.training.data.raw import Floats
 Doubles = npt.NDArray[np.float64]
 
 _AT_ONCE = 4096  # examples
-_NOTHING = 1e-10  # share of the largest variance below which a direction is taken to hold rounding errors only
+_NOTHING = 1e-10  # relative to the largest variance; directions below it only contain rounding errors
 
 
 @dataclass(frozen=True)
 class Preparation:
     """(inputs - shift) · turn * factor, in float64 on the CPU.
 
-    `shift` and `factor` are [*shape], or one number; `turn` is [D, D], of inputs in one row, or None.
+    `shift` and `factor` are [*shape] or a scalar; `turn` is [D, D] for flattened inputs, or None.
     """
 
     shift: Tensor
@@ -34,19 +34,19 @@ class Preparation:
     turn: Tensor | None = None
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Prepares inputs [N, *shape]; computes and returns what `to` was told."""
+        """Transforms inputs [N, *shape], in the dtype and on the device of `to`."""
         moved = inputs.to(self.shift.dtype) - self.shift
         if self.turn is not None:
             moved = (moved.flatten(1) @ self.turn).view(moved.shape)
         return moved * self.factor
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Preparation:
-        """The same on another device and in another precision."""
+        """The same preparation on another device and in another dtype."""
         turn = None if self.turn is None else self.turn.to(device, dtype)
         return replace(self, shift=self.shift.to(device, dtype), factor=self.factor.to(device, dtype), turn=turn)
 
     def whole(self, inputs: Floats) -> Tensor:
-        """Prepares a whole split, computing in float64; float32 on the CPU."""
+        """Transforms a whole split, computed in float64; returns float32 on the CPU."""
         prepared = torch.empty(inputs.shape, dtype=torch.float32)
         for place, some in zip(torch.split(prepared, _AT_ONCE), _chunks(inputs), strict=True):
             place.copy_(self(torch.from_numpy(some)))
@@ -54,24 +54,24 @@ class Preparation:
 
 
 def prepare(name: str, train: Floats) -> Preparation:
-    """The named preparation, fitted to the training split [N, *shape]."""
+    """The named preparation, fitted to the training inputs [N, *shape]."""
     return PREPARATIONS[name](train)
 
 
 def unscaled(train: Floats) -> Preparation:
-    """Inputs as they are."""
+    """Leaves inputs unchanged."""
     return _preparation(np.zeros(()), np.ones(()))
 
 
 def center(train: Floats) -> Preparation:
-    """Zero mean of each input."""
+    """Gives each input zero mean."""
     return _preparation(_mean(train), np.ones(()))
 
 
 def zscore(train: Floats) -> Preparation:
-    """Zero mean and unit variance of each input.
+    """Gives each input zero mean and unit variance.
 
-    An input that never changes gets the factor 1: it becomes 0, and what is new in validation stays small.
+    A constant input gets the factor 1: it becomes 0, and new values of it in validation stay small.
     """
     mean = _mean(train)
     variance = sum(np.square(some - mean).sum(axis=0) for some in _chunks(train)) / len(train)
@@ -79,22 +79,22 @@ def zscore(train: Floats) -> Preparation:
 
 
 def minmax(train: Floats) -> Preparation:
-    """Each input from 0 to 1; one that never changes becomes 0."""
+    """Scales each input to the range 0 to 1; a constant input becomes 0."""
     low, high = train.min(axis=0).astype(np.float64), train.max(axis=0).astype(np.float64)
     return _preparation(low, _inverse(high - low))
 
 
 def decimal(train: Floats) -> Preparation:
-    """Each input divided by the smallest power of ten that brings all its values below 1."""
+    """Divides each input by the smallest power of ten that brings all its absolute values below 1."""
     largest = np.abs(train).max(axis=0).astype(np.float64)
     exponent = np.floor(np.log10(np.where(largest > 0, largest, 0.1))) + 1
     return _preparation(np.zeros(()), 10.0**-exponent)
 
 
 def whiten(train: Floats) -> Preparation:
-    """Decorrelated: turned into the principal components, the largest first, each of unit variance.
+    """Decorrelates inputs: rotates them to their principal components, the largest first, each with unit variance.
 
-    The covariance of the result is the identity. Directions in which the data do not extend become 0.
+    The covariance of the result is the identity. Directions without variance become 0.
     """
     mean = _mean(train)
     covariance = sum(_products(some - mean) for some in _chunks(train)) / len(train)

@@ -1,7 +1,7 @@
-"""Tables of the user's own: CSV files.
+"""The user's own tables: CSV files.
 
-The first row names the columns unless one of its cells is a number. A column of texts alone is a category: as an input it
-becomes one column for each of its values, as the target it says the classes. What is wrong is told with file, row and column.
+The first row names the columns, unless one of its cells is a number. A column without any numbers is a category: an input
+becomes one column for each of its values (one-hot), a target gives the classes. Errors name the file, row and column.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from tuimon.base.nearest import did_you_mean
 from tuimon.spec.data import DataSpec
 from tuimon.training.data.raw import Floats, Integers, Raw
 
-_MOST_CLASSES = 20  # that whole numbers in a target column are taken for; above, they are values
-_MOST_CATEGORIES = 1000  # of an input column of texts
+_MOST_CLASSES = 20  # a target column with more different whole numbers has values, not classes
+_MOST_CATEGORIES = 1000  # of an input column
 
 
 class Table(NamedTuple):
-    """A CSV file's cells, by column; `rows` are the file's numbers of their rows, as an editor counts them."""
+    """The cells of a CSV file by column; `rows` are their line numbers in the file, as an editor counts them."""
 
     path: Path
     names: tuple[str, ...]
@@ -32,15 +32,15 @@ class Table(NamedTuple):
     rows: tuple[int, ...]
 
     def place(self, row: int, column: int) -> str:
-        """Where a cell stands, in words."""
+        """The place of a cell in words."""
         return f"{self.path}, row {self.rows[row]}, column {self.names[column]}"
 
 
 def read_csv(spec: DataSpec) -> Raw:
-    """Inputs [N, columns but the target] and the targets of a CSV file.
+    """Reads inputs [N, columns without the target] and targets of a CSV file.
 
     Raises:
-        TuimonError: names file, row and column of what is wrong.
+        TuimonError: the file is not valid; the text names the file, row and column.
     """
     table = read_table(Path(spec.path))
     if spec.task == "reconstruction" and not spec.target:
@@ -53,12 +53,12 @@ def read_csv(spec: DataSpec) -> Raw:
 
 
 def read_table(path: Path) -> Table:
-    """The cells of a CSV file, separated by commas, semicolons or tabs, whichever the first line has most of.
+    """Reads the cells of a CSV file, separated by commas, semicolons or tabs, whichever is most frequent in the first line.
 
-    Empty rows are left out.
+    Skips empty rows.
 
     Raises:
-        TuimonError: it cannot be read, is empty, or a row has another number of cells than the first.
+        TuimonError: the file cannot be read or is empty, or a row has a different number of cells than the first.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -69,14 +69,14 @@ def read_table(path: Path) -> Table:
     except OSError as error:
         raise TuimonError(f"data.path: {path} cannot be read: {error.strerror}", "Name a CSV file with data.path.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise TuimonError(f"{path}: not a CSV file in UTF-8: {error}") from error
+        raise TuimonError(f"{path}: not a UTF-8 CSV file: {error}") from error
     if separator == ";":
         rows = {number: [_with_point(cell) for cell in row] for number, row in rows.items()}
     return _table(path, rows)
 
 
 def _with_point(cell: str) -> str:
-    """`1,5` as `1.5`: a comma is decimal where it does not part the cells, as spreadsheets of many countries write it."""
+    """Turns `1,5` into `1.5`: a comma that does not separate cells is a decimal comma, as in spreadsheets of many countries."""
     return cell.replace(",", ".") if _number(cell.replace(",", ".", 1)) is not None else cell
 
 
@@ -84,22 +84,22 @@ def _table(path: Path, rows: dict[int, list[str]]) -> Table:
     first = next(iter(rows.values()), [])
     named = bool(rows) and all(_number(cell) is None for cell in first)
     if len(rows) < 2 + named:
-        raise TuimonError(f"{path}: has {max(0, len(rows) - named)} rows of data; at least 2 are needed")
+        raise TuimonError(f"{path}: has {max(0, len(rows) - named)} rows of data, but needs at least 2")
     wrong = next((number for number, row in rows.items() if len(row) != len(first)), None)
     if wrong is not None:
         raise TuimonError(f"{path}, row {wrong}: has {len(rows[wrong])} cells, but the first row has {len(first)}")
     names = tuple(cell if named and cell else str(number) for number, cell in enumerate(first, start=1))
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise TuimonError(f"{path}, row 1: two columns are called {twice}")
+        raise TuimonError(f"{path}, row 1: two columns are named {twice}")
     cells = tuple(zip(*list(rows.values())[named:], strict=True))
     return Table(path, names, cells, tuple(rows)[named:])
 
 
 def _find_column(table: Table, target: str) -> int:
-    """The target column: by name, by number from 1, or the last."""
+    """The index of the target column, given by name or by number from 1; the last column by default."""
     if len(table.names) < 2:
-        raise TuimonError(f"{table.path}: has one column only; inputs and a target are needed")
+        raise TuimonError(f"{table.path}: has only one column, but needs inputs and a target")
     if not target:
         return len(table.names) - 1
     if target in table.names:
@@ -129,13 +129,13 @@ def _check_category(table: Table, column: int, values: list[str]) -> None:
         _refuse(table, table.columns[column].index(""), column)
     if len(values) > _MOST_CATEGORIES:
         raise TuimonError(
-            f"{table.path}, column {table.names[column]}: {len(values)} different texts are too many for a category",
+            f"{table.path}, column {table.names[column]}: {len(values)} different values are too many for a category",
             "Remove the column if it holds names or dates.",
         )
 
 
 def _targets(table: Table, column: int, task: str) -> tuple[Integers | Floats, tuple[str, ...]]:
-    """Class numbers and the classes' names, in their order; or values [N, 1] and none."""
+    """Class numbers [N] and the sorted names of the classes; or values [N, 1] and no names."""
     cells = table.columns[column]
     if task != "regression" and _is_text(cells):
         if "" in cells:
@@ -154,7 +154,7 @@ def _are_classes(values: npt.NDArray[np.float64]) -> bool:
 
 
 def _is_text(cells: tuple[str, ...]) -> bool:
-    """Whether no cell is a number; a cell that should have been one is then told instead."""
+    """Whether no cell is a number."""
     return all(_number(cell) is None for cell in cells)
 
 
@@ -174,12 +174,12 @@ def _numbers(table: Table, column: int) -> npt.NDArray[np.float64]:
 def _refuse(table: Table, row: int, column: int) -> NoReturn:
     cell = table.columns[column][row]
     what = f"{cell!r} is not a finite number" if cell else "is empty"
-    what = f"{cell!r} is too large for a number in float32" if math.isfinite(_number(cell) or math.inf) else what
-    raise TuimonError(f"{table.place(row, column)}: {what}", "Correct it, or remove the row or the column.")
+    what = f"{cell!r} is too large for float32" if math.isfinite(_number(cell) or math.inf) else what
+    raise TuimonError(f"{table.place(row, column)}: {what}", "Fix it, or remove the row or the column.")
 
 
 def _number(cell: str) -> float | None:
-    """The number in a cell, as numpy reads it; None when there is none. `nan` and `inf` are texts in a row of names."""
+    """The number in a cell, as numpy reads it; None if there is none. `nan` and `inf` are text in a row of names."""
     try:
         value = float(cell)
     except ValueError:
