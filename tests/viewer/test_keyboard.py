@@ -19,7 +19,7 @@ from tuimon.viewer.keyboard import InputDecoder, KeyboardDriver
 
 
 class Driver(KeyboardDriver):
-    """Reads a terminal for nobody: no app, no event loop."""
+    """Reads a terminal without an app or an event loop."""
 
     def __init__(self, fd: int) -> None:
         self.fileno, self.exit_event, self._debug = fd, threading.Event(), False
@@ -31,11 +31,11 @@ class Driver(KeyboardDriver):
         self.messages.append(message)
 
     def write(self, data: str) -> None:
-        """Nobody shows it."""
+        """Discards output."""
 
 
 class Typed:
-    """A driver on a pseudo-terminal, with its input thread, and what it passed on."""
+    """A driver on a pseudo-terminal, with its input thread and the messages it passed on."""
 
     def __init__(self) -> None:
         self.master, self._slave = pty.openpty()
@@ -82,7 +82,7 @@ def typed() -> Iterator[Typed]:
     ],
 )
 def test_what_is_no_text_is_left_out_however_it_is_cut(data: bytes, text: str) -> None:
-    """The same text whether the bytes come at once, in two pieces, or one by one."""
+    """The text is the same whether the bytes come at once, in two pieces, or one by one."""
     for cut in range(len(data) + 1):
         decoder = InputDecoder()
         assert decoder.decode(data[:cut]) + decoder.decode(data[cut:]) + decoder.decode(b"", final=True) == text
@@ -91,12 +91,12 @@ def test_what_is_no_text_is_left_out_however_it_is_cut(data: bytes, text: str) -
 
 
 def test_the_app_reads_its_terminal_by_this_driver() -> None:
-    """And under Textual's name for it, in each version that we allow."""
+    """It replaces Textual's driver in each version of Textual that we allow."""
     assert TuimonApp.get_driver_class(App.__new__(TuimonApp)) is KeyboardDriver
 
 
 def test_keys_count_after_any_bytes(typed: Typed) -> None:
-    """Each piece in one read, a key right behind it: that key alone, and none made of the bytes."""
+    """A key right behind each piece, in one read, is the only key reported."""
     pieces = (b"\xff", b"\xe1", b"\x1b[M \xc00", b"\xc3")
     for data in pieces:
         typed.type(data + b"s")
@@ -106,7 +106,7 @@ def test_keys_count_after_any_bytes(typed: Typed) -> None:
 
 @pytest.mark.parametrize("data", [b"\x1b[9999999;1u", b"\x1b[97:65;1u", b"\x1b[1;1;99999999u"])
 def test_a_sequence_that_the_parser_fails_on_costs_no_more_than_itself(typed: Typed, data: bytes) -> None:
-    """Textual's parser raises on each of these: characters that there are not, numbers with colons."""
+    """Textual's parser raises on each of these: invalid code points, numbers with colons."""
     typed.type(data)
     wait_until(lambda: _answers(typed))
 
@@ -117,7 +117,7 @@ def _answers(typed: Typed) -> bool:
 
 
 def test_a_size_that_no_terminal_has_is_not_believed(typed: Typed) -> None:
-    """Nor one without cells; a real one is."""
+    """Nor one without cells; a plausible size is."""
     for height, width in ((99999, 99999), (0, 80), (24, 80)):
         typed.type(f"\x1b[48;{height};{width};{height * 10};{width * 10}t".encode())
     wait_until(lambda: any(isinstance(message, events.Resize) for message in typed.messages))

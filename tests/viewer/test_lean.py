@@ -33,7 +33,7 @@ def frame(rng: random.Random) -> tuple[list[dict[int, Strip | None]], list[list[
 
 
 def cells(*sent: str) -> list[list[pyte.screens.Char]]:
-    """What a terminal shows after it was sent this."""
+    """The terminal's cells after it received this output."""
     screen = pyte.Screen(WIDTH, HEIGHT)
     stream = pyte.Stream(screen)
     for data in sent:
@@ -44,7 +44,7 @@ def cells(*sent: str) -> list[list[pyte.screens.Char]]:
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("system", ["truecolor", "256", "standard"])
 def test_the_terminal_shows_what_it_would_have_shown(seed: int, system: str) -> None:
-    """Letters, colours and attributes within the changed spans are those of Textual's own update; the rest stays as it was."""
+    """Letters, colours and attributes in the changed spans equal Textual's own update; other cells do not change."""
     rng = random.Random(seed)
     console = Console(color_system=system, force_terminal=True)  # type: ignore[arg-type]
     chops, ends = frame(rng)
@@ -59,7 +59,7 @@ def test_the_terminal_shows_what_it_would_have_shown(seed: int, system: str) -> 
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("system", ["truecolor", "256", "standard"])
 def test_of_a_whole_frame_the_terminal_shows_what_it_would_have_shown(seed: int, system: str) -> None:
-    """Every cell, whatever stood there before, in fewer bytes."""
+    """Every cell is correct, whatever was there before, with fewer bytes."""
     rng = random.Random(seed)
     console = Console(color_system=system, force_terminal=True)  # type: ignore[arg-type]
     old, new = ([[strip for strip in row.values() if strip] for row in frame(rng)[0]] for _ in range(2))
@@ -71,7 +71,7 @@ def test_of_a_whole_frame_the_terminal_shows_what_it_would_have_shown(seed: int,
 
 
 def test_it_takes_fewer_bytes() -> None:
-    """A change at the right end of a row of one look is its cells and little more."""
+    """A change at the right end of a uniform row sends its cells and little more."""
     plain, bold = (Style.parse(look).copy() for look in LOOKS[1:3])
     strip = Strip([Segment("─" * 30, plain), Segment("new", plain), Segment("est", bold)])
     update = ChopsUpdate([{0: strip}], [(0, 30, 36)], [[36]])
@@ -81,7 +81,7 @@ def test_it_takes_fewer_bytes() -> None:
 
 @pytest.mark.parametrize("command", ["\x1b]0;title\x07", "\x1b[2J", "\x9b2J", "\r", "\n", "\x7f"])
 def test_a_text_cannot_command_the_terminal(command: str) -> None:
-    """Of a control sequence in a name, the terminal is sent the letters alone."""
+    """For a control sequence in a name, only the letters are sent."""
     style = Style.parse("red")
     strip = Strip([Segment(f"a{command}b", style)])
     console = Console(color_system="truecolor", force_terminal=True)

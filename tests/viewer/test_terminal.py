@@ -41,7 +41,7 @@ sys.exit(app.return_code)
 
 
 class Terminal:
-    """A child process that is alone on a pseudo-terminal whose other end is ours."""
+    """A child process on a pseudo-terminal whose other end the test holds."""
 
     def __init__(self, before: str = "") -> None:
         self.master, slave = pty.openpty()
@@ -76,7 +76,7 @@ def terminals() -> Iterator[list[Terminal]]:
 
 @pytest.mark.parametrize("before", ["", "signal.signal(signal.SIGHUP, signal.SIG_IGN)"], ids=["plain", "nohup"])
 def test_a_viewer_ends_at_once_when_its_terminal_is_closed(terminals: list[Terminal], before: str) -> None:
-    """Also with SIGHUP ignored, where Textual alone would spin for ever."""
+    """Also with SIGHUP ignored, where Textual alone would spin forever."""
     terminals.append(Terminal(before))
     terminals[0].read_until(b"\x1b[?1049h")
     terminals[0].hang_up()
@@ -93,7 +93,7 @@ def test_a_terminating_signal_restores_a_living_terminal(terminals: list[Termina
 
 
 def test_the_watch_tells_a_living_terminal_from_a_closed_one() -> None:
-    """Typing into the terminal is no reason to leave; closing it is."""
+    """Typing is no reason to leave; closing the terminal is."""
     master, slave = pty.openpty()
     gone = threading.Event()
     leave_when_gone(slave, gone.set)
@@ -110,7 +110,7 @@ def test_the_watch_tells_a_living_terminal_from_a_closed_one() -> None:
 
 
 def test_a_pipe_is_no_terminal_and_never_gone() -> None:
-    """Only terminals are watched: what is no terminal is left to whoever reads it."""
+    """Only terminals are watched: anything else is left to its reader."""
     reading, writing = os.pipe()
     try:
         assert not is_gone(reading)

@@ -25,7 +25,7 @@ LEVERS = {
     ],
 )  # fmt: skip
 def test_what_the_run_would_take_is_fine(text):
-    """Whatever `tuimon set` takes."""
+    """All that `tuimon set` accepts."""
     assert typed.problem(text, LEVERS) == typed.hint(text, LEVERS) == typed.problem("pause", LEVERS) == ""
 
 
@@ -48,7 +48,7 @@ def test_what_the_run_would_take_is_fine(text):
     ],
 )
 def test_what_the_run_would_refuse_says_what_is_allowed(text, why):
-    """Before it is sent."""
+    """Before anything is sent."""
     assert why in typed.problem(text, LEVERS)
 
 
@@ -66,5 +66,5 @@ def test_what_the_run_would_refuse_says_what_is_allowed(text, why):
     ],
 )
 def test_what_is_unfinished_is_told_how_it_may_go_on(text, told):
-    """The levers that begin so, then what the lever can be."""
+    """The hint lists matching levers, then the lever's allowed values."""
     assert typed.hint(text, LEVERS) == told

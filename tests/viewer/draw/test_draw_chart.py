@@ -32,7 +32,7 @@ def test_a_rising_line_rises():
 
 
 def test_axes_go_first_where_room_is_short():
-    """One cell is all curve; a legend from two rows on; axes from sixteen columns and five rows on."""
+    """One row is all curve; the legend needs two rows, the axes sixteen columns and five rows."""
     ramp = curve(range(9), range(9))
     assert rows([ramp], Options("loss"), 1, 1) == ["⡼"]
     assert rows([ramp], Options("loss"), 5, 2) == ["loss ", "⣠⠤⠴⠒⠋"]
@@ -43,7 +43,7 @@ def test_axes_go_first_where_room_is_short():
 @pytest.mark.parametrize("height", [1, 2, 3, 4, 5, 6, 30])
 @pytest.mark.parametrize("ascii", [False, True])
 def test_every_size_is_filled_exactly(width, height, ascii):
-    """No row is missing, none is too long or too short, in ASCII nothing else is used."""
+    """No row is missing, too long or too short, and ASCII charts contain only ASCII."""
     curves = [curve(range(50), np.sin(range(50)), "train"), curve([10, 40], [NAN, 1], "validation", "val")]
     options = Options("loss of a long name", cursor=20, markers=(Marker(5, "lr 1/2"), Marker(49, "wd off")), note="log y")
     drawn = draw_chart(curves, options, width, height, ascii).rows
@@ -52,7 +52,7 @@ def test_every_size_is_filled_exactly(width, height, ascii):
 
 
 def test_without_values_it_says_so():
-    """The axes are there, and words."""
+    """The axes and a message are drawn."""
     assert rows([], Options("loss"), 20, 5) == [
         "loss                ",
         "   no values yet    ",
@@ -63,7 +63,7 @@ def test_without_values_it_says_so():
 
 
 def test_a_single_point_is_seen():
-    """Two dots high, in the middle of its axes."""
+    """It is two dots high, in the middle of the axes."""
     assert rows([curve([7], [3.0])], Options("loss"), 20, 6) == [
         "loss ─ 3.00         ",
         "   │                ",
@@ -75,14 +75,14 @@ def test_a_single_point_is_seen():
 
 
 def test_a_constant_series_runs_through_the_middle():
-    """A tenth of its value lies above it, a tenth below."""
+    """The axis reaches a tenth of the value above and below it."""
     drawn = rows([curve(range(10), [2] * 10)], BARE, 20, 6)
     assert drawn[2] == "2.0┤⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉"
     assert drawn[0].startswith("2.2┤") and drawn[3].startswith("1.8┤")
 
 
 def test_values_that_are_not_finite_are_gaps_and_crosses():
-    """The line is broken there, and the axis shows where, without needing colour."""
+    """The line has a gap there, and crosses on the axis mark it without colour."""
     drawn = rows([curve(range(9), [0, 0, 0, NAN, INF, NAN, 0, 0, 0])], BARE, 26, 6, ascii=True)
     assert drawn == [
         " 0.5+                     ",
@@ -95,14 +95,14 @@ def test_values_that_are_not_finite_are_gaps_and_crosses():
 
 
 def test_only_nan_says_so():
-    """Crosses where the points are, and words."""
+    """The axis has crosses at the points, and a message is drawn."""
     drawn = rows([curve(range(3), [NAN] * 3)], BARE, 24, 5)
     assert drawn[1] == "    no finite values    "
     assert drawn[3].count("×") == 3
 
 
 def test_a_log_axis_shows_decades():
-    """Each decade is as high as the next."""
+    """All decades have the same height."""
     assert rows([curve(range(4), [1e-3, 1, 1e3, 1e6])], Options(legend=False, log_y=True), 24, 8, ascii=True) == [
         "   |                 ***",
         "1e5+              ****  ",
@@ -116,7 +116,7 @@ def test_a_log_axis_shows_decades():
 
 
 def test_what_is_not_positive_has_no_place_on_a_log_axis():
-    """A gap where there are other values, words where there are none."""
+    """It is a gap; if no value is positive, a message is drawn."""
     log = Options(legend=False, log_y=True)
     drawn = rows([curve(range(4), [1, -1, -2, 100])], log, 24, 7, ascii=True)
     assert drawn[:5] == [
@@ -130,13 +130,13 @@ def test_what_is_not_positive_has_no_place_on_a_log_axis():
 
 
 def test_the_largest_floats_have_an_axis():
-    """Nothing overflows."""
+    """Values near the float limit do not overflow."""
     drawn = rows([curve(range(4), [-3e38, 0, 1, 3e38])], BARE, 24, 6, ascii=True)
     assert drawn[2] == "0+  *************       "
 
 
 def test_markers_cursor_and_legend():
-    """A marker's label stands over its line; where curves leave it no room, an arrow does. The cursor reads points off."""
+    """A marker has its label above its line, or an arrow if curves are in the way. The cursor shows values in the legend."""
     curves = [curve(range(101), range(101), "train"), curve([0, 50, 100], [100, 50, 0], "val", "val")]
     options = Options("loss", cursor=75, markers=(Marker(20, "lr 1/2"), Marker(22, "wd off"), Marker(100, "x 3")))
     assert rows(curves, options, 40, 9, ascii=True) == [
@@ -153,7 +153,7 @@ def test_markers_cursor_and_legend():
 
 
 def test_the_cursor_stands_where_it_is_whatever_the_first_curve_has_there():
-    """A run that was over before, or begins after, has no value there; one whose points lie far apart has the nearest."""
+    """Curves that ended before it or begin after it show a dash; a curve with sparse points shows the nearest one."""
     short, late = curve(range(1001), [0.5] * 1001, "short"), curve(range(900, 2001), [0.9] * 1101, "late", "val")
     sparse = curve(range(0, 2001, 400), [0.7] * 6, "sparse", "val")
     drawn = rows([short, late, sparse], Options("loss", cursor=1500), 70, 6)
@@ -164,7 +164,7 @@ def test_the_cursor_stands_where_it_is_whatever_the_first_curve_has_there():
 
 
 def test_a_legend_that_has_no_room_for_names_is_the_plain_title():
-    """Values of nobody knows what tell nothing; those of train and validation have a colour of their own."""
+    """Values without names are shown only for train and validation, which have colours of their own."""
     runs = [curve([0, 1], [1, 2], f"digits-mlp-{n}", f"series-{n}") for n in range(3)]
     assert rows(runs, Options("accuracy"), 60, 4)[0].rstrip() == "accuracy ─ digits-mlp-0  ┄ digits-mlp-1  ┈ digits-mlp-2"
     for count in (2, 3):
@@ -176,7 +176,7 @@ def test_a_legend_that_has_no_room_for_names_is_the_plain_title():
 
 
 def test_a_note_loses_its_last_parts_where_the_room_is_short():
-    """What matters most stands first in it."""
+    """The most important part comes first."""
     own, note = [curve([0, 1], [1, 2], "train", "train")], "zoom, log y, smooth 0.6"
     assert rows(own, Options(note=note), 50, 4)[0].endswith("   zoom, log y, smooth 0.6")
     assert rows(own, Options(note=note), 30, 4)[0] == "─ train 2.00       zoom, log y"
@@ -185,21 +185,21 @@ def test_a_note_loses_its_last_parts_where_the_room_is_short():
 
 
 def test_a_long_name_does_not_take_the_others_out_of_the_legend():
-    """It is shortened to its share of the room."""
+    """The long name is shortened to its share of the room."""
     names = ("a", "a name that is much longer than there is room for", "b")
     runs = [curve([0, 1], [1, 2], name, f"series-{n}") for n, name in enumerate(names)]
     assert rows(runs, Options("loss"), 60, 4)[0].rstrip() == "loss ─ a  ┄ a name…om for  ┈ b"
 
 
 def test_a_marker_near_the_edge_has_its_label_at_its_left_or_below():
-    """On top where that is free; under a curve that runs along the top, at the bottom."""
+    """At the top if that is free; at the bottom if a curve runs along the top."""
     marked = Options(legend=False, markers=(Marker(8, "wd off"),))
     assert rows([curve(range(9), [0, 0, 0, 0, 0, 0, 0, 0, 0])], marked, 12, 3)[0] == "    wd off ▼"
     assert rows([curve(range(9), [0] + [9] * 8)], marked, 12, 3)[-1].endswith("wd off ▲")
 
 
 def test_markers_close_to_each_other_leave_a_label_whole():
-    """Their lines begin under it; one that has no room for a label of its own is told by the events."""
+    """Their lines begin below it; a marker without room for its own label is in the event list only."""
     close = Options(legend=False, markers=(Marker(2, "lr 1/2"), Marker(3, "wd off"), Marker(4, "lr 1")))
     drawn = rows([curve(range(9), [0] * 9)], close, 12, 4, ascii=True)
     assert "v lr 1/2" in drawn[0]
@@ -207,7 +207,7 @@ def test_markers_close_to_each_other_leave_a_label_whole():
 
 
 def test_the_cursor_shows_on_a_marker_without_colour():
-    """Its line takes the place of the marker's."""
+    """Its line replaces the marker's."""
     on_it = Options(legend=False, cursor=6, markers=(Marker(6, "lr 1/2"),))
     for ascii, line in ((True, "|"), (False, "│")):
         drawn = rows([curve(range(9), [0] * 9)], on_it, 12, 4, ascii)
@@ -215,7 +215,7 @@ def test_the_cursor_shows_on_a_marker_without_colour():
 
 
 def test_curves_differ_without_colour():
-    """Of two curves the second is dashed, and the legend shows both strokes; a faint one is in no legend."""
+    """The second curve is dashed, and the legend shows both line styles; faint curves are not in the legend."""
     first, second = curve(range(9), [0] * 9, "a"), curve(range(9), [1] * 9, "b", "val")
     raw = Curve("raw", "raw", first.data, faint=True)
     drawn = rows([raw, first, second], Options(), 24, 4)
@@ -224,7 +224,7 @@ def test_curves_differ_without_colour():
 
 
 def test_a_curve_s_cells_hold_no_dots_of_another():
-    """A cell has one colour: what lies behind would seem to be a part of the curve on top."""
+    """A cell has one colour, so dots of a curve behind would seem to belong to the curve on top."""
     below, above = curve(range(9), [0.3] * 9, "a"), curve(range(9), [0, *[0.5] * 7, 1], "b", "val")
     both = draw_chart([below, above], Options(legend=False), 24, 4).rows
     alone = rows([above], Options(legend=False), 24, 4)
@@ -235,20 +235,20 @@ def test_a_curve_s_cells_hold_no_dots_of_another():
 
 
 def test_time_and_epoch_axes():
-    """Seconds as a clock shows them; steps as epochs."""
+    """Seconds are shown as on a clock, steps as epochs."""
     line = [curve([0, 7200], [0, 1])]
     assert rows(line, Options(x_axis="time", legend=False), 50, 6)[-1].split() == ["0:00", "1:00:00", "2:00:00"]
     assert rows(line, Options(x_axis="epoch", legend=False, steps_per_epoch=720), 50, 6)[-1].split() == ["0", "5", "10"]
 
 
 def test_a_range_between_two_points_shows_the_line_that_joins_them():
-    """Zoomed in so far that no point is in sight, the line still is."""
+    """Zoomed in so far that no point is visible, the line still is."""
     drawn = rows([curve([0, 100], [0, 100])], Options(x_range=(40, 60), legend=False), 20, 6, ascii=True)
     assert drawn[1:3] == ["   |        ********", " 50+*********       "]
 
 
 def test_the_column_under_the_mouse_has_an_x():
-    """Columns of the plot map to its range; beside it, its edges."""
+    """Columns of the plot map to the x range; columns outside map to its ends."""
     picture = draw_chart([curve(range(101), range(101))], Options("loss"), 60, 10)
     low, high = picture.x_range
     assert low < picture.x_at(picture.left) < low + 2 and high - 2 < picture.x_at(59) < high
@@ -256,7 +256,7 @@ def test_the_column_under_the_mouse_has_an_x():
 
 
 def test_a_growing_series_moves_its_axes_seldom():
-    """Between 1 000 and 1 300 steps the range changes a few times only, and always holds all points."""
+    """Between 1 000 and 1 300 steps the range changes only a few times, and always holds all points."""
     ranges = {full_range([curve(range(n), range(n))]) for n in range(1000, 1300)}
     assert len(ranges) <= 8
     assert full_range([curve(range(1300), range(1300))])[1] >= 1299

@@ -13,7 +13,7 @@ def counts(*values):
 
 
 def test_the_range_holds_the_mass_and_moves_in_fours():
-    """A value in ten thousand at the edge does not stretch it; without any mass it is 2^-20 to 2^0."""
+    """One value in ten thousand does not widen the range; without any counts it is 2^-20 to 2^0."""
     assert exponent_range(counts(2.0**-7)) == (-8, -5)
     assert exponent_range(counts(2.0**-8, 2.0**-4)) == (-8, -1)
     assert exponent_range(counts(*[2.0**-7] * 9999, 2.0**10)) == (-8, -5)
@@ -21,21 +21,21 @@ def test_the_range_holds_the_mass_and_moves_in_fours():
 
 
 def test_folding_is_mirrored_around_zero():
-    """Negative left, positive right; zero and what is smaller than the range in the middle, what is larger outermost."""
+    """Negative left, positive right; zero and tiny values in the middle, values above the range outermost."""
     folded = fold(counts(-1.0, -1.0, 0.0, 2.0**-30, 1.0, 1024.0), 7, (-2, 0))
     assert folded.tolist() == [2, 0, 0, 2, 0, 0, 2]
 
 
 @pytest.mark.parametrize("columns", range(1, 30))
 def test_folding_loses_nothing(columns):
-    """Whatever the number of columns, every count is in one."""
+    """For any number of columns, every count is in exactly one."""
     every = np.ones(BINS)
     assert fold(every, columns, (-20, 0)).sum() == BINS
     assert len(fold(every, columns, (-20, 0))) == columns
 
 
 def test_one_line():
-    """The tallest column is a full block, and what occurs at all is seen."""
+    """The largest column is a full block, and every nonzero count is visible."""
     assert histogram_line(counts(*[1.0] * 99, -1.0), 7, (-2, 0)) == "▁     █"
     assert histogram_line(counts(*[1.0] * 99, -1.0), 7, (-2, 0), ascii=True) == "_     #"
     assert histogram_line(None, 5, (-2, 0)) == "–    "
@@ -43,7 +43,7 @@ def test_one_line():
 
 
 def test_a_heat_map_drifts_with_its_values():
-    """Gradients that vanish move down, towards the small powers."""
+    """Vanishing gradients move down, to smaller powers."""
     samples = np.array([counts(*[2.0**-exponent] * 4) for exponent in (4, 5, 6, 7)])
     drawn = [text_of(row) for row in heat_map(samples, [10, 20, 30, 40], 24, 11)]
     assert drawn == [
@@ -62,14 +62,14 @@ def test_a_heat_map_drifts_with_its_values():
 
 
 def test_a_signed_heat_map_keeps_the_sides_apart():
-    """Positive above zero, negative below it."""
+    """Positive values are above zero, negative ones below."""
     drawn = [text_of(row) for row in heat_map(np.array([counts(1.0, -1.0)]), [1], 20, 12, signed=True)]
     assert [row[7:8] for row in drawn if row.split()[:1] == ["2^0"]] == ["█"]
     assert [row[7:8] for row in drawn if row.split()[:1] == ["-2^0"]] == ["█"]
 
 
 def test_samples_share_columns_when_they_are_many():
-    """In twos, fours, …: so that columns stand still as samples arrive; the legend says so."""
+    """Groups of 2, 4, 8 and so on keep columns in place as samples arrive; the legend shows the group size."""
     samples = np.zeros((100, BINS))
     samples[:, bin_of(1.0)] = 1
     drawn = [text_of(row) for row in heat_map(samples, np.arange(100), 100, 10)]
@@ -81,7 +81,7 @@ def test_samples_share_columns_when_they_are_many():
 @pytest.mark.parametrize("height", [1, 2, 3, 10, 60])
 @pytest.mark.parametrize("signed", [False, True])
 def test_a_heat_map_fills_every_size(width, height, signed):
-    """Nothing missing, nothing sticking out; also without samples, and with empty or broken ones."""
+    """All rows have the full width, also without samples and with empty or NaN ones."""
     broken = np.full((2, BINS), np.nan)
     for samples in (np.zeros((0, BINS)), np.zeros((3, BINS)), broken, np.eye(BINS)[:40]):
         drawn = heat_map(samples, np.arange(len(samples)), width, height, ascii=True, signed=signed)
@@ -90,7 +90,7 @@ def test_a_heat_map_fills_every_size(width, height, signed):
 
 
 def test_zero_has_its_own_row():
-    """Exact zeros are told apart from small values."""
+    """Exact zeros are separate from small values."""
     samples = np.zeros((1, BINS))
     samples[0, ZERO] = 5
     drawn = [text_of(row) for row in heat_map(samples, [1], 20, 24)]
@@ -99,7 +99,7 @@ def test_zero_has_its_own_row():
 
 @pytest.mark.parametrize("most", [1, 7, 8, 40])
 def test_columns_that_grow_are_those_of_all_samples_at_once(most):
-    """Sample by sample or in pieces: the same sums, in groups that double when there are too many."""
+    """Adding samples one by one or in pieces gives the same sums, in groups that double when there are too many."""
     samples = np.random.default_rng(0).random((100, BINS)).astype(np.float32)
     growing = SampleColumns()
     for count in (0, 1, 2, 3, 9, 10, 33, 34, 99, 100):
@@ -112,7 +112,7 @@ def test_columns_that_grow_are_those_of_all_samples_at_once(most):
 
 
 def test_columns_begin_anew_when_there_is_more_room_or_the_run_was_cut():
-    """As if nothing had been kept."""
+    """The result is the same as without cached columns."""
     samples = np.ones((100, BINS))
     kept = SampleColumns()
     assert len(kept.of(samples, 10)) == 7

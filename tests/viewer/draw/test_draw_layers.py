@@ -26,7 +26,7 @@ def drawn(width, ascii=False):
 
 
 def test_rows_at_sixty_columns():
-    """Name, gradient, dead units and update ratio, in columns."""
+    """Name, gradient, dead units and update ratio are aligned in columns."""
     assert drawn(60, ascii=True) == [
         "layer             grad norm  gradient        dead  upd.ratio",
         "fc1                  1.2e-2     - #       3/256       1.1e-3",
@@ -39,14 +39,14 @@ def test_rows_at_sixty_columns():
 @pytest.mark.parametrize("width", [1, 8, 20, 30, 45, 60, 80, 100, 120, 200])
 @pytest.mark.parametrize("ascii", [False, True])
 def test_every_width_is_filled_exactly(width, ascii):
-    """No row sticks out; in ASCII nothing else is used."""
+    """No row is too long, and ASCII tables contain only ASCII."""
     rows = [*drawn(width, ascii)]
     assert {len(row) for row in rows} == {width}
     assert not ascii or "".join(rows).isascii()
 
 
 def test_columns_go_by_importance():
-    """The narrowest table has names and gradient norms; saturation and type come last."""
+    """The narrowest table has names and gradient norms; saturation and type need the most room."""
     keys = {width: [column.key for column in layer_columns(LAYERS, width)] for width in (10, 20, 32, 60, 120)}
     assert keys[10] == ["name"]
     assert keys[20] == ["name", "grad_norm"]
@@ -55,7 +55,7 @@ def test_columns_go_by_importance():
 
 
 def test_alarm_is_a_sign_and_a_style():
-    """From a tenth of the units on a warning, from half of them on bad."""
+    """A tenth of the units dead is a warning, half of them is bad."""
     columns = layer_columns(LAYERS, 120)
     spans = {span.text.strip(): span.style for span in layer_row(LAYERS[1], columns, 120, (-8, -4))}
     assert spans["41/256 !"] == "warn" and spans["60 % !"] == "bad"
@@ -63,7 +63,7 @@ def test_alarm_is_a_sign_and_a_style():
 
 
 def test_nan_is_told_from_what_was_not_measured():
-    """A gradient that was measured has a histogram; the alarm is a sign and a style."""
+    """A measured gradient has a histogram; NaN is marked with a sign and a style."""
     broken = Layer("fc1", gradient=GRADIENT, update_ratio=math.nan)
     columns = layer_columns([broken], 60)
     row = layer_row(broken, columns, 60, (-8, -4))
@@ -72,6 +72,6 @@ def test_nan_is_told_from_what_was_not_measured():
 
 
 def test_sorting_puts_what_was_not_measured_last():
-    """Ascending: by value, then the unknown."""
+    """Rows are sorted by value, then come those without one."""
     ordered = sorted(LAYERS, key=lambda layer: sorting_key(layer, "dead"))
     assert [layer.name for layer in ordered][:2] == ["fc1", "encoder.layer.11.output"]

@@ -13,7 +13,7 @@ def built(xs, ys):
 
 
 def plain_columns(xs, ys, low, high, count):
-    """Lowest, highest, first and last finite value by column; NaN where there is none."""
+    """Lowest, highest, first and last finite value per column; NaN if there is none."""
     out = np.full((4, count), np.nan)
     for column in range(count):
         left, right = low + column * (high - low) / count, low + (column + 1) * (high - low) / count
@@ -27,7 +27,7 @@ def plain_columns(xs, ys, low, high, count):
 @pytest.mark.parametrize("length", [1, 2, 31, 32, 33, 500])
 @pytest.mark.parametrize("kind", [np.int64, np.float64])
 def test_while_points_are_few_columns_are_exact(length, kind):
-    """Whole and zoomed, with values that are not finite."""
+    """At any zoom, and with NaN and infinity among the values."""
     rng = np.random.default_rng(length)
     xs = np.cumsum(rng.integers(1, 4, length)).astype(kind)
     ys = rng.standard_normal(length).astype(np.float32)
@@ -38,7 +38,7 @@ def test_while_points_are_few_columns_are_exact(length, kind):
 
 
 def test_of_many_points_no_extreme_is_lost():
-    """A single spike among a million points is in one of the columns, at its place to a quarter of a column."""
+    """A single spike among a million points is in one of the columns, within a quarter of a column of its place."""
     ys = np.zeros(1_000_000, np.float32)
     ys[123_456], ys[777_777] = 9.0, -9.0
     found = built(np.arange(len(ys)), ys).columns(0, len(ys), 100)
@@ -47,7 +47,7 @@ def test_of_many_points_no_extreme_is_lost():
 
 
 def test_points_that_arrive_in_pieces_give_the_same_pyramid():
-    """Whatever the pieces, also across the borders of blocks."""
+    """For any piece sizes, also across block borders."""
     rng = np.random.default_rng(3)
     xs, ys = np.arange(5 * FACTOR**2), rng.standard_normal(5 * FACTOR**2).astype(np.float32)
     ys[1000:1100] = np.nan
@@ -59,14 +59,14 @@ def test_points_that_arrive_in_pieces_give_the_same_pyramid():
 
 
 def test_columns_know_gaps_from_emptiness():
-    """No points is no gap; only points that are not finite are one; one among others is a hole."""
+    """No points is no gap; only non-finite points are a gap; one non-finite point among others is a hole."""
     found = built(np.array([0, 2, 3, 3]), [1, np.nan, 1, np.nan]).columns(0, 4, 4)
     assert found.gaps.tolist() == [False, False, True, False]
     assert found.holes.tolist() == [False, False, True, True]
 
 
 def test_holes_survive_reduction():
-    """One NaN among a hundred thousand values is still told of."""
+    """One NaN among a hundred thousand values is still reported."""
     ys = np.zeros(100_000, np.float32)
     ys[50_000] = np.nan
     found = built(np.arange(len(ys)), ys).columns(0, len(ys), 20)
@@ -74,14 +74,14 @@ def test_holes_survive_reduction():
 
 
 def test_the_points_beside_the_range_are_known():
-    """A line leaves the picture towards them; one that is not finite is no neighbour."""
+    """The line is drawn towards the neighbours outside the range, unless they are not finite."""
     pyramid = built(np.array([0, 10, 20]), [1, 2, np.nan])
     found = pyramid.columns(5, 15, 10)
     assert found.before == (-5.5, 1.0) and found.after is None
 
 
 def test_the_nearest_point():
-    """To either side; none without points."""
+    """Looks to both sides; None if there are no points."""
     pyramid = built(np.array([0, 10, 20]), [1, 2, 3])
     assert [pyramid.nearest(x) for x in (-5, 4, 6, 10, 99)] == [0, 0, 1, 1, 2]
     assert Pyramid().nearest(1) is None

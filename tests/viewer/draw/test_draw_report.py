@@ -14,7 +14,7 @@ def rows(line: Line, width: int, ascii: bool = False) -> list[str]:
 
 
 def test_a_text_stands_beside_its_line_or_below() -> None:
-    """Below where there is no room; what passed needs no more words than there is room for."""
+    """Below if there is no room beside it; a passed check never takes a second row."""
     head = "fail  symmetry                              257 of 266"
     assert rows(FAILED, 160) == [f"{head}              {FAILED.text}"]
     assert rows(FAILED, 80) == [head, f"        {FAILED.text}"]
@@ -25,7 +25,7 @@ def test_a_text_stands_beside_its_line_or_below() -> None:
 
 
 def test_the_range_test_is_drawn_with_its_marks() -> None:
-    """Over the logarithm of the rate; values that are not finite are gaps."""
+    """The x axis is the log of the rate; non-finite losses are gaps."""
     points = tuple((10.0**power, loss) for power, loss in [(-4, 2.3), (-3, 2.0), (-2, 1.0), (-1, 0.9), (0, None)])
     found = rows(Line("learning rate", "pass", "0.01", "", points, ((0.03, "suggested"), (0.1, "largest"))), 70, ascii=True)
     assert len(found) == 14 and all(len(row) <= 70 for row in found)
@@ -35,11 +35,11 @@ def test_the_range_test_is_drawn_with_its_marks() -> None:
 
 
 def test_a_range_test_without_a_finite_loss_is_drawn() -> None:
-    """As words, without an error."""
+    """A message is drawn instead of a curve."""
     assert "no finite values" in "".join(rows(Line("learning rate", "fail", "", "", ((1e-6, None), (1e-5, None))), 70))
 
 
 def test_the_sum_counts_and_says_what_comes_of_it() -> None:
-    """Only the verdicts that are there."""
+    """Only verdicts that occur are counted."""
     assert text_of(total_row([FAILED, Line("a", "pass"), Line("b", "pass")])) == "2 pass, 1 fail. Fix the failures first."
     assert text_of(total_row([Line("a", "warn")])) == "1 warn. Look at the warnings before training."

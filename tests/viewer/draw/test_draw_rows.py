@@ -8,14 +8,14 @@ ROW = [Span("abc", "x"), Span("def", "y")]
 
 
 def test_a_row_is_cut_or_padded_to_its_width():
-    """Exactly as many cells as asked for, styles kept."""
+    """It has exactly as many cells as requested and keeps its styles."""
     assert fit(ROW, 4) == [Span("abc", "x"), Span("d", "y")]
     assert text_of(fit(ROW, 8)) == "abcdef  "
     assert fit(ROW, 0) == []
 
 
 def test_a_row_that_loses_words_says_so():
-    """In its last cell; spaces are no loss."""
+    """The last cell marks the cut; losing only spaces is not marked."""
     assert clip(ROW, 5) == [Span("abc", "x"), Span("d", "y"), Span("…", "y")]
     assert text_of(clip(ROW, 5, ascii=True)) == "abcd~"
     assert clip([*ROW, Span("  ")], 6) == ROW
@@ -24,7 +24,7 @@ def test_a_row_that_loses_words_says_so():
 
 
 def test_text_is_written_over_a_row():
-    """What is under it goes, what lies beside it keeps its style, what would stick out is cut."""
+    """It replaces the cells below it; the rest keeps its style, and what does not fit is cut."""
     assert overlay(ROW, 2, "XY", "m") == [Span("ab", "x"), Span("XY", "m"), Span("ef", "y")]
     assert text_of(overlay(ROW, 5, "XYZ", "m")) == "abcdeX"
     assert text_of(overlay(ROW, -1, "XYZ", "m")) == "YZcdef"
@@ -32,12 +32,12 @@ def test_text_is_written_over_a_row():
 
 
 def test_cells_of_one_style_are_one_span():
-    """Neighbours join."""
+    """Neighbours with the same style are merged."""
     assert runs("aabb", ["x", "x", "y", "x"]) == [Span("aa", "x"), Span("b", "y"), Span("b", "x")]
 
 
 def test_names_are_shortened_in_the_middle():
-    """Both ends stay; the result fits, however narrow."""
+    """Both ends stay, and the result fits any width."""
     assert shorten("encoder.layer.11.output", 11) == "encod…utput"
     assert shorten("encoder.layer.11.output", 11, ascii=True) == "encod~utput"
     assert shorten("fc1", 3) == "fc1"
@@ -45,7 +45,7 @@ def test_names_are_shortened_in_the_middle():
 
 
 def test_wide_characters_take_two_cells():
-    """A name in Chinese leaves the columns after it where they are; a half of a character is a space."""
+    """A Chinese name does not shift the columns after it; half a character is a space."""
     name = "层-模型🎉"
     assert [cells(text) for text in (name, "größe", "e\u0301", "⠒█…→")] == [9, 5, 1, 4]
     row = [Span(name), Span("ab")]
@@ -57,7 +57,7 @@ def test_wide_characters_take_two_cells():
 
 @pytest.mark.parametrize("name", ["a\x1b[31mb", "tab\tnew\nline", "é\x1b]0;title\x07", "日\x9b"])
 def test_a_control_character_takes_the_cell_that_its_sign_takes(name):
-    """So that what stands beside an odd name stays in its place."""
+    """What follows an odd name stays in its column."""
     assert printable(name).isprintable()
     assert cells(name) == cells(printable(name))
 
@@ -66,5 +66,5 @@ def test_a_control_character_takes_the_cell_that_its_sign_takes(name):
     ("width", "shown"), [(40, "applied at step 7: lr"), (17, "applied at step…"), (8, "applied…"), (1, "…"), (0, "")]
 )
 def test_what_is_said_is_cut_at_its_end(width, shown):
-    """Of an answer, the beginning says what became of it."""
+    """The beginning of an answer contains the result."""
     assert cut("applied at step 7: lr", width) == shown

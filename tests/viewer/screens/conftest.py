@@ -37,7 +37,7 @@ def runs_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_run(runs_dir: Path) -> MakeRun:
-    """Writes a run's log. Without `how` the run is live: its process is this one."""
+    """Writes a run's log. Without `how` the run is live: its process is the test's own."""
 
     def make(
         name: str,
@@ -67,7 +67,7 @@ def make_run(runs_dir: Path) -> MakeRun:
 
 @pytest.fixture
 def make_foreign(runs_dir: Path) -> MakeRun:
-    """Writes a log that tuimon did not write: a few values of each tag, and nothing that says what they are."""
+    """Writes a log that tuimon did not write: a few values per tag, and no run record."""
 
     def make(name: str, *tags: str) -> Path:
         folder = runs_dir / name

@@ -19,12 +19,12 @@ from tuimon.viewer.screens.launch_field import FieldRow
 
 
 def signs(pilot: Pilot[None]) -> str:
-    """What is on the screen and no ASCII."""
+    """The characters on the screen that are not ASCII."""
     return "".join(sorted({letter for letter in text_of(pilot) if ord(letter) > 127}))
 
 
 async def launch(pilot: Pilot[None]) -> LaunchScreen:
-    """The form, once it is there."""
+    """Waits for the form."""
     await until(pilot, lambda: isinstance(pilot.app.screen, LaunchScreen) and pilot.app.screen.wanted)
     assert isinstance(pilot.app.screen, LaunchScreen)
     return pilot.app.screen
@@ -32,7 +32,7 @@ async def launch(pilot: Pilot[None]) -> LaunchScreen:
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])
 async def test_the_form_is_ascii(runs_dir: Path, size: tuple[int, int]) -> None:
-    """Closed, with a list open, with a preset's text, and while something is wrong."""
+    """With lists closed, a list open, a preset's text, and an invalid field."""
     async with TuimonApp(runs_dir, launch=True, ascii=True).run_test(size=size, notifications=True) as pilot:
         screen = await launch(pilot)
         assert signs(pilot) == ""
@@ -52,7 +52,7 @@ async def test_the_form_is_ascii(runs_dir: Path, size: tuple[int, int]) -> None:
 
 
 async def test_the_list_of_a_preset_opens_its_prompt(runs_dir: Path) -> None:
-    """What is picked is not what is shown."""
+    """The list's value differs from its ASCII label."""
     async with TuimonApp(runs_dir, launch=True, ascii=True).run_test(size=(80, 24), notifications=True) as pilot:
         await launch(pilot)
         await pilot.press("enter", "end", "enter")
@@ -62,7 +62,7 @@ async def test_the_list_of_a_preset_opens_its_prompt(runs_dir: Path) -> None:
 
 @pytest.mark.parametrize("severity", ["information", "warning", "error"])
 async def test_dialogs_and_notices_are_ascii(runs_dir: Path, severity: Any) -> None:
-    """Their borders, and the signs in what they say."""
+    """Their borders and their texts."""
     async with TuimonApp(runs_dir, ascii=True).run_test(size=(100, 30), notifications=True) as pilot:
         app = pilot.app
         assert isinstance(app, TuimonApp)
@@ -74,7 +74,7 @@ async def test_dialogs_and_notices_are_ascii(runs_dir: Path, severity: Any) -> N
 
 
 async def test_the_palette_is_ascii(runs_dir: Path, make_run: Any) -> None:
-    """Its borders, its icon and the names of the keys."""
+    """Its borders, its icon and the key names."""
     async with TuimonApp(runs_dir, make_run("r"), ascii=True).run_test(size=(160, 45), notifications=True) as pilot:
         await seen(pilot, "gradient")
         await pilot.press("ctrl+p")
@@ -88,5 +88,5 @@ async def test_the_palette_is_ascii(runs_dir: Path, make_run: Any) -> None:
 
 
 def test_a_name_of_the_users_stays() -> None:
-    """Only signs of ours are spelled."""
+    """Only tuimon's own signs are replaced."""
     assert to_ascii("größe → 2 × 3…") == "größe -> 2 x 3..."

@@ -23,7 +23,7 @@ LINES = [
 
 
 def found(_: Checking) -> Iterator[Line]:
-    """A report that is there at once."""
+    """A report that is ready at once."""
     yield from LINES
 
 
@@ -31,7 +31,7 @@ def found(_: Checking) -> Iterator[Line]:
 async def test_the_report_is_shown_and_summed_up(
     runs_dir: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
-    """The last rows are in sight, home shows the first; escape leads back to the form."""
+    """The last rows are visible, home shows the first ones, and escape returns to the form."""
     monkeypatch.setattr(Checking, "lines", found)
     async with TuimonApp(runs_dir, launch=True).run_test(size=size) as pilot:
         await seen(pilot, "Check (ctrl+t)")
@@ -45,7 +45,7 @@ async def test_the_report_is_shown_and_summed_up(
 
 
 async def test_a_check_that_cannot_be_made_is_told(runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a dialog, with what to try."""
+    """A dialog shows the error and what to try."""
 
     def refuse(_: Checking) -> Iterator[Line]:
         raise TuimonError("torch is not installed", "Install it.")
@@ -58,7 +58,7 @@ async def test_a_check_that_cannot_be_made_is_told(runs_dir: Path, monkeypatch: 
 
 
 async def test_leaving_ends_the_real_process(runs_dir: Path) -> None:
-    """The real thing: its first lines come, and nothing is left behind."""
+    """A real check process delivers its first lines, then ends when the user leaves."""
     async with TuimonApp(runs_dir, launch=True).run_test(size=(100, 36)) as pilot:
         await seen(pilot, "Check (ctrl+t)")
         await pilot.press("ctrl+t")

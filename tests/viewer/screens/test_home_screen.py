@@ -22,13 +22,13 @@ SIZE = (120, 30)
 
 
 async def listed(pilot: Pilot[None]) -> RunList:
-    """The list of runs, once they are in it and the keys go to it."""
+    """Waits until the list shows its runs and has the focus."""
     await until(pilot, lambda: any(runs.runs and runs.has_focus for runs in pilot.app.screen.query(RunList)))
     return pilot.app.screen.query_one(RunList)
 
 
 async def test_an_empty_folder_tells_what_to_do(runs_dir: Path) -> None:
-    """Three ways to a first run, among them the lines for a script of one's own."""
+    """Three ways to a first run, including the lines to add to a script."""
     async with TuimonApp(runs_dir).run_test(size=(80, 24), notifications=True) as pilot:
         await seen(pilot, "No runs in")
         shown = text_of(pilot)
@@ -38,7 +38,7 @@ async def test_an_empty_folder_tells_what_to_do(runs_dir: Path) -> None:
 
 
 async def test_a_folder_that_is_a_file_is_said_to_be_one(tmp_path: Path) -> None:
-    """No run can be launched there."""
+    """It does not offer to launch a run there."""
     (tmp_path / "file").write_text("")
     async with TuimonApp(tmp_path / "file").run_test(size=(120, 24), notifications=True) as pilot:
         await seen(pilot, "is not a folder")
@@ -46,7 +46,7 @@ async def test_a_folder_that_is_a_file_is_said_to_be_one(tmp_path: Path) -> None
 
 
 async def test_live_runs_come_first_whatever_the_order(runs_dir: Path, make_run: Any) -> None:
-    """Then the newest; every row says its state in words."""
+    """Then the newest; every row shows its state in words."""
     make_run("live", how="")
     make_run("later", how="failed")
     async with TuimonApp(runs_dir).run_test(size=SIZE, notifications=True) as pilot:
@@ -58,7 +58,7 @@ async def test_live_runs_come_first_whatever_the_order(runs_dir: Path, make_run:
 
 
 async def test_enter_opens_the_run_under_the_cursor(runs_dir: Path, make_run: Any) -> None:
-    """And escape comes back to the list, with the cursor where it was."""
+    """Escape returns to the list, with the cursor where it was."""
     make_run("a")
     make_run("b")
     async with TuimonApp(runs_dir).run_test(size=SIZE, notifications=True) as pilot:
@@ -73,7 +73,7 @@ async def test_enter_opens_the_run_under_the_cursor(runs_dir: Path, make_run: An
 
 
 async def test_a_double_click_opens_the_run(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The mouse does what the keys do."""
+    """The mouse does the same as the keys."""
     monkeypatch.setattr(TuimonApp, "CLICK_CHAIN_TIME_THRESHOLD", 30.0)  # however slow the machine
     make_run("a")
     async with TuimonApp(runs_dir).run_test(size=SIZE, notifications=True) as pilot:
@@ -83,7 +83,7 @@ async def test_a_double_click_opens_the_run(runs_dir: Path, make_run: Any, monke
 
 
 async def test_the_filter_keeps_what_matches_as_it_is_typed(runs_dir: Path, make_run: Any) -> None:
-    """By name or state; escape brings all runs back."""
+    """It matches names and states; escape shows all runs again."""
     make_run("wide")
     make_run("deep", how="failed")
     async with TuimonApp(runs_dir).run_test(size=SIZE, notifications=True) as pilot:
@@ -99,7 +99,7 @@ async def test_the_filter_keeps_what_matches_as_it_is_typed(runs_dir: Path, make
 
 
 async def test_marked_runs_are_overlaid(runs_dir: Path, make_run: Any) -> None:
-    """One curve and one row of the table for each; the overlay key wants two."""
+    """Each has one curve and one row of the table; the key needs two marked runs."""
     make_run("one")
     make_run("two", steps=20)
     async with TuimonApp(runs_dir).run_test(size=(120, 40), notifications=True) as pilot:
@@ -115,7 +115,7 @@ async def test_marked_runs_are_overlaid(runs_dir: Path, make_run: Any) -> None:
 
 
 async def test_a_run_is_called_by_its_name_whatever_is_in_it(runs_dir: Path, make_run: Any) -> None:
-    """Brackets are no markup."""
+    """Brackets are not markup."""
     make_run("lr[a=1]")
     async with TuimonApp(runs_dir).run_test(size=(120, 40), notifications=True) as pilot:
         await listed(pilot)
@@ -124,7 +124,7 @@ async def test_a_run_is_called_by_its_name_whatever_is_in_it(runs_dir: Path, mak
 
 
 async def test_overlaid_runs_of_one_name_are_told_apart(runs_dir: Path, make_run: Any) -> None:
-    """By the folder that they are in."""
+    """The folder is added to the name."""
     ours = make_run("one")
     theirs = runs_dir / "theirs" / "one"
     shutil.copytree(ours, theirs)
@@ -137,7 +137,7 @@ async def test_overlaid_runs_of_one_name_are_told_apart(runs_dir: Path, make_run
 
 
 async def test_overlaid_logs_with_other_names_show_their_loss(runs_dir: Path, make_run: Any, make_foreign: Any) -> None:
-    """Until one of them has a loss of ours."""
+    """Unless one of them has `loss/train`."""
     theirs, others = make_foreign("theirs", "Loss", "a"), make_foreign("others", "Loss")
     for runs, title in (([theirs, others], "Loss"), ([theirs, make_run("ours")], "loss/train")):
         app = TuimonApp(runs_dir)
@@ -149,7 +149,7 @@ async def test_overlaid_logs_with_other_names_show_their_loss(runs_dir: Path, ma
 
 
 async def test_on_a_low_screen_overlaid_curves_have_room(runs_dir: Path, make_run: Any) -> None:
-    """The small charts open up when they have the focus; where there is next to no room, the big one has all of it."""
+    """The small charts expand when focused; if there is almost no room, the big one takes all of it."""
     app = TuimonApp(runs_dir)
     app.compare_first([make_run("one"), make_run("two")])
     async with app.run_test(size=(80, 24)) as pilot:
@@ -163,7 +163,7 @@ async def test_on_a_low_screen_overlaid_curves_have_room(runs_dir: Path, make_ru
 
 
 async def test_many_overlaid_runs_leave_room_for_their_curves(runs_dir: Path, make_run: Any) -> None:
-    """The table scrolls."""
+    """The table scrolls instead."""
     paths = [make_run(f"run-{number}", steps=2) for number in range(30)]
     app = TuimonApp(runs_dir)
     app.compare_first(paths)
@@ -194,7 +194,7 @@ async def test_a_key_pressed_before_the_list_is_there_is_not_typed(
 
 
 async def test_the_list_follows_the_folder(runs_dir: Path, make_run: Any) -> None:
-    """Runs come and go without a key being pressed."""
+    """Runs appear and disappear without a key press."""
     make_run("first")
     async with TuimonApp(runs_dir).run_test(size=SIZE, notifications=True) as pilot:
         await listed(pilot)
@@ -205,7 +205,7 @@ async def test_the_list_follows_the_folder(runs_dir: Path, make_run: Any) -> Non
 
 
 async def test_two_hundred_runs_are_listed(runs_dir: Path, make_run: Any) -> None:
-    """The last of them is reached with one key."""
+    """One key goes to the last of them."""
     for number in range(200):
         make_run(f"run-{number:03}", steps=1)
     async with TuimonApp(runs_dir).run_test(size=(80, 24), notifications=True) as pilot:

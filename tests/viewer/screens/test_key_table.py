@@ -39,7 +39,7 @@ def test_a_key_means_one_thing_on_a_screen(where: Place) -> None:
 
 @pytest.mark.parametrize("where", PLACES)
 def test_every_key_has_an_action_that_its_screen_or_the_app_can_do(where: Place) -> None:
-    """A row of the table that nothing carries out would be a key that does nothing."""
+    """Otherwise a key of the table would do nothing."""
     for binding in bindings(where):
         assert isinstance(binding, Binding)
         name = binding.action.partition("(")[0]
@@ -49,7 +49,7 @@ def test_every_key_has_an_action_that_its_screen_or_the_app_can_do(where: Place)
 
 @pytest.mark.parametrize("where", PLACES)
 def test_the_help_tells_every_key(where: Place) -> None:
-    """Also those that the footer has no room for."""
+    """Including keys that do not fit the footer."""
     text = help_text(where)
     for key in keys_of(where):
         assert key.help in text
@@ -58,13 +58,13 @@ def test_the_help_tells_every_key(where: Place) -> None:
 
 @pytest.mark.parametrize("where", ["run", "compare"])
 def test_the_help_tells_all_that_keys_do_to_a_chart(where: Place) -> None:
-    """X goes through three axes, and end follows again after panning away."""
+    """Key x switches between three axes, and end follows again after panning."""
     assert "steps, time, epochs" in help_text(where) and "Follow the latest values again" in help_text(where)
 
 
 @pytest.mark.parametrize("width", [20, 40, 66])
 def test_a_narrow_help_keeps_its_columns(width: int) -> None:
-    """What a key does goes on under where it began, and nothing runs over the edge."""
+    """Explanations wrap within their column and do not run over the edge."""
     about, *sections = help_text("run", width=width).split("\n\n")
     rows = [row for section in sections for row in section.split("\n")[1:]]
     assert any(row.startswith(" " * 15) for row in rows)
@@ -73,14 +73,14 @@ def test_a_narrow_help_keeps_its_columns(width: int) -> None:
 
 
 def test_the_ascii_help_is_ascii() -> None:
-    """Where the terminal shows no arrows, they are words."""
+    """Arrows are written as words."""
     text = help_text("run", ascii=True)
     assert text.isascii()
     assert {line.index(told) for told in ("Pan left", "Zoom in") for line in text.split("\n") if told in line} == {15}
 
 
 def test_labels_follow_what_the_key_would_do() -> None:
-    """P resumes a paused run, r brings regularization back."""
+    """Key p resumes a paused run; r turns regularization back on."""
     levers = {"paused": LeverInfo("paused", "switch", True), "regularization": LeverInfo("regularization", "switch", False)}
     assert steering("p").label_now({}) == "pause"
     assert steering("p").label_now(levers) == "resume"
@@ -90,7 +90,7 @@ def test_labels_follow_what_the_key_would_do() -> None:
 
 @pytest.mark.parametrize("width", [250, 120, 80, 40])
 def test_the_footer_keeps_the_ways_out_at_any_width(width: int) -> None:
-    """Help and quit stay when other keys go, and nothing runs over the edge."""
+    """Help and quit stay when other keys are dropped, and nothing runs over the edge."""
     rows = place([Hint(key, key.label) for key in KEYS if "run" in key.places and key.label], width)
     shown = [hint.key.action for row in rows for hint, _ in row]
     assert len(rows) <= 2

@@ -13,19 +13,19 @@ from tuimon.viewer.screens import launch_form as form
 
 
 def test_untouched_fields_are_the_preset() -> None:
-    """The form begins with what the preset says, and says nothing else."""
+    """An unchanged form gives the preset's spec, without overrides."""
     spec = load_spec("digits-mlp")
     assert form.spec_of("digits-mlp", form.texts_of(spec)) == spec
 
 
 def test_the_note_beside_a_field_says_more_than_its_label() -> None:
-    """And what its 0 means, where that is not what one would take it for."""
+    """For example what 0 means, where that is not obvious."""
     assert [row.label for row in form.ROWS if form.help_of(row.key).lower() == row.label.lower()] == []
     assert "0: no clipping" in form.help_of("regularization.clip_norm")
 
 
 def test_the_shell_command_makes_the_same_spec(tmp_path: Path) -> None:
-    """Also lists, and what was typed under `more`."""
+    """Including lists, and settings typed under `more`."""
     texts = form.texts_of(load_spec("digits-mlp")) | {
         "optimizer.lr": "0.02",
         "model.hidden": "64, 32",
@@ -39,14 +39,14 @@ def test_the_shell_command_makes_the_same_spec(tmp_path: Path) -> None:
 
 
 def test_the_usual_folder_is_not_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The command stays short where nothing is unusual."""
+    """The command stays short for default settings."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TUIMON_RUNS", raising=False)
     assert form.shell_command(load_spec("digits-mlp"), "digits-mlp", "", tmp_path / "runs") == "tuimon run digits-mlp"
 
 
 def test_the_shell_command_begins_with_what_was_chosen(tmp_path: Path) -> None:
-    """Also where that was made from a file which is gone."""
+    """Even if the file that a spec was made from no longer exists."""
     save_spec(load_spec("digits-mlp", ["epochs=2"]), tmp_path)
     path = tmp_path / "spec.toml"
     path.write_text(path.read_text().replace('"digits-mlp"', '"/gone.toml"'))
@@ -70,7 +70,7 @@ def test_the_shell_command_begins_with_what_was_chosen(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_field_says_what_is_allowed(key: str, text: str, says: str) -> None:
-    """In words that fit beside the field."""
+    """The message fits beside the field."""
     assert says in form.problem(key, text)
 
 
@@ -78,19 +78,19 @@ def test_a_wrong_field_says_what_is_allowed(key: str, text: str, says: str) -> N
     ("key", "text"), [("optimizer.lr", "1e-3"), ("training.device", "cuda:1"), (form.NAME, ""), (form.MORE, "")]
 )
 def test_a_right_field_says_nothing(key: str, text: str) -> None:
-    """What the spec takes, the form takes."""
+    """The form accepts what the spec accepts."""
     assert form.problem(key, text) == ""
 
 
 def test_what_no_single_field_shows_is_found_in_the_whole() -> None:
-    """A setting that the chosen optimizer does not know."""
+    """For example a setting that the chosen optimizer does not have."""
     texts = form.texts_of(load_spec("digits-mlp")) | {form.MORE: "momentum=0.9"}
     with pytest.raises(TuimonError, match="momentum"):
         form.spec_of("digits-mlp", texts)
 
 
 def test_every_row_of_the_form_is_explained() -> None:
-    """Each key is one of the spec's, and has a help text."""
+    """Each key exists in the spec and has a help text."""
     assert all(form.help_of(row.key) for row in form.ROWS)
 
 
@@ -108,13 +108,13 @@ def test_every_row_of_the_form_is_explained() -> None:
     ],
 )
 def test_what_more_sets_in_place_of_a_field_is_found(more: str, taken: dict[str, str]) -> None:
-    """Only where the two differ; what is wrong is told elsewhere."""
+    """Only if the two values differ; errors are reported elsewhere."""
     texts = form.texts_of(load_spec("digits-mlp")) | {form.MORE: more}
     assert form.overridden(texts) == taken
 
 
 def test_a_scripts_command_has_its_own_words_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Options of tuimon's come before the script, as all that stands behind it is its own."""
+    """The options of tuimon come before the script, since everything after it is passed to the script."""
     monkeypatch.chdir(tmp_path)
     texts = {**form.texts_of(load_spec("digits-mlp")), form.MORE: "--lr '0 1'", "training.device": "cuda:1"}
     script = form.script_of(str(tmp_path / "train.py"), texts)
@@ -136,6 +136,6 @@ def test_a_scripts_command_has_its_own_words_last(tmp_path: Path, monkeypatch: p
     ],
 )
 def test_of_a_script_only_what_it_has_is_judged(key: str, text: str, says: str) -> None:
-    """The model, the optimizer and the like are the script's own affair."""
+    """The script sets the model, the optimizer and so on itself."""
     told = form.problem(key, text, script=True)
     assert says in told if says else told == ""

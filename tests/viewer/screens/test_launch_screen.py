@@ -20,7 +20,7 @@ from tuimon.viewer.screens.launch_field import FieldRow
 
 
 async def form(pilot: Pilot[None]) -> LaunchScreen:
-    """The form, once it is there."""
+    """Waits for the form."""
     await until(pilot, lambda: isinstance(pilot.app.screen, LaunchScreen) and pilot.app.screen.wanted)
     screen = pilot.app.screen
     assert isinstance(screen, LaunchScreen)
@@ -33,13 +33,13 @@ def field(screen: LaunchScreen, key: str) -> FieldRow:
 
 
 async def retype(pilot: Pilot[None], row: FieldRow, text: str) -> None:
-    """Types another text into a field."""
+    """Replaces a field's text by typing."""
     row.query_one(Input).focus()
     await pilot.press("ctrl+u", *text)
 
 
 async def test_the_command_follows_what_is_typed(runs_dir: Path) -> None:
-    """And copies as it stands."""
+    """It can be copied as shown."""
     async with TuimonApp(runs_dir, launch=True).run_test(size=(80, 24), notifications=True) as pilot:
         screen = await form(pilot)
         await retype(pilot, field(screen, "optimizer.lr"), "0.02")
@@ -49,7 +49,7 @@ async def test_the_command_follows_what_is_typed(runs_dir: Path) -> None:
 
 
 async def test_the_label_of_the_field_with_the_focus_stands_out(runs_dir: Path) -> None:
-    """And of no other: one sees where one types."""
+    """Only that label does, so that users see where they type."""
     async with TuimonApp(runs_dir, launch=True).run_test(size=(80, 24)) as pilot:
         screen = await form(pilot)
 
@@ -62,7 +62,7 @@ async def test_the_label_of_the_field_with_the_focus_stands_out(runs_dir: Path) 
 
 
 async def test_a_list_shows_long_names_whole(runs_dir: Path) -> None:
-    """One name a line, though the field is narrower."""
+    """One name per line, though the field is narrower."""
     async with TuimonApp(runs_dir, launch=True).run_test(size=(80, 24)) as pilot:
         await form(pilot)
         await pilot.press("enter", "h", "u", "n", "down")
@@ -70,7 +70,7 @@ async def test_a_list_shows_long_names_whole(runs_dir: Path) -> None:
 
 
 async def test_the_closed_list_shows_long_names_whole(runs_dir: Path) -> None:
-    """The longest of a preset too."""
+    """Including the longest preset name."""
     async with TuimonApp(runs_dir, launch=True).run_test(size=(80, 24)) as pilot:
         screen = await form(pilot)
         longest = max((preset.name for preset in presets()), key=len)
@@ -80,7 +80,7 @@ async def test_the_closed_list_shows_long_names_whole(runs_dir: Path) -> None:
 
 
 async def test_the_note_of_the_field_with_the_focus_is_whole(runs_dir: Path) -> None:
-    """Also of the last one, whose note is the longest."""
+    """Including the last field's, which is the longest."""
     async with TuimonApp(runs_dir, launch=True).run_test(size=(80, 24)) as pilot:
         screen = await form(pilot)
         await seen(pilot, "script (.py)")
@@ -92,7 +92,7 @@ async def test_the_note_of_the_field_with_the_focus_is_whole(runs_dir: Path) -> 
 
 
 async def test_what_is_wrong_stands_beside_the_field(runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While it is typed; such a form does not launch."""
+    """It appears while typing, and an invalid form does not launch."""
     monkeypatch.setattr(starting, "start", lambda *_, **__: pytest.fail("must not start"))
     async with TuimonApp(runs_dir, launch=True).run_test(size=(100, 40), notifications=True) as pilot:
         screen = await form(pilot)
@@ -106,7 +106,7 @@ async def test_what_is_wrong_stands_beside_the_field(runs_dir: Path, monkeypatch
 
 
 async def test_a_field_says_that_more_takes_its_place(runs_dir: Path) -> None:
-    """And `more` says of which: the field may be out of sight."""
+    """`more` names the field, too, since the field may be scrolled out of view."""
     async with TuimonApp(runs_dir, launch=True).run_test(size=(100, 40), notifications=True) as pilot:
         screen = await form(pilot)
         await retype(pilot, field(screen, "more"), "epochs=7")
@@ -117,7 +117,7 @@ async def test_a_field_says_that_more_takes_its_place(runs_dir: Path) -> None:
 
 
 async def test_a_preset_brings_its_own_values(runs_dir: Path) -> None:
-    """And its own text on what to watch."""
+    """It also shows its own text on what to watch."""
     async with TuimonApp(runs_dir, launch=True).run_test(size=(100, 40), notifications=True) as pilot:
         screen = await form(pilot)
         field(screen, "preset").query_one(Select).value = "digits-cnn"
@@ -127,7 +127,7 @@ async def test_a_preset_brings_its_own_values(runs_dir: Path) -> None:
 
 
 async def test_a_preset_is_taken_once(runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not over and over, which took back what was typed after it."""
+    """Applying it again would revert fields edited afterwards."""
     taken: list[str] = []
     take = LaunchScreen._take_preset
 
@@ -146,7 +146,7 @@ async def test_a_preset_is_taken_once(runs_dir: Path, monkeypatch: pytest.Monkey
 
 
 async def test_launching_opens_the_run(runs_dir: Path, make_run: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is started is what the form says, under the name that was typed."""
+    """It starts the spec in the form, under the name that was typed."""
     started: list[tuple[Spec, dict[str, object]]] = []
 
     def start(spec: Spec, **options: object) -> Path:
@@ -164,7 +164,7 @@ async def test_launching_opens_the_run(runs_dir: Path, make_run: object, monkeyp
 
 
 async def test_a_failure_to_start_is_told_with_what_to_try(runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a dialog; the form stays as it was."""
+    """A dialog shows it; the form stays as it was."""
 
     def start(*_: object, **__: object) -> Path:
         raise TuimonError("Cannot make a run's folder.", "Choose another one.")
@@ -181,7 +181,7 @@ async def test_a_failure_to_start_is_told_with_what_to_try(runs_dir: Path, monke
 
 
 async def test_a_small_screen_scrolls_to_the_field_in_use(runs_dir: Path) -> None:
-    """At 80×24 the last field is reached with the keyboard, and the command stays in sight."""
+    """At 80×24 the keyboard reaches the last field, and the command stays visible."""
     async with TuimonApp(runs_dir, launch=True).run_test(size=(80, 24), notifications=True) as pilot:
         screen = await form(pilot)
         field(screen, "more").query_one(Input).focus()
@@ -191,7 +191,7 @@ async def test_a_small_screen_scrolls_to_the_field_in_use(runs_dir: Path) -> Non
 
 @pytest.mark.parametrize("size", [(20, 5), (40, 12)])
 async def test_the_smallest_screen_shows_the_field_in_use(runs_dir: Path, size: tuple[int, int]) -> None:
-    """And the command: the fields go before the words about the preset and the buttons that keys press as well."""
+    """And the command: the preset's text and the buttons are hidden first."""
     async with TuimonApp(runs_dir, launch=True).run_test(size=size) as pilot:
         await form(pilot)
         await pilot.press("tab", "tab", "tab", "tab")
@@ -200,7 +200,7 @@ async def test_the_smallest_screen_shows_the_field_in_use(runs_dir: Path, size: 
 
 
 async def test_a_run_whose_preset_is_gone_launches_again(runs_dir: Path) -> None:
-    """Its own description is whole; the command names it."""
+    """Its spec file is complete, and the command names that file."""
     save_spec(load_spec("digits-mlp", ["epochs=2"]), runs_dir / "old")
     path = runs_dir / "old" / "spec.toml"
     path.write_text(path.read_text().replace('"digits-mlp"', '"/gone.toml"'))
@@ -218,7 +218,7 @@ async def test_a_run_whose_preset_is_gone_launches_again(runs_dir: Path) -> None
 
 
 async def test_a_script_takes_the_presets_place(runs_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it does not know cannot be typed; `more` is its own arguments; it is started as from a shell."""
+    """Fields that it does not use are disabled, `more` holds its arguments, and it starts as from a shell."""
     started = []
     monkeypatch.setattr(starting, "start_script", lambda *words, **more: started.append((words, more)) or runs_dir)
     (tmp_path / "train.py").write_text("")
@@ -243,7 +243,7 @@ async def test_a_script_takes_the_presets_place(runs_dir: Path, tmp_path: Path, 
 
 
 async def test_after_a_script_a_preset_has_all_its_fields_again(runs_dir: Path, tmp_path: Path) -> None:
-    """With its own values in them."""
+    """The fields hold the preset's values."""
     (tmp_path / "train.py").write_text("")
     async with TuimonApp(runs_dir, launch=True).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await form(pilot)

@@ -22,27 +22,27 @@ def test_more_room_shows_more_at_once(width: int, height: int, layout: str) -> N
 
 
 def test_every_panel_is_reached_from_a_small_screen() -> None:
-    """One page after the other shows all panels that the largest overview shows."""
+    """The pages together show all panels of the largest overview."""
     seen = {panel for number in range(len(PAGES)) for panel in panels_shown("single", number)}
     assert seen == panels_shown("huge", 0)
 
 
 def test_the_next_page_passes_over_what_the_overview_does_not_show() -> None:
-    """Until one asks for it by its number."""
+    """Such a page opens only by its number."""
     last = next(number for number in range(len(PAGES)) if PAGES[number].title == "events")
     assert next_page(last, 1, "medium") == 0
     assert next_page(last, 1, "single") == last + 1
 
 
 def test_a_panel_tells_its_page() -> None:
-    """The second panel of a page as well as the first."""
+    """Also if it is the second panel of the page."""
     assert page_of("host") == page_of("gpu") == 4
     assert page_of("nothing") is None
 
 
 @pytest.mark.parametrize("width", [200, 80, 50, 30])
 def test_the_tabs_fit(width: int) -> None:
-    """Titles are shortened together, down to the bare numbers."""
+    """All titles are shortened equally, down to bare numbers."""
     tabs = place_tabs(TITLES, width)
     assert len(tabs) == len(PAGES)
     assert tabs[-1].end <= width
@@ -50,5 +50,5 @@ def test_the_tabs_fit(width: int) -> None:
 
 
 def test_eighty_columns_show_whole_titles() -> None:
-    """The everyday small terminal."""
+    """The most common small terminal."""
     assert [tab.title for tab in place_tabs(TITLES, 80)] == TITLES

@@ -18,7 +18,7 @@ from tuimon.viewer.widgets import Chart, FindingsPanel, HistogramView, LayerTabl
 
 
 async def opened(pilot: Pilot[None], steps: int = 40) -> RunScreen:
-    """The run's screen, once it has its panels and its whole log is in the store."""
+    """Waits until the run's screen has its panels and the whole log is in the store."""
 
     def complete(screen: Screen[Any]) -> bool:
         return isinstance(screen, RunScreen) and screen.is_mounted and screen.run.store.step == steps
@@ -30,7 +30,7 @@ async def opened(pilot: Pilot[None], steps: int = 40) -> RunScreen:
 
 
 def asked(screen: RunScreen, monkeypatch: pytest.MonkeyPatch) -> list[Command]:
-    """What is sent from here on; nothing reaches a run."""
+    """Records the commands sent from here on; none reaches a run."""
     sent: list[Command] = []
     monkeypatch.setattr(screen.run.feed, "send", sent.append)
     return sent
@@ -38,7 +38,7 @@ def asked(screen: RunScreen, monkeypatch: pytest.MonkeyPatch) -> list[Command]:
 
 @pytest.mark.parametrize("size", [(120, 36), (160, 45), (200, 60)])
 async def test_an_overview_shows_all_kinds_of_panels(runs_dir: Path, make_run: Any, size: tuple[int, int]) -> None:
-    """Loss, layers, histogram, levers, meters, findings and events at once."""
+    """Loss, layers, histogram, levers, meters, findings and events, all at once."""
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=size, notifications=True) as pilot:
         await opened(pilot)
         for title in ("loss", "layers", "gradient · fc1", "levers", "GPU", "host", "findings", "events"):
@@ -47,7 +47,7 @@ async def test_an_overview_shows_all_kinds_of_panels(runs_dir: Path, make_run: A
 
 
 async def test_a_small_screen_shows_one_page_at_a_time(runs_dir: Path, make_run: Any) -> None:
-    """The digits and tab go through all of them."""
+    """The number keys and tab reach all pages."""
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(80, 24), notifications=True) as pilot:
         await opened(pilot)
         await pilot.press("2")
@@ -62,7 +62,7 @@ async def test_a_small_screen_shows_one_page_at_a_time(runs_dir: Path, make_run:
 
 
 async def test_any_size_between_the_smallest_and_the_largest_is_drawn(runs_dir: Path, make_run: Any) -> None:
-    """Resizing while the run is shown raises nothing."""
+    """Resizing a shown run raises no error."""
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(120, 36), notifications=True) as pilot:
         await opened(pilot)
         for size in [(20, 5), (250, 70), (80, 24), (1, 1), (99, 29), (100, 30), (150, 42), (60, 200), (120, 36)]:
@@ -93,7 +93,7 @@ async def test_the_ascii_screen_is_ascii(runs_dir: Path, make_run: Any) -> None:
 async def test_a_steering_key_sends_its_command_at_once(
     runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch, key: str, lever: str, op: str, value: float | None
 ) -> None:
-    """Without a question, once, and shown as requested until the run answers."""
+    """Without confirmation, once, and shown as requested until the run answers."""
     async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=(160, 45), notifications=True) as pilot:
         screen = await opened(pilot)
         await until(pilot, lambda: screen.run.status.live)
@@ -108,7 +108,7 @@ async def test_a_steering_key_sends_its_command_at_once(
 
 @pytest.mark.parametrize("width", [80, 100, 120, 160])
 async def test_what_a_command_changed_is_said_on_the_line_with_room(runs_dir: Path, make_run: Any, width: int) -> None:
-    """What became of the learning rate is not cut away while another line is nearly empty."""
+    """A result is not cut off while another line has room."""
     async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=(width, 36), notifications=True) as pilot:
         screen = await opened(pilot)
         screen.say("applied at step 42 311: lr_scale 1 → 0.5", "good")
@@ -116,7 +116,7 @@ async def test_what_a_command_changed_is_said_on_the_line_with_room(runs_dir: Pa
 
 
 async def test_a_refusal_says_why(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a warning that does not go by unseen."""
+    """It is shown as a warning notice."""
     async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot)
         await until(pilot, lambda: screen.run.status.live)
@@ -128,7 +128,7 @@ async def test_a_refusal_says_why(runs_dir: Path, make_run: Any, monkeypatch: py
 
 @pytest.mark.parametrize(("own_script", "told"), [(False, "Then it validates, saves"), (True, "stop_requested")])
 async def test_the_question_says_what_stopping_does(runs_dir: Path, make_run: Any, own_script: bool, told: str) -> None:
-    """To a script of one's own, nothing that only a spec's training does."""
+    """For the user's own script it does not promise what only a spec's training does."""
     run = make_run("r", how="", own_script=own_script)
     async with TuimonApp(runs_dir, run).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot)
@@ -139,7 +139,7 @@ async def test_the_question_says_what_stopping_does(runs_dir: Path, make_run: An
 
 
 async def test_stop_asks_once(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Escape goes on; the second time it is meant."""
+    """Escape cancels; a second attempt can be confirmed."""
     async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot)
         await until(pilot, lambda: screen.run.status.live)
@@ -156,7 +156,7 @@ async def test_stop_asks_once(runs_dir: Path, make_run: Any, monkeypatch: pytest
 
 
 async def test_the_header_says_once_how_a_run_ended(runs_dir: Path, make_run: Any) -> None:
-    """Where the reason has room beside the state, it is not said again over the name."""
+    """If the reason fits beside the state, it is not repeated as a message."""
     run = make_run("digits-mlp-7", how="stopped", reason="interrupted")
     async with TuimonApp(runs_dir, run).run_test(size=(80, 24), notifications=True) as pilot:
         await opened(pilot)
@@ -166,7 +166,7 @@ async def test_the_header_says_once_how_a_run_ended(runs_dir: Path, make_run: An
 
 
 async def test_a_reason_that_has_no_room_in_the_header_is_said(runs_dir: Path, make_run: Any) -> None:
-    """For a while, all of it."""
+    """The full reason is shown for a few seconds."""
     run = make_run("r", how="failed", reason="RuntimeError: " + "very " * 10 + "wrong, " + "so " * 10 + "wrong")
     async with TuimonApp(runs_dir, run).run_test(size=(80, 24), notifications=True) as pilot:
         await opened(pilot)
@@ -175,7 +175,7 @@ async def test_a_reason_that_has_no_room_in_the_header_is_said(runs_dir: Path, m
 
 
 async def test_the_smallest_screen_shows_what_is_asked(runs_dir: Path, make_run: Any) -> None:
-    """Whether to stop, and what is typed, with what is wrong with it."""
+    """The stop question, and a typed setting with its error."""
     async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=(20, 5)) as pilot:
         screen = await opened(pilot)
         await until(pilot, lambda: screen.run.status.live)
@@ -187,7 +187,7 @@ async def test_the_smallest_screen_shows_what_is_asked(runs_dir: Path, make_run:
 
 
 async def test_a_run_that_is_over_cannot_be_steered(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The keys say so, and send nothing."""
+    """The keys say so and send nothing."""
     async with TuimonApp(runs_dir, make_run("r", how="stopped")).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot)
         await until(pilot, lambda: screen.run.status.state == "stopped")
@@ -198,7 +198,7 @@ async def test_a_run_that_is_over_cannot_be_steered(runs_dir: Path, make_run: An
 
 
 async def test_the_same_notice_stands_there_once(runs_dir: Path, make_run: Any) -> None:
-    """However often a key is pressed that can do nothing: a pile of them would cover what is below."""
+    """Pressing a disabled key repeatedly does not pile up notices."""
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(80, 24), notifications=True) as pilot:
         await opened(pilot)
         await seen(pilot, "✓ finished")
@@ -210,7 +210,7 @@ async def test_the_same_notice_stands_there_once(runs_dir: Path, make_run: Any) 
 async def test_a_lever_that_the_run_has_not_is_explained(
     runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Instead of a command that must be refused."""
+    """No command is sent that would be refused."""
     run = make_run("r", how="", levers=(LeverInfo("paused", "switch", False),))
     async with TuimonApp(runs_dir, run).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot)
@@ -222,7 +222,7 @@ async def test_a_lever_that_the_run_has_not_is_explained(
 
 
 async def test_any_lever_can_be_typed(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is wrong with it is said before it is sent."""
+    """Errors are shown before anything is sent."""
     async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot)
         await until(pilot, lambda: screen.run.status.live)
@@ -236,7 +236,7 @@ async def test_any_lever_can_be_typed(runs_dir: Path, make_run: Any, monkeypatch
 async def test_what_is_typed_stays_until_the_run_would_take_it(
     runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Opened at a lever, it tells what is allowed; enter on what would be refused says why, and closes nothing."""
+    """The prompt shows what a lever allows; enter on an invalid setting shows why and keeps the prompt open."""
     async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=(160, 45), notifications=True) as pilot:
         screen = await opened(pilot)
         await until(pilot, lambda: screen.run.status.live)
@@ -257,7 +257,7 @@ async def test_what_is_typed_stays_until_the_run_would_take_it(
 
 
 async def test_stop_that_is_typed_asks_as_its_key_does(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However one asks for it, it cannot be taken back."""
+    """Stopping cannot be undone, so it is always confirmed."""
     async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot)
         await until(pilot, lambda: screen.run.status.live)
@@ -270,7 +270,7 @@ async def test_stop_that_is_typed_asks_as_its_key_does(runs_dir: Path, make_run:
 
 
 async def test_findings_come_with_a_fix(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rules are asked of the log as it is; f does what they advise."""
+    """The rules run on the log, and f applies the remedy."""
     async with TuimonApp(runs_dir, make_run("r", how="", dead=40)).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot)
         await until(pilot, lambda: screen.run.status.live)
@@ -281,7 +281,7 @@ async def test_findings_come_with_a_fix(runs_dir: Path, make_run: Any, monkeypat
 
 
 async def test_findings_of_a_run_that_is_over_offer_nothing(runs_dir: Path, make_run: Any) -> None:
-    """They stand there; the key that would apply their remedy says why it does not."""
+    """They are listed, and the fix key says why it does nothing."""
     async with TuimonApp(runs_dir, make_run("r", dead=40)).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot)
         await until(pilot, lambda: screen.query_one(FindingsPanel).newest)
@@ -293,7 +293,7 @@ async def test_findings_of_a_run_that_is_over_offer_nothing(runs_dir: Path, make
 
 
 async def test_the_selected_layer_is_shown_everywhere(runs_dir: Path, make_run: Any) -> None:
-    """The histogram follows the table's cursor."""
+    """The histogram follows the cursor of the table."""
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(160, 45), notifications=True) as pilot:
         screen = await opened(pilot)
         await seen(pilot, "gradient · fc1")
@@ -306,7 +306,7 @@ async def test_the_selected_layer_is_shown_everywhere(runs_dir: Path, make_run: 
 
 
 async def test_chart_keys_work_without_a_focus_on_the_chart(runs_dir: Path, make_run: Any) -> None:
-    """They mean the big chart then."""
+    """They apply to the big chart then."""
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot)
         chart = screen.query_one("#loss", Chart)
@@ -321,7 +321,7 @@ async def test_chart_keys_work_without_a_focus_on_the_chart(runs_dir: Path, make
 
 
 async def test_a_small_chart_looks_the_same_when_it_is_big(runs_dir: Path, make_run: Any) -> None:
-    """A learning rate is not smoothed for having taken the place of the loss, and what spans decades keeps its axis."""
+    """A learning rate is not smoothed in the loss's place, and a log axis stays logarithmic."""
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(160, 45), notifications=True) as pilot:
         screen = await opened(pilot)
         big = screen.query_one("#loss", Chart)
@@ -335,7 +335,7 @@ async def test_a_small_chart_looks_the_same_when_it_is_big(runs_dir: Path, make_
 
 
 async def test_a_log_with_other_names_shows_its_loss_and_its_folder_s_name(runs_dir: Path, make_foreign: Any) -> None:
-    """Where the loss of a run of ours stands; and no speed, which such a log does not tell."""
+    """Its loss is in the big chart, and no speed is shown since such a log has none."""
     async with TuimonApp(runs_dir, make_foreign("theirs", "Train Loss", "a")).run_test(size=(120, 36)) as pilot:
         screen = await opened(pilot, 9)
         await until(pilot, lambda: screen.query_one("#loss", Chart).title == "Train Loss")
@@ -344,7 +344,7 @@ async def test_a_log_with_other_names_shows_its_loss_and_its_folder_s_name(runs_
 
 
 async def test_of_a_run_that_is_over_nothing_is_promised(runs_dir: Path, make_run: Any, make_foreign: Any) -> None:
-    """What a live run has not brought yet will come; what the log of another has not, will not."""
+    """For a live run, missing data is "yet" to come; for a finished one it is not."""
     async with TuimonApp(runs_dir, make_foreign("theirs", "Loss")).run_test(size=(120, 36)) as pilot:
         await opened(pilot, 9)
         for text in ("No levers.", "No layers.", "No events.", "No GPU readings.", "No host readings."):
@@ -357,7 +357,7 @@ async def test_of_a_run_that_is_over_nothing_is_promised(runs_dir: Path, make_ru
 
 
 async def test_what_the_user_chose_stays_in_the_big_chart(runs_dir: Path, make_foreign: Any) -> None:
-    """Also when more is read."""
+    """Also after more of the log is read."""
     async with TuimonApp(runs_dir, make_foreign("theirs", "Loss", "a")).run_test(size=(160, 45)) as pilot:
         screen = await opened(pilot, 9)
         big = screen.query_one("#loss", Chart)
@@ -370,7 +370,7 @@ async def test_what_the_user_chose_stays_in_the_big_chart(runs_dir: Path, make_f
 
 
 async def test_one_panel_takes_the_window_and_gives_it_back(runs_dir: Path, make_run: Any) -> None:
-    """Z or a number that the overview has no room for; escape comes back before it leaves."""
+    """Opened with z, or with the number of a page that the overview does not show; escape goes back first."""
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot)
         await pilot.press("8")
@@ -382,7 +382,7 @@ async def test_one_panel_takes_the_window_and_gives_it_back(runs_dir: Path, make
 
 
 async def test_a_window_that_grows_shows_all_panels(runs_dir: Path, make_run: Any) -> None:
-    """Whatever was looked at while there was room for one; z, which could do nothing then, said so."""
+    """Whatever page was shown before; at the small size z explained why it does nothing."""
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(80, 24), notifications=True) as pilot:
         screen = await opened(pilot)
         await pilot.press("tab", "4", "z")
@@ -393,7 +393,7 @@ async def test_a_window_that_grows_shows_all_panels(runs_dir: Path, make_run: An
 
 
 async def test_a_click_on_a_footer_key_presses_it(runs_dir: Path, make_run: Any) -> None:
-    """As does a click on a page's title."""
+    """A click on a page's title goes to the page."""
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(80, 24), notifications=True) as pilot:
         screen = await opened(pilot)
         await pilot.click("#pages", offset=(9, 0))
@@ -405,7 +405,7 @@ async def test_a_click_on_a_footer_key_presses_it(runs_dir: Path, make_run: Any)
 
 
 async def test_a_run_that_is_gone_is_an_error_in_words(runs_dir: Path) -> None:
-    """Not a traceback."""
+    """Not as a traceback."""
     async with TuimonApp(runs_dir, runs_dir / "nowhere").run_test(size=(80, 24), notifications=True) as pilot:
         await seen(pilot, "There is no run at")
         await pilot.press("escape")
@@ -413,7 +413,7 @@ async def test_a_run_that_is_gone_is_an_error_in_words(runs_dir: Path) -> None:
 
 
 async def test_the_palette_offers_every_key(runs_dir: Path, make_run: Any) -> None:
-    """By what it does, and the themes with it."""
+    """By its help text, besides the themes."""
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot)
         titles = [command.title for command in pilot.app.get_system_commands(screen)]
@@ -422,7 +422,7 @@ async def test_the_palette_offers_every_key(runs_dir: Path, make_run: Any) -> No
 
 
 async def test_several_runs_are_kept_open(runs_dir: Path, make_run: Any) -> None:
-    """N goes from one to the next, each with all that it has shown."""
+    """Key n goes from one to the next, and each keeps its data."""
     first, second = make_run("first"), make_run("second", steps=20)
     async with TuimonApp(runs_dir, first).run_test(size=(120, 36), notifications=True) as pilot:
         await opened(pilot)

@@ -11,20 +11,20 @@ from tuimon.viewer.screens.run_table import Look, columns_for, ordered, run_row
 
 
 def test_a_diverged_run_does_not_look_like_one_without_a_validation() -> None:
-    """NaN is a number gone wrong; a dash is none at all."""
+    """NaN means the loss diverged; a dash means there is no value."""
     run = RunSummary("a", Path("a"), Status("finished"), loss_train=math.nan)
     cells = {span.text.strip(): span.style for span in run_row(run, columns_for(120, [run]), Look(0.0))}
     assert cells["nan"] == "bad" and cells["–"] == "dim"
 
 
 def test_names_are_ordered_as_people_count() -> None:
-    """The second run before the tenth."""
+    """run-2 comes before run-10."""
     runs = [RunSummary(name, Path(name), Status("finished")) for name in ("run-10", "run-2", "Run-1", "other")]
     assert [run.name for run in ordered(runs, "name")] == ["other", "Run-1", "run-2", "run-10"]
 
 
 def test_where_no_run_validates_the_training_loss_stays() -> None:
-    """A column of dashes would take its place, and no loss would be told at 80 columns."""
+    """Otherwise an 80-column list would show a column of dashes and no loss."""
     trained = RunSummary("a", Path("a"), Status("finished"), loss_train=1.0)
     validated = RunSummary("b", Path("b"), Status("finished"), loss_train=1.0, loss_val=2.0)
     for runs, titles in (([trained], {"train"}), ([trained, validated], {"val"})):

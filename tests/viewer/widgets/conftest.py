@@ -37,7 +37,7 @@ LAYERS = (
 
 
 class Run:
-    """A run's folder, written to and read back through the real log."""
+    """A run's folder, written and read back through the real log."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -46,7 +46,7 @@ class Run:
         self._reader = RunReader(folder)
 
     def start(self, name: str = "digits-mlp") -> None:
-        """Says what runs."""
+        """Writes the run's start."""
         self.writer.event(
             RunStarted(
                 name,
@@ -61,7 +61,7 @@ class Run:
         )
 
     def train(self, first: int, last: int) -> None:
-        """Logs these steps: a falling loss, validation each 20 steps, a time of 0.01 s a step."""
+        """Logs these steps: a falling loss, validation every 20 steps, 0.01 s per step."""
         for step in range(first, last + 1):
             values = {"loss/train": math.exp(-step / 100), "lr": 1e-3, "throughput": 100.0}
             self.writer.scalars(step, values, 1e9 + step / 100)
@@ -69,7 +69,7 @@ class Run:
                 self.writer.scalars(step, {"loss/val": math.exp(-step / 100) + 0.1}, 1e9 + step / 100)
 
     def sample(self, step: int) -> None:
-        """Logs statistics of each layer."""
+        """Logs statistics for each layer."""
         scalars, histograms = {}, {}
         for index, layer in enumerate(LAYERS):
             scalars |= {f"grad_norm/{layer.name}": 0.01 * (3 - index), f"update_ratio/{layer.name}": 1e-3}
@@ -81,7 +81,7 @@ class Run:
         self.writer.sample(step, scalars, histograms)
 
     def read(self) -> Store:
-        """The store, with all that was written."""
+        """The store, with everything written so far."""
         while batch := self._reader.read():
             self.store.apply(batch)
         return self.store
@@ -94,7 +94,7 @@ class Run:
 
 @pytest.fixture
 def make_run(tmp_path: Path):
-    """Makes runs by name; closes them."""
+    """Creates runs by name and closes them."""
     runs: list[Run] = []
 
     def make(name: str = "run") -> Run:
@@ -108,14 +108,14 @@ def make_run(tmp_path: Path):
 
 @pytest.fixture
 def run(make_run):
-    """A run that has begun."""
+    """A run that has started."""
     begun = make_run()
     begun.start()
     return begun
 
 
 class Stage(App[None]):
-    """Shows one widget, and keeps the messages that it posts."""
+    """Shows one widget and records the messages that it posts."""
 
     def __init__(self, widget: Widget, ascii_only: bool) -> None:
         super().__init__()
@@ -124,7 +124,7 @@ class Stage(App[None]):
         self.messages: list[Message] = []
 
     def compose(self) -> ComposeResult:
-        """The widget alone."""
+        """Only the widget."""
         yield self.shown
 
 
@@ -135,21 +135,21 @@ class Shown:
         self.stage, self.pilot = stage, pilot
 
     def lines(self, widget: Drawn | None = None) -> list[str]:
-        """What it shows, as text."""
+        """The rows shown, as text."""
         drawn = widget or self.stage.shown
         return [drawn.render_line(y).text for y in range(drawn.size.height)]
 
     def text(self, widget: Drawn | None = None) -> str:
-        """What it shows, in one string."""
+        """The rows shown, in one string."""
         return "\n".join(self.lines(widget))
 
     async def press(self, *keys: str) -> None:
-        """Presses keys, and lets everything that follows happen."""
+        """Presses keys and waits until all that follows has happened."""
         await self.pilot.press(*keys)
         await self.pilot.pause()
 
     def posted(self, kind: type[Message]) -> list[Message]:
-        """The messages of a kind so far."""
+        """The messages of this type so far."""
         found = {id(message): message for message in self.stage.messages if isinstance(message, kind)}
         return list(found.values())  # each once, though it passed through several hands
 
@@ -159,7 +159,7 @@ Show = Callable[..., AbstractAsyncContextManager[Shown]]
 
 @pytest.fixture
 def show() -> Show:
-    """Puts a widget on a stage of a size: an async context manager that gives what is shown."""
+    """Shows a widget at a given size: an async context manager that yields a `Shown`."""
 
     @asynccontextmanager
     async def context(widget: Widget, width: int = 80, height: int = 24, ascii: bool = False) -> AsyncIterator[Shown]:

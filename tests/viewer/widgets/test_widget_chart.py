@@ -15,14 +15,14 @@ LOSS = ("loss/train", "loss/val")
 
 
 async def test_before_the_first_value_it_says_what_will_come(run, show):
-    """A beginner is told, in words."""
+    """A message replaces the empty chart."""
     async with show(chart := Chart(LOSS, "loss")) as shown:
         chart.update_from(run.read())
         assert "nothing logged yet" in shown.text()
 
 
 async def test_it_follows_the_log(run, show):
-    """Curves, legend with the latest values, and more of both as more is logged."""
+    """Curves and latest values in the legend grow with the log."""
     async with show(chart := Chart(LOSS, "loss")) as shown:
         run.train(1, 100)
         chart.update_from(run.read())
@@ -33,7 +33,7 @@ async def test_it_follows_the_log(run, show):
 
 
 async def test_a_resumed_run_is_drawn_from_where_it_resumed(run, show):
-    """What a resumed run takes back is taken out of the curve."""
+    """Steps that a resumed run repeats are removed from the curve."""
     run.train(1, 100)
     async with show(chart := Chart(("loss/train",), "loss")) as shown:
         chart.update_from(run.read())
@@ -48,7 +48,7 @@ async def test_a_resumed_run_is_drawn_from_where_it_resumed(run, show):
 
 
 async def test_keys_change_the_axes(run, show):
-    """Logarithm, smoothing, time, epochs: each is said in the picture."""
+    """Log scale, smoothing, time and epochs are each shown as a note."""
     run.train(1, 200)
     async with show(chart := Chart(LOSS, "loss")) as shown:
         chart.update_from(run.read())
@@ -64,7 +64,7 @@ async def test_keys_change_the_axes(run, show):
 
 
 async def test_zoom_follows_the_newest_until_one_pans_away(run, show):
-    """Zoomed in, new points move the window; panned to the left, it stands still; end follows again."""
+    """Zoomed in, new points move the window; after panning left it stays, until end follows again."""
     run.train(1, 200)
     async with show(chart := Chart(LOSS, "loss")) as shown:
         chart.update_from(run.read())
@@ -86,7 +86,7 @@ async def test_zoom_follows_the_newest_until_one_pans_away(run, show):
 
 
 async def test_the_cursor_reads_values_off(run, show):
-    """It begins at the newest value, moves with the keys, and jumps to the mouse."""
+    """It starts at the latest value, moves with the keys, and jumps to the mouse."""
     run.train(1, 200)
     async with show(chart := Chart(LOSS, "loss")) as shown:
         chart.update_from(run.read())
@@ -101,7 +101,7 @@ async def test_the_cursor_reads_values_off(run, show):
 
 
 async def test_markers_stand_where_a_lever_moved(run, show):
-    """With a short label; an action leaves none."""
+    """They have a short label; actions have no marker."""
     run.train(1, 200)
     run.writer.event(Applied(100, "lr_scale", 1.0, 0.5), 100)
     run.writer.event(Applied(120, "checkpoint", note="saved"), 120)
@@ -112,7 +112,7 @@ async def test_markers_stand_where_a_lever_moved(run, show):
 
 
 async def test_runs_are_overlaid(make_run, show):
-    """Each by its name, each in a stroke of its own."""
+    """Each has its name and its own line style."""
     runs = {}
     for name in ("first", "second"):
         run = make_run(name)
@@ -143,7 +143,7 @@ async def test_enter_opens(make_run, show):
 
 
 async def test_the_grid_has_a_chart_for_each_metric(run, show):
-    """Train and validation share one; new metrics get theirs when they come; one that is shown elsewhere is left out."""
+    """Train and validation share one; new metrics get one when they appear; a metric shown elsewhere is left out."""
     async with show(grid := ChartGrid(), 100, 40) as shown:
         grid.update_from(run.read())
         await shown.pilot.pause()
@@ -163,7 +163,7 @@ async def test_the_grid_has_a_chart_for_each_metric(run, show):
 
 
 async def test_names_may_hold_brackets(make_run, show):
-    """They are no markup in a title: neither an error nor lost."""
+    """They are not markup in a title: no error, and no lost text."""
     run = make_run()
     run.writer.scalars(1, {"loss[train]": 1.0, "[/end]": 1.0})
     async with show(grid := ChartGrid(), 80, 24) as shown:
@@ -173,7 +173,7 @@ async def test_names_may_hold_brackets(make_run, show):
 
 
 async def test_charts_out_of_sight_are_not_drawn(make_run, show):
-    """A hundred metrics cost no more than those on the screen."""
+    """A hundred metrics cost no more than the visible ones."""
     run = make_run()
     run.writer.scalars(1, {f"metric{i:03}": float(i) for i in range(100)})
     async with show(grid := ChartGrid(), 60, 20) as shown:
@@ -203,7 +203,7 @@ def test_tags_are_grouped_and_ordered():
 
 
 def test_the_first_chart_is_that_of_the_loss_by_whatever_name():
-    """Else the first of what was logged on purpose; `loss` until there is anything."""
+    """Otherwise the first metric logged on purpose; `loss` while there are none."""
     assert first_chart([], "") == first_chart(["lr", "grad_norm/fc1"], "") == LOSSES
     assert first_chart(["Loss", "a", "loss/val"], "Loss") == LOSSES
     assert first_chart(["Loss", "a", "lr"], "Loss") == ("Loss", ("Loss",))
@@ -222,14 +222,14 @@ def test_all_layers_share_a_chart_for_each_kind():
 
 
 def test_layers_are_named_without_the_path_they_share():
-    """What tells them apart is left."""
+    """Only what tells them apart is left."""
     assert layer_labels(["grad_norm/net.blocks.0.fc", "grad_norm/net.blocks.1.fc"]) == ["0.fc", "1.fc"]
     assert layer_labels(["grad_norm/net.fc", "grad_norm/net"]) == ["net.fc", "net"]
     assert layer_labels(["grad_norm/net.fc"]) == ["net.fc"]
 
 
 async def test_a_chart_of_layers_names_them(show, make_run):
-    """Where names and values do not fit side by side, the names stay."""
+    """If names and values do not both fit, the names stay."""
     run = make_run()
     run.start()
     run.sample(1)
@@ -244,7 +244,7 @@ async def test_a_chart_of_layers_names_them(show, make_run):
 
 
 def test_each_run_has_one_colour_in_all_charts(make_run):
-    """Whatever tags a chart shows, and whichever of them a run has."""
+    """Whatever tags a chart shows, and whichever of them the run has."""
     first, second = make_run("a"), make_run("b")
     for run in (first, second):
         run.start()
@@ -256,7 +256,7 @@ def test_each_run_has_one_colour_in_all_charts(make_run):
 
 
 async def test_each_run_has_one_stroke_in_all_charts_of_one_tag(make_run, show):
-    """Also in those where another run has nothing: without colours, the stroke alone tells whose a curve is."""
+    """Also if another run has no values there: without colours, only the line style identifies a run."""
     runs = {}
     for number in range(7):
         run = make_run(f"run-{number}")
@@ -272,7 +272,7 @@ async def test_each_run_has_one_stroke_in_all_charts_of_one_tag(make_run, show):
 
 
 def test_smoothing_reaches_as_far_in_a_long_run_as_in_a_short_one() -> None:
-    """The weight grows with the length, in steps of four, so that a curve is rarely smoothed anew."""
+    """The weight grows each time the length quadruples, so that a curve is rarely smoothed again."""
     from tuimon.viewer.widgets.curves import _stretched
 
     assert _stretched(0.0, 10**6) == 0.0

@@ -29,12 +29,12 @@ def shown_by_terminal(*pieces: str) -> list[str]:
     ],
 )
 def test_text_stands_as_a_terminal_leaves_it(pieces, lines):
-    """Progress bars overwrite themselves, colours and control characters are gone, pieces may end anywhere."""
+    """Progress bars overwrite themselves, colours and control characters are removed, and pieces may end anywhere."""
     assert shown_by_terminal(*pieces) == lines
 
 
 def test_memory_is_bounded():
-    """By lines, and by the length of a line that never ends."""
+    """By the number of lines, and by the length of an endless line."""
     terminal = Terminal()
     terminal.feed("x\n" * (MAX_LINES + 10))
     assert len(terminal.lines) == MAX_LINES
@@ -44,7 +44,7 @@ def test_memory_is_bounded():
 
 
 async def test_the_file_is_followed(tmp_path, show):
-    """Only what is new is read; a file that does not exist yet is waited for."""
+    """Only new output is read; the file may not exist yet."""
     path = tmp_path / "output.log"
     async with show(console := ConsoleView(), 40, 4) as shown:
         console.open(path)
@@ -63,7 +63,7 @@ async def test_the_file_is_followed(tmp_path, show):
 
 
 async def test_characters_cut_in_two_are_put_together(tmp_path, show):
-    """A read may end in the middle of one; wide ones are cut by their cells."""
+    """A read may end in the middle of one; wide characters are cut by cells."""
     path = tmp_path / "output.log"
     path.write_bytes("schön ½ ".encode()[:5])
     async with show(console := ConsoleView(), 20, 3) as shown:
@@ -86,7 +86,7 @@ async def test_a_large_file_is_shown_from_its_end(tmp_path, show):
 
 
 async def test_a_file_that_begins_anew_is_read_anew(tmp_path, show):
-    """Shorter than what was read: it was replaced."""
+    """A file shorter than what was read has been replaced."""
     path = tmp_path / "output.log"
     path.write_text("old\nold\n")
     async with show(console := ConsoleView(), 40, 4) as shown:
@@ -97,7 +97,7 @@ async def test_a_file_that_begins_anew_is_read_anew(tmp_path, show):
 
 
 async def test_scrolling_up_stays_there(tmp_path, show):
-    """New lines do not pull one back down; the mouse wheel scrolls."""
+    """New lines do not scroll the view back down; the mouse wheel scrolls, too."""
     path = tmp_path / "output.log"
     path.write_text("".join(f"line {i}\n" for i in range(50)))
     async with show(console := ConsoleView(), 40, 4) as shown:
@@ -112,7 +112,7 @@ async def test_scrolling_up_stays_there(tmp_path, show):
 
 
 async def test_another_run_has_another_console(tmp_path, show):
-    """Nothing of the one before is left."""
+    """No line of the previous run is left."""
     for name in ("a", "b"):
         (tmp_path / name).write_text(f"this is {name}\n")
     async with show(console := ConsoleView(), 40, 4) as shown:
@@ -122,7 +122,7 @@ async def test_another_run_has_another_console(tmp_path, show):
 
 
 async def test_a_run_that_tuimon_did_not_start_prints_elsewhere(make_run, show):
-    """Nothing will ever come, and the panel says where it went; of a run that was launched, it will."""
+    """The panel says that its output is not here; for a launched run, output may still come."""
     run = make_run()
     async with show(console := ConsoleView(), 60, 6) as shown:
         console.open(run.folder / "output.log")

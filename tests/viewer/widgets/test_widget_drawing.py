@@ -12,7 +12,7 @@ from tuimon.viewer.widgets.palette import style_of
 
 
 class Lines(Drawn):
-    """Shows a list of lines, and counts how often it draws."""
+    """Shows a list of lines and counts how often it draws."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -20,13 +20,13 @@ class Lines(Drawn):
         self.drawn = 0
 
     def draw(self, width: int, height: int) -> list[Row]:
-        """One row a line."""
+        """One row per line."""
         self.drawn += 1
         return [fit([Span(line, "bad")], width) for line in self.lines]
 
 
 async def test_nothing_is_drawn_when_the_store_says_nothing_new(run, show):
-    """The same store at the same version costs no drawing; a new one does, once."""
+    """A store at the same version costs no drawing; a new version costs one."""
     async with show(widget := Lines()) as shown:
         widget.update_from(run.read())
         shown.lines()
@@ -40,7 +40,7 @@ async def test_nothing_is_drawn_when_the_store_says_nothing_new(run, show):
 
 
 def test_the_chosen_row_shows_without_colours(monkeypatch):
-    """By its background where there are colours; reversed where there are none."""
+    """It has its own background, or is reversed if there are no colours."""
     variables = {"primary": "#0178D4"}
     monkeypatch.delenv("NO_COLOR", raising=False)
     coloured = style_of("selected", Style(), Color.parse("black"), variables)
@@ -50,7 +50,7 @@ def test_the_chosen_row_shows_without_colours(monkeypatch):
 
 
 def test_in_the_chosen_row_nothing_is_drawn_in_its_own_colour():
-    """Of sixteen colours, the selection has the one of the curves."""
+    """With sixteen colours, the selection's background equals a curve's colour."""
     variables = {"primary": "ansi_blue", "text-primary": "ansi_blue", "text-error": "ansi_red"}
     for word, ink in (("train", None), ("histogram", None), ("bad", 1)):
         style = style_of(f"{word} selected", Style(), Color.parse("ansi_default"), variables)
@@ -58,13 +58,13 @@ def test_in_the_chosen_row_nothing_is_drawn_in_its_own_colour():
 
 
 async def test_lines_are_as_wide_as_the_widget(show):
-    """Also those that were not drawn."""
+    """Including empty lines."""
     async with show(Lines(), 10, 4) as shown:
         assert shown.lines() == ["abc       ", "def       ", " " * 10, " " * 10]
 
 
 async def test_control_characters_show_as_signs(show):
-    """A tag of a foreign log may hold any: each takes one cell, and none reaches the terminal."""
+    """A foreign log's tag may contain any: each takes one cell, and none reaches the terminal."""
     async with show(widget := Lines(), 10, 2) as shown:
         widget.lines = ["a\tb\x1b[2Jc", "é\x07ü"]
         widget.redraw()
@@ -72,7 +72,7 @@ async def test_control_characters_show_as_signs(show):
 
 
 async def test_a_hidden_widget_draws_nothing_until_it_is_seen(show):
-    """A redraw while it is hidden is done when it comes back."""
+    """A redraw requested while hidden happens when it is shown again."""
     async with show(widget := Lines(), 10, 4) as shown:
         shown.stage.shown.display = False
         await shown.pilot.pause()
@@ -94,7 +94,7 @@ async def test_a_new_size_is_drawn_anew(show):
 
 
 async def test_a_theme_recolours(show):
-    """What is bad is in the theme's colour for errors, whichever theme that is."""
+    """Bad values have the theme's error colour, in any theme."""
 
     def colours(widget: Drawn) -> set[Style]:
         return {segment.style.color for segment in widget.render_line(0) if segment.style}
@@ -107,19 +107,19 @@ async def test_a_theme_recolours(show):
 
 
 def test_only_differing_cells_are_refreshed():
-    """From the first cell that differs to the last; a line that is gone, whole."""
+    """From the first differing cell to the last; a removed line is refreshed whole."""
     before = [[Span("abcdef", "x")], [Span("same")], [Span("gone")]]
     after = [[Span("abXYef", "x")], [Span("same")]]
     assert list(_changes(before, after, 6)) == [Region(2, 0, 2, 1), Region(0, 2, 6, 1)]
 
 
 def test_a_change_of_style_alone_is_a_change():
-    """The same text in another meaning."""
+    """The text is the same, its style is not."""
     assert list(_changes([[Span("ab", "x"), Span("cd", "y")]], [[Span("ab", "x"), Span("cd", "z")]], 4)) == [Region(2, 0, 2, 1)]
 
 
 async def test_colours_follow_the_theme(show):
-    """Another theme repaints what is on the screen, in its own colours; what no style names has the widget's own."""
+    """Another theme recolours the screen; unstyled text has the widget's own colours."""
     async with show(widget := Lines(), 10, 4) as shown:
         before = widget.render_line(0)._segments[0].style
         shown.stage.theme = "textual-light"
@@ -129,7 +129,7 @@ async def test_colours_follow_the_theme(show):
 
 
 async def test_with_the_terminal_s_own_colours_what_stands_back_is_dim(show):
-    """They cannot be mixed with a background that nobody knows."""
+    """They cannot be mixed with an unknown background."""
     async with show(widget := Lines(), 10, 4) as shown:
         shown.stage.theme = "ansi-dark"
         await until(shown.pilot, lambda: widget._rich("bad").color.number == 1)

@@ -6,7 +6,7 @@ from tuimon.viewer.widgets import HistogramView, LayerDetail, LayerTable
 
 
 async def test_the_table_shows_the_latest_sample(run, show):
-    """Layers in the model's order, before any sample too."""
+    """Layers are in the model's order, also before any sample."""
     async with show(table := LayerTable(), 100, 10) as shown:
         assert "No layers yet" in shown.text()
         table.update_from(run.read())
@@ -17,7 +17,7 @@ async def test_the_table_shows_the_latest_sample(run, show):
 
 
 async def test_the_cursor_selects_a_layer(run, show):
-    """Told once for the first layer, and for each that the keys or the mouse go to."""
+    """Posted once for the first layer, and for each layer reached by key or mouse."""
     run.sample(20)
     async with show(table := LayerTable(), 100, 10) as shown:
         table.update_from(run.read())
@@ -28,7 +28,7 @@ async def test_the_cursor_selects_a_layer(run, show):
 
 
 async def test_sorting_keeps_the_selected_layer(run, show):
-    """By key or by a click on the title; the selection stays on its layer."""
+    """By key or by a click on the title; the same layer stays selected."""
     run.sample(20)
     async with show(table := LayerTable(), 100, 10) as shown:
         table.update_from(run.read())
@@ -44,7 +44,7 @@ async def test_sorting_keeps_the_selected_layer(run, show):
 
 
 async def test_histograms_through_time(run, show):
-    """A column a sample; gradients or activations of the selected layer."""
+    """Each sample is a column, for gradients or activations of the selected layer."""
     async with show(view := HistogramView(), 60, 12) as shown:
         view.update_from(run.read())
         assert "Select a layer" in shown.text()
@@ -60,7 +60,7 @@ async def test_histograms_through_time(run, show):
 
 
 async def test_a_histogram_without_a_border_has_its_title_in_a_line(run, show):
-    """In the whole window too, one sees whose it is; with a border, that says so."""
+    """Without a border the first row names the layer; with one, the border does."""
     run.sample(20)
     async with show(view := HistogramView(), 60, 12) as shown:
         view.show_layer("fc1")
@@ -87,7 +87,7 @@ async def test_details_of_a_layer(run, show):
 
 
 async def test_details_survive_foreign_texts(run, show):
-    """Texts that are no JSON, or another JSON, are no reason to fail."""
+    """Texts that are not JSON, or are JSON of another form, cause no error."""
     run.sample(20)
     for text in ("", "nonsense", "[1]", '{"fc2": 3}'):
         run.writer.text(20, "tuimon/dead_units", text)
@@ -98,7 +98,7 @@ async def test_details_survive_foreign_texts(run, show):
 
 
 async def test_details_of_a_layer_that_is_nan(run, show):
-    """What is no number is said so; a range of nothing is a dash."""
+    """NaN is shown as such; an empty range is a dash."""
     inf, nan = float("inf"), float("nan")
     run.writer.sample(20, {"grad_norm/fc2": nan, "activation_min/fc2": inf, "activation_max/fc2": -inf}, {})
     async with show(detail := LayerDetail(), 60, 20) as shown:

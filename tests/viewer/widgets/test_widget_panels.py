@@ -28,7 +28,7 @@ GIB = 2.0**30
 
 
 async def test_gpu_meters(make_run, show):
-    """Readings, processes with their users, and N/A with the reason for what the driver does not tell."""
+    """Readings, processes with their users, and N/A with the reason for what the driver does not report."""
     run = make_run()
     readings = {
         "utilization_percent": 87.0,
@@ -50,7 +50,7 @@ async def test_gpu_meters(make_run, show):
 
 
 async def test_no_gpu_says_why(make_run, show):
-    """The reason of the driver, in words."""
+    """The driver's reason is shown."""
     run = make_run()
     async with show(meters := GpuMeters(), 60, 6) as shown:
         assert "No GPU readings yet" in shown.text()
@@ -60,7 +60,7 @@ async def test_no_gpu_says_why(make_run, show):
 
 
 async def test_host_meters(make_run, show):
-    """Processor, memory and the process; on two rows if there are no more."""
+    """CPU, memory and process, on two rows if there is no room for three."""
     run = make_run()
     async with show(meters := HostMeters(), 40, 3) as shown:
         assert "No host readings yet" in shown.text()
@@ -79,7 +79,7 @@ async def test_host_meters(make_run, show):
 
 
 async def test_meters_of_a_run_that_is_over_say_so(make_run, show):
-    """Its processor at 100 % is not that of now; where there was no GPU, nothing was seen."""
+    """100 % CPU is not the current load; without a GPU there is no last reading."""
     run = make_run()
     run.writer.scalars(1, {"system/host/cpu_percent": 100.0, "system/gpu0/utilization_percent": 90.0})
     for meters, title in ((HostMeters(), "host"), (GpuMeters(), "GPU 0")):
@@ -95,7 +95,7 @@ async def test_meters_of_a_run_that_is_over_say_so(make_run, show):
 
 
 async def test_levers_are_requested_until_the_log_answers(run, show):
-    """Requested, then applied at a step; or refused, with the reason; or never sent."""
+    """Then applied at a step, refused with the reason, or never sent."""
     async with show(panel := LeverPanel(), 80, 8) as shown:
         assert "No levers yet" in shown.text()
         panel.update_from(run.read())
@@ -114,7 +114,7 @@ async def test_levers_are_requested_until_the_log_answers(run, show):
 
 
 async def test_a_narrow_panel_shows_what_became_of_commands(run, show):
-    """The help goes, then the outcome's words: which step it was applied at, or that and why it was not, stays in sight."""
+    """The help is dropped first, then words of the result; the step or the reason stays visible."""
     async with show(panel := LeverPanel(), 31, 8) as shown:
         panel.update_from(run.read())
         assert shown.lines()[0].split() == ["lr_scale", "1"]
@@ -132,7 +132,7 @@ async def test_a_narrow_panel_shows_what_became_of_commands(run, show):
 
 @pytest.mark.parametrize("width", [31, 80])
 async def test_a_refusal_stands_beside_the_value_and_fades(run, show, monkeypatch, width):
-    """Nothing has changed, and what stands is what one steers by."""
+    """The value did not change, and it is what users steer by."""
     monkeypatch.setattr("tuimon.viewer.widgets.lever_panel._REFUSED_FOR_S", 0.3)
     async with show(panel := LeverPanel(), width, 8) as shown:
         panel.update_from(run.read())
@@ -144,7 +144,7 @@ async def test_a_refusal_stands_beside_the_value_and_fades(run, show, monkeypatc
 
 
 async def test_a_refusal_ends_with_the_next_answer(run, show):
-    """Whichever lever that one moved; a command that moved another lever, as undo does, is answered too."""
+    """Whichever lever the answer is for; undo, which moves another lever, is answered, too."""
     async with show(panel := LeverPanel(), 80, 8) as shown:
         panel.update_from(run.read())
         run.writer.event(Refused(13, "weight_decay", 9.0, "above 1"), 13)
@@ -157,7 +157,7 @@ async def test_a_refusal_ends_with_the_next_answer(run, show):
 
 
 async def test_refusals_of_the_past_are_not_told_again(run, show, monkeypatch):
-    """Whoever opens a run later sees how its levers stand."""
+    """Opening a run later shows the current values only."""
     run.writer.event(Refused(13, "weight_decay", 9.0, "above 1"), 13)
     monkeypatch.setattr("tuimon.viewer.widgets.lever_panel._REFUSED_FOR_S", 0.0)
     async with show(panel := LeverPanel(), 80, 8) as shown:
@@ -166,7 +166,7 @@ async def test_refusals_of_the_past_are_not_told_again(run, show, monkeypatch):
 
 
 async def test_an_answer_to_an_earlier_command_does_not_end_a_later_one(run, show):
-    """The later one is still requested."""
+    """The later one still shows as requested."""
     async with show(panel := LeverPanel(), 80, 8) as shown:
         panel.update_from(run.read())
         panel.requested(Command("lr_scale", "multiply", 0.5, id="1"))
@@ -177,7 +177,7 @@ async def test_an_answer_to_an_earlier_command_does_not_end_a_later_one(run, sho
 
 
 async def test_the_lever_under_the_cursor_tells_what_it_does(run, show):
-    """In the border, where the row has no room for it; not while another panel has the focus."""
+    """In the border, if the row has no room; not while another panel has the focus."""
     async with show(panel := LeverPanel(), 31, 8) as shown:
         panel.update_from(run.read())
         assert panel.border_subtitle == "times the learning rate"
@@ -189,7 +189,7 @@ async def test_the_lever_under_the_cursor_tells_what_it_does(run, show):
 
 
 async def test_a_lever_that_is_off_says_off(run, show):
-    """With the value that it keeps."""
+    """And shows the value that it keeps."""
     run.writer.event(Applied(5, "weight_decay", 0.01, 0.01, True, False), 5)
     async with show(panel := LeverPanel(), 80, 8) as shown:
         panel.update_from(run.read())
@@ -197,7 +197,7 @@ async def test_a_lever_that_is_off_says_off(run, show):
 
 
 async def test_keys_and_clicks_move_levers(run, show):
-    """Each asks for the command that it stands for."""
+    """Each sends its command."""
     async with show(panel := LeverPanel(), 80, 8) as shown:
         panel.update_from(run.read())
         await shown.press("less_than_sign", "greater_than_sign", "down", "space", "backspace", "end", "enter")
@@ -216,7 +216,7 @@ async def test_keys_and_clicks_move_levers(run, show):
 
 
 async def test_events_are_followed(make_run, show):
-    """The newest are in sight, until one scrolls up; the end follows again."""
+    """The latest are visible until the user scrolls up; the end follows again."""
     run = make_run()
     async with show(events := EventList(), 60, 5) as shown:
         assert "No events yet" in shown.text()
@@ -233,7 +233,7 @@ async def test_events_are_followed(make_run, show):
 
 
 async def test_an_event_that_is_too_long_says_that_it_goes_on(make_run, show):
-    """A word cut in two would read as another."""
+    """A cut word could read as another word."""
     run = make_run()
     run.writer.event(CheckpointSaved(100, "checkpoints/best.pt", "best"), 100)
     for ascii, mark in ((False, "…"), (True, "~")):
@@ -266,7 +266,7 @@ async def test_how_an_attempt_exited_is_its_last_line(make_run, show):
 
 
 async def test_what_the_supervisor_says_has_no_step(make_run, show):
-    """It knows of none: a process does not end at step 0."""
+    """The supervisor knows no steps: a process does not end at step 0."""
     run = make_run()
     run.writer.event(Notice("something"), 7)
     run.writer.event(Exited(0), 0)
@@ -276,7 +276,7 @@ async def test_what_the_supervisor_says_has_no_step(make_run, show):
 
 
 async def test_a_run_that_says_anew_what_it_is_started_once(make_run, show):
-    """As when a lever is added, or an activation changed: the same process. It stands where it started."""
+    """Adding a lever or changing an activation repeats the start record; the event stays in its place."""
     run = make_run()
     async with show(events := EventList(), 60, 5) as shown:
         run.start()
@@ -288,7 +288,7 @@ async def test_a_run_that_says_anew_what_it_is_started_once(make_run, show):
 
 
 async def test_routine_checkpoints_share_a_line(make_run, show):
-    """One for each reason, counted, with the latest step; whatever else happens begins new lines."""
+    """One line per reason, with a count and the latest step; any other event starts new lines."""
     run = make_run()
     async with show(events := EventList(), 70, 9) as shown:
         run.start()
@@ -329,7 +329,7 @@ async def test_routine_checkpoints_share_a_line(make_run, show):
     ],
 )
 def test_every_event_has_words(event, words):
-    """What is wrong says so in words, in ASCII too."""
+    """Problems are marked in words, also in ASCII."""
     assert describe(event)[0] == words
     assert describe(event, ascii=True)[0].isascii()
 
@@ -347,13 +347,13 @@ def test_every_event_has_words(event, words):
     ],
 )
 def test_an_answer_is_told_as_the_events_tell_it(answer, words):
-    """With the step as it stands everywhere else, and in ASCII where nothing else can be shown."""
+    """With the step formatted as everywhere else, and in ASCII if needed."""
     assert answer_text(answer) == words
     assert answer_text(answer, ascii=True) == words.replace("→", "->")
 
 
 async def test_a_finding_tells_its_step_once(make_run, show):
-    """Where its words do not say it, before them."""
+    """Before the text, unless the text contains it."""
     run = make_run()
     async with show(panel := FindingsPanel(), 60, 8) as shown:
         run.writer.event(Finding(8820, "non-finite-loss", "loss is nan since step 8820: restart", severity="error"), 9000)
@@ -366,7 +366,7 @@ async def test_a_finding_tells_its_step_once(make_run, show):
 
 
 async def test_findings_offer_their_remedy(make_run, show):
-    """The newest first; enter asks for the remedy of the one under the cursor."""
+    """The newest comes first; enter asks for the remedy under the cursor."""
     run = make_run()
     async with show(panel := FindingsPanel(), 60, 8) as shown:
         assert "No problems found" in shown.text() and panel.newest is None
@@ -386,7 +386,7 @@ async def test_findings_offer_their_remedy(make_run, show):
 
 
 async def test_the_header_says_what_and_how_far(make_run, show):
-    """On one line where there is room, on two where there is less; the state is a sign and a word."""
+    """On one line if it fits, else on two; the state is a sign and a word."""
     run = make_run()
     async with show(header := RunHeader(), 140, 5) as shown:
         assert "no run yet" in shown.text()
@@ -408,7 +408,7 @@ async def test_the_header_says_what_and_how_far(make_run, show):
 
 
 async def test_the_speed_is_that_of_many_steps(make_run, show):
-    """One step in fifty that waits for validation halves it; what is left takes as long as that."""
+    """One step in fifty that waits for validation halves the speed, and the ETA reflects that."""
     run = make_run()
     run.start()
     for step in range(1, 201):
@@ -431,7 +431,7 @@ async def test_the_speed_is_that_of_many_steps(make_run, show):
     ],
 )
 async def test_the_header_shows_the_learning_rate_with_its_own_factor(run, show, moves, shown_as):
-    """What was set since the rate was logged counts; a lever that is off has no part in it."""
+    """A change since the last logged rate counts; a lever that is off does not."""
     run.train(1, 40)
     for applied in moves:
         run.writer.event(applied, applied.step)
@@ -442,7 +442,7 @@ async def test_the_header_shows_the_learning_rate_with_its_own_factor(run, show,
 
 
 async def test_the_header_of_a_paused_run_tells_no_speed(run, show):
-    """The last one that was logged says nothing of now."""
+    """The last logged speed no longer holds."""
     run.train(1, 40)
     async with show(header := RunHeader(), 140, 1) as shown:
         header.update_from(run.read())
@@ -453,7 +453,7 @@ async def test_the_header_of_a_paused_run_tells_no_speed(run, show):
 
 
 async def test_the_header_of_a_run_that_is_over_tells_how_long_it_took(make_run, show):
-    """Its last speed is none of now either."""
+    """The last logged speed no longer holds."""
     run = make_run()
     for step in range(1, 41):
         run.writer.scalars(step, {"throughput": 1.0}, 1e9 + step * 2)
@@ -466,7 +466,7 @@ async def test_the_header_of_a_run_that_is_over_tells_how_long_it_took(make_run,
 
 
 async def test_no_panel_leaves_ascii(run, show):
-    """With `ascii_only`, no widget shows anything beyond ASCII."""
+    """With `ascii_only`, no widget shows a character beyond ASCII."""
     run.train(1, 40)
     run.sample(40)
     run.writer.event(Applied(30, "lr_scale", 1.0, 0.5, note="lr 1 → 0.5"), 30)
