@@ -65,6 +65,14 @@ def test_a_run_that_failed_makes_the_comparison_fail(runs: Runs, form: tuple[str
     assert done.returncode == 1 and "failed" in done.stdout
 
 
+def test_the_exit_code_is_that_of_the_first_run_without_success(runs: Runs) -> None:
+    """As the run's own process ended."""
+    runs.start("good", "--steps", "3")
+    runs.script("three", "raise SystemExit(3)")
+    runs.script("five", "raise SystemExit(5)")
+    assert compared(runs, "good", "three", "five").returncode == 3
+
+
 def test_runs_of_one_name_have_a_row_each(runs: Runs, tmp_path: Path) -> None:
     """Two folders, one of them named twice. It finds the loss in a log of another framework."""
     for folder in ("here", "there"):

@@ -71,12 +71,54 @@ def test_a_failed_run_shows_the_end_of_its_output(runs: Runs) -> None:
 
 
 def test_a_killed_run_is_a_failure(runs: Runs) -> None:
-    """Exit code 1, and the name of the signal."""
+    """Exit code 128 + 9, as in a shell, and the name of the signal."""
     run = runs.start("a")
     end(lifecycle(run).training.process)
     code, out, _ = followed(run)
-    assert code == 1
+    assert code == 137
     assert "killed after" in out and "SIGKILL" in out
+
+
+ENDS_LATER = """
+import sys, time
+from pathlib import Path
+from tuimon.base.process import this_process
+from tuimon.log.records import Ended, RunStarted
+from tuimon.log.writer import LogWriter
+log = LogWriter(Path({run!r}), "run")
+log.event(RunStarted(name="late", process=this_process()))
+log.scalars(1, {{"loss/train": 0.5}})
+log.event(Ended(how="finished", step=1))
+while not Path({go!r}).exists(): time.sleep(0.01)
+sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize("form", [(), ("json",)])
+def test_no_end_is_told_before_the_process_has_ended(runs: Runs, tmp_path: Path, form: tuple[str, ...]) -> None:
+    """A training that says that it has finished may still exit with 3, and then it has failed."""
+    go = tmp_path / "go"
+    run = runs.script("late", ENDS_LATER.format(run=str(runs.folder / "late"), go=str(go)))
+    process = following(run, *form)
+    wait_until(lambda: lifecycle(run).ended, what="the training is over")
+    wait_for_line(process, '"ended"' if form else "late")
+    assert status(run) == "running" and process.poll() is None
+    go.touch()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 3
+    if form:
+        assert json.loads(out.splitlines()[-1]) == {
+            "kind": "end", "state": "failed", "detail": "exit code 3", "code": 3, "step": 1,
+        }  # fmt: skip
+    assert "failed after" in (err if form else out) and "exit code 3" in (err if form else out)
+
+
+def test_a_run_whose_supervisor_is_gone_ends_by_its_own_word(runs: Runs, tmp_path: Path) -> None:
+    """Nobody is left to record an exit code: what the training said of its end is told, as soon as it has said it."""
+    run = runs.start("a", "--steps", "400")
+    end(lifecycle(run).launched.supervisor)
+    code, out, _ = followed(run)
+    assert code == 0 and "finished after" in out
 
 
 def test_stdout_gets_nothing_but_json_lines(runs: Runs) -> None:

@@ -172,6 +172,19 @@ def test_a_run_is_launched_steered_left_found_again_and_stopped(runs: Runs, tmux
     assert (run / "checkpoints" / "last.pt").is_file()
 
 
+def test_the_screen_of_a_run_that_failed_is_left_with_its_exit_code(runs: Runs, tmux: Tmux) -> None:
+    """The header says how it ended, and so does the line in the shell."""
+    (runs.folder.parent / "train.py").write_text(
+        "import sys, torch\nnet = torch.nn.Linear(2, 1)\nopt = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+        "for _ in range(5): net(torch.ones(1, 2)).sum().backward(); opt.step()\nsys.exit(3)\n"
+    )
+    tmux.start(tuimon("run", "--runs-dir", "runs", "train.py"))
+    tmux.wait("failed (exit code 3)")
+    tmux.press("q")
+    tmux.wait("train-01: failed, exit code 3")
+    tmux.wait("left with 3")
+
+
 @pytest.mark.parametrize("ignored", [False, True], ids=["plain", "nohup"])
 def test_a_terminal_that_dies_takes_the_viewer_and_not_the_run(runs: Runs, tmux: Tmux, ignored: bool) -> None:
     """Also where SIGHUP is ignored: the viewer must not stay behind, spinning."""

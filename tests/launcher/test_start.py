@@ -274,7 +274,7 @@ def test_a_run_is_resumed_once_its_last_process_is_reaped(runs: Runs, handed_ove
     (run / "spec.toml").write_text(SPEC.to_toml())
     (run / "checkpoints").mkdir()
     (run / "checkpoints" / "last.pt").touch()
-    wait_until(lambda: lifecycle(run).status().state == "stopped")
+    wait_until(lambda: lifecycle(run).ended)
     assert not lifecycle(run).exited
     resume_run(run)
     assert handed_over and lifecycle(run).exited

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from tuimon.base.process import Process, this_process
-from tuimon.launcher.runs.status import Lifecycle
+from tuimon.launcher.runs.status import ENDING, Lifecycle, Status, exit_code
 from tuimon.log.records import Applied, Ended, Event, Exited, Launched, LeverInfo, RunStarted, Spawned
 
 SUPERVISOR = Process("here", "boot", 1, 1.0)
@@ -46,10 +46,18 @@ def judged(*events: Event, alive: dict[Process, bool | None]) -> tuple[str, str]
         ([STARTED], False, False, "lost"),
         ([LAUNCHED, STARTED, Applied(1, "paused", False, True)], True, True, "paused"),
         ([LAUNCHED, STARTED, Applied(1, "paused", False, True), Applied(1, "paused", True, False)], True, True, "running"),
-        ([LAUNCHED, STARTED, Ended("finished")], True, True, "finished"),
+        ([LAUNCHED, STARTED, Ended("finished")], True, True, "running"),  # the supervisor knows how it ends, and nobody else
+        ([LAUNCHED, STARTED, Ended("finished")], True, False, "running"),
+        ([LAUNCHED, STARTED, Ended("finished")], False, False, "finished"),  # and nobody is left to know better
+        ([LAUNCHED, STARTED, Ended("finished")], None, None, "finished"),
+        ([STARTED, Ended("finished")], False, True, "finished"),
         ([LAUNCHED, STARTED, Ended("failed"), Exited(code=1)], False, False, "failed"),
         ([LAUNCHED, STARTED, Ended("finished"), Exited(code=0)], False, False, "finished"),
         ([LAUNCHED, STARTED, Ended("finished"), Exited(code=3)], False, False, "failed"),  # sys.exit(3) after the monitor's end
+        ([LAUNCHED, STARTED, Ended("finished"), Exited(signal=11)], False, False, "killed"),
+        ([LAUNCHED, STARTED, Ended("finished"), Exited(code=130)], False, False, "stopped"),
+        ([LAUNCHED, STARTED, Ended("failed"), Exited(code=0)], False, False, "failed"),
+        ([LAUNCHED, STARTED, Ended("stopped"), Exited(signal=2)], False, False, "stopped"),  # Ctrl-C, as Python ends by it
         ([LAUNCHED, STARTED, Ended("stopped"), Exited(code=130)], False, False, "stopped"),
         ([LAUNCHED, STARTED, Exited(signal=9)], False, False, "killed"),
         ([LAUNCHED, Exited(reason="no such file")], False, False, "failed"),
@@ -76,6 +84,40 @@ def test_each_state(events: list[Event], supervisor: bool | None, trainer: bool 
 def test_a_kill_is_told_in_words(exited: Exited, detail: str) -> None:
     """Out of memory, a crash and a kill are told apart."""
     assert judged(LAUNCHED, exited, alive={SUPERVISOR: False}) == ("killed", detail)
+
+
+@pytest.mark.parametrize(
+    ("ended", "exited", "state", "detail", "code"),
+    [
+        (Ended("finished"), Exited(code=0), "finished", "", 0),
+        (Ended("finished"), Exited(code=3), "failed", "exit code 3", 3),
+        (Ended("failed", "ValueError: x"), Exited(code=1), "failed", "ValueError: x", 1),
+        (Ended("failed", "ValueError: x"), Exited(code=0), "failed", "ValueError: x", 0),  # caught further out
+        (Ended("stopped", "asked to stop"), Exited(code=0), "stopped", "asked to stop", 130),
+        (Ended("finished"), Exited(signal=11), "killed", "SIGSEGV: it crashed in native code", 139),
+        (None, Exited(signal=9, out_of_memory=True), "killed", "out of memory: the kernel killed it", 137),
+        (None, Exited(reason="Cannot start x"), "failed", "Cannot start x", 1),
+        (Ended("failed", "ValueError: x"), None, "failed", "ValueError: x", 1),
+        (None, None, "lost", "its process is gone, and no supervisor was left to say how it ended", 1),
+    ],
+)
+def test_the_exit_code_is_the_processs_own(
+    ended: Ended | None, exited: Exited | None, state: str, detail: str, code: int
+) -> None:
+    """As a shell has it; 130 for what was stopped; and 1 where nobody recorded one for what did not end well."""
+    life = Lifecycle()
+    for event in (LAUNCHED, STARTED, ended, exited):
+        if event:
+            life.see(Written(event))
+    status = life.status(lambda _: False)
+    assert (status, exit_code(status, life.exited)) == (Status(state, detail), code)  # type: ignore[arg-type]
+
+
+def test_a_run_whose_end_is_not_known_yet_is_live() -> None:
+    """And says why it cannot be steered any more."""
+    alive = {SUPERVISOR: True, TRAINER: True}
+    assert judged(LAUNCHED, STARTED, Ended("finished"), alive=alive) == ("running", ENDING)
+    assert exit_code(Status("running", ENDING), None) == 0
 
 
 def test_a_log_that_breaks_off_is_told() -> None:

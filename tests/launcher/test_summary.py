@@ -14,7 +14,7 @@ from tuimon.launcher.runs.glance import lifecycle
 from tuimon.launcher.runs.summary import seconds_trained, summarize
 from tuimon.log.batch import Batch, EventRecord, Points
 from tuimon.log.histogram import BINS, Histogram
-from tuimon.log.records import Applied, Ended, Launched, LeverInfo, Notice, RunStarted
+from tuimon.log.records import Applied, Ended, Exited, Launched, LeverInfo, Notice, RunStarted
 from tuimon.log.store import Store
 from tuimon.log.writer import LogWriter
 
@@ -44,6 +44,7 @@ def long_run(tmp_path: Path) -> Path:
     write_steps(log, 60_000)
     log.event(Ended("finished", step=60_000))
     log.close()
+    launch.event(Exited(code=0))
     launch.close()
     return tmp_path
 

@@ -16,7 +16,7 @@ from tuimon.base import format
 from tuimon.base.errors import TuimonError
 from tuimon.cli.tables import print_json, print_table
 from tuimon.launcher.runs.runs import find_run, runs_dir
-from tuimon.launcher.runs.status import Status
+from tuimon.launcher.runs.status import Status, exit_code
 from tuimon.launcher.runs.summary import latest, loss_tag, seconds_trained, summarize
 from tuimon.launcher.start.start import start
 from tuimon.log.reader import read_run
@@ -31,7 +31,11 @@ _TELL_EVERY_S = 5.0
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Starts presets and spec files, opens runs, overlays their curves, and prints a table at the end."""
+    """Starts presets and spec files, opens runs, overlays their curves, and prints a table at the end.
+
+    Returns:
+        The first exit code, in the order of the runs, that is not 0; 0 if there is none.
+    """
     directory = runs_dir(options.runs_dir)
     settings = [word for word in options.sources if "=" in word]
     sources = [word for word in options.sources if "=" not in word]
@@ -48,12 +52,14 @@ def compare(options: argparse.Namespace) -> int:
 
         show(directory, compare=runs, ascii=options.ascii)
         statuses = [summarize(run).status for run in runs]
-    rows = [result(run.name, status, read_run(run)) for run, status in zip(runs, statuses, strict=True)]
+    stores = [read_run(run) for run in runs]
+    rows = [result(run.name, status, store) for run, status, store in zip(runs, statuses, stores, strict=True)]
     if options.json:
         print_json([row._asdict() for row in rows])
     else:
         print_table([_COLUMNS, *map(_texts, rows)])
-    return 1 if any(status.state in ("failed", "killed", "lost") for status in statuses) else 0
+    codes = (exit_code(status, store.exited) for status, store in zip(statuses, stores, strict=True))
+    return next((code for code in codes if code), 0)
 
 
 def _found(source: str, settings: Sequence[str], directory: Path) -> Spec | Path:

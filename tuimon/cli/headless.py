@@ -10,28 +10,24 @@ import queue
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 from tuimon.base.errors import TuimonError
-from tuimon.base.process import is_alive
 from tuimon.cli.printing import Printer, outcome
 from tuimon.diagnosis.news import News
 from tuimon.launcher.feed import Feed
 from tuimon.launcher.runs import jsonl
-from tuimon.launcher.runs.status import Status
+from tuimon.launcher.runs.status import STOPPED_CODE, Status, exit_code
 from tuimon.launcher.steering import client
 from tuimon.launcher.supervisor.supervisor import OUTPUT
 from tuimon.log.batch import Batch
 from tuimon.log.files import Damage
 from tuimon.log.store import Store
 
-FINISHED, FAILED, STOPPED = 0, 1, 130
 _TICK_S = 0.2
-_REAP_S = 5.0  # how long a training process may take to exit after its last record
 _BACKLOG = 16  # batches: a slow reader of our output slows the feed down instead of filling memory
 _OUTPUT_LINES = 20
 _OUTPUT_BYTES = 1 << 16
@@ -48,7 +44,7 @@ def follow(run: Path, *, json_lines: bool = False, owned: bool = True) -> int:
         owned: Ctrl-C (or SIGTERM) stops the run: the first gracefully, the second at once. If False, it only ends the printing.
 
     Returns:
-        0 if the run finished, 1 if it failed, 130 if the user stopped it (or stopped watching).
+        The run's own exit code, as `exit_code` of `tuimon.launcher.runs.status`; 130 also if the user stopped watching.
     """
     follower = _Follower(run, json_lines, owned)
     with _signals(follower.interrupt):
@@ -68,7 +64,6 @@ class _Follower:
         self._status = Status("unknown")
         self._items: queue.Queue[_Item] = queue.Queue(_BACKLOG)
         self._interrupts = self._served = 0
-        self._ended_at = 0.0
         self._closed = threading.Event()
         self._printer = Printer(sys.stderr if json_lines else sys.stdout)
         self._feed = Feed(run, self._put, on_status=self._put, on_damage=self._put)
@@ -80,7 +75,7 @@ class _Follower:
             if item is not None:
                 self._take(item)
             if self._interrupts > self._served and not self._serve_interrupt():
-                return STOPPED
+                return STOPPED_CODE
             if self._has_ended():
                 return self._end()
             self._tell_findings()
@@ -157,20 +152,14 @@ class _Follower:
             return False
         if self._status.state == "unknown":  # another framework's log, which does not record its end
             return self._status.detail != "" and self._store.started is None and self._store.launched is None
-        self._ended_at = self._ended_at or time.monotonic()
-        return self._is_reaped() or time.monotonic() > self._ended_at + _REAP_S
-
-    def _is_reaped(self) -> bool:
-        """Whether the run's processes have ended, so that a script that calls us may safely remove the run's folder."""
-        launched = self._store.launched
-        return launched is None or self._store.exited is not None or not is_alive(launched.supervisor)
+        return True
 
     def _end(self) -> int:
         code = self._code()
         self._tell_findings(last=True)
         self._printer.progress(self._store, self._status, last=True)
         self._printer.line(outcome(self._store, self._status))
-        if code == FAILED:
+        if self._status.state not in ("finished", "stopped", "unknown"):
             self._show_output()
         if self._json:
             sys.stdout.buffer.write(jsonl.end_line(self._status, code, self._store.step))
@@ -178,9 +167,9 @@ class _Follower:
         return code
 
     def _code(self) -> int:
-        if self._status.state == "stopped" or (self._owned and self._served and self._status.state == "killed"):
-            return STOPPED
-        return FINISHED if self._status.state in ("finished", "unknown") else FAILED
+        if self._owned and self._served and self._status.state == "killed":
+            return STOPPED_CODE  # it took a signal to stop it
+        return exit_code(self._status, self._store.exited)
 
     def _show_output(self) -> None:
         lines = last_lines(self._path / OUTPUT)

@@ -1,7 +1,8 @@
 """The entry point of the command line: calls one function for each verb.
 
 Each verb imports what it needs when it is called, so that `tuimon ls` starts quickly. Errors are one line on stderr, never a
-traceback. Exit codes: 0 success, 1 error, 2 wrong usage, 130 stopped by the user.
+traceback. Exit codes: 0 success, 1 error, 2 wrong usage, 130 after Ctrl-C; of verbs that start or watch a run, the run's own as
+soon as it has ended (`exit_code` of `tuimon.launcher.runs.status`), and of `compare`, the first of its runs' that is not 0.
 """
 
 from __future__ import annotations

@@ -61,7 +61,17 @@ def _watch_own(options: argparse.Namespace, started: Path) -> int:
         return 0
     if _headless(options):
         return _print(options, started, owned=True)
-    return _screen(options, started)
+    _screen(options, started)
+    return _exit_code(started)
+
+
+def _exit_code(run: Path) -> int:
+    """The exit code of a run whose screen was left; 0 while it goes on."""
+    from tuimon.launcher.runs.glance import judge
+    from tuimon.launcher.runs.status import exit_code
+
+    life, status = judge(run)
+    return exit_code(status, life.exited)
 
 
 def _headless(options: argparse.Namespace) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.console import RenderableType
+from rich.text import Text
 from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -166,6 +167,7 @@ class TuimonApp(App[None]):
     def take_status(self, event: StatusChanged) -> None:
         """Updates a run's status."""
         if run := self.opened.get(event.path):
+            run.seen_live = run.seen_live or event.status.live
             run.status = event.status
             self._draw_soon(event.path)
 
@@ -366,10 +368,9 @@ class TuimonApp(App[None]):
         self.action_leave()
 
     def action_leave(self) -> None:
-        """Quits the viewer. Runs keep training, and the shell lists them."""
-        live = [run for run in self.opened.values() if run.status.live]
-        told = [f"{run.name} is still training. Reattach with: tuimon attach {run.name}" for run in live]
-        self.exit(message="\n".join(told) or None)
+        """Quits the viewer. The shell lists the runs that keep training, and how the others ended."""
+        told = [run.parting() for run in self.opened.values() if run.seen_live]
+        self.exit(message=Text("\n".join(told)) if told else None)
 
     @property
     def failure(self) -> str:

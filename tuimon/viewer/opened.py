@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from tuimon.base.plain import one_line
 from tuimon.diagnosis import diagnose
 from tuimon.launcher.feed import CATCHING_UP, Feed
 from tuimon.launcher.runs.status import Status
@@ -47,12 +48,18 @@ class Listener(Protocol):
 
 @dataclasses.dataclass(slots=True)
 class OpenRun:
-    """One run with its feed. `asked` holds the commands still waiting for an answer, by id, oldest first."""
+    """One run with its feed.
+
+    Attributes:
+        asked: the commands still waiting for an answer, by id, oldest first.
+        seen_live: whether the run trained while it was open here.
+    """
 
     path: Path
     store: Store
     feed: Feed
     status: Status = UNREAD
+    seen_live: bool = False
     asked: dict[str, Command] = dataclasses.field(default_factory=dict)
     _diagnosis: Store = dataclasses.field(default_factory=Store)
     _diagnosed_version: int = -1
@@ -98,6 +105,12 @@ class OpenRun:
         """The most severe, then newest, finding that has a remedy."""
         known = findings_in(self._diagnosis.findings)
         return next((finding for finding in reversed(known) if finding.remedy), None)
+
+    def parting(self) -> str:
+        """The line for the shell when the user leaves the screen: how to come back to the run, or how it ended."""
+        if self.status.live:
+            return f"{self.name} is still training. Reattach with: tuimon attach {self.name}"
+        return f"{self.name}: {self.status.state}" + (f", {one_line(self.status.detail)}" if self.status.detail else "")
 
     def close(self) -> None:
         """Stops following the run. The run itself is not affected."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from tuimon.launcher.runs.status import Lifecycle
+from tuimon.launcher.runs.status import Lifecycle, Status
 from tuimon.log.batch import Batch
 from tuimon.log.files import event_files
 from tuimon.log.reader import read_part
@@ -55,6 +55,19 @@ def glance_at(run: Path, places: int = _PLACES) -> Glance:
             found.store.apply(batch)
             _see(found.life, batch)
     return found
+
+
+def judge(run: Path) -> tuple[Lifecycle, Status]:
+    """What a run's log says of how it stands, and how it is judged to stand, by one look at log and processes.
+
+    Where a supervisor has died since its log was read, its last word is read as well.
+    """
+    life = lifecycle(run)
+    status = life.status()
+    if life.awaits_exit and not status.live:
+        life = lifecycle(run)
+        status = life.status()
+    return life, status
 
 
 def _see(life: Lifecycle, batch: Batch) -> None:

@@ -17,7 +17,10 @@ from tuimon.log.records import Applied, Ended, Exited, Launched, LeverInfo, RunS
 
 State = Literal["starting", "running", "paused", "finished", "stopped", "failed", "killed", "lost", "unknown"]
 STOPPED_CODE = 130  # the trainer's exit code after Ctrl-C, as a shell has it
+_SIGNALLED = 128  # what a shell adds to the number of the signal that ended a program
 _LIVE = ("starting", "running", "paused")
+ENDING = "training is over, its process still runs"
+_BROKEN_OFF = "its log breaks off before the end: the disk was full, or the process left in native code"
 
 
 @dataclass(frozen=True)
@@ -94,13 +97,23 @@ class Lifecycle:
         if step > self._paused_after:
             self.paused = False
 
+    @property
+    def awaits_exit(self) -> bool:
+        """Whether the supervisor has not recorded the end, or has since the log was read."""
+        return self.launched is not None and self.exited is None
+
     def status(self, alive: Callable[[Process], bool | None] = is_alive) -> Status:
-        """The run's state now; looks at the process table."""
+        """The run's state now; looks at the process table.
+
+        How the process ended, in the supervisor's record, decides. As long as a supervisor may still write it, the run has not
+        ended, whatever its training process says.
+        """
         started, ended = self.training, self.ended
-        if ended and not (ended.how == "finished" and self.exited and self.exited.code):  # a script that ends with sys.exit(1)
-            return Status(ended.how, ended.reason)
         if self.exited:
-            return _after_exit(self.exited, logged=started is not None)
+            return _after_exit(self.exited, ended, logged=started is not None)
+        if ended:
+            waits = self.launched is not None and alive(self.launched.supervisor)
+            return Status("running", ENDING) if waits else Status(ended.how, ended.reason)
         known = self._processes()
         if not known:
             return Status("unknown", "not a run of tuimon: nothing says how it ended")
@@ -120,28 +133,56 @@ class Lifecycle:
         return [process for process in (training, self.spawned, supervisor) if process]
 
 
+def exit_code(status: Status, exited: Exited | None) -> int:
+    """What a command exits with that stands in for the run's own process.
+
+    Args:
+        status: how the run stands.
+        exited: the supervisor's record of the end; None where there is none.
+
+    Returns:
+        130 for a run that was stopped; else the process's own exit code, or 128 + n where signal n ended it. Where nothing
+        recorded that: 1 for a run that failed, was killed or is lost, and 0 for any other.
+    """
+    if status.state == "stopped":
+        return STOPPED_CODE
+    if exited and exited.signal is not None:
+        return _SIGNALLED + exited.signal
+    if exited and exited.code is not None:
+        return exited.code
+    return 1 if status.state in ("failed", "killed", "lost") else 0
+
+
 def _starts_paused(levers: Iterable[LeverInfo]) -> bool:
     return any(lever.name == "paused" and lever.value is True for lever in levers)
 
 
-def _after_exit(exited: Exited, logged: bool) -> Status:
+def _after_exit(exited: Exited, ended: Ended | None, logged: bool) -> Status:
+    """The state by how the process ended; the reason by what it said itself, where both agree."""
     if exited.reason:
         return Status("failed", exited.reason)
-    if exited.signal is not None:
+    stopped = ended is not None and ended.how == "stopped"
+    if exited.signal is not None and not (stopped and exited.signal == signal.SIGINT):  # Python's own end after Ctrl-C
         return Status("killed", _killed_by(exited.signal, exited.out_of_memory))
+    if ended and (ended.how != "finished" or not exited.code):
+        return Status(ended.how, ended.reason)
     if exited.code == STOPPED_CODE:
-        return Status("stopped", "before it had logged an end")
+        return Status("stopped", "" if ended else "before it had logged an end")
     if exited.code:
         return Status("failed", f"exit code {exited.code}")
-    return Status("finished", "its log breaks off before the end, as on a full disk" if logged else "")
+    return Status("finished", _BROKEN_OFF if logged else "")
 
 
 def _killed_by(number: int, out_of_memory: bool) -> str:
     if out_of_memory:
         return "out of memory: the kernel killed it"
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        name = f"signal {number}"
     crash = number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE)
-    return f"{name}: it crashed in native code" if crash else f"by {name}"
+    return f"{signal_name(number)}: it crashed in native code" if crash else f"by {signal_name(number)}"
+
+
+def signal_name(number: int) -> str:
+    """A signal's name, such as SIGTERM; `signal 63` for one without."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

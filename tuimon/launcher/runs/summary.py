@@ -51,7 +51,11 @@ def summarize(path: Path) -> RunSummary:
     that cannot be read, only the name is told.
     """
     look = _look(path, _signature(path))
-    return RunSummary(path.name, path, look.life.status(), **look.told)
+    status = look.life.status()
+    if look.life.awaits_exit and not status.live:  # its supervisor may have said the last word since
+        look = _look(path, _signature(path))
+        status = look.life.status()
+    return RunSummary(path.name, path, status, **look.told)
 
 
 @dataclass(frozen=True)

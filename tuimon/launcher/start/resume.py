@@ -15,7 +15,7 @@ from pathlib import Path
 from tuimon.base.errors import TuimonError
 from tuimon.base.format import count
 from tuimon.base.process import is_alive
-from tuimon.launcher.runs.glance import glance, lifecycle
+from tuimon.launcher.runs.glance import glance, judge, lifecycle
 from tuimon.launcher.runs.runs import LAST_CHECKPOINT
 from tuimon.launcher.runs.status import Lifecycle
 from tuimon.launcher.start.devices import choose_device
@@ -90,8 +90,10 @@ def _only_one(run: Path) -> Iterator[None]:
     folder = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
-        life = lifecycle(run)
-        status = life.status()
+        life, status = judge(run)
+        if life.ended and status.live:
+            _let_end(run, life)
+            life, status = judge(run)
         if status.live or status.state == "unknown":
             hint = f"`tuimon set {run.name} resume` ends the pause." if status.state == "paused" else ""
             raise TuimonError(f"Cannot resume {run.name}: it is {status.state} {status.detail}".rstrip() + ".", hint)

@@ -20,7 +20,7 @@ from tuimon.base.errors import TuimonError
 from tuimon.launcher.runs.connecting import connect
 from tuimon.launcher.runs.glance import lifecycle
 from tuimon.launcher.runs.runs import is_resumable
-from tuimon.launcher.runs.status import Lifecycle
+from tuimon.launcher.runs.status import ENDING, Lifecycle
 from tuimon.launcher.runs.tail import SocketTail, open_tail
 from tuimon.launcher.steering.stopping import stop_by_signal
 from tuimon.log.records import Applied, Command, Refused
@@ -173,6 +173,8 @@ def client_of(run: Path, life: Lifecycle) -> Client:
     _check_live(run, life)
     if not life.training:
         raise TuimonError(f"{run.name} has not begun to train yet.", "Try again in a moment.")
+    if life.ended:
+        raise TuimonError(f"{run.name} cannot be steered: {ENDING}.", f"`tuimon stop --now {run.name}` ends the process.")
     if not life.training.socket:
         raise TuimonError(f"{run.name} cannot be steered: {life.training.socket_error or 'it has no socket'}.")
     return Client(connect(run, life.training.socket, life.training.process))

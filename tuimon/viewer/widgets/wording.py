@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import PurePath
 
 from tuimon.base import format
+from tuimon.launcher.runs.status import signal_name
 from tuimon.log.records import (
     Applied,
     CheckpointSaved,
@@ -130,12 +130,5 @@ def _exited(event: Exited) -> tuple[str, str]:
     if event.out_of_memory:
         return "killed: the machine ran out of memory", "bad"
     if event.signal is not None:
-        return f"killed by {_signal_name(event.signal)}", "bad"
+        return f"killed by {signal_name(event.signal)}", "bad"
     return f"process ended with exit code {event.code}", "dim" if event.code == 0 else "warn"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
