@@ -20,8 +20,8 @@ _TITLES = {"home": "Keys in the list of runs", "run": "Keys on a run", "compare"
 _KEY_WIDTH = 12
 
 ABOUT = {
-    "run": "Steering keys send a command to the run. It shows as requested until the run's log confirms the step at which "
-    "it was applied. u undoes any change; only stop asks first. Greyed-out keys do not work on this run now.",
+    "run": "Steering keys send a command to the run, shown as requested until the run's log confirms the step at which it was "
+    "applied. u undoes any change; only stop asks first. Greyed-out keys do not work on this run.",
     "home": "Live runs come first. Quitting does not stop any run.",
     "compare": "Each run keeps its colour and line style in all charts and in the table, where * marks the best value. "
     "Press tab to reach the small charts, up and down to move between them, enter to enlarge one.",
