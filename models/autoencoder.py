@@ -1,8 +1,8 @@
-"""Autoencoder: an encoder that narrows the inputs to a code, and a decoder that gives the inputs back from it.
+"""Autoencoder: an encoder that compresses the inputs to a code, and a decoder that reconstructs them.
 
-The encoder's layers are named as those of the perceptron with the same `hidden` (fc1, act1, drop1, …; the last is the code),
-so that a classifier can start from them. The decoder mirrors it: dec1, dec_act1, … and reconstruction. A sparse code is asked
-for with regularization.sparsity, and regularization.sparsity_layers naming the code's activation: act2 of two layers.
+The encoder's layers have the names of an MLP with the same `hidden` (fc1, act1, drop1, …; the last is the code), so that a
+classifier can start from them. The decoder mirrors it: dec1, dec_act1, … and reconstruction. For a sparse code, set
+regularization.sparsity, and set regularization.sparsity_layers to the code's activation: act2 if there are two layers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tuimon.training.parts import activation
 
 
 def build(spec: Spec) -> nn.Module:
-    """[B, *input_shape] → [B, outputs], as many as inputs; `hidden` are the encoder's widths, the code's last."""
+    """[B, *input_shape] → [B, outputs], one output per input; `hidden` are the encoder's widths, the last the code's."""
     plan = spec.model
     if not plan.hidden:
         raise TuimonError("model.hidden: an autoencoder needs at least one layer, which is its code")

@@ -1,7 +1,7 @@
-"""Convolutional network: 3x3 convolutions that halve the image every second time, then one linear layer.
+"""Convolutional network: 3x3 convolutions with 2x2 pooling after every second one, then one linear layer.
 
-Layers are named conv1, conv2, ... and out; each convolution is followed by its normalization and its activation, and with
-`residual` it is added to what went into it (through a 1x1 convolution where the channels differ). Dropout comes before `out`.
+Layers are named conv1, conv2, ... and out. Each convolution is followed by its normalization and activation; with `residual`
+its input is added (through a 1x1 convolution if the channels differ). Dropout comes before `out`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def build(spec: Spec) -> nn.Module:
             size = [side // 2 for side in size]
         channels = wider
     model.add_module("flatten", nn.Flatten())
-    model.add_module("drop", nn.Dropout(plan.dropout))  # also at 0: it can be raised while training
+    model.add_module("drop", nn.Dropout(plan.dropout))  # also at 0: it can be raised during training
     model.add_module("out", nn.Linear(channels * math.prod(size), spec.data.outputs))
     add_output(model, plan.output)
     return model

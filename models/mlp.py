@@ -1,7 +1,7 @@
-"""Multilayer perceptron: fully connected hidden layers of any number and width.
+"""Multilayer perceptron: any number of fully connected hidden layers of any width.
 
-Layers are named fc1, fc2, ... and out; each hidden one is followed by its normalization, its activation and by dropout, and
-with `residual` it is added to what went into it (through a linear map where the widths differ).
+Layers are named fc1, fc2, ... and out. Each hidden layer is followed by its normalization, activation and dropout; with
+`residual` its input is added (through a linear layer if the widths differ).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def build(spec: Spec) -> nn.Module:
         if norm := normalization(plan.norm, units, groups=plan.groups):
             model.add_module(f"norm{number}", norm)
         model.add_module(f"act{number}", activation(plan.activation, plan.slope))
-        model.add_module(f"drop{number}", nn.Dropout(plan.dropout))  # also at 0: it can be raised while training
+        model.add_module(f"drop{number}", nn.Dropout(plan.dropout))  # also at 0: it can be raised during training
         if plan.residual:
             model.add_module(f"add{number}", Add())
         width = units

@@ -1,7 +1,7 @@
-"""The quadratic w² − 10w + 25 = (w − 5)²: one parameter and no data, to see gradient descent itself.
+"""The quadratic w² − 10w + 25 = (w − 5)²: one parameter and no data, to study gradient descent itself.
 
-Its gradient is 2w − 10. From w = 0, a step of plain gradient descent at a rate of 0.01 leads to 0.1, a thousand to about 5; at
-a rate above 1 it diverges. The option `start` is another w to begin with.
+Its gradient is 2w − 10. From w = 0, one step of plain gradient descent with learning rate 0.01 gives 0.1, a thousand steps
+about 5; with a learning rate above 1 it diverges. The option `start` sets the initial w.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tuimon.spec.spec import Spec
 
 
 def build(spec: Spec) -> nn.Module:
-    """[B, 1] → [B, 1]: the same value for each, whatever goes in."""
+    """[B, 1] → [B, 1]: the same value for every input."""
     return nn.Sequential(OrderedDict(parabola=Parabola(float(spec.model.options.get("start", 0.0)))))
 
 
@@ -27,5 +27,5 @@ class Parabola(nn.Module):
         self.w = nn.Parameter(torch.tensor([start]))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Its value, for each row of `x`."""
+        """The value at w, once per row of `x`: [B, 1]."""
         return (self.w**2 - 10 * self.w + 25).expand(len(x), 1)

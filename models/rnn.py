@@ -1,7 +1,7 @@
-"""Recurrent network: layers of plain, LSTM or GRU cells that read a sequence from its start to its end.
+"""Recurrent network: layers of plain, LSTM or GRU cells that read a sequence from start to end.
 
-Reads a text character by character and gives the next one after each; reads an image row by row, and a table's inputs one by
-one, and gives its answer after the last. Layers are named embed, rnn1, rnn2, … and out.
+For text it reads characters and predicts the next one at each position. It reads an image row by row and a table's inputs one
+by one, with one output after the last. Layers are named embed, rnn1, rnn2, … and out.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from tuimon.training.parts.sequences import rows, rows_shape
 
 
 def build(spec: Spec) -> nn.Module:
-    """Of a text [B, T] → [B, T, outputs]; of anything else [B, *input_shape] → [B, outputs]."""
+    """Text: [B, T] → [B, T, outputs]; anything else: [B, *input_shape] → [B, outputs]."""
     return Recurrent(spec)
 
 
 class Recurrent(nn.Module):
-    """A stack of recurrent layers between an embedding (of a text) and one linear layer."""
+    """A stack of recurrent layers between an embedding (for text) and a linear layer."""
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
@@ -40,18 +40,18 @@ class Recurrent(nn.Module):
         self.out = nn.Linear(width, data.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The outputs at every position of a text, else at the end."""
+        """The outputs at every position for text, else after the last: [B, T, outputs] or [B, outputs]."""
         x = rows(x) if self.embed is None else self.embed(x)
         for layer in self.layers:
             x = layer(x)
             if isinstance(x, tuple):
-                x, _ = x  # the outputs at each position; the last state is not needed
+                x, _ = x  # the outputs at each position; the final state is not needed
         out: Tensor = self.out(x if self.is_text else x[:, -1])
         return out
 
 
 class PositionNorm(nn.Module):
-    """Normalizes [B, T, units]: each position of each example over its units, or each unit over batch and positions."""
+    """Normalizes [B, T, units]: over the units of each position (layer), or over batch and positions of each unit (batch)."""
 
     def __init__(self, name: str, units: int) -> None:
         super().__init__()
@@ -61,13 +61,13 @@ class PositionNorm(nn.Module):
         self.over_batch = name == "batch"
 
     def forward(self, x: Tensor) -> Tensor:
-        """The same shape."""
+        """[B, T, units] → the same shape."""
         assert self.norm is not None
         return self.norm(x.transpose(1, 2)).transpose(1, 2) if self.over_batch else self.norm(x)
 
 
 def cell(spec: Spec, width: int, units: int) -> nn.RNNBase:
-    """One recurrent layer. The gates of LSTM and GRU have their own functions; a plain cell is tanh or ReLU."""
+    """One recurrent layer. LSTM and GRU have fixed gate functions; a plain cell uses tanh or ReLU."""
     plan = spec.model
     if plan.cell != "rnn":
         return (nn.LSTM if plan.cell == "lstm" else nn.GRU)(width, units, batch_first=True)

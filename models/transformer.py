@@ -1,8 +1,8 @@
-"""Small GPT-style transformer: blocks of causal self-attention and a two-layer perceptron, each added to what goes in.
+"""Small GPT-style transformer: blocks of causal self-attention and a two-layer perceptron, each with a residual connection.
 
-Reads a text and gives the next character after each; reads an image row by row and gives its answer after the last row. The
-entries of `hidden` are the blocks, all of one width, which the number of heads divides. Layers are named embed, position,
-block1, block2, … (attention.qkv, attention.project, fc1, fc2) and out.
+For text it predicts the next character at each position; it reads an image row by row, with one output after the last row. The
+entries of `hidden` are the widths of the blocks, all equal and divisible by the number of heads. Layers are named embed,
+position, block1, block2, … (attention.qkv, attention.project, fc1, fc2) and out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tuimon.training.parts.sequences import rows, rows_shape
 
 
 def build(spec: Spec) -> nn.Module:
-    """Of a text [B, T] → [B, T, outputs]; of anything else [B, *input_shape] → [B, outputs]."""
+    """Text: [B, T] → [B, T, outputs]; anything else: [B, *input_shape] → [B, outputs]."""
     widths = set(spec.model.hidden)
     if len(widths) != 1 or min(widths) % spec.model.heads:
         wanted = f"one or more blocks of the same width, which model.heads = {spec.model.heads} divides"
@@ -27,7 +27,7 @@ def build(spec: Spec) -> nn.Module:
 
 
 class Transformer(nn.Module):
-    """Embedding and position, the blocks, a last normalization, and one linear layer."""
+    """Embedding and position, the blocks, a final normalization, and one linear layer."""
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Transformer(nn.Module):
         self.out = nn.Linear(width, spec.data.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The outputs at every position of a text, else at the end."""
+        """The outputs at every position for text, else after the last: [B, T, outputs] or [B, outputs]."""
         x = self.embed(x if self.is_text else rows(x))
         x = self.drop(x + self.position(torch.arange(x.shape[1], device=x.device)))
         x = self.norm(self.blocks(x))
@@ -56,7 +56,7 @@ class Transformer(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then a perceptron four times as wide; what goes into each is normalized first, and added again after it."""
+    """Attention, then a perceptron four times as wide, each with pre-normalization and a residual connection."""
 
     def __init__(self, spec: Spec, width: int) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Block(nn.Module):
 
 
 class Attention(nn.Module):
-    """Causal self-attention in several heads: a position looks at itself and at those before it."""
+    """Causal multi-head self-attention: each position attends to itself and those before it."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
