@@ -1,6 +1,6 @@
-"""A clock that a test sets, for real processes: they read `time.time` as so many seconds off, and nothing else changes.
+"""A clock that tests can shift, for real processes: they read `time.time` with an offset; nothing else changes.
 
-The kernel's own clocks, file times and process start times stay as they are, as they do where a library shifts the time.
+Kernel clocks, file times and process start times stay as they are, as with a library that shifts the time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if _file:
 
 
 class Clock:
-    """Sets the clock of every Python process that the test starts from now on."""
+    """Shifts the clock of every Python process that the test starts from now on."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         folder.mkdir()
@@ -37,7 +37,7 @@ class Clock:
         monkeypatch.setenv("TEST_CLOCK", str(self._offset))
 
     def set(self, offset_s: float) -> None:
-        """Sets it to so many seconds after the true time, below 0 before it; at once, also in processes that run already."""
+        """Sets the offset to the true time in seconds (negative: earlier). Takes effect at once, also in running processes."""
         new = self._offset.with_suffix(".new")
         new.write_text(str(offset_s))
         new.replace(self._offset)

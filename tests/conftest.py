@@ -1,4 +1,4 @@
-"""What every test may lean on."""
+"""Fixtures and helpers for all tests."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import pytest
 
 
 def pytest_configure() -> None:
-    """Lets Ctrl-C reach what tests start, also where they were started in the background, which a shell has ignore it."""
+    """Makes Ctrl-C reach processes that tests start. A shell's background job would inherit it as ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def wait_until(condition: Callable[[], object], timeout: float = 60.0, what: str = "") -> None:
-    """Waits until `condition()` is true; fails with `what` after `timeout` seconds: many, for a busy machine."""
+    """Waits until `condition()` is true; fails with `what` after `timeout` seconds. The default is long, for busy machines."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
@@ -29,7 +29,7 @@ def wait_until(condition: Callable[[], object], timeout: float = 60.0, what: str
 
 
 def read_all(master: int) -> str:
-    """All that a terminal is sent until its other end is closed."""
+    """Everything sent to a terminal until its other end is closed."""
     found = b""
     while True:
         try:
@@ -45,7 +45,7 @@ def read_all(master: int) -> str:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
-    """Mounts a file system of so many KiB."""
+    """Mounts a file system of a given size in KiB."""
     mounted: list[Path] = []
 
     def mount(kib: int) -> Path:

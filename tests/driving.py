@@ -1,4 +1,4 @@
-"""Waiting inside a pilot's event loop, and reading what is on the screen."""
+"""Helpers that wait inside a pilot's event loop and read the screen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], object], timeout: float = 60.0) -> None:
-    """Lets the app run until `condition()` is true; fails with what the screen shows after `timeout` seconds."""
+    """Lets the app run until `condition()` is true; fails after `timeout` seconds with the screen's text."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
@@ -20,11 +20,11 @@ async def until(pilot: Pilot[None], condition: Callable[[], object], timeout: fl
 
 
 def text_of(pilot: Pilot[None]) -> str:
-    """The characters on the screen."""
+    """The text on the screen."""
     strips = pilot.app.screen._compositor.render_strips()
     return "\n".join(strip.text for strip in strips)
 
 
 async def seen(pilot: Pilot[None], text: str, timeout: float = 60.0) -> None:
-    """Waits until a text is on the screen."""
+    """Waits until the text is on the screen."""
     await until(pilot, lambda: text in text_of(pilot), timeout)

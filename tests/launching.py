@@ -1,4 +1,4 @@
-"""Runs for tests: real supervised processes, all of which are gone when the test is over."""
+"""Runs for tests: real supervised processes, all of which are gone when the test ends."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ class Runs:
         self.folder.mkdir(exist_ok=True)
 
     def start(self, name: str, *arguments: str) -> Path:
-        """A run of the stand-in trainer; returns once it logs."""
+        """Starts the stand-in trainer; returns once it logs."""
         run = self.supervise(name, sys.executable, str(STANDIN), str(self.folder / name), *arguments)
         wait_until(lambda: lifecycle(run).training, what=f"{name} has begun to train")
         return run
 
     def supervise(self, name: str, *command: str) -> Path:
-        """A run of any command."""
+        """Starts a run of any command."""
         run = self.folder / name
         run.mkdir(exist_ok=True)
         supervise(run, command, details={"name": name, "device": "cpu"})
         return run
 
     def script(self, name: str, code: str) -> Path:
-        """A run of a piece of Python."""
+        """Starts a run of a piece of Python code."""
         return self.supervise(name, sys.executable, "-c", code)
 
     def end_all(self) -> None:
-        """Kills what is left of all runs, trainers and supervisors."""
+        """Kills what is left of all runs: trainers and supervisors."""
         for run in self.folder.iterdir():
             if run.is_dir():
                 for process in processes(run):
@@ -50,7 +50,7 @@ class Runs:
 
 
 def processes(run: Path) -> list[Process]:
-    """The processes of a run that still live, children of its supervisor included."""
+    """The living processes of a run, including its supervisor's children."""
     import psutil
 
     life = lifecycle(run)
@@ -73,7 +73,7 @@ def started_of(pid: int) -> float:
 
 
 def end(process: Process) -> None:
-    """Kills one process and waits until it is gone."""
+    """Kills a process and waits until it is gone."""
     if is_alive(process):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
@@ -81,12 +81,12 @@ def end(process: Process) -> None:
 
 
 def status(run: Path) -> str:
-    """How a run stands, in a word."""
+    """A run's state, as one word."""
     return lifecycle(run).status().state
 
 
 def runs_in(folder: Path) -> Iterator[Runs]:
-    """The body of a fixture."""
+    """The body of a `Runs` fixture."""
     runs = Runs(folder)
     try:
         yield runs

@@ -1,4 +1,4 @@
-"""A training process without torch: the real log, the real station, and steps that do nothing.
+"""A training process without torch: the real log and station, and steps that do nothing.
 
 python standin_trainer.py RUN_DIR [--steps N] [--period S] [--deaf] [--no-socket] [--fail]
 """
