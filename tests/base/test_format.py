@@ -31,3 +31,9 @@ def test_an_axis_of_an_exploded_loss_has_plain_exponents() -> None:
     """Up to the largest floats."""
     assert [format.tick(value, 5e31) for value in (0.0, 5e31, 1e32, 1.5e32)] == ["0", "5e31", "1e32", "1.5e32"]
     assert [format.tick(value, 1e-40) for value in (1e-40, 2e-40)] == ["1e-40", "2e-40"]
+
+
+@pytest.mark.parametrize("wall", [float("nan"), float("inf"), -float("inf"), 1e300])
+def test_what_is_no_time_has_no_time_of_day(wall: float) -> None:
+    """Nor is it an error."""
+    assert format.time_of_day(wall) == "--:--:--"

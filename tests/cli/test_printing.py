@@ -49,7 +49,7 @@ def test_how_long_a_resumed_run_trained_leaves_out_the_time_between(store: Store
     times = {0.0: launched, 60.0: Ended("stopped", step=500), 40_000.0: launched}
     times |= {40_005.0: RunStarted(name="r", process=me, first_step=500), 40_095.0: Ended("finished", step=800)}
     night = Store()
-    night.apply(Batch({}, events=[EventRecord(0, wall, event) for wall, event in times.items()], bytes=1))
+    night.apply(Batch({}, events=[EventRecord(0, 1e9 + wall, event) for wall, event in times.items()], bytes=1))
     night.step = 800
     assert outcome(night, Status("finished")) == "finished after 2:35, 800 steps"
     assert outcome(store, Status("lost", "why")) == "lost after 0:00, 1 805 steps: why"

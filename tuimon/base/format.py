@@ -6,6 +6,7 @@ NaN is "nan", infinity is "inf", and what was never measured (None) is a dash. P
 from __future__ import annotations
 
 import math
+import time
 
 _BIG = "kMGTPE"
 _SMALL = "munp"
@@ -134,6 +135,14 @@ def age(seconds: float | None, ascii: bool = False) -> str:
         if seconds < limit:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds / 86_400:.0f} d"
+
+
+def time_of_day(wall_time: float) -> str:
+    """The local time of day of a wall time: `14:05:09`; `--:--:--` if it is not a time."""
+    try:
+        return time.strftime("%H:%M:%S", time.localtime(wall_time))
+    except (ValueError, OverflowError, OSError):  # NaN, infinite, or beyond any date
+        return "--:--:--"
 
 
 def rate(per_second: float | None, ascii: bool = False) -> str:

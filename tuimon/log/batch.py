@@ -6,7 +6,8 @@ and the rest of the buffer is decoded all the same. Linear in bytes. Pure; numpy
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,13 +16,21 @@ import numpy.typing as npt
 from tuimon.base.errors import in_one_line
 from tuimon.base.outside import MalformedError, OtherError, json_decoder
 from tuimon.log import histogram as bins
-from tuimon.log import layout
+from tuimon.log import layout, tensors
 from tuimon.log.layout import MAX_TAG
 from tuimon.log.lengths import Offsets
 from tuimon.log.records import EVENT_TAG, FINDING_TAG, RUN_TAG, Event
 
 _EVENT_TAGS = frozenset((RUN_TAG, EVENT_TAG, FINDING_TAG))
 _EDGES = np.array(bins.edges())
+_SETTINGS = ("hparams", "custom_scalars")  # plugins whose data are settings, not values to show
+_PLUGINS = {
+    "images": "an image",
+    "audio": "a sound",
+    "pr_curves": "a precision-recall curve",
+    "mesh": "a mesh",
+}
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
 _decode_event: Callable[[str | bytes], Event] = json_decoder(Event)
 
 Floats = npt.NDArray[np.float64]
@@ -72,7 +81,10 @@ class LeftOut(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Everything that one read found, in the order of the log within each kind."""
+    """Everything that one read found, in the order of the log within each kind.
+
+    `unshown` has the tags with values that tuimon does not show, each with what those are.
+    """
 
     scalars: dict[str, Points]
     histograms: Sequence[HistogramRecord] = ()
@@ -81,31 +93,62 @@ class Batch(NamedTuple):
     records: int = 0
     bytes: int = 0
     left_out: LeftOut | None = None
+    unshown: Mapping[str, str] = {}
 
     def __bool__(self) -> bool:
         """Whether anything was read."""
         return self.bytes > 0
 
 
+Plugins = dict[str, str]  # by tag: the TensorBoard plugin that its values are for; only its first record needs to name it
+
+
+class _Rows(NamedTuple):
+    """Scalars of one tag that were decoded one by one."""
+
+    places: list[int]
+    steps: list[int]
+    walls: list[float]
+    values: list[float]
+
+
 class _Loose(NamedTuple):
     """Records decoded one by one."""
 
-    scalars: list[tuple[str, int, int, float, float]]  # tag, record, step, wall time, value
+    plugins: Plugins
+    scalars: dict[str, _Rows]
     histograms: list[HistogramRecord]
     texts: list[TextRecord]
     events: list[EventRecord]
     faults: list[tuple[int, str]]  # record, reason
+    unshown: dict[str, str]
 
 
-def decode(buffer: bytes, starts: Offsets, lengths: Offsets, used: int) -> Batch:
-    """Decodes the whole records of a buffer."""
+class _At(NamedTuple):
+    """Where and when a value was logged."""
+
+    record: int
+    step: int
+    wall: float
+
+
+def decode(buffer: bytes, starts: Offsets, lengths: Offsets, used: int, plugins: Plugins | None = None) -> Batch:
+    """Decodes the whole records of a buffer.
+
+    Args:
+        buffer: bytes of a log.
+        starts: [n], where each record's message begins.
+        lengths: [n], its bytes.
+        used: the bytes that this batch stands for.
+        plugins: what earlier records said; what these say is added.
+    """
     columns, others = layout.decode(buffer, starts, lengths)
-    loose = _Loose([], [], [], [], [])
+    loose = _Loose({} if plugins is None else plugins, {}, [], [], [], [], {})
     for i in others:
         _decode_one(buffer[starts[i] : starts[i] + lengths[i]], int(i), loose)
     scalars = _join(columns, loose.scalars)
     left_out = _left_out(loose.faults, starts)
-    return Batch(scalars, loose.histograms, loose.texts, loose.events, len(starts), used, left_out)
+    return Batch(scalars, loose.histograms, loose.texts, loose.events, len(starts), used, left_out, loose.unshown)
 
 
 def _left_out(faults: Sequence[tuple[int, str]], starts: Offsets) -> LeftOut | None:
@@ -115,15 +158,16 @@ def _left_out(faults: Sequence[tuple[int, str]], starts: Offsets) -> LeftOut | N
     return LeftOut(len(faults), int(starts[record]), reason)
 
 
-def _join(columns: Iterable[layout.Columns], loose: Iterable[tuple[str, int, int, float, float]]) -> dict[str, Points]:
+def _join(columns: Iterable[layout.Columns], loose: Mapping[str, _Rows]) -> dict[str, Points]:
     """Brings the pieces of each tag back into the order of the log."""
     pieces: dict[str, list[tuple[Any, Any, Any, Any]]] = {}
     for column in columns:
         for tag, values in column.values.items():
             pieces.setdefault(tag, []).append((column.places, column.steps, column.walls, values))
     with np.errstate(over="ignore"):  # a double beyond a float's range is infinite
-        for tag, record, step, wall, value in loose:
-            pieces.setdefault(tag, []).append(([record], [step], [wall], np.array([value], np.float32)))
+        for tag, rows in loose.items():
+            values = np.array(rows.values, np.float64).astype(np.float32)
+            pieces.setdefault(tag, []).append((rows.places, rows.steps, rows.walls, values))
     return {tag: _in_order(parts) for tag, parts in pieces.items()}
 
 
@@ -146,40 +190,67 @@ def _decode_one(record: bytes, index: int, out: _Loose) -> None:
     except DecodeError:
         out.faults.append((index, "it is no message that is known"))
         return
+    at = _At(index, message.step, message.wall_time)
     for value in message.summary.value:
         try:
-            _decode_value(value, index, message.step, message.wall_time, out)
+            _decode_value(value, at, out)
+        except tensors.NotNumbersError as error:
+            out.unshown[value.tag] = str(error)
         except MalformedError as error:
             out.faults.append((index, str(error)))
         except Exception as error:  # whatever others wrote: the rest can be read
             out.faults.append((index, in_one_line(error)))
 
 
-def _decode_value(value: Any, index: int, step: int, wall: float, out: _Loose) -> None:
+def _decode_value(value: Any, at: _At, out: _Loose) -> None:
     kind = value.WhichOneof("value")
     if kind and len(value.tag) > MAX_TAG:
         raise MalformedError(f"a tag of more than {MAX_TAG} characters")
     if kind == "simple_value":
-        out.scalars.append((value.tag, index, step, wall, value.simple_value))
+        _add_scalar(value.tag, at, value.simple_value, out)
     elif kind == "histo":
-        out.histograms.append(_histogram(value.tag, step, wall, value.histo))
+        out.histograms.append(_histogram(value.tag, at.step, at.wall, value.histo))
     elif kind == "tensor":
-        _decode_tensor(value, index, step, wall, out)
+        _decode_tensor(value, at, out)
+    elif kind in ("image", "audio"):
+        out.unshown[value.tag] = "an image" if kind == "image" else "a sound"
 
 
-def _decode_tensor(value: Any, index: int, step: int, wall: float, out: _Loose) -> None:
+def _add_scalar(tag: str, at: _At, value: float, out: _Loose) -> None:
+    rows = out.scalars.get(tag)
+    if rows is None:
+        rows = out.scalars[tag] = _Rows([], [], [], [])
+    rows.places.append(at.record)
+    rows.steps.append(at.step)
+    rows.walls.append(at.wall)
+    rows.values.append(value)
+
+
+def _decode_tensor(value: Any, at: _At, out: _Loose) -> None:
     """What TensorFlow 2 writes in place of plain scalars and histograms; and texts."""
     tensor = value.tensor
-    if tensor.string_val:
-        _decode_text(value.tag, step, wall, b"\n".join(tensor.string_val).decode(errors="replace"), out)
-        return
-    numbers = _numbers(tensor)
-    if numbers.size == 1:
-        out.scalars.append((value.tag, index, step, wall, float(numbers[0])))
-    elif value.metadata.plugin_data.plugin_name == "histograms" and numbers.size and numbers.size % 3 == 0:
-        rows = numbers.reshape(-1, 3)
-        counts = _rebin(rows[:, 0], rows[:, 1], rows[:, 2])
-        out.histograms.append(HistogramRecord(value.tag, step, wall, counts, float(rows[0, 0]), float(rows[-1, 1])))
+    plugin = out.plugins.get(value.tag) or out.plugins.setdefault(value.tag, value.metadata.plugin_data.plugin_name)
+    if tensor.string_val and plugin in ("", "text"):
+        _decode_text(value.tag, at.step, at.wall, b"\n".join(tensor.string_val).decode(errors="replace"), out)
+    elif plugin == "histograms":
+        _decode_buckets(value.tag, tensor, at, out)
+    elif plugin in ("", "scalars"):
+        number = tensors.scalar(tensor)
+        if abs(number) > _FLOAT32_MAX and not math.isinf(number):
+            out.unshown[value.tag] = f"{number:g}, which is beyond float32"
+        _add_scalar(value.tag, at, number, out)
+    elif plugin not in _SETTINGS:
+        out.unshown[value.tag] = _PLUGINS.get(plugin, f"data of the plugin {plugin}")
+
+
+def _decode_buckets(tag: str, tensor: Any, at: _At, out: _Loose) -> None:
+    numbers = tensors.numbers(tensor)
+    if len(numbers) % 3:
+        raise tensors.NotNumbersError(f"a histogram of {len(numbers)} numbers, not a multiple of 3")
+    if len(numbers):
+        lows, highs, counts = numbers.reshape(-1, 3).T
+        ours = _rebin(lows, highs, counts)
+        out.histograms.append(HistogramRecord(tag, at.step, at.wall, ours, float(lows[0]), float(highs[-1])))
 
 
 def _decode_text(tag: str, step: int, wall: float, text: str, out: _Loose) -> None:
@@ -190,18 +261,6 @@ def _decode_text(tag: str, step: int, wall: float, text: str, out: _Loose) -> No
         out.events.append(EventRecord(step, wall, _decode_event(text)))
     except OtherError:  # a later version's event: shown as the text it is
         out.texts.append(TextRecord(tag, step, wall, text))
-
-
-_CONTENT_TYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8"}  # tensorflow/core/framework/types.proto
-
-
-def _numbers(tensor: Any) -> Floats:
-    if tensor.tensor_content and tensor.dtype in _CONTENT_TYPES:
-        kind = np.dtype(_CONTENT_TYPES[tensor.dtype])
-        whole = len(tensor.tensor_content) // kind.itemsize * kind.itemsize
-        return np.frombuffer(tensor.tensor_content[:whole], kind).astype(np.float64)
-    lists = (tensor.float_val, tensor.double_val, tensor.int_val, tensor.int64_val)
-    return np.array(next((list(numbers) for numbers in lists if numbers), []), np.float64)
 
 
 def _histogram(tag: str, step: int, wall: float, message: Any) -> HistogramRecord:

@@ -20,8 +20,12 @@ _KINDS: dict[str, int] = {
     "int64": _Field.TYPE_INT64,
     "string": _Field.TYPE_STRING,
     "bytes": _Field.TYPE_BYTES,
+    "bool": _Field.TYPE_BOOL,
+    "uint32": _Field.TYPE_UINT32,
+    "uint64": _Field.TYPE_UINT64,
 }
 _MESSAGES = {
+    "Skipped": "",
     "PluginData": "string plugin_name = 1",
     "SummaryMetadata": "PluginData plugin_data = 1",
     "Dim": "int64 size = 1",
@@ -29,7 +33,8 @@ _MESSAGES = {
     "TensorProto": (
         "int32 dtype = 1; TensorShapeProto tensor_shape = 2; bytes tensor_content = 4; "
         "repeated float float_val = 5; repeated double double_val = 6; repeated int32 int_val = 7; "
-        "repeated bytes string_val = 8; repeated int64 int64_val = 10"
+        "repeated bytes string_val = 8; repeated int64 int64_val = 10; repeated bool bool_val = 11; "
+        "repeated int32 half_val = 13; repeated uint32 uint32_val = 16; repeated uint64 uint64_val = 17"
     ),
     "HistogramProto": (
         "double min = 1; double max = 2; double num = 3; double sum = 4; double sum_squares = 5; "
@@ -37,7 +42,8 @@ _MESSAGES = {
     ),
     "Value": (
         "string tag = 1; SummaryMetadata metadata = 9; "
-        "oneof float simple_value = 2; oneof HistogramProto histo = 5; oneof TensorProto tensor = 8"
+        "oneof float simple_value = 2; oneof Skipped image = 4; oneof HistogramProto histo = 5; "
+        "oneof Skipped audio = 6; oneof TensorProto tensor = 8"
     ),
     "Summary": "repeated Value value = 1",
     "Event": "double wall_time = 1; int64 step = 2; Summary summary = 5",
@@ -64,7 +70,7 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
         message = file.message_type.add(name=name)
         if "oneof " in fields:
             message.oneof_decl.add(name="value")
-        for text in fields.split("; "):
+        for text in filter(None, fields.split("; ")):
             _add_field(message, text)
     return file
 

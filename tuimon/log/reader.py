@@ -50,8 +50,9 @@ class FileTail:
 class _EventFile:
     """A place in one event file."""
 
-    def __init__(self, path: Path, tail: Tail) -> None:
+    def __init__(self, path: Path, tail: Tail, plugins: batch.Plugins) -> None:
         self.path = path
+        self._plugins = plugins
         self.damage: Damage | None = None
         self.left_out: Damage | None = None
         self._tail = tail
@@ -72,7 +73,7 @@ class _EventFile:
         found = frames.split(buffer)
         if found.damage:
             self.damage = Damage(self.path, self._offset + found.used, found.damage)
-        decoded = batch.decode(buffer, found.starts, found.lengths, len(new))
+        decoded = batch.decode(buffer, found.starts, found.lengths, len(new), self._plugins)
         self._note(decoded.left_out)
         self._offset += found.used
         del self._rest[: found.used]
@@ -106,6 +107,7 @@ class RunReader:
         self.path = path
         self._open_tail = tails
         self._files: dict[Path, _EventFile] = {}
+        self._plugins: batch.Plugins = {}
 
     @property
     def damage(self) -> list[Damage]:
@@ -116,7 +118,7 @@ class RunReader:
         """What is new in the first file that has anything new; an empty batch when none has. Never waits."""
         for path in event_files(self.path):
             if path not in self._files:
-                self._files[path] = _EventFile(path, self._open_tail(path))
+                self._files[path] = _EventFile(path, self._open_tail(path), self._plugins)
         for path in sorted(self._files, key=order):
             found = self._files[path].read(max_bytes)
             if found:

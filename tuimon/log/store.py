@@ -7,124 +7,20 @@ never reads anything itself. Not thread-safe: it belongs to the thread that appl
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
-from tuimon.log.batch import Batch, EventRecord, HistogramRecord, Points, TextRecord
-from tuimon.log.histogram import BINS
+from tuimon.log.batch import Batch, EventRecord, Points, TextRecord
 from tuimon.log.records import Applied, Ended, Exited, Finding, Launched, LeverInfo, RunStarted
+from tuimon.log.series import HistogramSeries, Series, in_force
+from tuimon.log.walls import is_time, plausible
 
 if TYPE_CHECKING:
     from tuimon.log.files import Damage
 
-_GROWTH = 1.2  # a point takes 20 bytes; this keeps a growing series within 24
-
-
-class _Column:
-    """An array that grows at its end."""
-
-    def __init__(self, shape: tuple[int, ...], kind: npt.DTypeLike) -> None:
-        self._data = np.empty((0, *shape), kind)
-        self.length = 0
-
-    def extend(self, rows: npt.NDArray[Any]) -> None:
-        needed = self.length + len(rows)
-        if needed > len(self._data):
-            grown = np.empty((max(needed, int(len(self._data) * _GROWTH)), *self._data.shape[1:]), self._data.dtype)
-            grown[: self.length] = self._data[: self.length]
-            self._data = grown
-        self._data[self.length : needed] = rows
-        self.length = needed
-
-    def view(self) -> npt.NDArray[Any]:
-        view = self._data[: self.length]
-        view.flags.writeable = False
-        return view
-
-
-class _Table:
-    """Columns of one length, the first two being the step and the wall time."""
-
-    def __init__(self, *columns: _Column) -> None:
-        self._columns = (_Column((), np.int64), _Column((), np.float64), *columns)
-        self.version = 0
-
-    def __len__(self) -> int:
-        return self._columns[0].length
-
-    @property
-    def steps(self) -> npt.NDArray[np.int64]:
-        """Steps, int64 [n], in the order of the log."""
-        return self._columns[0].view()
-
-    @property
-    def walls(self) -> npt.NDArray[np.float64]:
-        """Wall times in seconds since the epoch, float64 [n]."""
-        return self._columns[1].view()
-
-    def _extend(self, *rows: npt.NDArray[Any]) -> None:
-        for column, new in zip(self._columns, rows, strict=True):
-            column.extend(new)
-        self.version += 1
-
-    def cut(self, step: int) -> None:
-        """Forgets what came after `step`: a resumed run goes on from there. Steps ascend within a run."""
-        length = int(np.searchsorted(self.steps, step, side="right"))
-        for column in self._columns:
-            column.length = length
-        self.version += 1
-
-
-class Series(_Table):
-    """The scalars of one tag. `version` changes with the content."""
-
-    def __init__(self) -> None:
-        super().__init__(_Column((), np.float32))
-
-    @property
-    def values(self) -> npt.NDArray[np.float32]:
-        """Values, float32 [n]; NaN and infinities as they were logged."""
-        return self._columns[2].view()
-
-    @property
-    def last(self) -> float:
-        """The latest value; NaN when there is none."""
-        return float(self.values[-1]) if len(self) else math.nan
-
-    def extend(self, points: Points) -> None:
-        """Appends points."""
-        self._extend(points.steps, points.walls, points.values)
-
-
-class HistogramSeries(_Table):
-    """The histograms of one tag through time."""
-
-    def __init__(self) -> None:
-        super().__init__(_Column((BINS,), np.float32), _Column((2,), np.float64))
-
-    @property
-    def counts(self) -> npt.NDArray[np.float32]:
-        """Counts in each bin, float32 [n, BINS]."""
-        return self._columns[2].view()
-
-    @property
-    def mins(self) -> npt.NDArray[np.float64]:
-        """Smallest values, float64 [n]."""
-        return self._columns[3].view()[:, 0]
-
-    @property
-    def maxs(self) -> npt.NDArray[np.float64]:
-        """Largest values, float64 [n]."""
-        return self._columns[3].view()[:, 1]
-
-    def append(self, record: HistogramRecord) -> None:
-        """Appends one histogram."""
-        moments = np.array([[record.min, record.max]])
-        self._extend(np.array([record.step]), np.array([record.wall_time]), record.counts[None], moments)
+_IN_TIME = "system/"  # tuimon's meters go on while a step takes long: their points may share a step
 
 
 class Store:
@@ -141,8 +37,11 @@ class Store:
         ended: how the training process says it ended; None while it runs, also after it was resumed.
         exited: how the supervisor says it ended.
         findings: those of `events` that are findings.
+        unshown: tags with values that tuimon does not show, and what those are.
         damage: where the log cannot be read; set by the reader.
-        step: the highest step seen.
+        step: the largest step logged; after a resume of tuimon's own, counted from there.
+        first_wall: the earliest time of a record, in seconds since the epoch; NaN when none has a time.
+        last_wall: the latest one. Times that no clock tells (see `walls`) are left out of both.
         version: grows with each batch.
     """
 
@@ -157,6 +56,7 @@ class Store:
         self.started: RunStarted | None = None
         self.ended: Ended | None = None
         self.exited: Exited | None = None
+        self.unshown: dict[str, str] = {}
         self.damage: list[Damage] = []
         self.step = 0
         self.first_wall = math.nan
@@ -186,19 +86,45 @@ class Store:
         for record in batch.events:
             self._see(record.step, record.wall_time)
             self._apply_event(record)
-        for tag, points in batch.scalars.items():
-            self.series.setdefault(tag, Series()).extend(points)
-            self._see(int(points.steps[-1]), float(points.walls[0]), float(points.walls[-1]))
+        self._apply_scalars(batch.scalars)
         for histogram in batch.histograms:
             self.histograms.setdefault(histogram.tag, HistogramSeries()).append(histogram)
         for text in batch.texts:
-            self.texts.setdefault(text.tag, []).append(text)
+            self._apply_text(text)
+        self.unshown.update(batch.unshown)
         self.version += 1
 
-    def _see(self, step: int, *walls: float) -> None:
+    def _apply_scalars(self, scalars: Mapping[str, Points]) -> None:
+        steps = kept = None
+        own = self.started is not None or self.launched is not None
+        for tag, points in scalars.items():
+            if points.steps is not steps:  # tags that were written together share their arrays
+                steps, kept = points.steps, in_force(points.steps)
+                self._see_points(points)
+            in_time = own and tag.startswith(_IN_TIME)
+            self.series.setdefault(tag, Series()).extend(points, None if in_time else kept, replaces=not in_time)
+
+    def _apply_text(self, text: TextRecord) -> None:
+        """Appends a text, in place of those at and after its step; tuimon's own kinds of text all stay."""
+        texts = self.texts.setdefault(text.tag, [])
+        while texts and texts[-1].step >= text.step and not text.tag.startswith("tuimon/"):
+            texts.pop()
+        texts.append(text)
+
+    def _see_points(self, points: Points) -> None:
+        times = plausible(points.walls)
+        self.step = max(self.step, int(points.steps.max()))
+        if len(times):
+            self._see_times(float(times.min()), float(times.max()))
+
+    def _see(self, step: int, wall: float) -> None:
         self.step = max(self.step, step)
-        self.first_wall = min(walls[0], self.first_wall) if self.first_wall == self.first_wall else walls[0]
-        self.last_wall = max(walls[-1], self.last_wall) if self.last_wall == self.last_wall else walls[-1]
+        if is_time(wall):
+            self._see_times(wall, wall)
+
+    def _see_times(self, first: float, last: float) -> None:
+        self.first_wall = first if math.isnan(self.first_wall) else min(first, self.first_wall)
+        self.last_wall = last if math.isnan(self.last_wall) else max(last, self.last_wall)
 
     def _apply_event(self, record: EventRecord) -> None:
         self.events.append(record)

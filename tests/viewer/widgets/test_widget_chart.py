@@ -3,6 +3,9 @@
 import math
 import os
 
+import numpy as np
+import pytest
+
 from tuimon.base.process import Process
 from tuimon.log.records import Applied, RunStarted
 from tuimon.viewer.draw.canvas import stroke_of
@@ -45,6 +48,56 @@ async def test_a_resumed_run_is_drawn_from_where_it_resumed(run, show):
         values = chart._curves[0].data
         columns = values.columns(0, 120, 12)
         assert columns.high[:4].max() < 1 and columns.low[6:].min() == 5
+
+
+async def test_a_value_that_is_logged_again_is_drawn_anew(run, show):
+    """Also where neither the number of points nor their times have changed."""
+    async with show(chart := Chart(("x",), "x")) as shown:
+        for value in (1.0, 2.0):
+            for step in (1, 2, 3):
+                run.writer.scalars(step, {"x": value}, 1e9)
+            chart.update_from(run.read())
+            shown.lines()
+            assert chart._curves[0].data.values.tolist() == [value] * 3
+
+
+T0 = 1.7e9
+CLOCKS = {
+    "nan": [T0, T0 + 1, math.nan],
+    "inf": [T0, T0 + 1, math.inf],
+    "first nan": [math.nan, T0, T0 + 1],
+    "first inf": [-math.inf, T0, T0 + 1],
+    "zero": [0.0, T0, T0 + 1],
+    "negative": [-1.0, T0, T0 + 1],
+    "huge": [T0, T0 + 1, 1e300],
+    "far": [T0, T0 + 1, 1e15],
+    "last year": [T0, T0 + 1, 2.534e11],
+    "back": [T0, T0 - 3600, T0 + 1],
+    "same": [T0] * 3,
+    "all nan": [math.nan] * 3,
+    "all inf": [math.inf] * 3,
+    "all zero": [0.0] * 3,
+    "all huge": [1e300] * 3,
+}
+
+
+@pytest.mark.parametrize("walls", CLOCKS.values(), ids=CLOCKS)
+@pytest.mark.parametrize("smoothing", [0.0, 0.9])
+async def test_a_time_axis_is_drawn_whatever_the_clock_said(run, show, walls, smoothing):
+    """Its ends are finite, times do not decrease, every key works, and all points are on it."""
+    async with show(chart := Chart(("loss",), "loss", smoothing=smoothing)) as shown:
+        for step, wall in enumerate(walls):
+            run.writer.scalars(step, {"loss": 1.0 + step}, wall)
+            chart.update_from(run.read())  # piece by piece, as of a live run
+            await shown.press("x")
+            shown.lines()
+            await shown.press("x")
+        await shown.press("x", "plus", "left", "left", "shift+left", "minus", "shift+right", "end", "g")
+        assert chart.x_axis == "time" and "nan" not in shown.text() and "inf" not in shown.text()
+        xs = chart._curves[-1].data.xs
+        assert len(xs) == 3 and np.isfinite(xs).all() and (np.diff(xs) >= 0).all()
+        low, high = chart._picture.x_range
+        assert math.isfinite(low) and math.isfinite(high) and low < high
 
 
 async def test_keys_change_the_axes(run, show):

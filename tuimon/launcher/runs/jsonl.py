@@ -16,6 +16,7 @@ import msgspec
 from tuimon.launcher.runs.status import Status
 from tuimon.log.batch import Batch, EventRecord, HistogramRecord, TextRecord
 from tuimon.log.records import Finding
+from tuimon.log.walls import is_time
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -35,7 +36,7 @@ _when = itemgetter(0, 1)
 def records(batch: Batch) -> list[Record]:
     """Everything in a batch, by the time it was written."""
     found: list[Record] = [*batch.events, *_metrics(batch), *batch.histograms, *batch.texts]
-    return sorted(found, key=lambda record: record.wall_time)
+    return sorted(found, key=lambda record: record.wall_time if is_time(record.wall_time) else 0.0)
 
 
 def line(record: Record) -> bytes:

@@ -15,7 +15,8 @@ from tuimon.launcher.runs.glance import glance_at
 from tuimon.launcher.runs.status import Lifecycle, Status
 from tuimon.log.files import event_files
 from tuimon.log.records import Launched, RunStarted
-from tuimon.log.store import Series, Store
+from tuimon.log.series import Series
+from tuimon.log.store import Store
 
 _PACE_STEPS = 500
 _SPARKS = 60  # points of a sparkline

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuimon.log.records import Applied
-from tuimon.log.store import Series, Store
+from tuimon.log.series import Series
+from tuimon.log.store import Store
+from tuimon.log.walls import elapsed
 from tuimon.viewer.draw.curve import Axis, Curve, Marker
 from tuimon.viewer.draw.growing import Growing
 from tuimon.viewer.draw.pyramid import Pyramid
@@ -30,28 +32,24 @@ class _Traced:
         self._origin = origin
         self._elapsed = Growing(np.float64) if axis == "time" else None
         self._smoother = Smoother(smoothing) if smoothing else None
-        self._last_wall = math.nan
+        self._rewrites = -1
 
     def follows_on(self, series: Series) -> bool:
-        """Whether the series still begins with the points read so far; a resumed run's may not."""
-        length = len(self.pyramid)
-        return length <= len(series) and (length == 0 or series.walls[length - 1] == self._last_wall)
+        """Whether the series still begins with the points read so far; one that a restart shortened may not."""
+        return self._rewrites in (-1, series.rewrites)
 
     def extend(self, series: Series) -> None:
+        self._rewrites = series.rewrites
         if len(series) == len(self.pyramid):
             return
-        self._last_wall = float(series.walls[-1])
         xs = series.steps if self._elapsed is None else self._times(series.walls)
         self.pyramid.extend(xs, self._smoother.extend(series.values) if self._smoother else series.values)
 
     def _times(self, walls: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Elapsed seconds that never decrease, even if the clock jumps."""
+        """Elapsed seconds, finite and never decreasing, even if the clock jumps or is missing."""
         assert self._elapsed is not None
         known = len(self._elapsed)
-        fresh = walls[known:] - self._origin
-        if known:
-            fresh = np.maximum(fresh, self._elapsed.view()[-1])
-        self._elapsed.append(np.maximum.accumulate(fresh))
+        self._elapsed.append(elapsed(walls[known:], self._origin, float(self._elapsed.view()[-1]) if known else 0.0))
         return self._elapsed.view()
 
 

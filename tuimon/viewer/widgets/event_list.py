@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Hashable
 from typing import NamedTuple
 
@@ -60,7 +59,7 @@ class EventList(RowList):
         """Time, step, how often, and what happened."""
         record, times = self._lines[index]
         text, style = describe(record.event, self.ascii)
-        clock = time.strftime("%H:%M:%S", time.localtime(record.wall_time))
+        clock = format.time_of_day(record.wall_time)
         step = f"{_step_text(record):>8}" if width >= 40 else ""
         often = f"{times} {'x' if self.ascii else '×'} " if times > 1 else ""
         return [Span(f"{clock} ", "dim"), Span(f"{step}  " if step else "", "axis"), Span(often, "dim"), Span(text, style)]

@@ -1,0 +1,168 @@
+"""Any log is read as TensorBoard's own page shows it: the same curves, and point by point the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import wait_until
+from event_folders import FOLDERS, KINDS, MORE_KINDS, T0, scalar, tensor, write
+from tensorboard_page import Curve, Page
+from tuimon.log.reader import RunReader, read_run
+from tuimon.log.series import in_force
+from tuimon.log.store import Store
+
+NAMES = [make.__name__ for make in FOLDERS]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every log in it."""
+    root = tmp_path_factory.mktemp("logdir")
+    for make in FOLDERS:
+        make(root / make.__name__)
+    return root
+
+
+@pytest.fixture(scope="module")
+def page(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """TensorBoard as it comes, with its data server."""
+    if not _has_data_server():
+        pytest.skip("TensorBoard's data server is not available on this platform: pip install tensorboard-data-server")
+    page = Page(root, tmp_path_factory.mktemp("work"))
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def python_page(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """TensorBoard with its reader in Python, which knows more types."""
+    page = Page(root, tmp_path_factory.mktemp("work"), fast=False)
+    yield page
+    page.close()
+
+
+def _has_data_server() -> bool:
+    try:
+        import tensorboard_data_server
+    except ImportError:
+        return False
+    return tensorboard_data_server.server_binary() is not None
+
+
+def curves(store: Store) -> dict[str, Curve]:
+    """What tuimon shows, as the page answers it."""
+    return {tag: list(zip(s.steps.tolist(), s.values.tolist(), strict=True)) for tag, s in store.series.items()}
+
+
+def same(ours: dict[str, Curve], theirs: dict[str, Curve]) -> bool:
+    """Whether the curves are the same; NaN is."""
+    return repr(sorted(ours.items())) == repr(sorted(theirs.items()))
+
+
+# On these the page shows less than the log holds.
+SHOWS_LESS = {"kinds_of_scalars", "clock_that_is_no_number"}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in SHOWS_LESS])
+def test_a_run_has_the_curves_that_tensorboard_shows(root: Path, page: Page, name: str) -> None:
+    """Tag by tag, step by step, value by value, over restarts, several writers, and whatever stands in tags."""
+    ours = curves(read_run(root / name))
+    wait_until(lambda: same(ours, page.scalars(name)), what=f"TensorBoard shows {ours}")
+
+
+def test_scalars_of_every_kind_are_shown_as_the_python_reader_shows_them(root: Path, python_page: Page) -> None:
+    """Every type, in every encoding, of no dimension or of one element."""
+    ours = curves(read_run(root / "kinds_of_scalars"))
+    assert {tag: [value for _, value in curve] for tag, curve in ours.items()} == {
+        tag: [value] * 5 for tag, (_, _, value, _) in KINDS.items()
+    }
+    wait_until(lambda: same(ours, python_page.scalars("kinds_of_scalars")), what=f"TensorBoard shows {ours}")
+
+
+def test_the_data_server_shows_no_other_values(root: Path, page: Page) -> None:
+    """Of the kinds it knows, it answers the same; of a curve with an impossible time, its beginning."""
+    for name in SHOWS_LESS:
+        ours = curves(read_run(root / name))
+        wait_until(lambda name=name: page.scalars(name), what=name)
+        theirs = page.scalars(name)
+        assert theirs and all(curve == ours[tag][: len(curve)] for tag, curve in theirs.items())
+
+
+def test_scalars_that_tensorboard_cannot_show_are_shown(tmp_path: Path) -> None:
+    """Of bfloat16 and unsigned types, and zeros that were left out as protobuf does."""
+    write(tmp_path, [tensor(0, tag, kind, shape, **how) for tag, (kind, shape, _, how) in MORE_KINDS.items()])
+    store = read_run(tmp_path)
+    assert {tag: series.last for tag, series in store.series.items()} == {tag: kind[2] for tag, kind in MORE_KINDS.items()}
+    assert not store.unshown
+
+
+def test_what_is_no_scalar_is_told_by_its_tag(tmp_path: Path) -> None:
+    """Vectors, nothing at all, cut off content, types that are no numbers, and the data of plugins tuimon has no page for."""
+    events = [
+        tensor(0, "vector", 1, (3,), float_val=[1.0, 2.0, 3.0]),
+        tensor(0, "empty", 1, (0,)),
+        tensor(0, "two for one", 1, (), float_val=[1.0, 2.0]),
+        tensor(0, "cut", 1, (), tensor_content=b"abc"),
+        tensor(0, "complex", 8, (), scomplex_val=[1.0, 2.0]),
+        tensor(0, "huge", 2, (), double_val=[1e300]),
+        tensor(0, "curve", 1, (6, 4), "pr_curves", float_val=[0.5]),
+        tensor(0, "picture", 7, (3,), "images", string_val=[b"1", b"1", b"\x89PNG"]),
+        tensor(0, "own", 1, (), "somebodys", float_val=[1.0]),
+        tensor(0, "_hparams_/experiment", 1, (1,), "hparams", float_val=[0.0]),
+        scalar(0, 1.0, "good"),
+    ]
+    write(tmp_path, events + events)
+    store = read_run(tmp_path)
+    assert sorted(store.series) == ["good", "huge"] and not store.texts
+    assert store.unshown == {
+        "vector": "a tensor of shape [3], not a single number",
+        "empty": "a tensor of shape [0], not a single number",
+        "two for one": "2 numbers in a tensor of shape []",
+        "cut": "3 bytes of float, which takes 4",
+        "complex": "a tensor of type 8, which is no real number",
+        "huge": "1e+300, which is beyond float32",
+        "curve": "a precision-recall curve",
+        "picture": "an image",
+        "own": "data of the plugin somebodys",
+    }
+
+
+@pytest.mark.parametrize("max_bytes", [11, 1000])
+@pytest.mark.parametrize("make", FOLDERS, ids=NAMES)
+def test_attaching_early_shows_the_same(tmp_path: Path, make: Callable[[Path], None], max_bytes: int) -> None:
+    """However the bytes of a file arrive, what was replaced is replaced."""
+    make(tmp_path)
+    whole = read_run(tmp_path)
+    reader, store = RunReader(tmp_path), Store()
+    while found := reader.read(max_bytes):
+        store.apply(found)
+    reader.close()
+    assert same(curves(store), curves(whole)) and (store.step, store.unshown) == (whole.step, whole.unshown)
+
+
+def test_a_point_stands_if_every_later_one_has_a_larger_step() -> None:
+    """The bulk version equals the plain one, over all orders of few steps."""
+    rng = np.random.default_rng(0)
+    for length in range(1, 9):
+        for steps in rng.integers(-3, 4, (200, length)):
+            plain: list[int] = []
+            for place, step in enumerate(steps):
+                plain = [earlier for earlier in plain if steps[earlier] < step] + [place]
+            kept = in_force(steps)
+            assert (np.arange(length) if kept is None else np.flatnonzero(kept)).tolist() == plain
+
+
+def test_the_step_is_the_largest_and_times_are_those_of_a_clock(tmp_path: Path) -> None:
+    """In whatever order they were logged."""
+    FOLDERS[NAMES.index("steps_shuffled")](tmp_path / "shuffled")
+    FOLDERS[NAMES.index("clock_that_is_no_number")](tmp_path / "clock")
+    assert read_run(tmp_path / "shuffled").step == 199
+    store = read_run(tmp_path / "clock")
+    assert (store.first_wall, store.last_wall) == (T0, T0 + 3) and len(store["loss"]) == 5
+    write(tmp_path / "none", [scalar(0, 1.0, wall=math.nan), scalar(1, 1.0, wall=math.inf)])
+    assert math.isnan(read_run(tmp_path / "none").first_wall)
