@@ -1,4 +1,4 @@
-"""What all tests of the trainer share."""
+"""Fixtures for all tests of the trainer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Tests run side by side; small models gain nothing from more."""
+    """Limits torch to one thread: tests run in parallel, and small models gain nothing from more threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

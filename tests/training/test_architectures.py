@@ -1,4 +1,4 @@
-"""The models that read sequences, give their inputs back, or have no data: their shapes, and that they learn."""
+"""The sequence models, the autoencoder and the quadratic: their shapes, and that they learn."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def rhyme(tmp_path: Path) -> Path:
-    """A text that is easy to learn: the same four words again and again."""
+    """A text that is easy to learn: the same four words repeated."""
     path = tmp_path / "rhyme.txt"
     path.write_text("one two three four, " * 400)
     return path
 
 
 def built(*overrides: str) -> tuple[Spec, nn.Module, Tensor]:
-    """The resolved spec, its model, and a batch of three."""
+    """The resolved spec, its model, and a batch of three examples."""
     spec = load_spec("digits-mlp", ["hidden=8,8", *overrides])
     data = load(spec.data, 0, CPU)
     resolved = data.resolve(spec)
@@ -47,8 +47,8 @@ SEQUENCE = [*RECURRENT, ("model=rnn", "norm=layer"), ("model=rnn", "norm=batch")
 
 @pytest.mark.parametrize("model", SEQUENCE, ids="-".join)
 @pytest.mark.parametrize("data", ["text", "digits", "iris", "diabetes"])
-def test_models_of_sequences_read_texts_images_and_vectors(model: tuple[str, ...], data: str):
-    """Of a text an answer at every position, else one; every parameter gets a gradient."""
+def test_sequence_models_read_text_images_and_vectors(model: tuple[str, ...], data: str):
+    """Text gives outputs at every position, other data one output; every parameter gets a gradient."""
     spec, network, batch = built(*model, f"data={data}", "context=16")
     outputs = network(batch)
     assert outputs.shape == ((3, 16, spec.data.outputs) if data == "text" else (3, spec.data.outputs))
@@ -57,8 +57,8 @@ def test_models_of_sequences_read_texts_images_and_vectors(model: tuple[str, ...
 
 
 @pytest.mark.parametrize("model", [*RECURRENT, ("model=transformer",), ("model=rnn", "norm=layer")], ids="-".join)
-def test_no_position_of_a_text_sees_what_comes_after_it(model: tuple[str, ...]):
-    """Else the next character would be no riddle."""
+def test_no_position_of_a_text_sees_later_characters(model: tuple[str, ...]):
+    """Otherwise the model would see its target."""
     _, network, batch = built(*model, "data=text", "context=16")
     network.eval()
     changed = batch.clone()
@@ -69,7 +69,7 @@ def test_no_position_of_a_text_sees_what_comes_after_it(model: tuple[str, ...]):
 
 
 def test_images_are_read_row_by_row():
-    """Each position has one row of all channels."""
+    """Each position is one row with all channels."""
     images = torch.arange(2 * 3 * 4 * 5).view(2, 3, 4, 5).float()
     assert rows_shape((3, 4, 5)) == (4, 15)
     assert torch.equal(rows(images)[1, 2], images[1, :, 2, :].flatten())
@@ -88,8 +88,8 @@ def test_images_are_read_row_by_row():
     ],
     ids="-".join,
 )
-def test_models_of_text_learn_a_rhyme(tmp_path: Path, rhyme: Path, model: tuple[str, ...]):
-    """Four words that repeat: nearly every character follows from those before it."""
+def test_text_models_learn_a_rhyme(tmp_path: Path, rhyme: Path, model: tuple[str, ...]):
+    """With four words that repeat, almost every character follows from the ones before it."""
     trainer = trained(
         tmp_path / "run", *model, "data=text", f"data.path={rhyme}", "context=20", "hidden=32", "batch_size=16",
         "epochs=15", "lr=0.01",
@@ -100,20 +100,20 @@ def test_models_of_text_learn_a_rhyme(tmp_path: Path, rhyme: Path, model: tuple[
 
 
 @pytest.mark.parametrize("model", ["rnn", "transformer"])
-def test_models_of_sequences_learn_the_digits_row_by_row(tmp_path: Path, model: str):
+def test_sequence_models_learn_the_digits_row_by_row(tmp_path: Path, model: str):
     """Eight rows of eight pixels; chance is 10 %."""
     trained(tmp_path, f"model={model}", "hidden=32", "heads=2", "epochs=8", "lr=0.01")
     assert read_run(tmp_path)["accuracy/val"].last > 0.85
 
 
-def test_an_autoencoder_gives_the_digits_back(tmp_path: Path):
-    """Through a code a quarter as wide; the variance of the inputs, 1 each, is what the mean alone would leave."""
+def test_an_autoencoder_reconstructs_the_digits(tmp_path: Path):
+    """With a code of a quarter of the inputs. Predicting the mean would leave the variance of the inputs, which is 1."""
     trained(tmp_path, "model=autoencoder", "task=reconstruction", "hidden=48,16", "epochs=10", "lr=0.003")
     assert read_run(tmp_path)["loss/val"].last < 0.5
 
 
 def test_an_autoencoders_code_can_be_made_sparse(tmp_path: Path):
-    """By an L1 penalty on its activation alone."""
+    """By an L1 penalty on its activation only."""
     plan = ("model=autoencoder", "task=reconstruction", "hidden=48,32", "epochs=4", "lr=0.003")
     plain = trained(tmp_path / "plain", *plan)
     sparse = trained(tmp_path / "sparse", *plan, "sparsity=1", "sparsity_layers=act2")
@@ -125,8 +125,8 @@ def test_an_autoencoders_code_can_be_made_sparse(tmp_path: Path):
     assert active(sparse) < 0.6 * active(plain)
 
 
-def test_gradient_descent_on_the_quadratic_goes_where_arithmetic_says(tmp_path: Path):
-    """From 0, w = 0.1 after one step of 0.01, then 5 - 5 · 0.98^n: after a thousand it is about 5."""
+def test_gradient_descent_on_the_quadratic_follows_its_formula(tmp_path: Path):
+    """From 0 with rate 0.01: w = 0.1 after one step, 5 - 5 · 0.98^n after n steps, about 5 after 1,000."""
     for steps, expected in ((1, 0.1), (2, 0.198), (1000, 5.0)):
         trainer = trained(
             tmp_path / str(steps),
@@ -144,14 +144,14 @@ def test_gradient_descent_on_the_quadratic_goes_where_arithmetic_says(tmp_path: 
     assert (losses[0], losses[1]) == (pytest.approx(25), pytest.approx(4.9**2, rel=1e-5))
 
 
-def test_the_quadratic_starts_where_it_is_told():
-    """An option of the model."""
+def test_the_start_of_the_quadratic_is_an_option():
+    """It is an option of the model."""
     _, model, batch = built("data=quadratic", "model=quadratic", "model.options.start=7")
     assert model(batch).tolist() == [[4.0]] * 3
 
 
-def test_a_hundred_random_matrices_in_a_row_can_be_built_and_tried():
-    """An mlp without activation is the product of its matrices."""
+def test_a_product_of_a_hundred_random_matrices_can_be_built():
+    """An mlp with identity activations is the product of its matrices."""
     _, model, batch = built(f"hidden={','.join(['32'] * 100)}", "activation=identity")
     assert model(batch).shape == (3, 10)
     assert sum(isinstance(module, nn.Linear) for module in model) == 101  # type: ignore[attr-defined]
@@ -185,23 +185,23 @@ def test_a_hundred_random_matrices_in_a_row_can_be_built_and_tried():
         (("model=autoencoder", "hidden=[]", "task=reconstruction"), "model.hidden: an autoencoder needs at least one layer"),
     ],
 )
-def test_a_spec_that_a_model_cannot_be_built_from_is_told(overrides: tuple[str, ...], message: str):
-    """In the spec's terms, without the model's file and line."""
+def test_a_spec_that_does_not_fit_its_model_is_refused(overrides: tuple[str, ...], message: str):
+    """The message uses the spec's terms, not the model's file and line."""
     with pytest.raises(TuimonError) as raised:
         built(*overrides)
     assert str(raised.value).startswith(message)
 
 
-def test_a_table_is_refused_by_a_model_of_images_once_it_is_read(tmp_path: Path):
-    """Only then its shape is known."""
+def test_an_image_model_refuses_a_table_once_it_is_read(tmp_path: Path):
+    """Its shape is unknown before."""
     (tmp_path / "mine.csv").write_text("a,b,kind\n1,2,u\n2,3,v\n3,1,u\n2,5,v\n")
     load_spec("digits-cnn", ["data=csv", f"data.path={tmp_path}/mine.csv"])
     with pytest.raises(TuimonError, match=r"model.name = 'cnn': needs images of shape .*; csv has \(2,\)"):
         built("model=cnn", "data=csv", f"data.path={tmp_path}/mine.csv", "val_fraction=0.5")
 
 
-def test_a_users_own_model_gets_what_the_data_turned_out_to_be(tmp_path: Path):
-    """Shape and outputs of a table that had to be read first."""
+def test_a_users_own_model_gets_the_shape_of_the_data(tmp_path: Path):
+    """Even of a table that has to be read first."""
     (tmp_path / "mine.csv").write_text("a,b,kind\n" + "".join(f"{i},{i * i},{'uvw'[i % 3]}\n" for i in range(30)))
     (tmp_path / "mine.py").write_text(
         "from torch import nn\ndef build(spec): return nn.Linear(spec.data.input_shape[0], spec.data.outputs)\n"
@@ -218,8 +218,8 @@ def test_a_users_own_model_gets_what_the_data_turned_out_to_be(tmp_path: Path):
     ],
     ids=["text", "augmentation"],
 )
-def test_a_resumed_run_sees_the_batches_of_one_that_was_never_stopped(tmp_path: Path, rhyme: Path, plan: tuple[str, ...]):
-    """Bit for bit, also within an epoch."""
+def test_a_resumed_run_sees_the_batches_of_an_uninterrupted_one(tmp_path: Path, rhyme: Path, plan: tuple[str, ...]):
+    """Bit-identical, even within an epoch."""
     options = [*plan, "device=cpu", *([f"data.path={rhyme}"] if "data=text" in plan else [])]
     whole = train(load_spec("digits-mlp", [*options, "steps=25"]), tmp_path / "whole")
     train(load_spec("digits-mlp", [*options, "steps=16"]), tmp_path / "parts")

@@ -1,4 +1,4 @@
-"""Checkpoint files: whole or not there, safe to load, and refused where they do not belong."""
+"""Checkpoint files: complete or absent, safe to load, and refused by runs that they do not fit."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def draws() -> list[float]:
     return [random.random(), random.gauss(0, 1), float(np.random.rand()), float(np.random.randn()), float(torch.rand(()))]
 
 
-def test_a_checkpoint_is_read_back_as_it_was(tmp_path: Path):
-    """Tensors and plain values; only the file itself is left in the folder."""
+def test_a_checkpoint_is_loaded_as_it_was_saved(tmp_path: Path):
+    """Tensors and plain values; nothing else is left in the folder."""
     path = tmp_path / "checkpoints" / "last.pt"
     save(path, {"step": 3, "weights": torch.arange(3), "nested": [1, {"a": (2.5, None, "x")}]})
     content = load(path)
@@ -35,8 +35,8 @@ def test_a_checkpoint_is_read_back_as_it_was(tmp_path: Path):
     assert os.listdir(path.parent) == ["last.pt"]
 
 
-def test_a_failed_write_leaves_the_checkpoint_before_it(tmp_path: Path):
-    """Here the operating system refuses the bytes, as on a full disk; no half file stays behind either."""
+def test_a_failed_write_keeps_the_previous_checkpoint(tmp_path: Path):
+    """Here the operating system refuses to write, as on a full disk; no partial file is left behind."""
     path = tmp_path / "last.pt"
     save(path, {"step": 1})
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -50,7 +50,7 @@ def test_a_failed_write_leaves_the_checkpoint_before_it(tmp_path: Path):
     assert os.listdir(tmp_path) == ["last.pt"]
 
 
-def test_what_runs_code_is_not_loaded(tmp_path: Path):
+def test_a_file_that_runs_code_is_not_loaded(tmp_path: Path):
     """A checkpoint may come from somebody else."""
 
     class Evil:
@@ -65,16 +65,16 @@ def test_what_runs_code_is_not_loaded(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 torn"])
-def test_a_damaged_checkpoint_is_told_by_its_path(tmp_path: Path, content: bytes):
-    """In one sentence, whatever torch thinks of the bytes."""
+def test_an_error_about_a_damaged_checkpoint_names_its_path(tmp_path: Path, content: bytes):
+    """In one sentence, whatever error torch raises."""
     path = tmp_path / "last.pt"
     path.write_bytes(content)
     with pytest.raises(TuimonError, match=f"^Cannot resume: {path} is not a readable checkpoint: "):
         load(path)
 
 
-def test_a_missing_checkpoint_and_one_of_another_format_are_told(tmp_path: Path):
-    """Each with its path."""
+def test_a_missing_checkpoint_and_another_format_are_errors(tmp_path: Path):
+    """Each message has the path."""
     path = tmp_path / "last.pt"
     with pytest.raises(TuimonError, match=f"there is no checkpoint {path}"):
         load(path)
@@ -92,22 +92,22 @@ def test_a_missing_checkpoint_and_one_of_another_format_are_told(tmp_path: Path)
         ("hidden=3", "Cannot resume with model.hidden = \\[3\\]: the checkpoint was made with \\[128, 128\\]"),
     ],
 )
-def test_a_spec_of_another_run_is_refused(override: str, message: str):
-    """What would be ignored, or would make it another run, is never taken silently."""
+def test_the_spec_of_another_run_is_refused(override: str, message: str):
+    """Settings that a resume would ignore, or that would change the run, are not accepted silently."""
     content = {"spec": load_spec("digits-mlp").to_dict()}
     with pytest.raises(TuimonError, match=message):
         check_same_run(content, load_spec("digits-mlp", [override]))
 
 
-def test_a_resumed_run_may_be_longer_and_elsewhere():
-    """And may validate and save at other times."""
+def test_a_resumed_run_may_be_longer_and_on_another_device():
+    """It may also validate and save at other times."""
     content = {"spec": load_spec("digits-mlp").to_dict()}
     changes = ["epochs=999", "steps=5", "device=cuda", "validate_every=2", "checkpoint_every=0"]
     check_same_run(content, load_spec("digits-mlp", changes))
 
 
 def test_a_users_model_may_have_moved_with_its_file(tmp_path: Path):
-    """It is the file's name that counts, and then its parameters."""
+    """Only the file's name and the parameters must match."""
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "mine.py").write_text("")
@@ -124,13 +124,13 @@ def test_a_users_model_may_have_moved_with_its_file(tmp_path: Path):
     ],
 )
 def test_a_changed_model_is_refused(model: nn.Module, message: str):
-    """A user's file may have been edited since."""
+    """The user may have edited the file."""
     with pytest.raises(TuimonError, match=message):
         check_same_model({"model": nn.Linear(4, 2).state_dict()}, model)
 
 
-def test_random_states_go_through_a_checkpoint(tmp_path: Path):
-    """Python's, numpy's and torch's generators go on where they were, half a pair of gauss numbers included."""
+def test_random_states_survive_a_checkpoint(tmp_path: Path):
+    """Python's, numpy's and torch's generators continue exactly, including a cached Gaussian number."""
     seed_everything(5)
     draws()
     save(tmp_path / "a.pt", {"random": random_states(CPU)})
@@ -141,7 +141,7 @@ def test_random_states_go_through_a_checkpoint(tmp_path: Path):
 
 
 def test_seeding_makes_all_generators_repeat():
-    """With one number."""
+    """One seed is enough for all."""
     seed_everything(5)
     first = draws()
     seed_everything(5)

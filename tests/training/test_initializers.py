@@ -1,4 +1,4 @@
-"""What weights and biases are at the start."""
+"""Initial weights and biases."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def weight(name: str, *overrides: str) -> Tensor:
 
 
 def test_the_default_is_torchs_own_and_draws_nothing():
-    """A run without the section is what it was before there was one."""
+    """Without an [init] section, the weights are those that torch initialized."""
     model = built()
     state = torch.get_rng_state()
     torch.manual_seed(0)
@@ -52,29 +52,29 @@ def test_the_default_is_torchs_own_and_draws_nothing():
         ("kaiming_uniform", ["activation=identity", "init.gain=3"], 3 / math.sqrt(400)),
     ],
 )
-def test_weights_have_the_deviation_of_their_formula(name: str, overrides: list[str], deviation: float):
-    """Of 120,000 weights, with mean zero."""
+def test_weights_have_the_standard_deviation_of_their_formula(name: str, overrides: list[str], deviation: float):
+    """Over 120,000 weights, with mean zero."""
     values = weight(name, *overrides)
     assert values.std().item() == pytest.approx(deviation, rel=0.02)
     assert abs(values.mean().item()) < 0.02 * deviation
 
 
 def test_orthogonal_weights_are_orthogonal():
-    """Times the gain."""
+    """Multiplied by the gain."""
     values = weight("orthogonal", "init.gain=2")
     torch.testing.assert_close(values @ values.T, 4 * torch.eye(300), atol=1e-4, rtol=0)
 
 
 def test_constant_weights_make_all_units_of_a_layer_the_same():
-    """Which is why nobody begins so: they stay the same."""
+    """They also stay the same in training."""
     model = built("init.name=constant", "init.value=0.01")
     outputs = model.act1(model.fc1(torch.rand(5, 64)))
     assert torch.equal(outputs, outputs[:, :1].expand_as(outputs))
     assert not built("init.name=constant").fc1.weight.any()
 
 
-def test_biases_are_zero_unless_the_default_is_kept():
-    """Or wanted positive, in hidden layers only, so that ReLU units begin alive."""
+def test_biases_are_zero_except_with_the_default():
+    """Or positive, in hidden layers only, so that ReLU units start alive."""
     assert not built("init.name=xavier_normal").fc1.bias.any()
     assert built().fc1.bias.any()
     assert not built("init.bias=zero").fc1.bias.any()
@@ -83,15 +83,15 @@ def test_biases_are_zero_unless_the_default_is_kept():
     assert not positive.out.bias.any()
 
 
-def test_normalization_keeps_its_own_start_and_convolutions_are_initialized():
-    """Scale one, shift zero."""
+def test_normalization_keeps_its_defaults_and_convolutions_are_initialized():
+    """Normalization starts with scale one and shift zero."""
     model = built("init.name=constant", "init.value=0.5", "model.norm=batch", preset="digits-cnn")
     assert (model.norm1.weight == 1).all()
     assert (model.conv1.weight == 0.5).all()
 
 
 def test_recurrent_and_attention_weights_are_initialized():
-    """Their matrices have other names."""
+    """Their weight matrices have other names."""
     model = nn.Sequential(nn.LSTM(4, 3), nn.MultiheadAttention(4, 2), nn.Linear(4, 4))
     spec = load_spec("digits-mlp", ["init.name=constant", "init.value=0.5"])
     initialize(model, spec.init, spec.model)

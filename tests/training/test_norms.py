@@ -26,7 +26,7 @@ IMAGES = torch.linspace(-3, 3, 6 * 64).reshape(6, 1, 8, 8).sin() * torch.arange(
 
 @pytest.mark.parametrize(("preset", "layer"), [("digits-mlp", "fc1"), ("digits-cnn", "conv1")])
 def test_a_layer_before_batch_norm_has_no_bias(preset: str, layer: str):
-    """Its mean would be taken off again; other norms keep it."""
+    """Batch normalization subtracts the mean, so a bias has no effect; other norms keep it."""
     assert built("model.norm=batch", preset=preset).get_submodule(layer).bias is None
     for norm in ("none", "layer", "group"):
         assert built(f"model.norm={norm}", preset=preset).get_submodule(layer).bias is not None
@@ -34,7 +34,7 @@ def test_a_layer_before_batch_norm_has_no_bias(preset: str, layer: str):
 
 
 def test_batch_norm_normalizes_by_the_batch_and_evaluates_by_running_averages():
-    """In training each unit has zero mean and unit variance over the batch; in evaluation one example does not see another."""
+    """In training, each unit has zero mean and unit variance over the batch; in evaluation, examples are independent."""
     model = built("model.norm=batch", "hidden=16")
     seen: list[Tensor] = []
     model.norm1.register_forward_hook(lambda *parts: seen.append(parts[2].detach()))
@@ -50,7 +50,7 @@ def test_batch_norm_normalizes_by_the_batch_and_evaluates_by_running_averages():
     [("digits-mlp", "layer", 1), ("digits-mlp", "group", 4), ("digits-cnn", "layer", 1), ("digits-cnn", "group", 4)],
 )
 def test_layer_and_group_norm_normalize_each_example(preset: str, norm: str, pieces: int):
-    """Over all units, or over each group; whatever else is in the batch."""
+    """Over all units or over each group, independent of the batch."""
     model = built(f"model.norm={norm}", "hidden=16", preset=preset)
     seen: list[Tensor] = []
     model.norm1.register_forward_hook(lambda *parts: seen.append(parts[2].detach()))
@@ -61,21 +61,21 @@ def test_layer_and_group_norm_normalize_each_example(preset: str, norm: str, pie
 
 
 def test_groups_must_divide_every_layer():
-    """Told in one line before anything is built."""
+    """The error comes in one line, before anything is built."""
     with pytest.raises(TuimonError, match=r"^model.groups = 3: must divide every width in model.hidden, also 16$"):
         load_spec("digits-mlp", ["model.norm=group", "model.groups=3", "hidden=9,16"])
 
 
 def test_batch_norm_needs_two_examples(tmp_path: Path):
-    """One has no variance."""
+    """One example has no variance."""
     with pytest.raises(TuimonError, match=r"^model.norm = 'batch': needs data.batch_size of at least 2"):
         load_spec("digits-mlp", ["model.norm=batch", "batch_size=1"])
-    with pytest.raises(TuimonError, match=r"^Batch normalization needs at least 2 training examples, and there is one"):
+    with pytest.raises(TuimonError, match=r"^Batch normalization needs at least 2 training examples, but there is only 1"):
         train(load_spec("digits-mlp", ["model.norm=batch", "train_examples=1", "device=cpu"]), tmp_path)
 
 
-def test_a_last_batch_of_one_joins_the_one_before_it_where_it_must(tmp_path: Path):
-    """1,437 examples in batches of 4 leave one over."""
+def test_a_last_batch_that_is_too_small_joins_the_one_before_it(tmp_path: Path):
+    """1,437 examples in batches of 4 leave one."""
     assert batch_sizes(9, 4) == [4, 4, 1]
     assert batch_sizes(9, 4, least=2) == [4, 5]
     assert (batch_sizes(8, 4, least=2), batch_sizes(1, 4, least=2), batch_sizes(3, 4)) == ([4, 4], [1], [3])
@@ -87,7 +87,7 @@ def test_a_last_batch_of_one_joins_the_one_before_it_where_it_must(tmp_path: Pat
 
 @pytest.mark.parametrize("preset", ["digits-mlp", "digits-cnn"])
 def test_a_residual_connection_adds_what_goes_in(preset: str):
-    """With weights that give zero, a layer of the same width lets everything through."""
+    """If the weights are zero, a layer of equal width is the identity."""
     model = built("model.residual=true", "hidden=16,16", preset=preset)
     seen: list[Tensor] = []
     for name in ("add1", "add2"):
@@ -107,8 +107,8 @@ def first_gradient(*overrides: str) -> float:
     return float(model.fc1.weight.grad.norm())
 
 
-def test_residual_connections_and_norms_bring_a_deep_networks_gradient_back():
-    """Thirty sigmoid layers: without them nothing reaches the first."""
+def test_residual_connections_and_norms_prevent_vanishing_gradients():
+    """Without them, almost no gradient reaches the first of thirty sigmoid layers."""
     plain = first_gradient("activation=sigmoid")
     assert plain < 1e-12
     assert first_gradient("activation=sigmoid", "model.residual=true") > 1e6 * plain
@@ -118,7 +118,7 @@ def test_residual_connections_and_norms_bring_a_deep_networks_gradient_back():
 @pytest.mark.parametrize("norm", ["batch", "layer", "group"])
 @pytest.mark.parametrize("preset", ["digits-mlp", "digits-cnn"])
 def test_every_norm_trains_with_residual_connections(tmp_path: Path, preset: str, norm: str):
-    """Watched, saved and evaluated."""
+    """Including watching, saving and evaluation."""
     overrides = [f"model.norm={norm}", "model.residual=true", "hidden=8,16", "epochs=2", "lr=1e-2", "device=cpu"]
     trainer = train(load_spec(preset, [*overrides, "batch_size=64"]), tmp_path)
     assert trainer.evaluate(trainer.data.val)[1]["accuracy"] > 0.6

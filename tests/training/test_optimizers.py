@@ -1,4 +1,4 @@
-"""Every optimizer on the quadratic w² − 10w + 25, and what is not torch's own: Adagrad's reset, Muon with AdamW."""
+"""Every optimizer on the quadratic w² − 10w + 25; and our own parts: Adagrad's reset, Muon with AdamW."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def theirs(build: Callable[[list[nn.Parameter]], Optimizer], steps: int = 20) ->
     return trajectory(build([w]), w, steps)
 
 
-def test_gradient_descent_goes_where_arithmetic_says():
-    """From 0 at a rate of 0.01: 0.1 after one step, 5 − 5·0.98ⁿ after n, about 5 after a thousand."""
+def test_gradient_descent_follows_its_formula():
+    """From 0 with rate 0.01: 0.1 after one step, 5 − 5·0.98ⁿ after n steps, about 5 after 1,000."""
     path = ours("optimizer=sgd", "lr=0.01", steps=1000)
     assert path[0] == pytest.approx(0.1)
     assert path[:50] == pytest.approx([5 - 5 * 0.98**n for n in range(1, 51)], rel=1e-5)
@@ -66,12 +66,12 @@ def test_gradient_descent_goes_where_arithmetic_says():
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_an_optimizer_is_torchs_own(overrides: list[str], build: Callable[[list[nn.Parameter]], Optimizer]):
-    """With the spec's settings in the right places; of Muon, what is no matrix."""
+    """It gets the spec's settings; for Muon, the parameters that are not matrices are compared."""
     assert ours(*overrides, "lr=0.1") == theirs(build)
 
 
-def test_adagrad_forgets_its_squares_when_it_is_told_to():
-    """At a rate of 1 the first step is 1 long; so is the first after each reset, however far it came before."""
+def test_adagrad_resets_its_sum_of_squares():
+    """With rate 1, the first step has length 1, and so has the first step after each reset."""
     path = ours("optimizer=adagrad", "lr=1", "reset_every=3", steps=4)
     sums = 10.0**2 + 8.0**2
     assert path[:2] == pytest.approx([1, 1 + 8 / sums**0.5])
@@ -80,7 +80,7 @@ def test_adagrad_forgets_its_squares_when_it_is_told_to():
 
 
 def test_adagrads_reset_survives_a_checkpoint():
-    """It goes by the steps that the state itself counts."""
+    """It depends on the step count in the optimizer's state."""
     spec = load_spec("digits-mlp", ["optimizer=adagrad", "lr=1", "reset_every=3"]).optimizer
     w = nn.Parameter(torch.zeros(1))
     first = optimizer(spec, [w])
@@ -107,8 +107,8 @@ def weights(model: nn.Module) -> Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
-def test_muon_moves_a_matrix_by_a_nearly_orthogonal_update():
-    """All singular values of the update are about the same: the iteration brings them to between 0.7 and 1.2."""
+def test_muon_updates_a_matrix_almost_orthogonally():
+    """All singular values of the update are similar: the iteration brings them between 0.7 and 1.2."""
     torch.manual_seed(0)
     weight = nn.Parameter(torch.zeros(6, 16))
     weight.grad = torch.randn(6, 16) * torch.tensor([9.0, 1, 1, 1, 1, 3])[:, None]
@@ -120,7 +120,7 @@ def test_muon_moves_a_matrix_by_a_nearly_orthogonal_update():
 
 
 def test_muon_and_adamw_are_one_optimizer_with_one_set_of_hooks():
-    """Matrices in the first group, the rest in the second; a step is one step, also for hooks on all optimizers."""
+    """Matrices are in the first group, the rest in the second; a step counts once, even for global hooks."""
     model, built = layers()
     assert [parameter.ndim for parameter in built.param_groups[0]["params"]] == [2, 2]
     assert all(parameter.ndim != 2 for parameter in built.param_groups[1]["params"])
@@ -133,8 +133,8 @@ def test_muon_and_adamw_are_one_optimizer_with_one_set_of_hooks():
     assert seen == ["own", "global"]
 
 
-def test_muon_goes_on_exactly_from_its_state():
-    """Loading a state puts new objects into the groups' place."""
+def test_muon_continues_exactly_from_its_state():
+    """Loading a state replaces the groups."""
     model, built = layers()
     step(model, built)
     other, again = layers()
@@ -146,21 +146,21 @@ def test_muon_goes_on_exactly_from_its_state():
     assert torch.equal(weights(model), weights(other))
 
 
-def test_muons_rest_may_have_a_rate_of_its_own():
-    """Zero is the same rate."""
+def test_the_rest_of_muons_parameters_can_have_their_own_rate():
+    """Zero means the same rate."""
     model, _ = layers()
     spec = load_spec("digits-mlp", ["optimizer=muon", "lr=0.02", "rest_lr=0.003"]).optimizer
     assert [group["lr"] for group in optimizer(spec, model.parameters()).param_groups] == [0.02, 0.003]
 
 
 def test_gradient_descent_takes_the_whole_training_split_as_one_batch(tmp_path: Path):
-    """Whatever the batch size says."""
+    """The batch size is ignored."""
     trainer = train(load_spec("digits-mlp", ["optimizer=gd", "hidden=8", "epochs=2", "batch_size=32", "device=cpu"]), tmp_path)
     assert (trainer.steps_per_epoch, trainer.step) == (1, 2)
 
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
 def test_every_optimizer_trains_watched(tmp_path: Path, name: str):
-    """Through the trainer, with its hooks and levers."""
+    """In the trainer, with its hooks and levers."""
     overrides = [f"optimizer={name}", "lr=0.02", "hidden=8", "steps=3", "device=cpu", "batch_size=500"]
     assert train(load_spec("digits-mlp", overrides), tmp_path).monitor.step == 3

@@ -1,4 +1,4 @@
-"""Every name that a spec allows builds torch's own part."""
+"""Every name that a spec allows builds the right part."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ MUON = {"muon_momentum": "momentum", "muon_nesterov": "nesterov", "adjust_lr": "
 
 
 def test_the_names_in_specs_and_the_parts_are_the_same():
-    """Nothing can be asked for that is not there, and nothing is there that cannot be asked for."""
+    """Specs offer exactly the parts that exist."""
     assert set(ACTIVATIONS) == set(activations.BUILDERS) == set(FORMULAS)
     assert set(OPTIMIZERS) == set(optimizers.BUILDERS)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_an_activation_computes_its_formula(name: str):
-    """Each name means what it means in the field."""
+    """Each name has its usual meaning."""
     inputs = torch.linspace(-3, 3, 25)
     torch.testing.assert_close(activation(name)(inputs).detach(), FORMULAS[name](inputs))
 
 
 @pytest.mark.parametrize("name", list(OPTIMIZERS))
-def test_an_optimizer_gets_the_settings_it_knows_and_learns(name: str):
-    """All that the spec says arrives in the optimizer's own groups."""
+def test_an_optimizer_gets_its_settings_and_learns(name: str):
+    """All settings of the spec are in the optimizer's groups."""
     spec = load_spec("digits-mlp", [f"optimizer={name}", "lr=0.05", "weight_decay=0.001"]).optimizer
     model = nn.Linear(2, 1)
     built = optimizer(spec, model.parameters())
@@ -54,7 +54,7 @@ def test_an_optimizer_gets_the_settings_it_knows_and_learns(name: str):
 
 
 def test_frozen_parameters_are_not_given_to_the_optimizer():
-    """A user's model may keep layers as they are."""
+    """A user's model may freeze layers."""
     model = nn.Linear(2, 1)
     model.bias.requires_grad_(False)
     built = optimizer(load_spec("digits-mlp").optimizer, model.parameters())
@@ -62,8 +62,8 @@ def test_frozen_parameters_are_not_given_to_the_optimizer():
 
 
 def test_a_model_with_nothing_to_train_is_refused():
-    """Rather than an error of torch's about empty lists."""
+    """Instead of torch's error about empty lists."""
     from tuimon.base.errors import TuimonError
 
-    with pytest.raises(TuimonError, match="no parameter that requires a gradient"):
+    with pytest.raises(TuimonError, match="no parameter of the model requires a gradient"):
         optimizer(load_spec("digits-mlp").optimizer, [])

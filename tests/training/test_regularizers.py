@@ -1,4 +1,4 @@
-"""Penalties, noise, clipping, when they begin, and stopping early."""
+"""Penalties, noise, clipping, delayed starts, and early stopping."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def regularizers(model: nn.Module, *overrides: str) -> Regularizers:
     return built
 
 
-def test_the_sparsity_penalty_is_the_mean_size_of_hidden_activations():
-    """Summed over layers, times its amount; nothing in evaluation, and nothing at zero."""
+def test_the_sparsity_penalty_is_the_mean_absolute_hidden_activation():
+    """Summed over layers, times its amount; none in evaluation, and none at zero."""
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 2), nn.Sigmoid())
     x = torch.randn(7, 3)
     built = regularizers(model, "sparsity=0.5")
@@ -55,8 +55,8 @@ def test_the_sparsity_penalty_is_the_mean_size_of_hidden_activations():
     assert regularizers(model, "sparsity=0").penalty() is None
 
 
-def test_sparsity_may_count_named_modules_only():
-    """Such as an autoencoder's code; a name that the model has not is told with those it has."""
+def test_sparsity_can_count_named_modules_only():
+    """Such as an autoencoder's code; the error about an unknown name lists the known ones."""
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 5))
     built = regularizers(model, "sparsity=1", "sparsity_layers=0")
     model(torch.ones(2, 3))
@@ -66,7 +66,7 @@ def test_sparsity_may_count_named_modules_only():
 
 
 def test_a_sparsity_penalty_makes_activations_smaller(tmp_path: Path):
-    """And the logged loss stays comparable: it is without the penalty."""
+    """The logged loss does not include the penalty, so it stays comparable."""
     plain, sparse = trained(tmp_path / "a", "epochs=8"), trained(tmp_path / "b", "epochs=8", "sparsity=2")
 
     def size(trainer: Trainer) -> float:
@@ -78,7 +78,7 @@ def test_a_sparsity_penalty_makes_activations_smaller(tmp_path: Path):
 
 
 def test_noise_on_weights_is_gone_after_the_step():
-    """Exactly; the forward pass sees it."""
+    """The forward pass uses noisy weights, which are restored exactly afterwards."""
     model = nn.Linear(50, 50)
     before = model.weight.detach().clone()
     with regularizers(model, "weight_noise=0.1").noisy_weights():
@@ -87,16 +87,16 @@ def test_noise_on_weights_is_gone_after_the_step():
     assert torch.equal(model.weight, before)
 
 
-def test_noise_on_inputs_has_its_deviation():
-    """Characters stay what they are."""
+def test_noise_on_inputs_has_the_given_standard_deviation():
+    """Characters get no noise."""
     built, inputs = regularizers(nn.Linear(2, 2), "input_noise=0.5"), torch.ones(100, 100)
     assert (built.noisy(inputs) - inputs).std().item() == pytest.approx(0.5, rel=0.05)
     assert torch.equal(built.noisy(torch.arange(3)), torch.arange(3))
 
 
 @pytest.mark.parametrize("name", ["input_noise", "weight_noise", "sparsity"])
-def test_a_regularizer_that_is_off_leaves_the_run_as_it_was(tmp_path: Path, name: str):
-    """Off with all regularizers, it draws no random number; on, it makes another run; both resume exactly."""
+def test_a_regularizer_that_is_off_does_not_change_the_run(tmp_path: Path, name: str):
+    """Off, it draws no random numbers; on, the run differs; both resume exactly."""
     spec = load_spec("digits-mlp", [*QUICK, "steps=20", f"{name}=0.1"])
     plain = trained(tmp_path / "plain", "steps=20")
     trainer = Trainer(spec, tmp_path / "off", resume=False, signals=StopSignals())
@@ -112,7 +112,7 @@ def test_a_regularizer_that_is_off_leaves_the_run_as_it_was(tmp_path: Path, name
 
 @pytest.mark.parametrize("name", ["l1", "l2", "weight_decay"])
 def test_a_penalty_begins_in_its_epoch(tmp_path: Path, name: str):
-    """Until then the run is one without it; what happens is in the log, and the run resumes exactly from before it."""
+    """Until then the run equals one without it; the start is logged, and the run resumes exactly from before it."""
     plain = trained(tmp_path / "plain", "epochs=2", "optimizer=sgd")
     settings = (f"{name}=0.01", f"{name}_from=2", "optimizer=sgd")
     assert torch.equal(weights(plain), weights(trained(tmp_path / "parts", "epochs=2", *settings)))
@@ -127,7 +127,7 @@ def test_a_penalty_begins_in_its_epoch(tmp_path: Path, name: str):
 
 
 def test_early_stopping_keeps_the_best(tmp_path: Path):
-    """It stops after so many validations without a better one, and says where the best is."""
+    """It stops after that many validations without improvement, and says where the best checkpoint is."""
     trainer = trained(tmp_path, "epochs=60", "early_stopping=3", "optimizer=sgd", "lr=3", "momentum=0.9")
     store = read_run(tmp_path)
     assert (trainer.how, store.ended.how if store.ended else "") == ("finished", "finished")
@@ -138,21 +138,21 @@ def test_early_stopping_keeps_the_best(tmp_path: Path):
     order = np.lexsort((-losses.values, accuracies.values))
     assert accuracies.steps[order[-1]] == best["step"]
     notices = [record.event.text for record in store.events if isinstance(record.event, Notice)]
-    assert any(text.endswith(f"the best is checkpoints/best.pt, of step {best['step']}") for text in notices)
+    assert any(text.endswith(f"the best is checkpoints/best.pt, from step {best['step']}") for text in notices)
     trainer.model.load_state_dict(best["model"])
     assert trainer.evaluate(trainer.data.val)[1]["accuracy"] == pytest.approx(float(accuracies.values.max()))
 
 
-def test_a_run_that_stopped_early_can_go_on_with_more_patience(tmp_path: Path):
-    """With the same, it has nothing left to do."""
+def test_a_run_that_stopped_early_can_continue_with_more_patience(tmp_path: Path):
+    """With the same patience, there are no steps left."""
     settings = ("epochs=60", "optimizer=sgd", "lr=3", "momentum=0.9")
     stopped = trained(tmp_path, *settings, "early_stopping=2")
     assert trained(tmp_path, *settings, "early_stopping=2", resume=True).step == stopped.step
     assert trained(tmp_path, "epochs=60", *settings[1:], "early_stopping=4", resume=True).step > stopped.step
 
 
-def test_clipping_by_value_bounds_every_entry(tmp_path: Path):
-    """As torch's own function does; by norm comes after it; either can be switched off while training."""
+def test_clipping_by_value_limits_every_entry(tmp_path: Path):
+    """Like torch's own function; clipping by norm comes after it; both can be switched off while training."""
     w = nn.Parameter(torch.zeros(3))
     model = nn.Module()
     model.w = w
@@ -178,8 +178,8 @@ def test_clipping_by_value_bounds_every_entry(tmp_path: Path):
     torch.testing.assert_close(used[2], gradient)
 
 
-def test_clips_of_the_spec_are_in_force(tmp_path: Path):
-    """Both at once."""
+def test_clipping_from_the_spec_is_on(tmp_path: Path):
+    """Both kinds together."""
     trainer = trained(tmp_path, "steps=2", "clip_value=0.01", "clip_norm=0.5")
     infos = {info.name: info for info in trainer.monitor.levers.infos()}
     assert (infos["clip_value"].value, infos["clip_value"].enabled) == (0.01, True)

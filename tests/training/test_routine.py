@@ -1,4 +1,4 @@
-"""When the best and the last checkpoint are written."""
+"""The times at which the best and the last checkpoint are written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tuimon.training.routine import EVERY_S, Routine
 
 
 class Disk:
-    """Remembers what was saved; the clock and the state are set by hand."""
+    """Records what is saved; tests set the clock and the state."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -17,12 +17,12 @@ class Disk:
         self.routine = Routine(self.save, lambda: {"step": 1, "model": {"w": self.weights}}, lambda: self.now)
 
     def save(self, name: str, reason: str, content: dict) -> None:
-        """Notes a file and the weight in it."""
+        """Records a file and the weight in it."""
         self.saved.append((name, content["model"]["w"].item()))
 
 
-def test_short_epochs_write_rarely_and_the_best_is_held_as_it_was() -> None:
-    """The state that was best is written later, unchanged by the steps since, and before the last one."""
+def test_short_epochs_write_rarely_and_keep_the_best_state() -> None:
+    """The best state is written later, unchanged by later steps, and before the last one."""
     disk = Disk()
     disk.routine.keep_best()
     disk.routine.save_last(over=False)
@@ -36,8 +36,8 @@ def test_short_epochs_write_rarely_and_the_best_is_held_as_it_was() -> None:
     assert disk.saved[2:] == [("best.pt", 1.0), ("last.pt", 2.0)]
 
 
-def test_the_end_writes_whatever_is_held() -> None:
-    """However soon it comes."""
+def test_the_end_writes_the_kept_state() -> None:
+    """However soon the end comes."""
     disk = Disk()
     disk.routine.save_last(over=False)
     disk.weights.fill_(3.0)
@@ -46,8 +46,8 @@ def test_the_end_writes_whatever_is_held() -> None:
     assert disk.saved[1:] == [("best.pt", 3.0), ("last.pt", 3.0)]
 
 
-def test_long_epochs_write_each_time_and_hold_nothing() -> None:
-    """No copy of the model is made."""
+def test_long_epochs_write_each_time_and_keep_no_copy() -> None:
+    """The model is not copied."""
     disk = Disk()
     for value in (1.0, 2.0):
         disk.now += EVERY_S

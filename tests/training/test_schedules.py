@@ -1,4 +1,4 @@
-"""The learning rate at given steps, composed with lr_scale, and exact on resume."""
+"""Schedules: the learning rate at given steps, together with lr_scale, and after a resume."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def schedule(*overrides: str, total: int = STEPS) -> tuple[SGD, Schedule]:
 
 
 def rates(*overrides: str, steps: int = STEPS, losses: tuple[float, ...] = ()) -> list[float]:
-    """The rate in force at each step; a validation comes after every epoch."""
+    """The rate at each step, with a validation after every epoch."""
     optimizer, plan = schedule(*overrides)
     found = []
     for step in range(1, steps + 1):
@@ -43,7 +43,7 @@ def rates(*overrides: str, steps: int = STEPS, losses: tuple[float, ...] = ()) -
 
 
 def test_a_constant_rate_is_constant():
-    """The default."""
+    """This is the default."""
     assert set(rates("constant")) == {0.5}
 
 
@@ -54,28 +54,28 @@ def test_the_rate_is_halved_when_the_validation_loss_stops_falling():
     assert found == [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125]
 
 
-def test_one_over_t_is_one_over_t():
-    """In epochs: half after 1 / decay of them."""
+def test_the_inverse_schedule_is_one_over_t():
+    """In epochs: half the rate after 1 / decay epochs."""
     found = rates("inverse", "schedule.decay=0.5")
     assert found == pytest.approx([0.5 / (1 + 0.5 * step / EPOCH) for step in range(STEPS)])
     assert found[20] == pytest.approx(0.25)
 
 
-def test_steps_come_every_so_many_epochs():
-    """Each multiplies the rate."""
+def test_the_step_schedule_reduces_every_few_epochs():
+    """Each reduction multiplies the rate."""
     found = rates("step", "schedule.every=3", "schedule.factor=0.1")
     assert [found[n] for n in (0, 29, 30, 59, 60, 90)] == pytest.approx([0.5, 0.5, 0.05, 0.05, 0.005, 0.0005])
 
 
 def test_a_cosine_falls_over_the_whole_run():
-    """From the whole rate to `last` of it."""
+    """From the full rate to `last` times the rate."""
     found = rates("cosine", "schedule.last=0.1")
     wanted = [0.05 + 0.45 * (1 + math.cos(math.pi * step / STEPS)) / 2 for step in range(STEPS)]
     assert found == pytest.approx(wanted, rel=1e-9)
 
 
-def test_a_warm_up_grows_to_the_rate_and_hands_over():
-    """Linearly from `start` of it; the schedule then has the rest of the run."""
+def test_a_warm_up_rises_to_the_rate_before_the_schedule_begins():
+    """Linearly from `start` times the rate; the schedule then covers the rest of the run."""
     found = rates("cosine", "schedule.warmup=2", "schedule.start=0.1")
     assert found[:21] == pytest.approx([0.05 + 0.45 * step / 20 for step in range(20)] + [0.5])
     assert found[60] == pytest.approx(0.25)
@@ -83,7 +83,7 @@ def test_a_warm_up_grows_to_the_rate_and_hands_over():
 
 
 def test_one_cycle_is_torchs_own():
-    """Up to the rate at `peak` of the run, then down."""
+    """Up to the rate at `peak` of the run, then down again."""
     optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
     theirs = OneCycleLR(optimizer, 0.5, STEPS, pct_start=0.25, div_factor=10, cycle_momentum=False)
     wanted = []
@@ -99,8 +99,8 @@ def test_one_cycle_is_torchs_own():
 
 @pytest.mark.parametrize("total", [1, 2, 3, 5, 10])
 @pytest.mark.parametrize("name", ["one_cycle", "cosine"])
-def test_a_schedule_fits_into_a_very_short_run(name: str, total: int):
-    """And does no harm beyond its end."""
+def test_a_schedule_works_in_a_very_short_run(name: str, total: int):
+    """It also does no harm after its end."""
     optimizer, plan = schedule(name, "schedule.peak=0.01", total=total)
     for _ in range(total + 3):
         optimizer.step()
@@ -117,7 +117,7 @@ ALL = [
 @pytest.mark.parametrize("overrides", ALL, ids=lambda overrides: overrides[0].partition("=")[2])
 @pytest.mark.parametrize("stop", [30, 37])
 def test_a_resumed_run_has_the_same_rates(tmp_path: Path, overrides: list[str], stop: int):
-    """Stopped at an epoch's end or within one; the weights are the same to the bit."""
+    """Stopped at the end of an epoch or within one; the weights are bit-identical."""
     spec = load_spec(
         "digits-mlp", [*overrides, "hidden=8", "batch_size=100", "epochs=4", "device=cpu", "optimizer=muon", "lr=0.2"]
     )
@@ -143,8 +143,8 @@ def test_a_resumed_run_has_the_same_rates(tmp_path: Path, overrides: list[str], 
 
 
 @pytest.mark.parametrize("overrides", ALL[1:], ids=lambda overrides: overrides[0].partition("=")[2])
-def test_a_run_that_goes_on_for_longer_has_the_rates_of_a_longer_one(tmp_path: Path, overrides: list[str]):
-    """A cosine and a cycle have ended near zero, at which nothing more would be learned."""
+def test_a_run_resumed_for_longer_has_the_rates_of_a_longer_run(tmp_path: Path, overrides: list[str]):
+    """A cosine or one-cycle schedule ended near zero, where training would make no progress."""
     shorter, longer = (
         load_spec("digits-mlp", [*overrides, f"epochs={n}", "hidden=8", "batch_size=300", "device=cpu"]) for n in (2, 4)
     )
@@ -155,8 +155,8 @@ def test_a_run_that_goes_on_for_longer_has_the_rates_of_a_longer_one(tmp_path: P
     assert parts[10:] == pytest.approx(whole[10:])
 
 
-def test_the_lever_multiplies_what_the_schedule_says(tmp_path: Path):
-    """And leaves the schedule's own course alone."""
+def test_the_lever_multiplies_the_scheduled_rate(tmp_path: Path):
+    """It does not change the schedule itself."""
     spec = load_spec("digits-mlp", ["schedule.name=cosine", "hidden=8", "batch_size=100", "steps=10", "device=cpu", "lr=0.1"])
     trainer = Trainer(spec, tmp_path, resume=False, signals=StopSignals())
     trainer.monitor.send(Command("lr_scale", "set", 0.5, id="1"))

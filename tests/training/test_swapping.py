@@ -1,4 +1,4 @@
-"""Activations exchanged while a model trains: by levers, undone exactly, and still there when the run is resumed."""
+"""Replacing activations while a model trains: by levers, with exact undo, and kept when the run is resumed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Plan = dict[int, Command]
 
 
 def steered(folder: Path, plan: Plan, *overrides: str, stop: int = 0, resume: bool = False) -> Trainer:
-    """A training in which a command arrives as a step is being logged."""
+    """A training that receives commands while given steps are logged."""
     trainer = Trainer(load_spec("digits-mlp", [*QUICK, *overrides]), folder, resume=resume, signals=StopSignals())
     log = trainer.monitor.log
 
@@ -63,7 +63,7 @@ def names(activations: Activations) -> list[str]:
 
 
 def test_there_is_a_lever_for_all_layers_and_one_for_each():
-    """Named for the layer before; the output function is none of them."""
+    """Named after the layer before it; the output function has none."""
     model = network()
     activations = Activations(model, torch.optim.SGD(model.parameters(), 0.1))
     assert names(activations) == ["activation", "activation/0", "activation/3"]
@@ -73,7 +73,7 @@ def test_there_is_a_lever_for_all_layers_and_one_for_each():
 
 
 def test_any_model_with_activation_modules_can_be_steered(tmp_path: Path):
-    """A script of one's own needs two lines; a module that stands at two places is exchanged at both."""
+    """A user's script needs two lines; a module used in two places is replaced in both."""
 
     class Own(nn.Module):
         def __init__(self) -> None:
@@ -99,7 +99,7 @@ def test_any_model_with_activation_modules_can_be_steered(tmp_path: Path):
 
 
 def test_the_activations_in_use_are_in_the_log(tmp_path: Path):
-    """The layers are described again, and the probe sees the new ones."""
+    """The layers are described again with their new activations."""
     trainer = steered(tmp_path, {5: to("tanh"), 8: to("sigmoid", "activation/fc2")}, "steps=20")
     store = read_run(tmp_path)
     applied = [record.event for record in store.events if isinstance(record.event, Applied)]
@@ -111,8 +111,8 @@ def test_the_activations_in_use_are_in_the_log(tmp_path: Path):
     assert trainer.monitor.levers["activation"] == "tanh,sigmoid"
 
 
-def test_the_probe_reads_what_was_put_in(tmp_path: Path):
-    """After ReLU's outputs, none below zero, come tanh's."""
+def test_the_probe_observes_the_new_activation(tmp_path: Path):
+    """ReLU has no outputs below zero, tanh has."""
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
     optimizer = torch.optim.SGD(model.parameters(), 0.01)
     with tuimon.watch(model, optimizer, run_dir=tmp_path, meters=False, serve=False, budget=1.0) as monitor:
@@ -129,8 +129,8 @@ def test_the_probe_reads_what_was_put_in(tmp_path: Path):
     assert lowest.values[-1] < 0
 
 
-def test_hooks_stay_where_the_activation_is():
-    """Whoever put one on the old module sees the new one, and can take it off."""
+def test_hooks_move_to_the_new_activation():
+    """A hook on the old module sees the new one, and its handle still removes it."""
     model = network()
     seen: list[str] = []
     handle = model[2].register_forward_hook(lambda module, *_: seen.append(type(module).__name__))
@@ -142,8 +142,8 @@ def test_hooks_stay_where_the_activation_is():
     assert seen == ["ELU"]
 
 
-def test_taking_a_change_back_at_once_changes_nothing(tmp_path: Path):
-    """The run ends with the weights of one that was never touched."""
+def test_undoing_a_change_immediately_changes_nothing(tmp_path: Path):
+    """The run ends with the weights of an unchanged run."""
     whole = train(load_spec("digits-mlp", [*QUICK, "steps=40"]), tmp_path / "whole")
     trainer = Trainer(load_spec("digits-mlp", [*QUICK, "steps=40"]), tmp_path / "run", resume=False, signals=StopSignals())
     for command in (to("prelu"), to("sigmoid", "activation/fc1"), UNDO, UNDO):
@@ -153,8 +153,8 @@ def test_taking_a_change_back_at_once_changes_nothing(tmp_path: Path):
     assert torch.equal(weights(whole), weights(trainer))
 
 
-def test_undoing_a_change_of_all_brings_back_a_mixture():
-    """Each layer gets what it had."""
+def test_undoing_a_change_of_all_layers_restores_a_mixture():
+    """Each layer gets its previous activation."""
     model = network()
     activations = Activations(model, torch.optim.SGD(model.parameters(), 0.1))
     levers = {lever.info.name: lever for lever in activations.levers()}
@@ -164,8 +164,8 @@ def test_undoing_a_change_of_all_brings_back_a_mixture():
     assert activations.names == {"0": "relu", "3": "hardswish"}
 
 
-def test_a_learned_slope_waits_for_its_return(tmp_path: Path):
-    """With the optimizer's state of it: the parameter, its averages and its count of steps are what they were."""
+def test_a_learned_slope_is_kept_until_it_is_used_again(tmp_path: Path):
+    """With its optimizer state: the parameter, its averages and its step count are restored."""
     model = nn.Sequential(nn.Linear(4, 8), nn.PReLU(), nn.Linear(8, 1))
     optimizer = torch.optim.Adam(model.parameters(), 0.1)
     activations = Activations(model, optimizer)
@@ -200,8 +200,8 @@ PLANS: dict[str, Plan] = {
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])
-def test_a_resumed_run_has_the_activations_it_was_left_with(tmp_path: Path, plan: Plan, optimizer: str):
-    """To the bit, also what was learned of them and the optimizer's state."""
+def test_a_resumed_run_keeps_its_activations(tmp_path: Path, plan: Plan, optimizer: str):
+    """Bit-identical, including learned slopes and the optimizer's state."""
     settings = ("steps=40", f"optimizer={optimizer}")
     whole = steered(tmp_path / "whole", plan, *settings)
     steered(tmp_path / "parts", plan, *settings, stop=20)
@@ -213,8 +213,8 @@ def test_a_resumed_run_has_the_activations_it_was_left_with(tmp_path: Path, plan
     assert str(ends[0]["optimizer"]) == str(ends[1]["optimizer"])
 
 
-def test_undo_after_a_resume_brings_back_what_was_learned_before(tmp_path: Path):
-    """The slope that waited is in the checkpoint."""
+def test_undo_after_a_resume_restores_a_learned_slope(tmp_path: Path):
+    """The checkpoint contains the kept slope."""
     plan = {5: to("prelu"), 9: to("relu")}
     stopped = steered(tmp_path, plan, "steps=40", stop=20)
     learned = {layer: slot._waiting["prelu"].weight.item() for layer, slot in stopped.activations._slots.items()}
@@ -225,6 +225,6 @@ def test_undo_after_a_resume_brings_back_what_was_learned_before(tmp_path: Path)
 
 
 def test_the_slope_of_a_leaky_relu_is_the_specs(tmp_path: Path):
-    """Built in, or put in later."""
+    """Both when built and when set later."""
     trainer = steered(tmp_path, {2: to("leaky_relu")}, "steps=4", "slope=0.3")
     assert trainer.model.act2.negative_slope == 0.3

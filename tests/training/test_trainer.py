@@ -1,4 +1,4 @@
-"""Whole trainings, in this process: what they learn, log and save, and that they can be repeated and resumed exactly."""
+"""Whole trainings in this process: what they learn, log and save, and that they repeat and resume exactly."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def weights(trainer: Trainer) -> Tensor:
 
 
 def plain(value: Any) -> Any:
-    """With lists in place of tensors, so that two of them can be compared."""
+    """Replaces tensors by lists, to make states comparable."""
     if isinstance(value, dict):
         return {key: plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -54,14 +54,14 @@ def events(store: Store, kind: type) -> list[Any]:
     ],
 )
 def test_every_preset_learns_the_digits(tmp_path: Path, preset: str, overrides: list[str]):
-    """Smaller and shorter than the preset, so the bar is lower too: 92 % where chance is 10 %."""
+    """Smaller and shorter than the presets, so the threshold is low: 92 %, where chance is 10 %."""
     trainer = trained(tmp_path, *overrides, preset=preset)
     assert trainer.how == "finished"
     assert trainer.evaluate(trainer.data.val)[1]["accuracy"] > 0.92
 
 
 def test_a_run_logs_what_it_learns(tmp_path: Path):
-    """Loss at every step, the rest at every validation; what is logged last is what an own count finds."""
+    """The loss at every step, the rest at every validation; the last logged values equal recomputed ones."""
     trainer = trained(tmp_path, "epochs=3")
     store = read_run(tmp_path)
     assert list(store["loss/train"].steps) == list(range(1, 136))
@@ -76,8 +76,8 @@ def test_a_run_logs_what_it_learns(tmp_path: Path):
     assert (store.ended.how, store.ended.step) == ("finished", 135)
 
 
-def test_a_run_says_what_it_is(tmp_path: Path):
-    """Its spec is in its folder and in its log, and repeats it."""
+def test_a_run_records_its_spec(tmp_path: Path):
+    """The spec is in the folder and in the log, and reproduces the run."""
     spec = load_spec("digits-mlp", [*QUICK, "epochs=1", "seed=3", "l2=0.01"])
     trainer = train(spec, tmp_path / "run")
     started = read_run(tmp_path / "run").started
@@ -90,15 +90,15 @@ def test_a_run_says_what_it_is(tmp_path: Path):
     assert torch.equal(weights(trainer), weights(again))
 
 
-def test_another_seed_is_another_run(tmp_path: Path):
-    """It moves the split, the start and the batches."""
+def test_another_seed_gives_another_run(tmp_path: Path):
+    """The split, the initialization and the batches differ."""
     one, two = trained(tmp_path / "a", "epochs=1"), trained(tmp_path / "b", "epochs=1", "seed=1")
     assert not torch.equal(weights(one), weights(two))
     assert not torch.equal(one.data.val.targets, two.data.val.targets)
 
 
 def test_steps_end_a_run_before_its_epochs_do(tmp_path: Path):
-    """And it validates there, wherever in an epoch that is."""
+    """It validates there, even within an epoch."""
     trainer = trained(tmp_path, "steps=50")
     store = read_run(tmp_path)
     assert (trainer.how, trainer.step) == ("finished", 50)
@@ -107,8 +107,8 @@ def test_steps_end_a_run_before_its_epochs_do(tmp_path: Path):
 
 @pytest.mark.parametrize("first", [45, 60], ids=["at an epoch's end", "within an epoch"])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_a_resumed_run_is_the_run_that_was_never_stopped(tmp_path: Path, first: int, optimizer: str):
-    """Bit for bit: weights, the optimizer's state, the random states and the best validation so far."""
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, first: int, optimizer: str):
+    """Bit-identical weights, optimizer state, random states and best validation."""
     changes = [f"optimizer={optimizer}", *(["momentum=0.9"] if optimizer == "sgd" else [])]
     whole = trained(tmp_path / "whole", "steps=120", *changes)
     trained(tmp_path / "parts", f"steps={first}", *changes)
@@ -123,7 +123,7 @@ def test_a_resumed_run_is_the_run_that_was_never_stopped(tmp_path: Path, first: 
 
 
 def test_a_run_stopped_by_a_lever_resumes_exactly(tmp_path: Path):
-    """Stop is graceful: it finishes the step, validates, saves."""
+    """It finishes its step, validates and saves before it stops."""
     whole = trained(tmp_path / "whole", "steps=120")
     stopped = steered(tmp_path / "parts", 70, Command("stop", "do", id="1"))
     assert (stopped.how, stopped.step) == ("stopped", 70)
@@ -134,8 +134,8 @@ def test_a_run_stopped_by_a_lever_resumes_exactly(tmp_path: Path):
     assert torch.equal(weights(whole), weights(trained(tmp_path / "parts", "steps=120", resume=True)))
 
 
-def test_a_checkpoint_that_is_asked_for_resumes_exactly(tmp_path: Path):
-    """Taken at a boundary while training went on."""
+def test_a_requested_checkpoint_resumes_exactly(tmp_path: Path):
+    """It is saved between two steps while training continues."""
     whole = steered(tmp_path / "run", 60, Command("checkpoint", "do", id="1"))
     store = read_run(tmp_path / "run")
     assert CheckpointSaved(60, "checkpoints/step-60.pt", "asked") in events(store, CheckpointSaved)
@@ -144,8 +144,8 @@ def test_a_checkpoint_that_is_asked_for_resumes_exactly(tmp_path: Path):
     assert torch.equal(weights(whole), weights(trained(tmp_path / "run", "steps=120", resume=True)))
 
 
-def test_a_checkpoint_asked_for_within_a_step_is_taken_at_its_end(tmp_path: Path):
-    """Dropout has drawn for the step already: only its end is a place to go on from."""
+def test_a_checkpoint_requested_within_a_step_is_saved_at_its_end(tmp_path: Path):
+    """Dropout has already drawn random numbers for the step, so only its end can be resumed from."""
     spec = load_spec("digits-mlp", [*QUICK, "steps=120"])
     trainer = Trainer(spec, tmp_path / "run", resume=False, signals=StopSignals())
 
@@ -162,8 +162,8 @@ def test_a_checkpoint_asked_for_within_a_step_is_taken_at_its_end(tmp_path: Path
 
 
 @pytest.mark.parametrize("mid_step", [True, False], ids=["within a step", "between two"])
-def test_a_checkpoint_asked_for_in_a_pause_says_when_it_is_saved(tmp_path: Path, mid_step: bool):
-    """At once between two steps; within one, when the run goes on, and no sooner."""
+def test_a_checkpoint_requested_in_a_pause_says_when_it_is_saved(tmp_path: Path, mid_step: bool):
+    """Immediately between two steps; within a step, only when the run continues."""
     trainer = Trainer(load_spec("digits-mlp", [*QUICK, "steps=90"]), tmp_path / "run", resume=False, signals=StopSignals())
     path, last = (tmp_path / "run" / "checkpoints" / name for name in ("step-60.pt", "last.pt"))
     log, told = trainer.monitor.log, []
@@ -182,13 +182,13 @@ def test_a_checkpoint_asked_for_in_a_pause_says_when_it_is_saved(tmp_path: Path,
     trainer.model.register_forward_hook(lambda *_: ask() if mid_step and trainer.step == 59 else None)
     trainer.run()
     note = "checkpoints/step-60.pt"
-    assert told == [(f"{note}, saved when the run goes on", False) if mid_step else (note, True)]
+    assert told == [(f"{note}, saved when the run continues", False) if mid_step else (note, True)]
     path.replace(last)
     assert torch.equal(weights(trainer), weights(trained(tmp_path / "run", "steps=90", resume=True)))
 
 
-def test_levers_stay_where_they_were_when_a_run_is_resumed(tmp_path: Path):
-    """What was done to a run is part of it."""
+def test_levers_keep_their_values_when_a_run_is_resumed(tmp_path: Path):
+    """The changes to a run are part of its state."""
     whole = steered(tmp_path / "whole", 20, Command("lr_scale", "multiply", 0.5, id="1"))
     steered(tmp_path / "parts", 20, Command("lr_scale", "multiply", 0.5, id="1"), "steps=60")
     resumed = trained(tmp_path / "parts", "steps=120", resume=True)
@@ -196,8 +196,8 @@ def test_levers_stay_where_they_were_when_a_run_is_resumed(tmp_path: Path):
     assert resumed.monitor.levers["lr_scale"] == 0.5
 
 
-def test_the_best_checkpoint_is_of_the_best_validation(tmp_path: Path):
-    """It holds the weights that gave it."""
+def test_the_best_checkpoint_is_from_the_best_validation(tmp_path: Path):
+    """It contains the weights of that validation."""
     trainer = trained(tmp_path, "epochs=6", "lr=0.03")
     store = read_run(tmp_path)
     best = checkpoint.load(tmp_path / "checkpoints" / "best.pt")
@@ -208,7 +208,7 @@ def test_the_best_checkpoint_is_of_the_best_validation(tmp_path: Path):
 
 
 def test_a_validation_whose_loss_is_not_finite_is_never_the_best(tmp_path: Path):
-    """Its weights are of no use, whatever its accuracy."""
+    """Its weights are useless, whatever its accuracy."""
     best = Best()
     assert not best.is_beaten(1, math.nan, {"accuracy": 0.1})
     assert not best.is_beaten(2, math.inf, {})
@@ -217,8 +217,8 @@ def test_a_validation_whose_loss_is_not_finite_is_never_the_best(tmp_path: Path)
     assert not (tmp_path / "checkpoints" / "best.pt").exists()
 
 
-def test_a_checkpoint_that_cannot_be_written_is_told_and_training_goes_on(tmp_path: Path):
-    """Here a file stands where their folder belongs."""
+def test_a_checkpoint_that_cannot_be_written_is_reported_and_training_continues(tmp_path: Path):
+    """Here a file is in the place of the folder."""
     (tmp_path / "checkpoints").write_text("")
     trainer = trained(tmp_path, "epochs=2")
     assert trainer.how == "finished"
@@ -226,43 +226,43 @@ def test_a_checkpoint_that_cannot_be_written_is_told_and_training_goes_on(tmp_pa
     assert any("checkpoints/last.pt was not saved: " in notice.text and notice.level == "warning" for notice in notices)
 
 
-def test_training_goes_on_when_the_loss_is_no_longer_finite(tmp_path: Path):
-    """The log says since when."""
+def test_training_continues_when_the_loss_is_no_longer_finite(tmp_path: Path):
+    """The log says since which step."""
     trainer = trained(tmp_path, "epochs=1", "optimizer=sgd", "lr=1000", "hidden=64,64,64", "activation=identity")
     assert (trainer.how, trainer.step) == ("finished", 45)
     assert any("loss/train is" in notice.text for notice in events(read_run(tmp_path), Notice))
 
 
 def test_bfloat16_learns_too(tmp_path: Path):
-    """With weights that stay float32."""
+    """The weights stay float32."""
     trainer = trained(tmp_path, "epochs=8", "precision=bfloat16")
     assert weights(trainer).dtype == torch.float32
     assert trainer.evaluate(trainer.data.val)[1]["accuracy"] > 0.9
 
 
-def test_a_batch_larger_than_the_data_is_all_of_it(tmp_path: Path):
-    """Full-batch gradient descent."""
+def test_a_batch_size_above_the_data_uses_all_examples(tmp_path: Path):
+    """That is full-batch gradient descent."""
     trainer = trained(tmp_path, "batch_size=100000", "epochs=3")
     assert (trainer.steps_per_epoch, trainer.step) == (1, 3)
 
 
-def test_validations_and_checkpoints_come_as_often_as_the_spec_says(tmp_path: Path):
-    """In epochs; and both at the end."""
+def test_the_spec_sets_how_often_to_validate_and_save(tmp_path: Path):
+    """In epochs; both also happen at the end."""
     trained(tmp_path, "epochs=5", "validate_every=2", "checkpoint_every=3")
     store = read_run(tmp_path)
     assert list(store["accuracy/val"].steps) == [90, 180, 225]
     assert [event.step for event in events(store, CheckpointSaved) if event.reason == "last"] == [135, 225]
 
 
-def test_only_what_was_trained_can_be_resumed(tmp_path: Path):
-    """The reason is told before anything is written."""
+def test_a_run_without_a_checkpoint_cannot_be_resumed(tmp_path: Path):
+    """The error comes before anything is written."""
     with pytest.raises(TuimonError, match="there is no checkpoint"):
         trained(tmp_path, resume=True)
     assert list(tmp_path.iterdir()) == []
 
 
 def steered(folder: Path, step: int, command: Command, *overrides: str) -> Trainer:
-    """A training of 120 steps in which a command arrives as step `step` is being logged."""
+    """A training of 120 steps that receives a command while step `step` is logged."""
     spec = load_spec("digits-mlp", [*QUICK, "steps=120", *overrides])
     trainer = Trainer(spec, folder, resume=False, signals=StopSignals())
     log = trainer.monitor.log
@@ -277,8 +277,8 @@ def steered(folder: Path, step: int, command: Command, *overrides: str) -> Train
     return trainer
 
 
-def test_a_stop_that_comes_between_two_epochs_saves_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Behind the moment at which the epoch's end has asked whether training is over."""
+def test_a_stop_between_two_epochs_still_saves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """It arrives right after the end of the epoch checked whether training is over."""
     signals = StopSignals()
     trainer = Trainer(load_spec("digits-mlp", [*QUICK, "epochs=50"]), tmp_path, resume=False, signals=signals)
     end_of_epoch = trainer._end_of_epoch

@@ -45,7 +45,7 @@ def build(spec):
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts trainings in `tmp_path`; none outlives the test."""
+    """Starts trainings in `tmp_path`, and ends them with the test."""
     started: list[subprocess.Popen[str]] = []
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"}
 
@@ -74,8 +74,8 @@ def wait_for(text: str, process: subprocess.Popen[str], folder: Path) -> None:
     assert process.poll() is None, process.stderr and process.stderr.read()
 
 
-def test_a_first_signal_stops_gracefully_and_the_run_can_go_on(start: Start, tmp_path: Path):
-    """It validates, saves, says so in the log, and exits with 130; a resumed run then finishes with 0."""
+def test_a_first_signal_stops_gracefully_and_the_run_can_be_resumed(start: Start, tmp_path: Path):
+    """It validates, saves, logs its end, and exits with 130; the resumed run finishes with 0."""
     run = tmp_path / "run"
     process = start("digits-mlp", "--run-dir", "run", "device=cpu", "epochs=100000")
     wait_for("epoch 1 ", process, tmp_path)
@@ -90,7 +90,7 @@ def test_a_first_signal_stops_gracefully_and_the_run_can_go_on(start: Start, tmp
 
 
 def test_a_second_signal_stops_at_once(start: Start, tmp_path: Path):
-    """Even from a validation that never ends."""
+    """Even during a validation that never ends."""
     (tmp_path / "mine.py").write_text(HANGS_IN_VALIDATION)
     process = start("digits-mlp", "--run-dir", "run", "model=mine.py", "device=cpu")
     wait_for("hangs", process, tmp_path)
@@ -99,14 +99,14 @@ def test_a_second_signal_stops_at_once(start: Start, tmp_path: Path):
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
     assert process.stderr is not None
-    assert process.stderr.read() == "tuimon: stopped at once; the last checkpoint is where a resumed run goes on\n"
+    assert process.stderr.read() == "tuimon: stopped at once; a resumed run continues from the last checkpoint\n"
     ended = read_run(tmp_path / "run").ended
     assert ended is not None
     assert ended.how == "stopped"
 
 
 def test_a_signal_ends_a_paused_run(start: Start, tmp_path: Path):
-    """It does not wait for somebody to resume it."""
+    """It does not wait for the pause to end."""
     process = start("digits-mlp", "--run-dir", "run", "device=cpu", "epochs=100000")
     wait_for("epoch 1 ", process, tmp_path)
     started = read_run(tmp_path / "run").started
@@ -121,7 +121,7 @@ def test_a_signal_ends_a_paused_run(start: Start, tmp_path: Path):
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not tell where an open file is")
 def test_checkpoints_follow_a_run_that_is_renamed(start: Start, tmp_path: Path):
-    """It goes on from the last one under its new name, and nothing is made under the old."""
+    """They are saved under the new name, and nothing is created under the old one."""
     process = start("digits-mlp", "--run-dir", "old", "device=cpu", "epochs=100000")
     wait_for("epoch 1 ", process, tmp_path)
     (tmp_path / "old").rename(tmp_path / "new")
@@ -133,8 +133,8 @@ def test_checkpoints_follow_a_run_that_is_renamed(start: Start, tmp_path: Path):
     assert not (tmp_path / "old").exists()
 
 
-def test_a_run_whose_folder_is_deleted_trains_on(start: Start, tmp_path: Path):
-    """Nobody sees it any more, but what it has trained is saved all the same: somebody may have waited days for it."""
+def test_a_run_whose_folder_is_deleted_continues(start: Start, tmp_path: Path):
+    """Nobody can watch it any more, but it still saves its weights: they may be worth days of training."""
     process = start("digits-mlp", "--run-dir", "run", "device=cpu", "epochs=100000")
     wait_for("epoch 1 ", process, tmp_path)
     shutil.rmtree(tmp_path / "run")
@@ -151,7 +151,7 @@ def test_a_run_whose_folder_is_deleted_trains_on(start: Start, tmp_path: Path):
         (["digits-mlp", "--run-dir", "file/run"], "tuimon: Cannot write the run's spec into file/run: Not a directory\n"),
         (
             ["digits-mlp", "--run-dir", "old"],
-            "tuimon: old: has already been trained in\n  Add --resume to go on, or take another folder.\n",
+            "tuimon: old: already holds a trained run\n  Add --resume to continue it, or use another folder.\n",
         ),
         (
             ["digits-mlp", "--run-dir", "new", "--resume"],
@@ -159,7 +159,7 @@ def test_a_run_whose_folder_is_deleted_trains_on(start: Start, tmp_path: Path):
         ),
     ],
 )
-def test_what_cannot_be_trained_is_told_without_a_traceback(
+def test_errors_are_reported_without_a_traceback(
     arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
     """On stderr, with exit code 1."""
@@ -171,8 +171,8 @@ def test_what_cannot_be_trained_is_told_without_a_traceback(
     assert capfd.readouterr().err.startswith(message)
 
 
-def test_a_refused_resume_leaves_the_run_as_it_was(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
-    """Its spec and its log too."""
+def test_a_refused_resume_does_not_change_the_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """Nor its spec and its log."""
     run = tmp_path / "run"
     assert main(["digits-softmax", "--run-dir", str(run), "device=cpu", "steps=3"]) == 0
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
@@ -182,7 +182,7 @@ def test_a_refused_resume_leaves_the_run_as_it_was(tmp_path: Path, capfd: pytest
 
 
 def test_without_a_folder_a_run_gets_a_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Named after its spec, under the folder of runs."""
+    """Named after its spec, in the folder of runs."""
     monkeypatch.setenv("TUIMON_RUNS", str(tmp_path / "runs"))
     assert main(["digits-softmax", "device=cpu", "steps=3"]) == 0
     assert main(["digits-softmax", "device=cpu", "steps=3"]) == 0
@@ -190,8 +190,8 @@ def test_without_a_folder_a_run_gets_a_new_one(tmp_path: Path, monkeypatch: pyte
     assert (tmp_path / "runs" / "digits-softmax-2" / "spec.toml").is_file()
 
 
-def test_running_out_of_memory_is_told_and_logged(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
-    """A user's model that takes more than there is: exit code 1, what to make smaller, and a failed run in the log."""
+def test_running_out_of_memory_is_reported_and_logged(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """A user's model that needs too much: exit code 1, a hint what to make smaller, and a failed run in the log."""
     (tmp_path / "mine.py").write_text(
         "import torch\nfrom torch import nn\n\n"
         "class Greedy(nn.Linear):\n"
@@ -209,7 +209,7 @@ def test_running_out_of_memory_is_told_and_logged(tmp_path: Path, capfd: pytest.
 
 
 def test_the_help_names_the_arguments(capsys: pytest.CaptureFixture[str]):
-    """And imports nothing heavy to do so."""
+    """Also --resume."""
     with pytest.raises(SystemExit) as left:
         main(["--help"])
     assert left.value.code == 0

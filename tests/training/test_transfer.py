@@ -1,4 +1,4 @@
-"""Starting from another run: what is taken over, what stays as it is, and what is said when it does not fit."""
+"""Transfer from another run: what is copied, what is frozen, and the errors if it does not fit."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def refusal(model: nn.Module, **settings: object) -> str:
 
 
 def test_an_encoder_becomes_the_first_layers_of_a_classifier(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
-    """Trained without labels first; frozen, it stays what it was while the rest learns."""
+    """It is trained without labels first; frozen, it does not change while the rest learns."""
     encoder = trained(tmp_path / "auto", "model=autoencoder", "task=reconstruction").model.state_dict()
     classifier = trained(tmp_path / "mlp", f"transfer.source={tmp_path / 'auto'}", "transfer.frozen=true")
     after = classifier.model.state_dict()
@@ -50,11 +50,11 @@ def test_an_encoder_becomes_the_first_layers_of_a_classifier(tmp_path: Path, cap
         assert torch.equal(encoder[name], after[name])
     assert classifier.model.out.weight.requires_grad
     assert len(classifier.optimizer.param_groups[0]["params"]) == 2
-    assert f"from {tmp_path}/auto/checkpoints/best.pt: fc1, fc2, frozen\n" in capfd.readouterr().out
+    assert f"copied from {tmp_path}/auto/checkpoints/best.pt: fc1, fc2 (frozen)\n" in capfd.readouterr().out
 
 
-def test_what_is_not_frozen_is_where_training_goes_on_from(tmp_path: Path):
-    """A whole run, or the layers that are named."""
+def test_layers_that_are_not_frozen_continue_to_train(tmp_path: Path):
+    """All layers of a run, or only the named ones."""
     source = trained(tmp_path / "one").model.state_dict()
     assert len(transfer(TransferSpec(str(tmp_path / "one")), trained(tmp_path / "two").model)) == len(source)
     moved = trained(tmp_path / "three", f"transfer.source={tmp_path / 'one'}", "transfer.layers=fc1", "steps=1", "lr=1e-9")
@@ -65,7 +65,7 @@ def test_what_is_not_frozen_is_where_training_goes_on_from(tmp_path: Path):
 
 
 def test_frozen_layers_resume_frozen(tmp_path: Path):
-    """And the run ends where one that was never stopped does."""
+    """The run ends like an uninterrupted one."""
     trained(tmp_path / "one")
     options = (f"transfer.source={tmp_path / 'one'}", "transfer.layers=fc1", "transfer.frozen=true")
     whole = trained(tmp_path / "whole", *options, "steps=20")
@@ -75,7 +75,7 @@ def test_frozen_layers_resume_frozen(tmp_path: Path):
 
 
 def test_running_averages_of_a_frozen_layer_stay(tmp_path: Path):
-    """They are no parameters, but they would move with every batch."""
+    """They are not parameters, but every batch would change them."""
     path, model = saved(tmp_path, small()), small()
     transfer(TransferSpec(str(path), ("0", "1"), frozen=True), model)
     before = copied(model)
@@ -88,8 +88,8 @@ def test_running_averages_of_a_frozen_layer_stay(tmp_path: Path):
     assert not torch.equal(before["3.weight"], after["3.weight"])
 
 
-def test_a_run_is_found_by_its_name_among_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """In the folder of runs; the best checkpoint goes before the last, and a path before a name."""
+def test_a_run_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """In the folder of runs. The best checkpoint wins over the last, and a path over a name."""
     trained(tmp_path / "first", "epochs=1")
     monkeypatch.setenv("TUIMON_RUNS", str(tmp_path))
     model = trained(tmp_path / "second").model
@@ -101,14 +101,14 @@ def test_a_run_is_found_by_its_name_among_the_others(tmp_path: Path, monkeypatch
     assert load_spec("digits-mlp", ["transfer.source=./first"]).transfer.source == str(tmp_path / "first")
 
 
-def test_without_names_all_that_fits_is_taken(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
-    """And what has another shape is told."""
+def test_without_names_all_layers_that_fit_are_copied(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """Layers with another shape are reported."""
     source = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 5))
     path, model = saved(tmp_path, source), small()
     names = transfer(TransferSpec(str(path)), model)
     assert names == [name for name in model.state_dict() if not name.startswith("3.")]
     assert torch.equal(model[0].weight, source[0].weight)
-    assert capfd.readouterr().out == f"from {path}: 0, 1; 3 not taken over: another shape\n"
+    assert capfd.readouterr().out == f"copied from {path}: 0, 1; not copied, because shapes differ: 3\n"
 
 
 @pytest.mark.parametrize(
@@ -119,40 +119,40 @@ def test_without_names_all_that_fits_is_taken(tmp_path: Path, capfd: pytest.Capt
     ],
 )
 def test_a_named_layer_that_does_not_fit_is_refused(tmp_path: Path, width: int, layers: tuple[str, ...], message: str):
-    """With both shapes; the model is as it was."""
+    """The message has both shapes; the model does not change."""
     path, model = saved(tmp_path, small(width)), small()
     before = copied(model)
     assert refusal(model, source=str(path), layers=layers).startswith(message.format(path=path))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
-def test_a_layer_that_only_the_model_has_is_told(tmp_path: Path):
-    """With what the source has."""
+def test_a_layer_that_the_source_lacks_is_an_error(tmp_path: Path):
+    """The message lists the layers of the source."""
     path = saved(tmp_path, nn.Sequential(nn.Linear(3, 4)))
     assert refusal(small(), source=str(path), layers=("3",)).startswith(f"transfer.layers: {path} has no 3.weight; it has 0")
 
 
-def test_a_source_of_which_nothing_fits_is_refused(tmp_path: Path):
-    """Rather than train from the start without a word."""
+def test_a_source_without_any_fitting_layer_is_refused(tmp_path: Path):
+    """Instead of training from scratch silently."""
     path = saved(tmp_path, nn.Sequential(nn.Linear(7, 7)))
-    assert refusal(small(), source=str(path)).startswith(f"transfer.source: nothing in {path} fits the model; it has 0")
+    assert refusal(small(), source=str(path)).startswith(f"transfer.source: no layer of {path} fits the model; it has 0")
 
 
-def test_a_source_that_is_not_there_or_holds_no_weights_is_told(tmp_path: Path):
-    """A folder without a checkpoint, no file, a damaged one, another's, and one that would run code."""
+def test_a_missing_source_or_one_without_weights_is_an_error(tmp_path: Path):
+    """A folder without a checkpoint, a missing, a damaged and an unrelated file, and one that would run code."""
     assert f"transfer.source = '{tmp_path}': {tmp_path} has no checkpoint" in refusal(small(), source=str(tmp_path))
-    assert "no run and no file /gone/x.pt" in refusal(small(), source="/gone/x.pt")
+    assert "there is no run or file /gone/x.pt" in refusal(small(), source="/gone/x.pt")
     path = tmp_path / "x.pt"
     path.write_bytes(b"nothing")
     assert f"{path} is not a readable checkpoint: " in refusal(small(), source=str(path))
     torch.save([1, 2], path)
-    assert f"{path} holds no state of a model" in refusal(small(), source=str(path))
+    assert f"{path} contains no state dict of a model" in refusal(small(), source=str(path))
     torch.save(small(), path)  # a pickled module: loading it would run its code
     assert f"{path} is not a readable checkpoint: " in refusal(small(), source=str(path))
 
 
 def test_without_a_source_nothing_happens():
-    """The section can be there, and empty."""
+    """The section may be empty."""
     model = small()
     before = copied(model)
     assert transfer(TransferSpec(frozen=True), model) == []

@@ -1,4 +1,4 @@
-"""Where it is trained: devices, threads, precision, memory, and being asked to stop."""
+"""Devices, threads, precision, out-of-memory errors, and stop signals."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="a machine with a 
 
 
 @no_gpu
-def test_auto_is_the_cpu_where_there_is_no_gpu():
-    """And asking for a GPU says what torch is missing."""
+def test_auto_is_the_cpu_without_a_gpu():
+    """The error about a requested GPU says what torch is missing."""
     assert choose_device("auto") == CPU
-    with pytest.raises(TuimonError, match=r"training.device = 'cuda:1': torch .* (is built without CUDA|sees no NVIDIA GPU)"):
+    with pytest.raises(TuimonError, match=r"training.device = 'cuda:1': torch .* (is built without CUDA|finds no NVIDIA GPU)"):
         choose_device("cuda:1")
-    with pytest.raises(TuimonError, match="this torch sees no Apple GPU"):
+    with pytest.raises(TuimonError, match="torch finds no Apple GPU"):
         choose_device("mps")
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-def test_auto_is_the_gpu_where_there_is_one():
-    """And a number too high is told."""
+def test_auto_is_the_gpu_if_there_is_one():
+    """A number that is too high is an error."""
     assert choose_device("auto") == torch.device("cuda", 0)
-    with pytest.raises(TuimonError, match="torch sees only"):
+    with pytest.raises(TuimonError, match="torch finds only"):
         choose_device("cuda:99")
 
 
-def test_small_models_are_trained_with_one_thread(monkeypatch: pytest.MonkeyPatch):
-    """Unless the user has said how many; large ones with all."""
+def test_small_models_use_one_thread(monkeypatch: pytest.MonkeyPatch):
+    """Unless the user sets the number; large models use all threads."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     before = torch.get_num_threads()
     try:
@@ -53,7 +53,7 @@ def test_small_models_are_trained_with_one_thread(monkeypatch: pytest.MonkeyPatc
         torch.set_num_threads(before)
 
 
-def test_bfloat16_is_for_the_forward_pass_alone():
+def test_bfloat16_is_for_the_forward_pass_only():
     """Weights and gradients stay float32."""
     layer = nn.Linear(4, 4)
     with autocast(CPU, "bfloat16"):
@@ -75,27 +75,27 @@ def test_bfloat16_is_for_the_forward_pass_alone():
     ],
 )
 def test_running_out_of_memory_says_what_to_make_smaller(error: BaseException, message: str):
-    """However torch tells it."""
+    """For all of torch's different errors."""
     with pytest.raises(TuimonError, match=message) as raised, memory_explained(load_spec("digits-mlp")):
         raise error
     assert "batch_size (now 8)" in raised.value.hint
 
 
 def test_torch_really_says_so_when_memory_runs_out():
-    """The text that is looked for is torch's own."""
+    """The expected text really is torch's."""
     with pytest.raises(TuimonError, match="Out of memory"), memory_explained(load_spec("digits-mlp")):
         torch.empty(2**60, dtype=torch.uint8)
 
 
-def test_other_errors_pass_as_they_are():
-    """Their traceback is worth more than a guess."""
+def test_other_errors_pass_unchanged():
+    """Their traceback is more useful than a guess."""
     with pytest.raises(RuntimeError, match="shapes"), memory_explained(load_spec("digits-mlp")):
         raise RuntimeError("shapes")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_asks_and_the_second_stops_at_once(number: signal.Signals):
-    """Afterwards the handlers are the ones from before."""
+    """Afterwards, the previous handlers are back."""
     before = signal.getsignal(number)
     with StopSignals() as signals:
         assert not signals.asked

@@ -1,1 +1,1 @@
-"""The trainer behind the presets: it trains what a spec describes, and is watched like any user's own script."""
+"""The trainer behind the presets: trains a spec, and uses `tuimon.watch` like any user's script."""

@@ -1,7 +1,7 @@
 """`python -m tuimon.training SPEC`: trains a spec in this process.
 
-Exit codes: 0 finished, 1 failed, 2 wrong arguments, 130 stopped by the user. SIGINT or SIGTERM stops it: the first time after
-the running step, a validation and a checkpoint; the second time at once.
+Exit codes: 0 finished, 1 failed, 2 wrong arguments, 130 stopped by the user. The first SIGINT or SIGTERM stops it after the
+current step, a validation and a checkpoint; the second stops it at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FINISHED, FAILED, STOPPED = 0, 1, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Trains what the arguments say, and returns the exit code."""
+    """Trains a spec and returns the exit code."""
     options = _parser().parse_intermixed_args(arguments)
     try:
         with StopSignals() as signals:
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"tuimon: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        print("tuimon: stopped at once; the last checkpoint is where a resumed run goes on", file=sys.stderr)
+        print("tuimon: stopped at once; a resumed run continues from the last checkpoint", file=sys.stderr)
         return STOPPED
 
 
@@ -36,14 +36,14 @@ def _run(options: argparse.Namespace, signals: StopSignals) -> int:
     run_dir = _run_dir(options)
     if run_dir is not None and not options.resume:
         _check_untrained(run_dir)
-    from tuimon.training.loop import train  # imports torch: seconds, in which a first signal is already heard
+    from tuimon.training.loop import train  # imports torch, which takes seconds; signals are already handled
 
     trainer = train(spec, run_dir, resume=options.resume, signals=signals)
     return FINISHED if trainer.how == "finished" else STOPPED
 
 
 def _run_dir(options: argparse.Namespace) -> Path | None:
-    """The folder asked for; to resume, the spec's own will do: a run's spec stands in the run's folder."""
+    """The given folder; to resume without one, the folder of the spec, because a run's spec is in the run's folder."""
     if options.run_dir is not None:
         return Path(options.run_dir)
     source = Path(options.spec)
@@ -51,13 +51,13 @@ def _run_dir(options: argparse.Namespace) -> Path | None:
 
 
 def _check_untrained(run_dir: Path) -> None:
-    """Two trainings in one folder would be one log that makes no sense.
+    """Refuses a folder that already holds a training: two of them would mix in one log.
 
     Raises:
         TuimonError: the folder already holds a training.
     """
     if (run_dir / "checkpoints" / "last.pt").exists():
-        raise TuimonError(f"{run_dir}: has already been trained in", "Add --resume to go on, or take another folder.")
+        raise TuimonError(f"{run_dir}: already holds a trained run", "Add --resume to continue it, or use another folder.")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("spec", metavar="SPEC", help="a preset's name, a .toml file, or a run's folder")
     parser.add_argument("overrides", metavar="key=value", nargs="*", help="changes to the spec, such as lr=0.01")
     parser.add_argument("--run-dir", metavar="DIR", help="the run's folder (default: a new one)")
-    parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
+    parser.add_argument("--resume", action="store_true", help="continue from the run's last checkpoint")
     return parser
 
 

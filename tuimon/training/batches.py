@@ -1,4 +1,4 @@
-"""How an epoch is cut into batches."""
+"""Splits an epoch into batches."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def batch_sizes(examples: int, wanted: int, least: int = 1) -> list[int]:
-    """The batches of an epoch, in order: all of size `wanted` but the last.
+    """The sizes of the batches of an epoch, in order: all `wanted`, except the last.
 
-    A last one of fewer than `least` examples goes into the one before it.
+    If the last batch would have fewer than `least` examples, they join the batch before it.
     """
     whole, rest = divmod(examples, wanted)
     sizes = [wanted] * whole + ([rest] if rest else [])
@@ -19,5 +19,5 @@ def batch_sizes(examples: int, wanted: int, least: int = 1) -> list[int]:
 
 
 def least_batch(model: nn.Module) -> int:
-    """How many examples a training batch must have: one alone has no variance to be normalized by."""
+    """The smallest batch that a model can train on: batch normalization needs 2, because one example has no variance."""
     return 2 if any(isinstance(module, _BatchNorm) for module in model.modules()) else 1

@@ -1,4 +1,4 @@
-"""The best validation of a run so far, and how long ago it was."""
+"""The best validation of a run so far, and the number of validations since."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass
 class Best:
-    """Ordered by accuracy, where there is one, then by loss; one whose loss is not finite is never the best."""
+    """The best validation, by accuracy if there is one, then by loss. A validation without a finite loss is never the best."""
 
     accuracy: float = -math.inf
     loss: float = math.inf
@@ -18,7 +18,7 @@ class Best:
     waited: int = 0  # validations since then
 
     def is_beaten(self, step: int, loss: float, metrics: Mapping[str, float]) -> bool:
-        """Takes in a validation; whether it is the best now."""
+        """Adds a validation; returns whether it is the new best."""
         accuracy = metrics.get("accuracy", 0.0)
         if math.isfinite(loss) and (accuracy, -loss) > (self.accuracy, -self.loss):
             self.accuracy, self.loss, self.step, self.waited = accuracy, loss, step, 0

@@ -1,7 +1,7 @@
-"""Checkpoints: everything that a run needs to go on as if it had never stopped, in one file that is safe to load.
+"""Checkpoints: everything that a run needs to continue as if it had never stopped, in one file that is safe to load.
 
-A file appears under its name only when it is whole, so the one before it survives whatever goes wrong while writing.
-Holds tensors and plain values only: loading one (`weights_only=True`) runs no code from it.
+A file gets its name only when it is complete, so the previous one survives any error while writing. Contains only tensors and
+plain values: loading a checkpoint (`weights_only=True`) runs no code from it.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ FOLDER, LAST, BEST = "checkpoints", "last.pt", "best.pt"
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """Writes a checkpoint, then puts it in place of the one that was there.
+    """Writes a checkpoint, then replaces the previous one with it.
 
     Raises:
-        OSError: it could not be written (disk full); what was there before is untouched.
+        OSError: it could not be written, for example on a full disk; the previous one is unchanged.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)  # also where somebody has removed the run's folder: no training is lost
+        path.parent.mkdir(parents=True, exist_ok=True)  # even if the run's folder was deleted: no training is lost
         with open(temporary, "wb") as file:
             torch.save(content | {"format": FORMAT}, file)
             file.flush()
-            os.fsync(file.fileno())  # some file systems tell only now that the disk is full
+            os.fsync(file.fileno())  # some file systems only now report a full disk
         os.replace(temporary, path)
     except RuntimeError as error:  # torch hides the file's own error behind one about positions
         raise error.__context__ if isinstance(error.__context__, OSError) else OSError(str(error)) from None
@@ -45,13 +45,15 @@ def save(path: Path, content: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Reads a checkpoint into the CPU's memory.
+    """Loads a checkpoint into CPU memory.
 
     Raises:
-        TuimonError: there is none, it is damaged, or of a format that this version does not know.
+        TuimonError: it does not exist, is damaged, or has a format that this version does not know.
     """
     if not path.is_file():
-        raise TuimonError(f"Cannot resume: there is no checkpoint {path}", "The run may have ended before its first one.")
+        raise TuimonError(
+            f"Cannot resume: there is no checkpoint {path}", "The run may have ended before its first checkpoint."
+        )
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         known = content["format"] == FORMAT
@@ -64,7 +66,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def check_same_run(content: dict[str, Any], spec: Spec) -> None:
-    """Refuses a spec that describes another run than the checkpoint's.
+    """Refuses a spec that describes a different run from the checkpoint's.
 
     Raises:
         TuimonError: names the first key that differs.
@@ -78,7 +80,7 @@ def check_same_run(content: dict[str, Any], spec: Spec) -> None:
 
 
 def check_same_model(content: dict[str, Any], model: nn.Module) -> None:
-    """Refuses a model whose parameters are not those of the checkpoint (its file may have changed).
+    """Refuses a model whose parameters differ from the checkpoint's, for example because its file has changed.
 
     Raises:
         TuimonError: names the first parameter that differs.
@@ -94,7 +96,7 @@ def check_same_model(content: dict[str, Any], model: nn.Module) -> None:
 
 
 def _flat(spec: dict[str, Any]) -> dict[str, Any]:
-    """The values by dotted key; of a user's own model, the file's name stands for the path."""
+    """The values of a spec by dotted key; for a user's own model, the file name instead of the path."""
     values = {
         f"{section}.{key}": value for section, inner in spec.items() if isinstance(inner, dict) for key, value in inner.items()
     }

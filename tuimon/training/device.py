@@ -1,4 +1,4 @@
-"""Where a run is trained: the device, how many CPU threads, and the precision of the forward pass."""
+"""The device of a run, its number of CPU threads, and the precision of the forward pass."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from torch import nn
 
 from tuimon.base.errors import TuimonError
 
-# Multiply-adds a step. Measured on two cores: at 115 million a second thread made a perceptron 1.6 times as fast and a CNN 1.1
-# times, at 460 million both 1.6 times; below 10 million it cost more than it saved. Threads that wait for each other also
-# suffer most from whatever else runs on the machine, so they are taken only where they clearly help.
+# Multiply-adds per step. Measured on two cores: at 115 million, a second thread made a perceptron 1.6 times as fast and a CNN
+# 1.1 times; at 460 million, both 1.6 times; below 10 million it cost more than it saved. Threads that wait for each other also
+# suffer most from other programs, so they are used only where they clearly help.
 _WORTH_A_THREAD = 150e6
 
 
 def choose_device(text: str) -> torch.device:
-    """The device that `auto`, `cpu`, `cuda`, `cuda:N` or `mps` means in this process; auto prefers a GPU.
+    """The device for `auto`, `cpu`, `cuda`, `cuda:N` or `mps` in this process; auto prefers a GPU.
 
     Raises:
-        TuimonError: there is no such device here.
+        TuimonError: this machine has no such device.
     """
     if text == "auto":
         text = "cuda" if torch.cuda.is_available() else "cpu"
     if text.startswith("cuda"):
-        index = int(text.partition(":")[2] or 0)  # torch's own reading of it wraps at 128
+        index = int(text.partition(":")[2] or 0)  # torch's own parser wraps at 128
         _check_cuda(text, index)
         return torch.device("cuda", index)
     device = torch.device(text)
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise TuimonError("training.device = 'mps': this torch sees no Apple GPU", "Use device=cpu.")
+        raise TuimonError("training.device = 'mps': torch finds no Apple GPU", "Use device=cpu.")
     return device
 
 
 def use_threads(model: nn.Module, batch_size: int, device: torch.device) -> int:
-    """Sets how many threads torch computes with on the CPU, and returns it; a set OMP_NUM_THREADS is obeyed."""
+    """Sets and returns torch's number of CPU threads, unless OMP_NUM_THREADS is set."""
     if device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
         worth = 1 + int(_multiply_adds(model) * batch_size / _WORTH_A_THREAD)
         torch.set_num_threads(min(worth, torch.get_num_threads()))
@@ -43,14 +43,14 @@ def use_threads(model: nn.Module, batch_size: int, device: torch.device) -> int:
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
-    """A context, entered anew for each forward pass, that computes in the wanted precision."""
+    """A context for one forward pass in the given precision."""
     if precision == "float32":
         return contextlib.nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
 def _multiply_adds(model: nn.Module) -> int:
-    """Of one example, about: a weight is used once forward, twice backward; a convolution's at, say, 64 positions."""
+    """Estimate for one example: a weight is used once forward and twice backward, in a convolution at about 64 positions."""
     total = 0
     for module in model.modules():
         own = sum(parameter.numel() for parameter in module.parameters(recurse=False))
@@ -59,9 +59,11 @@ def _multiply_adds(model: nn.Module) -> int:
 
 
 def _check_cuda(text: str, index: int) -> None:
-    hint = "Use device=cpu, or see `tuimon doctor`."
+    hint = "Use device=cpu, or run `tuimon doctor`."
     if not torch.cuda.is_available():
-        why = "is built without CUDA" if torch.version.cuda is None else "sees no NVIDIA GPU or driver"
+        why = "is built without CUDA" if torch.version.cuda is None else "finds no NVIDIA GPU or driver"
         raise TuimonError(f"training.device = {text!r}: torch {torch.__version__} {why}", hint)
     if index >= torch.cuda.device_count():
-        raise TuimonError(f"training.device = {text!r}: torch sees only {torch.cuda.device_count()} GPU(s), from cuda:0", hint)
+        raise TuimonError(
+            f"training.device = {text!r}: torch finds only {torch.cuda.device_count()} GPU(s), starting at cuda:0", hint
+        )

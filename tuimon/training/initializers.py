@@ -1,7 +1,7 @@
-"""Initializers: what weights and biases are before training, set with torch's own functions.
+"""Initializers: set weights and biases before training, with torch's own functions.
 
-They touch the weights of linear, convolutional and recurrent layers and of attention. What normalizes, embeddings, a PReLU's
-slope and a user's own bare parameters stay as they were built.
+They change linear, convolutional and recurrent layers and attention. Normalization layers, embeddings, the slope of a PReLU and
+a user's bare parameters stay as they were built.
 """
 
 from __future__ import annotations
@@ -21,10 +21,15 @@ _KINDS = (nn.Linear, nn.Bilinear, _ConvNd, nn.RNNBase, nn.RNNCellBase, nn.Multih
 
 @torch.no_grad()
 def initialize(model: nn.Module, spec: InitSpec, plan: ModelSpec) -> None:
-    """Sets a model's weights and biases as `spec` says; `plan` says for which activation Kaiming's gain is.
+    """Initializes a model's weights and biases in place.
 
-    With `default` and `bias = "auto"` nothing is touched, and no random number is drawn. The output layer's bias, that is of
-    the last such layer, is never positive.
+    With `name = "default"` and `bias = "auto"` nothing changes, and no random number is drawn. The bias of the last layer, the
+    output layer, is never positive.
+
+    Args:
+        model: the model.
+        spec: the initializer.
+        plan: gives the activation for the gain of Kaiming initialization.
     """
     layers = [module for module in model.modules() if isinstance(module, _KINDS)]
     fill = _filler(spec, plan)
@@ -41,7 +46,7 @@ def _own(layer: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
 
 
 def _filler(spec: InitSpec, plan: ModelSpec) -> Callable[[Tensor], object]:
-    """What sets one weight, in place. Biases of attention and recurrent layers, of one dimension, never come here."""
+    """A function that initializes one weight in place. It never gets biases, which have one dimension."""
     match spec.name:
         case "normal":
             return lambda weight: init.normal_(weight, std=spec.std)
@@ -59,7 +64,7 @@ def _filler(spec: InitSpec, plan: ModelSpec) -> Callable[[Tensor], object]:
 
 
 def _kaiming(weight: Tensor, spec: InitSpec, plan: ModelSpec) -> None:
-    """With the gain of the model's activation: torch's own where it knows one, ReLU's for its smooth relatives."""
+    """Kaiming initialization with the gain of the model's activation: torch's gain if it knows one, otherwise ReLU's."""
     fill = init.kaiming_uniform_ if spec.name == "kaiming_uniform" else init.kaiming_normal_
     slope = {"leaky_relu": plan.slope, "prelu": 0.25}.get(plan.activation, 0.0)
     kinds = {"tanh": "tanh", "sigmoid": "sigmoid", "identity": "linear", "leaky_relu": "leaky_relu", "prelu": "leaky_relu"}

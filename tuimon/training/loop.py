@@ -1,7 +1,7 @@
-"""The trainer: trains what a spec describes, and is watched through `tuimon.watch` like any user's own script.
+"""The trainer: trains a spec, and uses `tuimon.watch` like any user's script.
 
-Runs on the main thread of the training process. The batches of an epoch are a function of (seed, epoch) and all else that
-moves is in the checkpoint, so on a CPU a run that was stopped and resumed ends with the very weights of one that was not.
+Runs on the main thread of the training process. The batches of an epoch depend on (seed, epoch) only, and all other state is in
+the checkpoint, so on a CPU a run that was stopped and resumed ends with exactly the weights of an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ from tuimon.training.signals import StopSignals
 from tuimon.training.swapping import Activations
 from tuimon.training.transfer import transfer
 
-_EVALUATED_AT_ONCE = 1024  # examples; bounds the memory that a validation takes
-_SETTINGS = ("l1", "l2", "clip_norm", "clip_value")  # of the monitor's own levers
+_EVALUATED_AT_ONCE = 1024  # examples; limits the memory of a validation
+_SETTINGS = ("l1", "l2", "clip_norm", "clip_value")  # settings of the monitor's own levers
 
 
 def train(spec: Spec, run_dir: Path | None = None, *, resume: bool = False, signals: StopSignals | None = None) -> Trainer:
-    """Trains a spec to its end, or until it is asked to stop.
+    """Trains a spec until it is finished or asked to stop.
 
     Args:
-        spec: what to train; written to the run's folder before training starts.
-        run_dir: the run's folder; a new one under the folder of runs when None.
-        resume: go on from the last checkpoint in `run_dir`.
-        signals: entered by the caller; training stops gently once it was asked to.
+        spec: what to train; saved in the run's folder before training starts.
+        run_dir: the run's folder; None creates a new one in the folder of runs.
+        resume: continue from the last checkpoint in `run_dir`.
+        signals: entered by the caller; training stops gracefully after the first signal.
 
     Returns:
-        The trainer, at rest; `how` says how it ended.
+        The trainer after training; `how` says how it ended.
 
     Raises:
-        TuimonError: the spec cannot be trained here, memory ran out, or there is nothing that could be resumed.
+        TuimonError: the spec cannot be trained here, memory ran out, or there is no checkpoint to resume from.
     """
     with memory_explained(spec):
         trainer = Trainer(spec, run_dir, resume=resume, signals=signals or StopSignals())
@@ -65,7 +65,7 @@ def train(spec: Spec, run_dir: Path | None = None, *, resume: bool = False, sign
 
 
 class Trainer:
-    """One run: its data, model and optimizer, and where it stands."""
+    """One run: its data, model, optimizer and progress."""
 
     how: Literal["finished", "stopped"] = "finished"
 
@@ -74,10 +74,10 @@ class Trainer:
         self._asked_to_stop = self._mid_step = self._save_waits = self._stopped_early = False
         self.device = choose_device(spec.training.device)
         self.data: Data = load(spec.data, spec.training.seed, self.device)
-        seed_everything(spec.training.seed)  # after reading: the import of scikit-learn draws from Python's random state
+        seed_everything(spec.training.seed)  # after loading: importing scikit-learn changes Python's random state
         self.model: nn.Module = build_model(self.data.resolve(spec), self.data.example)
         initialize(self.model, spec.init, spec.model)
-        transfer(spec.transfer, self.model)  # before the optimizer, which takes what is not frozen
+        transfer(spec.transfer, self.model)  # before the optimizer, which skips frozen parameters
         self._sizes = self._batch_sizes()
         self.optimizer = optimizer(spec.optimizer, self.model.parameters())
         self.schedule = Schedule(spec.schedule, self.optimizer, self.steps_per_epoch, self.total_steps)
@@ -86,7 +86,7 @@ class Trainer:
         self.loss = loss_function(spec, self.data.task)
         self.step, self.best = 0, Best()  # completed optimizer steps; the best validation so far
         self._routine = Routine(self._save, self._content)
-        self.tally = tally(self.data.task, self.device)  # of the running epoch, in training mode
+        self.tally = tally(self.data.task, self.device)  # metrics of the current epoch, in training mode
         use_threads(self.model, self._sizes[0] * self.data.positions, self.device)
         saved = self._load(run_dir) if resume else None
         self.monitor = self._watch(run_dir)
@@ -94,16 +94,16 @@ class Trainer:
         self._begin() if saved is None else self._restore(saved)
         self.monitor.on("checkpoint", self._save_asked)
         self.monitor.on("stop", self._ask_to_stop)
-        signals.tell = self.monitor.request_stop  # which also ends a pause
+        signals.tell = self.monitor.request_stop  # also ends a pause
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches in the training split, the last of them maybe smaller."""
+        """Number of batches per epoch; the last one may be smaller."""
         return len(self._sizes)
 
     @property
     def total_steps(self) -> int:
-        """Steps at which the run is finished."""
+        """Number of steps of the whole run."""
         return self.spec.training.steps or self.spec.training.epochs * self.steps_per_epoch
 
     @property
@@ -112,7 +112,7 @@ class Trainer:
         return self.monitor.run_dir
 
     def run(self) -> None:
-        """Trains until finished or asked to stop, then validates and saves; closes the monitor in any case."""
+        """Trains until finished or asked to stop, then validates and saves. Always closes the monitor."""
         self._say_what()
         started, first = time.monotonic(), self.step
         with self.monitor:
@@ -150,7 +150,7 @@ class Trainer:
             self.monitor.switch(lever, True, by=BY_SPEC)
 
     def _train_on(self, batch: Split) -> None:
-        """One step; a checkpoint that is asked for on the way waits for its end."""
+        """Takes one step; a checkpoint requested during the step waits for its end."""
         self._mid_step = True
         self.optimizer.zero_grad()
         with self.regularizers.noisy_weights():
@@ -173,10 +173,10 @@ class Trainer:
         return self.loss(outputs.float(), targets), outputs
 
     def _end_of_epoch(self, over: bool) -> bool:
-        """Validates and saves what is due, and all of it when training is over.
+        """Validates and saves if it is time to, and always when training is over.
 
         Returns:
-            Whether training is over. One who asks for it from now on gets a step more, a validation and a checkpoint of it.
+            Whether training is over. A later request to stop causes one more step, a validation and a checkpoint.
         """
         epochs, plan = self.step // self.steps_per_epoch, self.spec.training
         if over or epochs % plan.validate_every == 0:
@@ -187,7 +187,7 @@ class Trainer:
         return over
 
     def _validate(self) -> None:
-        """Logs the whole validation split, and the training split's metrics over the running epoch."""
+        """Logs loss and metrics of the validation split, and the training metrics of the current epoch."""
         loss, metrics = self.evaluate(self.data.val)
         epoch, trained = self.step / self.steps_per_epoch, self.tally.values()
         both = {f"{name}/{split}": value for split, of in (("train", trained), ("val", metrics)) for name, value in of.items()}
@@ -198,7 +198,7 @@ class Trainer:
             self._judge(loss, metrics)
 
     def _is_planned(self) -> bool:
-        """Whether the plan has a validation here. One that a stop brings must change nothing in the run that goes on."""
+        """Whether a validation is due here. A validation because of a stop must not change the resumed run."""
         epochs, rest = divmod(self.step, self.steps_per_epoch)
         return self.step >= self.total_steps or (rest == 0 and epochs % self.spec.training.validate_every == 0)
 
@@ -212,17 +212,17 @@ class Trainer:
         patience = self.spec.regularization.early_stopping
         if patience and self.best.waited >= patience and not self._stopped_early:
             self._stopped_early = True
-            text = f"stopped early: {patience} validations without a lower error; {self._told_best()}"
+            text = f"stopped early: no improvement in {patience} validations; {self._told_best()}"
             self.monitor.notice(text)
             say(text)
 
     def _told_best(self) -> str:
-        best = f"the best is {checkpoint.FOLDER}/{checkpoint.BEST}, of step {self.best.step}"
+        best = f"the best is {checkpoint.FOLDER}/{checkpoint.BEST}, from step {self.best.step}"
         return best if self.best.step else "none had a finite loss"
 
     @torch.no_grad()
     def evaluate(self, split: Split) -> tuple[float, dict[str, float]]:
-        """Mean loss and metrics over a split, in evaluation mode."""
+        """Returns the mean loss and the metrics of a split, in evaluation mode."""
         self.model.eval()
         total, counted = torch.zeros((), device=self.device), tally(self.data.task, self.device)
         for indices in torch.split(torch.arange(len(split), device=self.device), _EVALUATED_AT_ONCE):
@@ -236,12 +236,14 @@ class Trainer:
     def _batch_sizes(self) -> list[int]:
         examples, least = len(self.data.train), least_batch(self.model)
         if examples < least:
-            raise TuimonError("Batch normalization needs at least 2 training examples, and there is one", "Use more of them.")
+            raise TuimonError(
+                "Batch normalization needs at least 2 training examples, but there is only 1", "Use more of them."
+            )
         wanted = examples if self.spec.optimizer.name == "gd" else self.spec.data.batch_size
         return batch_sizes(examples, wanted, least)
 
     def _begin(self) -> None:
-        """Tells what does not fit together, and holds back what begins later."""
+        """Warns about a loss that does not fit, and switches off regularizers that begin later."""
         for text in misfits(self.spec, self.data.task, self.model, self.data.train.targets):
             self.monitor.notice(text, "warning")
             say(f"warning: {text}")
@@ -263,7 +265,7 @@ class Trainer:
 
     def _load(self, run_dir: Path | None) -> dict[str, Any]:
         if run_dir is None:
-            raise TuimonError("Cannot resume: no run folder is given", "Give the run's folder with --run-dir.")
+            raise TuimonError("Cannot resume without a run's folder", "Name it with --run-dir.")
         content = checkpoint.load(run_dir / checkpoint.FOLDER / checkpoint.LAST)
         checkpoint.check_same_run(content, self.spec)
         self.activations.load_state_dict(content["activations"])
@@ -289,23 +291,23 @@ class Trainer:
         }  # fmt: skip
 
     def _save(self, name: str, reason: Literal["last", "best", "asked"], content: dict[str, Any]) -> str:
-        """Saves a checkpoint; returns its path within the run's folder. Training goes on if that fails, and says so."""
+        """Saves a checkpoint; returns its path in the run's folder. If that fails, logs a warning, and training continues."""
         path = f"{checkpoint.FOLDER}/{name}"
         try:
             checkpoint.save(self.folder / path, content)
         except OSError as error:
-            text = f"{path} was not saved: {error.strerror or error}; the one before is kept"
+            text = f"{path} was not saved: {error.strerror or error}; the previous one is kept"
             self.monitor.notice(text, "warning")
             return text
         self.monitor.event(CheckpointSaved(content["step"], path, reason))
         return path
 
     def _save_asked(self) -> str:
-        """Saves now; but between a forward pass and its step the random states are neither one step's nor the next's."""
+        """Saves now, or at the end of the current step: within a step the random states belong to no step boundary."""
         if self._mid_step:
             self._save_waits = True
             path = f"{checkpoint.FOLDER}/step-{self.step + 1}.pt"
-            return f"{path}, saved when the run goes on" if self.monitor.levers["paused"] else f"{path}, after this step"
+            return f"{path}, saved when the run continues" if self.monitor.levers["paused"] else f"{path}, after this step"
         return self._save(f"step-{self.step}.pt", "asked", self._content())
 
     def _ask_to_stop(self) -> str:
@@ -316,6 +318,6 @@ class Trainer:
         parameters = sum(parameter.numel() for parameter in self.model.parameters())
         say(
             f"{self.spec.name}: {Path(self.spec.model.name).stem}, {parameters} parameters, on {self.device}; "
-            f"{len(self.data.train)} examples to train on, {len(self.data.val)} to validate; "
-            f"steps {self.step} to {self.total_steps}, {self.steps_per_epoch} an epoch"
+            f"{len(self.data.train)} training and {len(self.data.val)} validation examples; "
+            f"steps {self.step} to {self.total_steps}, {self.steps_per_epoch} per epoch"
         )

@@ -1,6 +1,6 @@
-"""Losses and metrics for what a run learns, and whether a model's output fits them.
+"""The loss of each task, and warnings where a model's output does not fit it.
 
-Outputs are [B, K], of a text [B, T, K]; targets are class numbers [B] or [B, T], or values of the outputs' own size. Every loss
+Outputs are [B, K], or [B, T, K] for text; targets are class numbers [B] or [B, T], or values of the outputs' size. Every loss
 is a mean over examples and positions.
 """
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 CLASS_TASKS = ("classification", "text")
-_FEW_VALUES = 50  # as many different whole numbers at most as one would take for classes
+_FEW_VALUES = 50  # most different values that may be class numbers
 
 
 def loss_function(spec: Spec, task: str) -> LossFunction:
-    """(outputs, targets) → the loss, [] float.
+    """The loss as a function (outputs, targets) → scalar float tensor.
 
     Raises:
-        TuimonError: the loss cannot be had for this task.
+        TuimonError: the loss does not fit this task.
     """
     name = loss_name(spec.loss, task)
     if task != "quadratic":
@@ -41,30 +41,32 @@ def loss_function(spec: Spec, task: str) -> LossFunction:
 
 
 def loss_name(spec: LossSpec, task: str) -> str:
-    """The loss that is meant: `auto` is cross-entropy for classes, the function's own value for the quadratic, else MSE."""
+    """The name of the loss: `auto` means cross-entropy for classes, the function's value for the quadratic, otherwise MSE."""
     if spec.name != "auto":
         return spec.name
     return "cross_entropy" if task in CLASS_TASKS else "value" if task == "quadratic" else "mse"
 
 
 def misfits(spec: Spec, task: str, model: nn.Module, targets: Tensor) -> list[str]:
-    """What does not fit together in loss, output layer and targets, a line each; it trains, but not as it could."""
+    """Warnings, one line each, about loss, output layer and targets that do not fit: they train, but badly."""
     name, output = loss_name(spec.loss, task), output_function(model)
     found = [_twice(name, output), _on_classes(name, task, targets)]
     if name in ("mse", "bce") and task not in CLASS_TASKS and targets.numel():
         found.append(_out_of_range(name, output, float(targets.min()), float(targets.max())))
     if name == "hinge" and isinstance(output, nn.Sigmoid | nn.Softmax):
-        found.append(f"loss hinge wants a lead of {spec.loss.margin:g}, which outputs from 0 to 1 hardly reach: use linear")
+        found.append(
+            f"loss hinge needs a margin of {spec.loss.margin:g}, hard to reach with outputs from 0 to 1: use output=linear"
+        )
     return [text for text in found if text]
 
 
 def one_hot(targets: Tensor, like: Tensor) -> Tensor:
-    """Class numbers [N] as 0 and 1, [N, K]."""
+    """Class numbers [N] as one-hot rows [N, K]."""
     return functional.one_hot(targets, like.shape[1]).to(like.dtype)
 
 
 def binary_targets(targets: Tensor, outputs: Tensor) -> Tensor:
-    """What each output should say: the class itself where there is one output, else whether it is that class."""
+    """Targets for bce, [N, K]: the class itself if there is one output, otherwise one-hot rows."""
     return targets[:, None].to(outputs.dtype) if outputs.shape[1] == 1 else one_hot(targets, outputs)
 
 
@@ -88,46 +90,50 @@ _VALUE_LOSSES: dict[str, LossFunction] = {
 
 def _twice(name: str, output: nn.Module | None) -> str:
     if name == "cross_entropy" and isinstance(output, nn.Softmax | nn.LogSoftmax | nn.Sigmoid):
-        return f"loss cross_entropy applies softmax itself: {type(output).__name__} before it flattens the gradient; use linear"
+        return (
+            f"loss cross_entropy applies softmax itself; {type(output).__name__} before it shrinks gradients: use output=linear"
+        )
     if name == "bce" and isinstance(output, nn.Sigmoid | nn.Softmax):
-        return f"loss bce applies sigmoid itself: {type(output).__name__} before it flattens the gradient; use linear"
+        return f"loss bce applies sigmoid itself; {type(output).__name__} before it shrinks gradients: use output=linear"
     if name in ("cross_entropy", "bce", "hinge") and isinstance(output, nn.ReLU):
-        return f"ReLU at the output takes half of what loss {name} can use: use linear"
+        return f"ReLU at the output removes the negative scores that loss {name} needs: use output=linear"
     return ""
 
 
 def _on_classes(name: str, task: str, targets: Tensor) -> str:
     if name == "mse" and task in CLASS_TASKS:
-        return "loss mse on classes: its gradient fades where an output is most wrong; cross_entropy fits classes"
+        return "loss mse on classes has almost no gradient where an output is most wrong: use loss.name=cross_entropy"
     if name != "mse" or task != "regression" or not targets.numel():
         return ""
     values = torch.unique(targets)
     if 2 < len(values) <= _FEW_VALUES and len(targets) >= 10 * len(values) and _evenly_spaced(values):
         return (
-            f"loss mse on targets of {len(values)} evenly spaced values: if they are classes, their order means nothing, "
-            "and data.task=classification fits them"
+            f"loss mse on {len(values)} evenly spaced target values: if they are classes, their order means nothing, "
+            "so use data.task=classification"
         )
     return ""
 
 
 def _evenly_spaced(values: Tensor) -> bool:
-    """Whether sorted values lie on a grid, as whole numbers do, also once they are scaled."""
+    """Whether sorted values are evenly spaced or multiples of a step, like whole numbers, even after scaling."""
     gaps = values.diff()
     return torch.allclose(gaps / gaps.min(), (gaps / gaps.min()).round(), atol=1e-3)
 
 
 def _out_of_range(name: str, output: nn.Module | None, least: float, most: float) -> str:
     if name == "bce" and (least < 0 or most > 1):
-        return f"loss bce wants targets from 0 to 1; these go from {least:.4g} to {most:.4g}: use mse or data.scale=minmax"
+        return (
+            f"loss bce needs targets from 0 to 1, but they range from {least:.4g} to {most:.4g}: use mse or data.scale=minmax"
+        )
     low, high = _reach(output)
     if name == "mse" and (least < low or most > high):
         given = type(output).__name__
-        return f"{given} at the output gives nothing outside {low:g} to {high:g}; targets go from {least:.4g} to {most:.4g}"
+        return f"{given} at the output is limited to {low:g} to {high:g}, but targets range from {least:.4g} to {most:.4g}"
     return ""
 
 
 def _reach(output: nn.Module | None) -> tuple[float, float]:
-    """The values that an output function can give."""
+    """The range of an output function."""
     if isinstance(output, nn.Sigmoid | nn.Softmax):
         return 0.0, 1.0
     if isinstance(output, nn.Tanh):

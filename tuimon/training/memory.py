@@ -1,4 +1,4 @@
-"""Running out of memory, told in the user's terms."""
+"""Explains out-of-memory errors in the user's terms."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _GPU_WORDS = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_
 
 @contextlib.contextmanager
 def memory_explained(spec: Spec) -> Iterator[None]:
-    """Turns the several errors that mean "no memory left" into one that says what to make smaller.
+    """Turns the different errors for "out of memory" into one that says what to make smaller.
 
     Raises:
-        TuimonError: in place of such an error; any other passes as it is.
+        TuimonError: instead of an out-of-memory error; other errors pass unchanged.
     """
     try:
         yield
@@ -35,7 +35,7 @@ def memory_explained(spec: Spec) -> Iterator[None]:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """On the CPU, and where a library of CUDA's finds no room, torch raises a plain RuntimeError, known by its text alone."""
+    """On the CPU and in CUDA libraries, torch raises a plain RuntimeError, which only its text identifies."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or _says(error, _CPU_WORDS + _GPU_WORDS)
 
 

@@ -1,4 +1,4 @@
-"""What is counted besides the loss: accuracy for classes, explained variance and mean error for values."""
+"""Metrics besides the loss: accuracy for classes; R² and mean absolute error for values."""
 
 from __future__ import annotations
 
@@ -11,49 +11,49 @@ from tuimon.training.losses import CLASS_TASKS
 
 
 class Tally(Protocol):
-    """Counts over batches, on the device; nothing waits for it until `values` does."""
+    """A metric accumulated over batches on the device; only `values` synchronizes."""
 
     sums: Tensor
 
     def add(self, outputs: Tensor, targets: Tensor) -> None:
-        """Counts a batch in."""
+        """Adds a batch: outputs and targets as for the loss."""
 
     def values(self) -> dict[str, float]:
         """The metrics so far, by name; NaN before the first batch."""
 
 
 def tally(task: str, device: torch.device) -> Tally:
-    """A new count of what is told of a task."""
+    """A new, empty metric for a task."""
     if task in CLASS_TASKS:
         return ClassTally(device)
     return ValueTally(device) if task == "regression" else NoTally(device)
 
 
 class NoTally:
-    """For tasks of which the loss says all."""
+    """No metric, for tasks where the loss is enough."""
 
     def __init__(self, device: torch.device) -> None:
         self.sums = torch.zeros(0, device=device)
 
     def add(self, outputs: Tensor, targets: Tensor) -> None:
-        """Counts nothing."""
+        """Ignores the batch."""
 
     def values(self) -> dict[str, float]:
-        """Nothing."""
+        """Returns no metrics."""
         return {}
 
 
 class ClassTally:
-    """Accuracy: the share of examples, or of a text's characters, whose class has the greatest output.
+    """Accuracy: the fraction of examples, or of characters of text, whose class has the largest output.
 
-    A single output says one of two classes by its sign.
+    The sign of a single output decides between two classes.
     """
 
     def __init__(self, device: torch.device) -> None:
-        self.sums = torch.zeros(2, dtype=torch.int64, device=device)  # right, all
+        self.sums = torch.zeros(2, dtype=torch.int64, device=device)  # number correct, total number
 
     def add(self, outputs: Tensor, targets: Tensor) -> None:
-        """Counts a batch in."""
+        """Adds a batch: outputs and targets as for the loss."""
         outputs = outputs.detach()
         said = (outputs[..., 0] > 0).long() if outputs.shape[-1] == 1 else outputs.argmax(-1)
         self.sums[0] += (said == targets).sum()
@@ -66,21 +66,21 @@ class ClassTally:
 
 
 class ValueTally:
-    """R² (the share of the targets' variance that is explained) and the mean absolute error."""
+    """R² (the explained fraction of the targets' variance) and the mean absolute error."""
 
     def __init__(self, device: torch.device) -> None:
         wide = torch.float32 if device.type == "mps" else torch.float64
         self.sums = torch.zeros(5, dtype=wide, device=device)  # n, |error|, error², target, target²
 
     def add(self, outputs: Tensor, targets: Tensor) -> None:
-        """Counts a batch in."""
+        """Adds a batch: outputs and targets as for the loss."""
         wanted = targets.detach().to(self.sums.dtype)
         error = outputs.detach().to(self.sums.dtype).reshape(wanted.shape) - wanted
         size = torch.full_like(self.sums[0], wanted.numel())
         self.sums += torch.stack([size, error.abs().sum(), error.square().sum(), wanted.sum(), wanted.square().sum()])
 
     def values(self) -> dict[str, float]:
-        """R², NaN where all targets are the same, and the mean absolute error."""
+        """R², which is NaN if all targets are the same, and the mean absolute error."""
         n, absolute, squared, total, squares = self.sums.tolist()
         spread = squares - total * total / n if n else 0.0
         return {"r2": 1 - squared / spread if spread > 0 else torch.nan, "mae": absolute / n if n else torch.nan}

@@ -1,7 +1,7 @@
-"""Building the model that a spec names: from models/, or from a user's own file, in the same way.
+"""Builds the model that a spec names, from models/ or from a user's file, in the same way.
 
-A model file is loaded by its path and has a function `build(spec) -> nn.Module`. What goes wrong in a user's file is told
-with the file and the line.
+A model file is loaded by its path and has a function `build(spec) -> nn.Module`. Errors in a user's file name the file and the
+line.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from tuimon.spec.spec import Spec
 
 
 def build_model(spec: Spec, example: Tensor) -> nn.Module:
-    """A new model on the device of `example`, tried once on it.
+    """Builds a model on the device of `example`, and tries it once.
 
     Args:
-        spec: names the model, and is handed to its `build`.
-        example: [B, *input_shape]; the model must give [B, outputs], of a text [B, characters, outputs]. Trying it also
-            brings lazy layers into being.
+        spec: names the model; its `build` gets this spec.
+        example: [B, *input_shape]; the model must return [B, outputs], or [B, characters, outputs] for text. The trial also
+            initializes lazy layers.
 
     Raises:
-        TuimonError: the file cannot be loaded, has no `build`, or builds something that is not a model for these data.
+        TuimonError: the file cannot be loaded, has no `build`, or does not build a model for these data.
     """
     check_model(spec.model.name, spec.data)
     path = model_path(spec.model.name)
@@ -41,28 +41,28 @@ def build_model(spec: Spec, example: Tensor) -> nn.Module:
 
 
 def model_path(name: str) -> Path:
-    """The file of a model given by name or by path."""
+    """The file of a model, given by name or by path."""
     return Path(name) if name.endswith(".py") else models_folder() / f"{name}.py"
 
 
 def load_module(path: Path) -> ModuleType:
-    """Runs a model file as a module of its own, outside any package. Its folder is importable from it.
+    """Runs a model file as a separate module outside any package. It can import other files of its folder.
 
     Raises:
-        TuimonError: there is no such file, or running it raised; names the line.
+        TuimonError: there is no such file, or running it raised an error; the text names the line.
     """
     name = f"tuimon_model_{path.stem}"
     found = importlib.util.spec_from_file_location(name, path)
     if found is None or found.loader is None or not path.is_file():
         raise TuimonError(f"model.name = {str(path)!r}: no such file")
     module = importlib.util.module_from_spec(found)
-    sys.modules[name] = module  # as the import system does: dataclasses and pickling look themselves up there
+    sys.modules[name] = module  # like the import system: dataclasses and pickle look it up there
     if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # last, so that no file beside the model shadows an installed package
+        sys.path.append(str(path.parent))  # last, so that no file there shadows an installed package
     try:
         found.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise TuimonError(f"Loading {_place(error, path)}: {_told(error)}") from error
+        raise TuimonError(f"Cannot load {_place(error, path)}: {_told(error)}") from error
     return module
 
 
@@ -73,9 +73,9 @@ def _build(module: ModuleType, path: Path, spec: Spec) -> nn.Module:
     try:
         model = build(spec)
     except TuimonError:
-        raise  # it says already what is wrong with the spec
+        raise  # already says what is wrong with the spec
     except Exception as error:
-        raise TuimonError(f"Building the model, {_place(error, path)}: {_told(error)}") from error
+        raise TuimonError(f"Cannot build the model: {_place(error, path)}: {_told(error)}") from error
     if not isinstance(model, nn.Module):
         line = build.__code__.co_firstlineno if hasattr(build, "__code__") else 1
         raise TuimonError(f"{path}, line {line}: build(spec) must return a torch.nn.Module, not {_article(model)}")
@@ -84,7 +84,7 @@ def _build(module: ModuleType, path: Path, spec: Spec) -> nn.Module:
 
 def _check_output(model: nn.Module, path: Path, example: Tensor, wanted: tuple[int, ...]) -> None:
     was_training = model.training
-    model.eval()  # neither dropout nor running averages are moved by the trial
+    model.eval()  # so that the trial draws no dropout and moves no running averages
     try:
         with torch.no_grad():
             result = model(example)
@@ -92,12 +92,12 @@ def _check_output(model: nn.Module, path: Path, example: Tensor, wanted: tuple[i
         raise
     except Exception as error:
         shape = tuple(example.shape)
-        raise TuimonError(f"Trying the model on inputs {shape}, {_place(error, path)}: {_told(error)}") from error
+        raise TuimonError(f"The model fails on inputs of shape {shape}: {_place(error, path)}: {_told(error)}") from error
     finally:
         model.train(was_training)
     if not isinstance(result, Tensor) or tuple(result.shape) != wanted:
         got = f"{tuple(result.shape)}" if isinstance(result, Tensor) else _article(result)
-        raise TuimonError(f"{path}: the model must give outputs of shape {wanted} for these data, not {got}")
+        raise TuimonError(f"{path}: the model must return outputs of shape {wanted} for these data, not {got}")
 
 
 def _place(error: BaseException, path: Path) -> str:

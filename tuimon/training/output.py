@@ -1,4 +1,4 @@
-"""What a training prints: a few lines for people, which the launcher keeps in the run's output.log. No torch."""
+"""Prints a few lines about a training for people; the launcher keeps them in the run's output.log. No torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def say(text: str) -> None:
-    """Prints a line at once. Unbuffered, so also in a signal handler; silent when it cannot: a full disk ends no training."""
+    """Prints a line without buffering, so also safely in a signal handler. Ignores errors: a full disk ends no training."""
     try:
         os.write(1, f"{text}\n".encode())
     except OSError:

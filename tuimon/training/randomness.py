@@ -1,6 +1,6 @@
-"""All the random states that a training step may draw from: seeded, taken, and put back.
+"""Seeds, saves and restores all random states that a training step may use.
 
-As plain tensors, lists and numbers, which a checkpoint can hold and load safely.
+The states are tensors, lists and numbers, which a checkpoint can store and load safely.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import torch
 
 
 def seed_everything(seed: int) -> None:
-    """Seeds torch (on every device), numpy and Python; `seed` is below 2**32."""
+    """Seeds torch on all devices, numpy and Python; `seed` must be below 2**32."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
 
 
 def random_states(device: torch.device) -> dict[str, Any]:
-    """The states of all generators, as they stand. On a GPU this waits for nothing."""
+    """The current states of all generators. Does not synchronize with a GPU."""
     version, python, gauss = random.getstate()
     kind, keys, position, has_gauss, cached = np.random.get_state()
     states = {
@@ -32,7 +32,7 @@ def random_states(device: torch.device) -> dict[str, Any]:
 
 
 def restore_random_states(states: dict[str, Any], device: torch.device) -> None:
-    """Puts back what `random_states` gave; a state of a GPU is left out where the run goes on without one."""
+    """Restores states from `random_states`; ignores the state of a GPU on other devices."""
     version, python, gauss = states["python"]
     random.setstate((version, tuple(python), gauss))
     kind, keys, position, has_gauss, cached = states["numpy"]

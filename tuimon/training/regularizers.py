@@ -1,7 +1,7 @@
-"""Regularizers that need the forward pass: a sparsity penalty on activations, noise on inputs, noise on weights.
+"""Regularizers that need the forward pass: a sparsity penalty on activations, and noise on inputs and weights.
 
-Each is a lever of the run, and off at 0; one that is off draws no random number and costs nothing. Also when the monitor's own
-regularizers begin. Usable in any script: declare `Regularizers(model, ...).levers()` with `monitor.declare`. Training thread.
+Each is a lever of the run; at 0 it is off, draws no random numbers and costs nothing. This module also decides when delayed
+regularizers begin. Any script can use them: `monitor.declare(*Regularizers(model, ...).levers())`. For the training thread.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from tuimon.spec.sections import RegularizationSpec
 from tuimon.training.parts.activations import name_of, output_function
 
 _HELP = {
-    "sparsity": "Penalty on the mean size of hidden activations, summed over layers.",
-    "input_noise": "Standard deviation of the noise added to inputs in training.",
-    "weight_noise": "Standard deviation of the noise that trained weights have during a step.",
+    "sparsity": "Penalty on the mean absolute activation of hidden layers, summed over layers.",
+    "input_noise": "Standard deviation of the noise added to the inputs in training.",
+    "weight_noise": "Standard deviation of the noise added to the weights during a step.",
 }
 _DELAYED = {"l1": "l1_from", "l2": "l2_from", "weight_decay": "weight_decay_from"}  # levers, and their fields
 
 
 class Regularizers:
-    """What is added to one model's training steps.
+    """The regularizers of one model's training steps.
 
     Args:
-        model: its activation modules are listened to while there is a sparsity penalty.
-        spec: where the levers start, and which modules sparsity counts.
+        model: gets forward hooks on its activation modules while the sparsity penalty is on.
+        spec: the initial values of the levers, and the modules that sparsity counts.
 
     Raises:
-        TuimonError: `sparsity_layers` names a module that the model has not.
+        TuimonError: `sparsity_layers` names a module that the model does not have.
     """
 
     def __init__(self, model: nn.Module, spec: RegularizationSpec) -> None:
@@ -48,18 +48,18 @@ class Regularizers:
         self._amounts = {"sparsity": 0.0, "input_noise": 0.0, "weight_noise": 0.0}
 
     def levers(self) -> list[Lever]:
-        """Levers for what can be had of this model; declaring them puts their starting values into force."""
+        """The levers that this model supports; declaring them applies their initial values."""
         names = [name for name in self._amounts if name != "sparsity" or self._modules]
         return [self._lever(name) for name in names]
 
     def noisy(self, inputs: Tensor) -> Tensor:
-        """The inputs with noise; whole numbers, such as characters, stay as they are."""
+        """Returns the inputs with noise added; integers, such as characters, stay unchanged."""
         deviation = self._amounts["input_noise"]
         return inputs + deviation * torch.randn_like(inputs) if deviation and inputs.is_floating_point() else inputs
 
     @contextlib.contextmanager
     def noisy_weights(self) -> Iterator[None]:
-        """Around forward and backward pass: trained parameters have noise, and are exactly what they were after it."""
+        """A context for the forward and backward pass: adds noise to the parameters, and restores them exactly afterwards."""
         deviation = self._amounts["weight_noise"]
         if not deviation:
             yield
@@ -75,7 +75,7 @@ class Regularizers:
                 torch._foreach_copy_(self._parameters, own)
 
     def penalty(self) -> Tensor | None:
-        """What the last forward pass adds to the loss: sparsity · Σ mean |activation|; None where there is nothing."""
+        """The penalty of the last forward pass, sparsity · Σ mean |activation|; None if it is off."""
         sizes, self._sizes = self._sizes, []
         return self._amounts["sparsity"] * torch.stack(sizes).sum() if sizes else None
 
@@ -103,17 +103,17 @@ class Regularizers:
 
 
 def waiting(levers: Levers, spec: RegularizationSpec) -> list[str]:
-    """The levers of regularizers that begin only in a later epoch than the first."""
+    """The levers of regularizers that begin after the first epoch."""
     return [lever for lever, field in _DELAYED.items() if lever in levers and getattr(spec, field) > 0]
 
 
 def beginning(levers: Levers, spec: RegularizationSpec, epoch: int) -> list[str]:
-    """Those of them that begin in just this epoch, counted from 0."""
+    """The levers of regularizers that begin in this epoch, counted from 0."""
     return [lever for lever in waiting(levers, spec) if getattr(spec, _DELAYED[lever]) == epoch]
 
 
 def _counted(model: nn.Module, names: tuple[str, ...]) -> list[nn.Module]:
-    """The modules by name; else every activation but one that ends the model, which is its output's."""
+    """The named modules; without names, all activations except the output function."""
     modules = dict(model.named_modules())
     unknown = [name for name in names if name not in modules]
     if unknown:

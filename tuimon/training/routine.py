@@ -1,7 +1,7 @@
-"""Routine checkpoints, best and last: not more often than a disk should be written to.
+"""Routine checkpoints, best and last, with a limit on how often the disk is written to.
 
-An epoch of a small model lasts a fraction of a second. Meanwhile the best state is held in memory, and both files are
-written together, so that a run which goes on from its last checkpoint finds the best one that it remembers.
+An epoch of a small model takes a fraction of a second. Between writes, the best state is kept in memory. Both files are written
+together, so that a run resumed from its last checkpoint finds the best one that it remembers.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Save = Callable[[str, Literal["last", "best"], dict[str, Any]], object]
 
 
 class Routine:
-    """Decides when the best and the last checkpoint are written.
+    """Decides when to write the best and the last checkpoint.
 
     Args:
-        save: writes a content under a name; its failure is its own matter.
-        content: what a checkpoint made now would hold; its tensors may be the model's own.
-        clock: seconds that never go back.
+        save: writes a checkpoint under a name; handles its own errors.
+        content: returns the content of a checkpoint of the current state; its tensors may be the model's own.
+        clock: returns monotonic seconds.
     """
 
     def __init__(self, save: Save, content: Callable[[], dict[str, Any]], clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,7 +35,7 @@ class Routine:
         self._best: dict[str, Any] | None = None
 
     def keep_best(self) -> None:
-        """The state of now is the best so far. A copy is held, off the GPU, only where an epoch is too short for a file."""
+        """Keeps the current state as the best: writes it, or holds a copy on the CPU if the last write was too recent."""
         if self._clock() >= self._next:
             self._save(checkpoint.BEST, "best", self._content())
             self._best = None
@@ -43,7 +43,7 @@ class Routine:
             self._best = _held(self._content())
 
     def save_last(self, over: bool) -> None:
-        """Saves the state of now, after the best one if that was held; only if it is time to, or training is `over`."""
+        """Saves the held best state and the current one, if it is time to or training is `over`."""
         if not over and self._clock() < self._next:
             return
         if self._best is not None:
@@ -54,11 +54,11 @@ class Routine:
 
 
 def _held(part: Any) -> Any:
-    """A copy of a checkpoint's content that takes no room on a GPU."""
+    """A copy of a checkpoint's content without GPU tensors."""
     if isinstance(part, Tensor):
         return part.detach().to("cpu", copy=True)
     if isinstance(part, dict):
-        copied = copy.copy(part)  # with what a state_dict carries beside its entries
+        copied = copy.copy(part)  # keeps the metadata of a state_dict
         copied.update({key: _held(value) for key, value in part.items()})
         return copied
     return [_held(value) for value in part] if type(part) is list else copy.deepcopy(part)

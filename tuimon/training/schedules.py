@@ -1,7 +1,7 @@
-"""Learning-rate schedules: torch's own schedulers, stepped where a run needs them, and exact when it is resumed.
+"""Learning-rate schedules: torch's own schedulers, stepped at the right moments and exact after a resume.
 
-They set the rate in the optimizer's groups; the lever `lr_scale` multiplies it around each step, so both compose. Training
-thread.
+They set the rate in the optimizer's groups; the lever `lr_scale` multiplies it around each step, so both compose. For the
+training thread.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch.optim.lr_scheduler import (
 
 from tuimon.spec.sections import ScheduleSpec
 
-# Of a run that goes on with another number of steps, these are the new run's.
+# If a resumed run has a different number of steps, these come from the new spec.
 _HORIZON = ("T_max", "total_steps", "_schedule_phases")
 
 
@@ -30,10 +30,10 @@ class Schedule:
     """The schedule of one optimizer, over one run.
 
     Args:
-        spec: what it does.
-        optimizer: whose rates it sets; the first rate is in force at once.
+        spec: the schedule and its settings.
+        optimizer: whose rates it sets; the first rate is set immediately.
         steps_per_epoch: optimizer steps.
-        total_steps: of the whole run.
+        total_steps: optimizer steps of the whole run.
     """
 
     def __init__(self, spec: ScheduleSpec, optimizer: Optimizer, steps_per_epoch: int, total_steps: int) -> None:
@@ -46,7 +46,7 @@ class Schedule:
         self._warm = self._make_warmup() if self._warm_steps else None
 
     def after_step(self) -> None:
-        """Goes on by one optimizer step; past the end of the run the last rate stays."""
+        """Advances by one optimizer step; after the end of the run, the last rate stays."""
         self._done += 1
         if self._warm is not None and self._done <= self._warm_steps:
             self._warm.step()
@@ -54,16 +54,16 @@ class Schedule:
             self._main.step()
 
     def after_validation(self, loss: float) -> None:
-        """Tells a schedule that waits for a plateau the validation loss; while it warms up nothing is judged."""
+        """Gives the validation loss to a plateau schedule; ignored during warm-up."""
         if self._plateau is not None and self._done >= self._warm_steps:
             self._plateau.step(loss)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where it stands, in plain types."""
+        """The state of the schedule, in plain types."""
         return {"done": self._done} | {name: part.state_dict() for name, part in self._parts().items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on from there. The rates themselves are in the optimizer's own state, which is loaded before."""
+        """Restores the state. The rates are in the optimizer's own state, which must be loaded before."""
         self._done = state["done"]
         for name, part in self._parts().items():
             part.load_state_dict({key: value for key, value in state[name].items() if key not in _HORIZON})
@@ -71,12 +71,12 @@ class Schedule:
             self._turn_to_another_end(self._main, state["main"])
 
     def _turn_to_another_end(self, main: LRScheduler, state: Mapping[str, Any]) -> None:
-        """The rates that a run of this length has here, where the one so far had another."""
-        if isinstance(main, CosineAnnealingLR) and main.T_max != state["T_max"]:  # which makes each rate from the one before
+        """Adjusts the rates if the run so far was planned with a different length."""
+        if isinstance(main, CosineAnnealingLR) and main.T_max != state["T_max"]:  # computes each rate from the one before
             for group, rate in zip(self._optimizer.param_groups, main._get_closed_form_lr(), strict=True):
                 group["lr"] = rate
         if main.last_epoch < min(self._done - self._warm_steps, self._rest - 1):
-            main.step()  # the last one of a shorter run was none any more
+            main.step()  # the shorter run took no step at its end
 
     def _parts(self) -> dict[str, LRScheduler]:
         parts = {"warmup": self._warm, "main": self._main, "plateau": self._plateau}
@@ -101,7 +101,7 @@ class Schedule:
             self._optimizer,
             [group["lr"] for group in self._optimizer.param_groups],
             total,
-            pct_start=min(max(spec.peak, 2 / total), 1 - 1 / total),  # torch divides by the length of either phase
+            pct_start=min(max(spec.peak, 2 / total), 1 - 1 / total),  # torch divides by the length of each phase
             div_factor=1 / spec.start,
             final_div_factor=spec.start / spec.last if spec.last else 1e4,
             cycle_momentum=False,

@@ -1,4 +1,4 @@
-"""Being asked to stop by SIGINT (Ctrl-C) or SIGTERM: gently the first time, at once the second. No torch."""
+"""Stopping by SIGINT (Ctrl-C) or SIGTERM: gracefully the first time, at once the second time. No torch."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignals:
-    """While it is entered, the first signal sets `asked` and calls `tell`, the second raises KeyboardInterrupt.
+    """A context in which the first signal sets `asked` and calls `tell`, and the second raises KeyboardInterrupt.
 
-    Enter it on the main thread. `tell` may be called between any two instructions there: it must take no lock.
+    Enter it on the main thread. `tell` can be called between any two instructions there, so it must not take a lock.
     """
 
     def __init__(self) -> None:

@@ -1,13 +1,13 @@
-"""Activation functions that are exchanged while a model trains: the levers `activation` and `activation/<layer>`.
+"""Replaces activation functions while a model trains: the levers `activation` and `activation/<layer>`.
 
-For any model whose activations are modules; a user's own script has them with two lines:
+For any model whose activations are modules. A user's own script needs two lines:
 
     activations = Activations(model, optimizer)
     monitor.declare(*activations.levers())
 
-A module takes its predecessor's place and its hooks. PReLU's slope is a parameter: it joins the optimizer's last group while
-it is in use, and what was learned of it waits, with the optimizer's state, until it is in use again: so that a change can be
-undone exactly. Training thread, between two steps.
+A new module takes over the place and the hooks of the old one. PReLU's slope is a parameter: while in use, it belongs to the
+optimizer's last group; otherwise it is kept with its optimizer state until it is used again, so that a change can be undone
+exactly. For the training thread, between two steps.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
 class Activations:
-    """The exchangeable activations of one model: all of this catalogue's, but one that ends the model, its output function.
+    """The replaceable activations of one model: all that `parts.activations` knows, except the output function.
 
     Args:
-        model: on its device.
-        optimizer: what trains it.
-        slope: of a leaky ReLU that is put in.
+        model: already on its device.
+        optimizer: the optimizer that trains it.
+        slope: negative slope of new leaky ReLUs.
     """
 
     def __init__(self, model: nn.Module, optimizer: Optimizer, slope: float = 0.01) -> None:
@@ -52,37 +52,37 @@ class Activations:
 
     @property
     def names(self) -> dict[str, str]:
-        """What is in use now, by layer."""
+        """The current activation of each layer."""
         return {layer: slot.name for layer, slot in self._slots.items()}
 
     def put(self, layer: str, name: str) -> None:
-        """Puts the named activation behind a layer; nothing happens where it is there already."""
+        """Sets the activation after a layer; does nothing if it is already there."""
         slot = self._slots[layer]
         if name != slot.name:
             slot.leave(self._optimizer)
             slot.take(name, self._optimizer)
 
     def put_all(self, names: str) -> None:
-        """Puts one activation behind all layers; or, as `a,b,c`, to each its own, in the order of the layers."""
+        """Sets one activation for all layers, or, given as `a,b,c`, one for each layer in order."""
         wanted = names.split(",")
         for number, layer in enumerate(self._slots):
             self.put(layer, wanted[number] if len(wanted) > 1 else names)
 
     def levers(self, changed: Callable[[], None] = lambda: None) -> list[Lever]:
-        """The lever of all layers, and one for each where there are several; `changed` is called after every exchange."""
+        """The lever for all layers, and one for each layer if there are several; `changed` is called after every change."""
         if not self._slots:
             return []
         one_by_one = [self._one(layer, changed) for layer in self._slots] if len(self._slots) > 1 else []
         return [self._all(changed), *one_by_one]
 
     def state_dict(self) -> dict[str, Any]:
-        """What is in use, what waits, and the order of the optimizer's parameters; tensors and plain values."""
+        """The activations in use, the kept ones, and the order of the optimizer's parameters; tensors and plain values."""
         names = {id(parameter): name for name, parameter in self._model.named_parameters()}
         order = [[names.get(id(p), "") for p in group["params"]] for group in self._optimizer.param_groups]
         return {"slots": {layer: slot.state_dict() for layer, slot in self._slots.items()}, "order": order}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Makes the model and the optimizer's groups what they were, so that their own states fit; load those after this."""
+        """Restores the model's modules and the optimizer's groups, so that their own states fit; load those afterwards."""
         for layer, saved in state["slots"].items():
             self.put(layer, saved["name"])
             self._slots[layer].load_state_dict(saved)
@@ -98,7 +98,7 @@ class Activations:
             if self.names != before:
                 changed()
 
-        about = "The activation of all hidden layers; each has a lever of its own too."
+        about = "Activation function of all hidden layers; each layer also has its own lever."
         info = LeverInfo("activation", "choice", _joined(self._initial), choices=self._choices, help=about)
         return Lever(info, put, current=lambda: _joined(self.names))
 
@@ -110,13 +110,17 @@ class Activations:
                 changed()
 
         info = LeverInfo(
-            f"activation/{layer}", "choice", self._initial[layer], choices=self._choices, help=f"The activation after {layer}."
+            f"activation/{layer}",
+            "choice",
+            self._initial[layer],
+            choices=self._choices,
+            help=f"Activation function after {layer}.",
         )
         return Lever(info, put, current=lambda: self.names[layer])
 
 
 class _Slot:
-    """One activation of the model, at one place or, as the same module, at several."""
+    """One activation of the model, in one place or, as the same module, in several."""
 
     def __init__(self, model: nn.Module, paths: list[str], slope: float) -> None:
         split = [path.rpartition(".") for path in paths]
@@ -124,27 +128,27 @@ class _Slot:
         self._model, self._slope = model, slope
         self.name = _name(self.module)
         self._waiting: dict[str, nn.Module] = {}
-        self._states: dict[str, list[dict[str, Any]]] = {}  # the optimizer's, of the parameters of what waits
+        self._states: dict[str, list[dict[str, Any]]] = {}  # optimizer states of the kept modules' parameters
 
     @property
     def module(self) -> nn.Module:
-        """What stands there."""
+        """The module in use."""
         parent, child = self._places[0]
         return parent.get_submodule(child)
 
     def leave(self, optimizer: Optimizer) -> None:
-        """Takes what stands there out of the optimizer, and keeps it."""
+        """Removes the current module's parameters from the optimizer, and keeps the module."""
         module = self.module
         self._waiting[self.name] = module
         self._states[self.name] = [_without(optimizer, parameter) for parameter in module.parameters()]
 
     def take(self, name: str, optimizer: Optimizer) -> None:
-        """Puts in what is named: as it was left, or new."""
+        """Puts the named activation in place: the kept one, or a new one."""
         before = self.module
         module = self._waiting.pop(name, None) or activation(name, self._slope).to(_device(self._model))
         module.train(before.training)
         for hooks in _HOOKS:
-            setattr(module, hooks, getattr(before, hooks))  # the same tables: whoever put a hook on can take it off
+            setattr(module, hooks, getattr(before, hooks))  # the same dicts, so that handles can still remove their hooks
         for parent, child in self._places:
             setattr(parent, child, module)
         for parameter, state in zip_longest(module.parameters(), self._states.pop(name, [])):
@@ -154,12 +158,12 @@ class _Slot:
         self.name = name
 
     def state_dict(self) -> dict[str, Any]:
-        """Its name, and what was learned by that which waits."""
+        """The name of the activation, and the learned state of the kept ones."""
         kept = {name: module.state_dict() for name, module in self._waiting.items() if list(module.parameters())}
         return {"name": self.name, "waiting": kept, "states": {name: self._states[name] for name in kept}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Puts back what was learned; the named activation must be in place."""
+        """Restores the kept activations; the named activation must already be in place."""
         device = _device(self._model)
         for name, content in state["waiting"].items():
             module = self._waiting.setdefault(name, activation(name, self._slope).to(device))
@@ -168,7 +172,7 @@ class _Slot:
 
 
 def _without(optimizer: Optimizer, parameter: nn.Parameter) -> dict[str, Any]:
-    """Takes a parameter out of an optimizer; returns the state that it had there."""
+    """Removes a parameter from an optimizer; returns its optimizer state."""
     for group in optimizer.param_groups:
         group["params"] = [other for other in group["params"] if other is not parameter]
     state: dict[str, Any] = optimizer.state.pop(parameter, {})
@@ -176,12 +180,12 @@ def _without(optimizer: Optimizer, parameter: nn.Parameter) -> dict[str, Any]:
 
 
 def _moved(state: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    """An optimizer's state of one parameter; its count of steps stays on the CPU, as torch has it."""
+    """Moves the optimizer state of one parameter to a device; its step count stays on the CPU, as in torch."""
     return {key: value.to(device) if isinstance(value, Tensor) and key != "step" else value for key, value in state.items()}
 
 
 def _places(model: nn.Module) -> dict[str, list[str]]:
-    """Where each activation that can be exchanged stands, by the layer before it in a sequence, else by its own path."""
+    """The paths of each replaceable activation, by the layer before it in a sequence, otherwise by its own path."""
     output, layers = output_function(model), _layers_before(model)
     by_module: dict[nn.Module, list[str]] = {}
     for path, module in model.named_modules(remove_duplicate=False):
@@ -195,7 +199,7 @@ def _places(model: nn.Module) -> dict[str, list[str]]:
 
 
 def _layers_before(model: nn.Module) -> dict[nn.Module, str]:
-    """The layer that a sequence has before each of its activations; normalization is not called a layer here."""
+    """The layer before each activation of a sequence; normalizations do not count as layers here."""
     before: dict[nn.Module, str] = {}
     for path, sequence in model.named_modules():
         last = ""

@@ -1,6 +1,6 @@
-"""Starting from another run: weights and buffers of its checkpoint, taken over by their names, and frozen if that is asked.
+"""Transfer from another run: copies weights and buffers of its checkpoint by name, and optionally freezes them.
 
-Nothing but tensors is read from the file (`weights_only=True`), so none of it is run.
+Only tensors are read from the file (`weights_only=True`), so none of its code is run.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Weights = dict[str, Tensor]
 
 
 def transfer(spec: TransferSpec, model: nn.Module) -> list[str]:
-    """Puts what another run has learned into a new model, and freezes it if that is asked.
+    """Copies weights of another run into a new model, and freezes them if the spec says so.
 
     Returns:
-        The names of the parameters and buffers that were taken over; empty where no source is named.
+        The names of the copied parameters and buffers; empty without a source.
 
     Raises:
-        TuimonError: there is no such checkpoint, or a layer that is named is missing or of another shape; or nothing fits.
+        TuimonError: there is no such checkpoint, a named layer is missing or has a different shape, or nothing fits.
     """
     if not spec.source:
         return []
@@ -38,7 +38,7 @@ def transfer(spec: TransferSpec, model: nn.Module) -> list[str]:
     else:
         names = [name for name in here if name in there and here[name].shape == there[name].shape]
         if not names:
-            raise TuimonError(f"transfer.source: nothing in {path} fits the model; it has {_layers(there)}")
+            raise TuimonError(f"transfer.source: no layer of {path} fits the model; it has {_layers(there)}")
     model.load_state_dict({name: there[name] for name in names}, strict=False)
     if spec.frozen:
         freeze(model, names)
@@ -47,10 +47,10 @@ def transfer(spec: TransferSpec, model: nn.Module) -> list[str]:
 
 
 def find_checkpoint(source: str) -> Path:
-    """The file that a source means: itself, or the best (else the last) checkpoint of a run's folder or name.
+    """The checkpoint file of a source: the file itself, or the best (otherwise the last) checkpoint of a run.
 
     Raises:
-        TuimonError: there is none.
+        TuimonError: there is no such file or run.
     """
     path = Path(os.path.expanduser(source))
     if not path.exists() and "/" not in source:
@@ -60,15 +60,15 @@ def find_checkpoint(source: str) -> Path:
     for name in (checkpoint.BEST, checkpoint.LAST):
         if (path / checkpoint.FOLDER / name).is_file():
             return path / checkpoint.FOLDER / name
-    what = f"{path} has no checkpoint" if path.is_dir() else f"no run and no file {path}"
-    raise TuimonError(f"transfer.source = {source!r}: {what}", "Name a run that has been trained, its folder, or a .pt file.")
+    what = f"{path} has no checkpoint" if path.is_dir() else f"there is no run or file {path}"
+    raise TuimonError(f"transfer.source = {source!r}: {what}", "Name a trained run, its folder, or a .pt file.")
 
 
 def read_weights(path: Path) -> Weights:
-    """The model's state in a checkpoint of ours, or in a file that holds nothing else.
+    """Reads the model's state dict from a checkpoint, or from a file that contains nothing else.
 
     Raises:
-        TuimonError: it is damaged, or holds no state of a model.
+        TuimonError: the file is damaged, or contains no state dict.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -77,23 +77,23 @@ def read_weights(path: Path) -> Weights:
         raise TuimonError(f"transfer.source: {path} is not a readable checkpoint: {reason}") from error
     state = content.get("model", content) if isinstance(content, dict) else content
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise TuimonError(f"transfer.source: {path} holds no state of a model")
+        raise TuimonError(f"transfer.source: {path} contains no state dict of a model")
     return state
 
 
 def freeze(model: nn.Module, names: list[str]) -> None:
-    """No gradient for those parameters; running averages of a layer that was taken over stay as they are too."""
+    """Turns off gradients for the named parameters, and the updates of named running averages."""
     for name in names:
         owner = model.get_submodule(name.rpartition(".")[0])
         value = getattr(owner, name.rpartition(".")[2])
         if isinstance(value, nn.Parameter):
             value.requires_grad_(False)
         elif isinstance(owner, _NormBase):
-            owner.momentum = 0.0  # how fast the averages of a batch normalization move
+            owner.momentum = 0.0  # update rate of running averages
 
 
 def _named(layer: str, there: Weights, here: Weights, path: Path) -> list[str]:
-    """The entries of a layer, else of all whose names begin so; each must be on both sides, of one shape."""
+    """The entries of a layer, or of all layers whose names start so; each must exist in both with the same shape."""
     names = [name for name in here if name.startswith(f"{layer}.")] or [name for name in here if name.startswith(layer)]
     if not names:
         raise TuimonError(f"transfer.layers: the model has no layer {layer}; it has {_layers(here)}")
@@ -114,6 +114,6 @@ def _tell(path: Path, names: list[str], there: Weights, here: Weights, frozen: b
     taken = {name: here[name] for name in names}
     other = {name: here[name] for name in here if name in there and here[name].shape != there[name].shape}
     say(
-        f"from {path}: {_layers(taken)}{', frozen' if frozen else ''}"
-        + (f"; {_layers(other)} not taken over: another shape" if other else "")
+        f"copied from {path}: {_layers(taken)}{' (frozen)' if frozen else ''}"
+        + (f"; not copied, because shapes differ: {_layers(other)}" if other else "")
     )

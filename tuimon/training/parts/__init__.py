@@ -1,4 +1,4 @@
-"""The parts that a spec names: plain tables from a name to what builds it, of torch's own pieces where there are any."""
+"""The parts that a spec names, built from torch's own classes where possible."""
 
 from tuimon.training.parts.activations import activation, add_output
 from tuimon.training.parts.norms import normalization

@@ -1,4 +1,4 @@
-"""Activation functions by name, as modules, so that the monitor can watch what goes through them."""
+"""Activation functions by name, as modules, so that the monitor can observe their outputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tuimon.monitor.probe.layers import is_activation
 
 
 class Identity(nn.Identity):
-    """No activation, where one could be: torch's own identity also stands for other things that a model leaves out."""
+    """No activation. A separate class, because models use nn.Identity for other things, too."""
 
 
 BUILDERS: dict[str, Callable[[], nn.Module]] = {
@@ -33,21 +33,21 @@ OUTPUTS: dict[str, Callable[[], nn.Module]] = {
 
 
 def activation(name: str, slope: float = 0.01) -> nn.Module:
-    """A new module of the named activation; `slope` is leaky ReLU's below zero. PReLU's is learned, from 0.25.
+    """A new module of the named activation; `slope` is the negative slope of leaky ReLU. PReLU learns its slope, from 0.25.
 
     Raises:
-        KeyError: the name is none of `BUILDERS`; a spec never holds such a name.
+        KeyError: the name is not in `BUILDERS`; specs never contain such a name.
     """
     return nn.LeakyReLU(slope) if name == "leaky_relu" else BUILDERS[name]()
 
 
 def name_of(module: nn.Module) -> str | None:
-    """The name that a module would be built by; None for what is none of these activations."""
+    """The name of a module's activation; None if it is not one of these."""
     return next((name for name, kind in BUILDERS.items() if type(module) is kind), None)
 
 
 def output_function(model: nn.Module) -> nn.Module | None:
-    """What ends a model: the activation or softmax that is the very last of a sequence; None where a layer is."""
+    """The activation or softmax at the end of a model's last sequence; None if it ends with a layer."""
     path, last = list(model.named_modules())[-1]
     parent = model.get_submodule(path.rpartition(".")[0])
     known = is_activation(last) or isinstance(last, nn.Softmax | nn.LogSoftmax)
@@ -55,6 +55,6 @@ def output_function(model: nn.Module) -> nn.Module | None:
 
 
 def add_output(model: nn.Sequential, name: str) -> None:
-    """Puts an output function behind the last layer, as `out_act`; nothing for `linear`."""
+    """Adds an output function after the last layer, as `out_act`; adds nothing for `linear`."""
     if name != "linear":
         model.add_module("out_act", OUTPUTS[name]())

@@ -1,6 +1,6 @@
-"""Muon, which takes matrices only, together with AdamW for all other parameters, as one optimizer.
+"""Muon for matrices and AdamW for all other parameters, as one optimizer.
 
-One object with all parameter groups: learning rate schedules, checkpoints, levers and step hooks see them together.
+It is one object with all parameter groups, so schedules, checkpoints, levers and step hooks see them together.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from torch.optim import Optimizer
 
 
 class MuonAdamW(Optimizer):
-    """torch's Muon for the parameters of two dimensions, its AdamW for the others.
+    """torch's Muon for two-dimensional parameters, and its AdamW for the others.
 
-    `param_groups[0]` are the matrices, `param_groups[1]` the rest; either may be empty. With `adjust_lr` "match_rms_adamw"
-    both take about the same learning rate.
+    `param_groups[0]` holds the matrices, `param_groups[1]` the rest; each may be empty. With `adjust_lr` "match_rms_adamw",
+    both need about the same learning rate.
     """
 
     def __init__(
@@ -50,18 +50,18 @@ class MuonAdamW(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step of both."""
+        """Takes one step of both optimizers."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
         for part, group in zip(self._parts, self.param_groups, strict=True):
-            part.param_groups, part.state = [group], self.state  # loading a state puts new objects into their place
+            part.param_groups, part.state = [group], self.state  # load_state_dict replaces both objects
             _bare_step(part)
         return loss
 
 
 def _bare_step(part: Optimizer) -> None:
-    """Steps without the step hooks, also the global ones: what is one step outside must not be counted as three."""
+    """Steps without step hooks, including global ones; otherwise one step would count as three."""
     step = type(part).step
     (step.__wrapped__ if getattr(step, "hooked", False) else step)(part)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Normalization layers by name: torch's own, for fully connected layers and for convolutions."""
+"""Normalization layers by name, for fully connected layers and for convolutions."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from torch import nn
 
 
 def normalization(name: str, units: int, *, groups: int = 1, image: bool = False) -> nn.Module | None:
-    """What normalizes the outputs of a layer: [B, units], or [B, units, H, W] of an `image`; None for `none`.
+    """A normalization of a layer's outputs: [B, units], or [B, units, H, W] if `image`; None for `none`.
 
-    `layer` normalizes each example over all its units, in an image over all positions too; `group` over a group of units;
-    `batch` each unit over the batch, in evaluation by running averages. The layer before `batch` needs no bias: its mean is
-    taken off again.
+    `layer` normalizes each example over all units, and over all positions of an image; `group` over a group of units; `batch`
+    normalizes each unit over the batch, in evaluation with running averages. The layer before `batch` needs no bias, because
+    the mean is subtracted.
 
     Args:
         name: none, batch, layer or group.
         units: features or channels.
-        groups: of `group`; must divide the units.
-        image: whether it comes after a convolution.
+        groups: number of groups for `group`; must divide `units`.
+        image: whether the layer is a convolution.
     """
     if name == "none":
         return None

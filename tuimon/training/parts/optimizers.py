@@ -1,4 +1,4 @@
-"""Optimizers by name: torch's own, given the settings that each of them knows."""
+"""Optimizers by name, with the settings that each of them has."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _Parameters = list[nn.Parameter]
 
 
 def optimizer(spec: OptimizerSpec, parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """A new optimizer over those parameters that are trained.
+    """A new optimizer of the parameters that require gradients.
 
-    `gd` is `sgd`: that a batch is the whole training split is the trainer's part of it.
+    `gd` is `sgd`: the trainer makes the batch the whole training split.
 
     Raises:
-        TuimonError: there are none, or this torch has no such optimizer.
+        TuimonError: no parameter requires a gradient, or this torch lacks the optimizer.
     """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     if not trained:
-        raise TuimonError("Nothing to train: the model has no parameter that requires a gradient")
+        raise TuimonError("Nothing to train: no parameter of the model requires a gradient")
     settings = {name: getattr(spec, name) for name in OPTIMIZERS[spec.name]}
     return BUILDERS[spec.name](trained, lr=spec.lr, weight_decay=spec.weight_decay, **settings)
 
 
 def adagrad(parameters: _Parameters, *, reset_every: int, **settings: Any) -> torch.optim.Adagrad:
-    """Adagrad whose sum of squares starts again every `reset_every` steps (0: never), so that its rate does not die away."""
+    """Adagrad that resets its sum of squares every `reset_every` steps (0: never), so that its rate does not vanish."""
     built = torch.optim.Adagrad(parameters, **settings)
     for group in built.param_groups:
         group["reset_every"] = reset_every
@@ -44,10 +44,10 @@ def muon(parameters: _Parameters, **settings: Any) -> MuonAdamW:
     """Muon for the matrices, AdamW for the rest, as one optimizer.
 
     Raises:
-        TuimonError: this torch is older than Muon.
+        TuimonError: this version of torch has no Muon.
     """
     if not hasattr(torch.optim, "Muon"):
-        raise TuimonError(f"optimizer.name = 'muon': torch {torch.__version__} has none; it came with torch 2.9")
+        raise TuimonError(f"optimizer.name = 'muon': torch {torch.__version__} has no Muon; it needs torch 2.9 or later")
     return MuonAdamW(parameters, **settings)
 
 
@@ -64,7 +64,7 @@ BUILDERS: dict[str, Callable[..., Optimizer]] = {
 
 
 def _reset_sums(optimizer: Optimizer, _: tuple[Any, ...], __: dict[str, Any]) -> None:
-    """Before a step, and by the steps that each parameter has made: so a resumed run resets where it would have."""
+    """Resets before a step, by the step count of each parameter, so that a resumed run resets at the same steps."""
     for group in optimizer.param_groups:
         every = group["reset_every"]
         for state in (optimizer.state[parameter] for parameter in group["params"] if every):

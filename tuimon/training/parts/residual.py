@@ -1,4 +1,4 @@
-"""Residual connections within a sequence whose layers keep their plain names."""
+"""Residual connections within a sequence, without changing the names of its layers."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from torch import Tensor, nn
 
 
 class Skip(nn.Module):
-    """Where a connection leaves the sequence: as it is, or through `project` where the widths differ."""
+    """The start of a residual connection: the identity, or `project` if the widths differ."""
 
     def __init__(self, project: nn.Module | None = None) -> None:
         super().__init__()
         self.project = project
 
     def forward(self, x: Tensor) -> Tensor:
-        """What will be added further on."""
+        """The value to add later."""
         return x if self.project is None else self.project(x)
 
 
 class Add(nn.Module):
-    """Where the connection comes back."""
+    """The end of a residual connection."""
 
     def forward(self, x: Tensor, skipped: Tensor) -> Tensor:
-        """Their sum."""
+        """Returns the sum."""
         return x + skipped
 
 
 class ResidualSequential(nn.Sequential):
-    """A sequence in which what stands between a `Skip` and the next `Add` is added to what went into it."""
+    """A sequence with a residual connection from each `Skip` to the next `Add`."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Through all modules, in order."""
+        """Runs all modules in order."""
         skipped = x
         for module in self:
             if isinstance(module, Skip):
