@@ -429,15 +429,31 @@ def test_doctor_says_what_to_do_about_a_problem(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "source", "settings", "headless"),
+    ("words", "program", "headless"),
     [
-        ("run train.py --headless lr=1 --name x", "train.py", ["--headless", "lr=1", "--name", "x"], False),
-        ("run --headless --name a.py dir/train.py -- -x", "dir/train.py", ["--", "-x"], True),
-        ("--runs-dir run.py run train.py", "train.py", [], False),
-        ("run digits-mlp lr=1 --headless model.name=x.py", "digits-mlp", ["lr=1", "model.name=x.py"], True),
+        ("run train.py --headless lr=1 --name x", "train.py --headless lr=1 --name x", False),
+        ("run --headless --name a.py dir/train.py -- -x", "dir/train.py -- -x", True),
+        ("--runs-dir run.py run train.py", "train.py", False),
+        ("run --quiet -m pkg.train -m --headless", "-m pkg.train -m --headless", False),
+        ("run --dev cpu -mpkg.train", "-mpkg.train", False),
+        ("run --headless --device=cpu -c pass -x", "-c pass -x", True),
+        ("run torchrun --nproc-per-node 2 train.py", "torchrun --nproc-per-node 2 train.py", False),
+        ("run missing 3 --json", "missing 3 --json", False),
+        ("run digits-mlp lr=1 --headless model.name=x.py", "", True),
+        ("run --headless mine.toml lr=1", "", True),
+        ("run", "", False),
+        ("attach run", "", False),
     ],
 )
-def test_arguments_after_a_script_belong_to_the_script(words: str, source: str, settings: list[str], headless: bool) -> None:
+def test_arguments_after_a_program_belong_to_the_program(words: str, program: str, headless: bool) -> None:
     """As with `python script.py`; presets take settings and options in any order."""
     options = cli.parse(words.split())
-    assert (options.source, options.settings, options.headless) == (source, settings, headless)
+    assert (options.program, options.headless) == (program.split(), headless)
+
+
+def test_settings_of_a_spec_stand_anywhere() -> None:
+    """Before, between and after options; what begins with a dash and is unknown is refused."""
+    options = cli.parse(["run", "digits-mlp", "lr=1", "--headless", "model.name=x.py"])
+    assert (options.source, options.settings) == ("digits-mlp", ["lr=1", "model.name=x.py"])
+    with pytest.raises(SystemExit):
+        cli.parse(["run", "digits-mlp", "-x"])

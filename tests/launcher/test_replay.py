@@ -15,7 +15,7 @@ from tuimon.base.process import Process
 from tuimon.launcher.runs.glance import glance, lifecycle
 from tuimon.launcher.start.replay import replay, steering_of
 from tuimon.launcher.start.resume import resume_run
-from tuimon.launcher.start.start import start, start_script
+from tuimon.launcher.start.start import start, start_program
 from tuimon.launcher.steering.client import send
 from tuimon.launcher.steering.commands import parse_setting
 from tuimon.log.batch import Batch, EventRecord
@@ -111,7 +111,7 @@ def test_a_scripts_run_is_replayed_with_its_own_arguments(runs: Runs, tmp_path: 
     """From where it was started, on the device that was chosen; and refused once the script has changed."""
     (tmp_path / "train.py").write_text(SCRIPT)
     monkeypatch.chdir(tmp_path)
-    run = start_script(Path("train.py"), ["4000"], runs_dir=runs.folder, device="cpu")
+    run = start_program(["train.py", "4000"], runs_dir=runs.folder, device="cpu")
     wait_until(lambda: "loss/train" in glance(run), LONG_S, "the script trains")
     send(run, parse_setting("lr_scale=100"))
     wait_until(lambda: lifecycle(run).exited, LONG_S, "the script ends")

@@ -24,7 +24,7 @@ from tuimon.launcher.start.checking import check
 from tuimon.launcher.start.devices import Device, Gpu
 from tuimon.launcher.start.resume import resume_run
 from tuimon.launcher.start.spawn import supervise
-from tuimon.launcher.start.start import start, start_script
+from tuimon.launcher.start.start import start, start_program
 from tuimon.launcher.steering.client import send
 from tuimon.launcher.steering.commands import parse_setting
 from tuimon.log.records import CheckpointSaved, Ended, RunStarted
@@ -155,11 +155,11 @@ def test_a_script_gets_a_folder_a_copy_and_its_own_arguments(tmp_path: Path, han
     """It runs where it lies; which GPUs it sees is its own affair unless somebody chooses."""
     script = tmp_path / "my train.py"
     script.write_text("print()")
-    run = start_script(script, ["--lr", "0.1"], runs_dir=tmp_path / "runs")
+    run = start_program([str(script), "--lr", "0.1"], runs_dir=tmp_path / "runs")
     assert run == tmp_path / "runs" / "my-train-01" and (run / "script.py").read_text() == "print()"
-    assert handed_over[0]["command"][-5:] == ["tuimon.monitor.script.script", str(run), str(script), "--lr", "0.1"]
-    assert handed_over[0]["environment"] == {}
-    start_script(script, runs_dir=tmp_path / "runs", device="cpu")
+    assert handed_over[0]["command"] == (sys.executable, str(script), "--lr", "0.1")
+    assert handed_over[0]["environment"] == {} and handed_over[0]["for_command"]["TUIMON_RUNS"] == str(tmp_path / "runs")
+    start_program([str(script)], runs_dir=tmp_path / "runs", device="cpu")
     assert handed_over[1]["environment"] == {"CUDA_VISIBLE_DEVICES": ""}
 
 
@@ -169,16 +169,16 @@ def test_a_script_may_lie_in_the_users_folder(
     """The command that the Launch screen shows has its `~` in quotes, where a shell leaves it alone."""
     (tmp_path / "train.py").write_text("print()")
     monkeypatch.setenv("HOME", str(tmp_path))
-    start_script(Path("~/train.py"), runs_dir=tmp_path / "runs")
+    start_program(["~/train.py"], runs_dir=tmp_path / "runs")
     assert handed_over[0]["command"][-1] == str(tmp_path / "train.py")
 
 
-@pytest.mark.parametrize("name", ["missing.py", "folder.py"])
-def test_a_script_that_cannot_be_read_starts_nothing(tmp_path: Path, handed_over: list[dict[str, Any]], name: str) -> None:
+@pytest.mark.parametrize(("name", "says"), [("missing.py", "no file .*missing.py"), ("folder.py", "folder with neither")])
+def test_a_script_that_is_none_starts_nothing(tmp_path: Path, handed_over: list[dict[str, Any]], name: str, says: str) -> None:
     """And leaves no folder behind."""
     (tmp_path / "folder.py").mkdir()
-    with pytest.raises(TuimonError, match=rf"Cannot read .*{name}"):
-        start_script(tmp_path / name, runs_dir=tmp_path / "runs")
+    with pytest.raises(TuimonError, match=says):
+        start_program([str(tmp_path / name)], runs_dir=tmp_path / "runs")
     assert not handed_over and not (tmp_path / "runs").exists()
 
 

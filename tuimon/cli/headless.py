@@ -6,6 +6,7 @@ Nothing here changes the run, unless the user asks to stop it.
 
 from __future__ import annotations
 
+import os
 import queue
 import signal
 import sys
@@ -14,15 +15,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from tuimon.base.errors import TuimonError
+from tuimon.cli.passing import PassThrough, routes
 from tuimon.cli.printing import Printer, outcome
 from tuimon.diagnosis.news import News
 from tuimon.launcher.feed import Feed
 from tuimon.launcher.runs import jsonl
 from tuimon.launcher.runs.status import STOPPED_CODE, Status, exit_code
 from tuimon.launcher.steering import client
-from tuimon.launcher.supervisor.supervisor import OUTPUT
+from tuimon.launcher.supervisor.output import OUTPUT
 from tuimon.log.batch import Batch
 from tuimon.log.files import Damage
 from tuimon.log.store import Store
@@ -35,18 +38,23 @@ _OUTPUT_BYTES = 1 << 16
 _Item = Batch | Status | Damage | str
 
 
-def follow(run: Path, *, json_lines: bool = False, owned: bool = True) -> int:
+def follow(run: Path, *, json_lines: bool = False, owned: bool = True, quiet: bool = False, output: Sequence[int] = ()) -> int:
     """Prints a run until it ends.
 
     Args:
         run: its folder.
         json_lines: print JSON lines to stdout and text for people to stderr; otherwise print the text to stdout.
         owned: Ctrl-C (or SIGTERM) stops the run: the first gracefully, the second at once. If False, it only ends the printing.
+        quiet: print no text for people.
+        output: what the run itself prints, to be passed through, as `Streams.sources`; text for people goes to stderr then.
 
     Returns:
         The run's own exit code, as `exit_code` of `tuimon.launcher.runs.status`; 130 also if the user stopped watching.
     """
-    follower = _Follower(run, json_lines, owned)
+    passing = PassThrough(routes(output, json_lines)) if output else None
+    stream = _stream(passing, json_lines, quiet)
+    printer = Printer(stream, mid_line=lambda: passing.mid_line) if passing else Printer(stream)
+    follower = _Follower(run, json_lines, owned, printer, passing)
     with _signals(follower.interrupt):
         try:
             return follower.run()
@@ -54,10 +62,17 @@ def follow(run: Path, *, json_lines: bool = False, owned: bool = True) -> int:
             follower.close()
 
 
+def _stream(passing: PassThrough | None, json_lines: bool, quiet: bool) -> TextIO:
+    """Where text for people goes."""
+    if quiet:
+        return open(os.devnull, "w")
+    return sys.stderr if json_lines or passing else sys.stdout
+
+
 class _Follower:
     """The main thread's loop and its state."""
 
-    def __init__(self, run: Path, json_lines: bool, owned: bool) -> None:
+    def __init__(self, run: Path, json_lines: bool, owned: bool, printer: Printer, passing: PassThrough | None) -> None:
         self._path, self._json, self._owned = run, json_lines, owned
         self._store = Store()
         self._news = News()
@@ -65,13 +80,15 @@ class _Follower:
         self._items: queue.Queue[_Item] = queue.Queue(_BACKLOG)
         self._interrupts = self._served = 0
         self._closed = threading.Event()
-        self._printer = Printer(sys.stderr if json_lines else sys.stdout)
+        self._printer, self._passing = printer, passing
         self._feed = Feed(run, self._put, on_status=self._put, on_damage=self._put)
 
     def run(self) -> int:
         self._printer.line(f"{self._path.name}: {self._path}")
         while True:
             item = self._next()
+            if self._passing:
+                self._passing.check()
             if item is not None:
                 self._take(item)
             if self._interrupts > self._served and not self._serve_interrupt():
@@ -156,10 +173,12 @@ class _Follower:
 
     def _end(self) -> int:
         code = self._code()
+        if self._passing:
+            self._passing.finish(give_up=lambda: self._interrupts > self._served)
         self._tell_findings(last=True)
         self._printer.progress(self._store, self._status, last=True)
         self._printer.line(outcome(self._store, self._status))
-        if self._status.state not in ("finished", "stopped", "unknown"):
+        if self._status.state not in ("finished", "stopped", "unknown") and not self._passing:
             self._show_output()
         if self._json:
             sys.stdout.buffer.write(jsonl.end_line(self._status, code, self._store.step))

@@ -11,9 +11,14 @@ from tuimon.base.version import __version__
 _DESCRIPTION = "Launch PyTorch training, watch it live and steer it, from a terminal. Without a command, opens the screen."
 _RUN_HELP = "a run: its name, the start of its name, `latest`, or a path"
 _SETTING_HELP = "lr_scale=0.5, lr_scale=*0.5, dropout=off, l1=default, regularization=toggle, pause, resume, checkpoint, undo"
-
-_TAKE_A_WORD = (["--runs-dir"], ["--name"], ["--device"])  # options that take a value
-
+_RUN_USAGE = """tuimon run [options] PRESET|SPEC.toml|RUN_FOLDER [key=value ...]
+       tuimon run [options] SCRIPT.py|-m MODULE|-c CODE|PROGRAM [its arguments ...]"""
+_RUN_EPILOG = (
+    "Your own program is started as `python` or the shell would start it: SCRIPT.py, -m MODULE and -c CODE by Python, "
+    "anything else by itself (torchrun train.py, ./train.sh, accelerate launch train.py). Put tuimon's options before it: all "
+    "that follows is the program's. With --headless its stdout and stderr are passed through, it reads tuimon's stdin, and "
+    "tuimon's own lines go to stderr (--quiet: nowhere). A preset's name goes before a file's."
+)
 
 if TYPE_CHECKING:
     _Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -22,28 +27,58 @@ if TYPE_CHECKING:
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Parses a command line; exits with 2 on wrong usage. Settings may come before, between and after options.
 
-    Everything after a script's path belongs to the script, as with `python script.py`.
+    A user's own program and everything after it are in `program` of the result; tuimon's options come before it.
     """
     parser = build_parser()
-    end = _end_of_script(arguments)
-    options, extra = parser.parse_known_args(arguments[:end])
+    program = _program_in(parser, arguments)
+    options, extra = parser.parse_known_args(arguments[: len(arguments) - len(program)])
     takes_settings = hasattr(options, "settings")
     if extra and (not takes_settings or any(word.startswith("-") for word in extra)):
         hint = "; write a setting as key=value, without dashes" if takes_settings else ""
         parser.error(f"unknown arguments: {' '.join(extra)}{hint}")
     if extra:
         options.settings += extra
-    if end is not None:
-        options.settings = list(arguments[end:])
+    options.program = list(program)
     return options
 
 
-def _end_of_script(arguments: Sequence[str]) -> int | None:
-    """Index of the first argument of the script in `run SCRIPT.py ...`; None if no script is run."""
-    words = [i for i, word in enumerate(arguments) if not word.startswith("-") and arguments[i - 1 : i] not in _TAKE_A_WORD]
-    if len(words) < 2 or arguments[words[0]] != "run" or not arguments[words[1]].endswith(".py"):
-        return None
-    return words[1] + 1
+def _program_in(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Sequence[str]:
+    """The words of a user's own program in `run WORDS…`; empty if a spec is run, or another verb is called."""
+    verb = _first_word(parser, arguments, 0)
+    if verb is None or arguments[verb] != "run":
+        return ()
+    source = _first_word(_verbs_of(parser)["run"], arguments, verb + 1)
+    if source is None:
+        return ()
+    from tuimon.launcher.start.program import is_spec  # not for every verb: it takes time
+
+    return () if is_spec(arguments[source]) else arguments[source:]
+
+
+def _first_word(parser: argparse.ArgumentParser, arguments: Sequence[str], start: int) -> int | None:
+    """Index of the first argument from `start` on that is neither an option of this parser nor an option's value."""
+    skip = False
+    for index in range(start, len(arguments)):
+        word = arguments[index]
+        if skip:
+            skip = False
+        elif not word.startswith("-") or word[:2] in ("-m", "-c"):
+            return index
+        else:
+            skip = "=" not in word and _takes_a_value(parser, word)
+    return None
+
+
+def _takes_a_value(parser: argparse.ArgumentParser, option: str) -> bool:
+    """Whether an option, or one that it is short for, is followed by its value."""
+    actions = parser._option_string_actions
+    fitting = [actions[option]] if option in actions else [actions[name] for name in actions if name.startswith(option)]
+    return any(action.nargs is None for action in fitting)
+
+
+def _verbs_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    verbs = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return verbs.choices
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -84,6 +119,7 @@ def _started(parser: argparse.ArgumentParser, device: str) -> None:
     parser.add_argument("--device", metavar="D", help=f"auto, cpu, cuda, cuda:N or mps (default: {device})")
     parser.add_argument("--detach", action="store_true", help="start the run, print its name, and return")
     _output(parser)
+    parser.add_argument("--quiet", action="store_true", help="with --headless: print nothing of tuimon's own")
 
 
 def _new_run(parser: argparse.ArgumentParser, name: str, device: str) -> None:
@@ -97,10 +133,12 @@ def _complete(action: argparse.Action, what: str) -> None:
 
 
 def _add_run(verbs: _Verbs) -> None:
-    parser = _add(verbs, "run", "Train a preset, a spec file or your own script in the background, and watch it.")
-    text = "a preset (see `tuimon presets`), a .toml file, a run's folder, or a training script; if missing: the Launch screen"
-    _complete(parser.add_argument("source", metavar="PRESET|SPEC.toml|SCRIPT.py", nargs="?", help=text), "presets")
-    text = "lr=0.01, epochs=5, model.hidden=[64,64], …; after a script, its own arguments: put tuimon's options before it"
+    parser = _add(verbs, "run", "Train a preset, a spec file or your own program in the background, and watch it.")
+    parser.usage = _RUN_USAGE
+    parser.epilog = _RUN_EPILOG
+    text = "a preset (see `tuimon presets`), a .toml file, a run's folder, or your own program; if missing: the Launch screen"
+    _complete(parser.add_argument("source", metavar="PRESET|SPEC.toml|PROGRAM", nargs="?", help=text), "presets")
+    text = "of a preset or a spec: lr=0.01, epochs=5, model.hidden=[64,64], …"
     parser.add_argument("settings", metavar="key=value", nargs="*", help=text)
     _new_run(parser, name="the preset's name and a number", device="as in the spec")
 

@@ -35,11 +35,14 @@ class Printer:
     Args:
         stream: where to print.
         clock: returns monotonic seconds.
+        mid_line: for a stream that others write to as well: whether they have left a line unfinished; no line is rewritten.
     """
 
-    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stream, self._clock = stream, clock
-        self._rewrites = stream.isatty()
+    def __init__(
+        self, stream: TextIO, clock: Callable[[], float] = time.monotonic, mid_line: Callable[[], bool] | None = None
+    ) -> None:
+        self._stream, self._clock, self._mid_line = stream, clock, mid_line
+        self._rewrites = mid_line is None and stream.isatty()
         self._drawn = False
         self._next = 0.0  # when to rewrite the line
         self._began, self._last = clock(), -math.inf  # when the last plain line was printed
@@ -48,7 +51,8 @@ class Printer:
 
     def line(self, text: str) -> None:
         """Prints a separate line with the time, above the line that rewrites itself."""
-        self._write(f"{self._erase()}{time.strftime('%H:%M:%S')}  {one_line(text)}\n")
+        fresh = "\n" if self._mid_line and self._mid_line() else ""
+        self._write(f"{fresh}{self._erase()}{time.strftime('%H:%M:%S')}  {one_line(text)}\n")
 
     def event(self, record: EventRecord) -> None:
         """Prints an event, if it matters to a reader."""

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 from tuimon.base.errors import TuimonError
+from tuimon.cli import passing
 from tuimon.launcher.runs.runs import find_run, runs_dir
+from tuimon.launcher.start.streams import Streams
 
 
 def home(options: argparse.Namespace) -> int:
@@ -17,17 +19,16 @@ def home(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Starts a run and watches it."""
-    from tuimon.launcher.start.start import start, start_script
+    from tuimon.launcher.start.start import start, start_program
     from tuimon.spec.loading import load_spec
 
+    where = {"runs_dir": runs_dir(options.runs_dir), "name": options.name, "device": options.device}
+    if options.program:
+        streams = _streams(options)
+        return _watch_own(options, start_program(options.program, streams=streams, **where), streams)
     if options.source is None:
         return _launch_screen(options)
-    where = {"runs_dir": runs_dir(options.runs_dir), "name": options.name, "device": options.device}
-    if options.source.endswith(".py"):
-        started = start_script(Path(options.source), options.settings, **where)
-    else:
-        started = start(load_spec(options.source, options.settings), **where)
-    return _watch_own(options, started)
+    return _watch_own(options, start(load_spec(options.source, options.settings), **where))
 
 
 def resume(options: argparse.Namespace) -> int:
@@ -55,12 +56,12 @@ def attach(options: argparse.Namespace) -> int:
     return _screen(options, found)
 
 
-def _watch_own(options: argparse.Namespace, started: Path) -> int:
+def _watch_own(options: argparse.Namespace, started: Path, streams: Streams | None = None) -> int:
     if options.detach:
         print(started.name)
         return 0
     if _headless(options):
-        return _print(options, started, owned=True)
+        return _print(options, started, owned=True, streams=streams)
     _screen(options, started)
     return _exit_code(started)
 
@@ -74,6 +75,13 @@ def _exit_code(run: Path) -> int:
     return exit_code(status, life.exited)
 
 
+def _streams(options: argparse.Namespace) -> Streams:
+    """A program's standard streams are ours, where nothing else needs them."""
+    if options.detach or not _headless(options):
+        return Streams()
+    return Streams(passing.readable_stdin(), followed=True, apart=not options.json and not passing.is_same(1, 2))
+
+
 def _headless(options: argparse.Namespace) -> bool:
     return options.headless or options.json or not _has_terminal()
 
@@ -82,10 +90,11 @@ def _has_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _print(options: argparse.Namespace, found: Path, owned: bool) -> int:
+def _print(options: argparse.Namespace, found: Path, owned: bool, streams: Streams | None = None) -> int:
     from tuimon.cli.headless import follow
 
-    return follow(found, json_lines=options.json, owned=owned)
+    quiet = getattr(options, "quiet", False)
+    return follow(found, json_lines=options.json, owned=owned, quiet=quiet, output=streams.sources if streams else ())
 
 
 def _screen(options: argparse.Namespace, found: Path | None, launch: bool = False) -> int:

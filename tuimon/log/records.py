@@ -67,6 +67,7 @@ class Launched(msgspec.Struct, frozen=True, tag="launched", tag_field="kind", om
     user: str = ""
     device: str = ""
     spec: dict[str, Any] | None = None
+    words: tuple[str, ...] = ()  # of a user's own program, what follows `tuimon run` to start it again
 
 
 class Spawned(msgspec.Struct, frozen=True, tag="spawned", tag_field="kind", omit_defaults=True):

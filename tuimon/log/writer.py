@@ -14,6 +14,7 @@ gets what was kept. Standard library, msgspec and crc32c only.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -29,6 +30,7 @@ import msgspec
 
 from tuimon.log import wire
 from tuimon.log.appender import Appender
+from tuimon.log.files import event_files
 from tuimon.log.histogram import Histogram
 from tuimon.log.records import Event, Gap, tag_of
 
@@ -292,6 +294,23 @@ class LogWriter:
             self._file.put(self._kept[0])
             del self._kept[0]
             self._file.finish()
+
+
+def add_event(folder: Path, event: Event) -> None:
+    """Appends a structured record to the log of a run that another writer has begun, and may go on with.
+
+    Raises:
+        OSError: the run has no log yet, or it cannot be written to.
+    """
+    found = [path for path in event_files(folder) if path.suffix == ".run"]
+    if not found:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+    record = wire.frame(wire.event(time.time(), 0, wire.text_value(tag_of(event), _json(event))))
+    fd = os.open(found[-1], os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    try:
+        os.write(fd, record)
+    finally:
+        os.close(fd)
 
 
 _writers: weakref.WeakSet[LogWriter] = weakref.WeakSet()

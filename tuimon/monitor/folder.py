@@ -1,7 +1,8 @@
-"""Finds a new run its folder. Never one that another run has."""
+"""Finds a folder for a new run, never one that another run has; and reads what was planned for it."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -11,22 +12,8 @@ import msgspec
 
 from tuimon.base.errors import TuimonError
 from tuimon.base.run_name import check_name
-from tuimon.log.records import STEERING_FILE, Planned
-
-_given: tuple[Path, int] | None = None  # a folder, and the process that it is for
-
-
-def give(folder: Path) -> None:
-    """Has the first run of this process use a folder that was made for it."""
-    global _given
-    _given = folder, os.getpid()
-
-
-def take_given() -> Path | None:
-    """The folder that was made for this process's first run, once; None for a later run, and in a forked child."""
-    global _given
-    given, _given = _given, None
-    return given[0] if given and given[1] == os.getpid() else None
+from tuimon.log.records import STEERING_FILE, Notice, Planned
+from tuimon.log.writer import add_event
 
 
 def planned_steering(run_dir: Path) -> list[Planned]:
@@ -66,6 +53,13 @@ def new_run_folder(runs_dir: str | Path | None, name: str | None) -> Path:
         raise TuimonError(
             f"Cannot make a folder for the run in {parent}: {error.strerror}.", "Choose another with runs_dir or $TUIMON_RUNS."
         ) from error
+
+
+def announce(further: Path, first: Path) -> None:
+    """Tells those who follow a program's first run that it makes a further one; never raises."""
+    where = further.name if further.parent == first.parent else further
+    with contextlib.suppress(OSError):  # a full disk, or a first run that has no log
+        add_event(first, Notice(f"this program makes a further run: {where}"))
 
 
 def _first_free(parent: Path, name: str) -> Path:

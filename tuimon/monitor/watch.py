@@ -10,13 +10,16 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
+from tuimon.base import given
 from tuimon.base.process import this_process
 from tuimon.log.records import RunStarted
 from tuimon.monitor import arguments, describe, ending
-from tuimon.monitor.folder import new_run_folder, take_given
+from tuimon.monitor.folder import announce, new_run_folder
 from tuimon.monitor.monitor import Monitor
+from tuimon.monitor.warned import memory_kept
 
 
+@memory_kept()
 def watch(
     model: nn.Module,
     optimizer: Optimizer,
@@ -58,7 +61,8 @@ def watch(
         TuimonError: something else was given than what is asked for, or the run's folder or log cannot be made. Nothing that
             happens later raises.
 
-    The first run of a script that `tuimon run` has started gets the folder that was made for it, whatever it asks for.
+    The first run of a script that `tuimon run` has started gets the folder that was made for it, whatever it asks for; further
+    ones are announced in that run's log.
     An optimizer is watched by one monitor: a second `watch` closes the first. A run that is never closed ends with the process,
     or when nobody has its monitor, model and optimizer any more.
     """
@@ -69,7 +73,8 @@ def watch(
     seed = arguments.whole("seed", seed)
     if ending.still_open():
         gc.collect()  # ends the runs whose model is gone, as a notebook's or a search's
-    folder = take_given() or (Path(run_dir) if run_dir is not None else new_run_folder(runs_dir, name and str(name)))
+    first = given.given()
+    folder = given.take() or (Path(run_dir) if run_dir is not None else new_run_folder(runs_dir, name and str(name)))
     for other in ending.still_open():
         if isinstance(other, Monitor) and other.watches(optimizer):  # a notebook's cell run again
             other.close("stopped", f"watched anew as {folder.name}")
@@ -97,4 +102,6 @@ def watch(
         serve,
         meters,
     )
+    if first is not None and folder != first:
+        announce(folder, first)
     return monitor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -15,8 +16,10 @@ import torch
 from torch import Tensor, nn
 
 import tuimon
+from tuimon.base import given
+from tuimon.launcher.start.spawn import watched
 from tuimon.log.records import Applied, Ended, Notice, RunStarted
-from tuimon.monitor import ending, folder
+from tuimon.monitor import ending
 from tuimon.monitor.script.losses import Losses
 from tuimon.monitor.script.unasked import UnaskedWatch, model_of
 
@@ -30,6 +33,13 @@ class Pair(nn.Module):
         self.discriminator = nn.Linear(3, 1)
 
 
+def given_folder(path: Path) -> Path:
+    """A folder as the launcher makes it for a program's first run."""
+    path.mkdir()
+    (path / given.TOKEN).touch()
+    return path
+
+
 @pytest.fixture
 def losses() -> Iterator[Losses]:
     noted = Losses()
@@ -38,14 +48,13 @@ def losses() -> Iterator[Losses]:
 
 
 @pytest.fixture
-def unasked(tmp_path: Path, runtime_dir: Path) -> Iterator[UnaskedWatch]:
+def unasked(tmp_path: Path, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[UnaskedWatch]:
     """As `tuimon run` sets it up in a script's process."""
-    (tmp_path / "train-01").mkdir()
-    folder.give(tmp_path / "train-01")
-    watching = UnaskedWatch(tmp_path / "train-01")
+    given_folder(tmp_path / "train-01")
+    monkeypatch.setenv(given.FOLDER, str(tmp_path / "train-01"))
+    watching = UnaskedWatch()
     yield watching
     watching.close()
-    folder.take_given()
     for monitor in ending.still_open():
         monitor.close()
 
@@ -233,11 +242,10 @@ def test_the_next_model_of_a_search_gets_a_run_of_its_own(unasked: UnaskedWatch,
 
 
 def test_a_failure_to_watch_leaves_the_training_alone(
-    unasked: UnaskedWatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    unasked: UnaskedWatch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is told once on stderr."""
-    (tmp_path / "train-01").rmdir()
-    (tmp_path / "train-01").write_text("in the way")
+    monkeypatch.setenv(given.FOLDER, "/dev/null/train-01")
     assert len(train(nn.Linear(2, 3), 3)) == 3
     assert capsys.readouterr().err.count("cannot watch this training") == 1
 
@@ -290,7 +298,7 @@ def test_losses_that_are_told_together_add_up(losses: Losses) -> None:
 
 SCRIPT = """
 import os, sys
-assert "torch" not in sys.modules  # whoever starts a script imports nothing that reads the environment before it
+assert "torch" not in sys.modules and "tuimon" not in sys.modules  # which read the environment
 import torch
 assert "torch._dynamo" not in sys.modules  # which reads it, too
 torch.set_num_threads(1)
@@ -305,9 +313,9 @@ for _ in range(int(sys.argv[1])):
 def run_script(tmp_path: Path, environment: dict[str, str], code: str, *words: str) -> subprocess.CompletedProcess[str]:
     """As the launcher has the supervisor run it."""
     (tmp_path / "train.py").write_text(code)
-    (tmp_path / "run").mkdir()
-    command = [sys.executable, "-P", "-m", "tuimon.monitor.script.script", str(tmp_path / "run"), "train.py", *words]
-    return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100)
+    run = given_folder(tmp_path / "run")
+    command, told = [sys.executable, "train.py", *words], environment | watched(run)
+    return subprocess.run(command, cwd=tmp_path, env=told, capture_output=True, text=True, timeout=100)
 
 
 def how_it_ended(tmp_path: Path) -> list[Any]:
@@ -352,11 +360,23 @@ def test_a_training_in_a_thread_is_watched_to_its_end(tmp_path: Path, environmen
     assert how_it_ended(tmp_path) == [Ended(how="finished", step=4)]
 
 
-@pytest.mark.parametrize(("code", "told"), [("sys.exit()", True), ("sys.exit(0)", True), ("sys.exit('no data')", False)])
-def test_a_script_that_trains_nothing_is_told_so(tmp_path: Path, environment: dict[str, str], code: str, told: bool) -> None:
-    """However it ends, unless it has failed."""
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [
+        ("print('no torch')", ""),
+        ("import torch\nsys.exit('no data')", "no optimizer of PyTorch's made a step"),
+        ("def build(spec): ...", "a file with build(spec) is a model: tuimon run digits-mlp model.name=train.py"),
+        ("sys.modules['tuimon'] = None\nimport torch", "{python} cannot watch: ModuleNotFoundError: "),
+    ],
+)
+def test_a_script_that_trains_nothing_leaves_word_why(
+    tmp_path: Path, environment: dict[str, str], code: str, word: str
+) -> None:
+    """For the supervisor, however it ends; nothing is printed among what the script prints itself."""
     done = run_script(tmp_path, environment, f"import sys\n{code}")
-    assert ("there was nothing to watch" in done.stderr) == told and ("no data" in done.stderr) == (done.returncode == 1)
+    assert done.stderr == ("no data\n" if "no data" in code else "")
+    left = given.untaken(tmp_path / "run")
+    assert left is not None and left.startswith(word.format(tmp_path, python=sys.executable)) and bool(word) == bool(left)
 
 
 @pytest.mark.parametrize(
@@ -364,7 +384,7 @@ def test_a_script_that_trains_nothing_is_told_so(tmp_path: Path, environment: di
     [
         ("raise ValueError('bad data')", 1, "failed", "ValueError: bad data"),
         ("sys.exit(3)", 3, "finished", ""),  # a supervisor knows better
-        ("raise KeyboardInterrupt", 130, "stopped", "interrupted"),
+        ("raise KeyboardInterrupt", -signal.SIGINT, "stopped", "interrupted"),
         ("class Own(BaseException): ...\nraise Own('its own')", 1, "failed", "Own: its own"),
     ],
 )
@@ -392,11 +412,69 @@ def test_workers_that_are_spawned_find_the_script(tmp_path: Path, environment: d
         "    with multiprocessing.get_context('spawn').Pool(1) as pool: print(pool.map(double, [3]))\n"
     )
     done = run_script(tmp_path, environment, code)
-    assert (done.returncode, done.stdout) == (0, "[6]\n"), done.stderr
-    assert "no optimizer of torch's made a step" in done.stderr and os.listdir(tmp_path / "run") == []
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[6]\n", "")
 
 
-def test_a_model_file_run_as_a_script_is_told_what_it_is(tmp_path: Path, environment: dict[str, str]) -> None:
-    """It ends at once, having trained nothing."""
-    done = run_script(tmp_path, environment, "def build(spec): ...")
-    assert done.returncode == 0 and "tuimon run digits-mlp model.name=train.py" in done.stderr
+IN_CHILDREN = """
+import subprocess, sys, torch, multiprocessing
+torch.set_num_threads(1)
+def train(steps):
+    model = torch.nn.Linear(2, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(steps):
+        optimizer.zero_grad(); model(torch.ones(5, 2)).square().mean().backward(); optimizer.step()
+if __name__ == "__main__":
+    if sys.argv[1:] == ["child"]:
+        train(3)
+    elif sys.argv[1:] == ["started"]:
+        for _ in range(2):
+            subprocess.run([sys.executable, __file__, "child"], check=True)
+    else:
+        for steps in (3, 3):
+            child = multiprocessing.get_context(sys.argv[1]).Process(target=train, args=(steps,))
+            child.start(); child.join()
+"""
+
+
+@pytest.mark.parametrize("how", ["started", "spawn", "fork"])
+def test_what_trains_in_a_child_is_watched(tmp_path: Path, environment: dict[str, str], how: str) -> None:
+    """The first child's run is the one that a folder was made for; the next gets one beside it, and is announced there."""
+    done = run_script(tmp_path, environment, IN_CHILDREN, how)
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second = (tuimon.read_run(tmp_path / name) for name in ("run", "run-2"))
+    assert (first.step, second.step) == (3, 3)
+    assert [r.event.text for r in first.events if isinstance(r.event, Notice)] == ["this program makes a further run: run-2"]
+
+
+def test_later_ranks_leave_the_run_to_the_first(tmp_path: Path, environment: dict[str, str]) -> None:
+    """As torchrun numbers them: they train one model together."""
+    done = run_script(tmp_path, environment | {"LOCAL_RANK": "1"}, SCRIPT, "2")
+    assert (done.returncode, done.stderr) == (0, "") and given.untaken(tmp_path / "run") is not None
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["run"]
+
+
+def test_another_sitecustomize_is_imported_as_ever(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Also where it fails, as Python says then."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text("import builtins\nbuiltins.mine = __file__\n")
+    environment |= {"PYTHONPATH": os.pathsep.join([str(tmp_path / "site"), environment["PYTHONPATH"]])}
+    code = "import sys, sitecustomize\nprint(mine == sitecustomize.__file__, [p for p in sys.path if 'startup' in p])"
+    (tmp_path / "train.py").write_text(code)
+    path = os.pathsep.join([watched(tmp_path / "run")["PYTHONPATH"].split(os.pathsep)[0], environment["PYTHONPATH"]])
+    told = environment | watched(given_folder(tmp_path / "run")) | {"PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "train.py"], cwd=tmp_path, env=told, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("True []\n", "")
+
+
+WARNS = """
+import warnings
+def work(): warnings.warn("on and on"); warnings.warn("gone soon", DeprecationWarning)
+"""
+
+
+def test_a_warning_is_printed_as_often_as_without_tuimon(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Once, though the first step has much imported that changes the filters of warnings."""
+    code = WARNS + SCRIPT.replace("for _ in range(int(sys.argv[1])):", "for _ in range(5):\n    work()")
+    watched_one = run_script(tmp_path, environment, code)
+    plain = subprocess.run([sys.executable, "train.py"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert watched_one.stderr == plain.stderr and plain.stderr.count("UserWarning") == 1

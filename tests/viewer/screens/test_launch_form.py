@@ -113,6 +113,32 @@ def test_what_more_sets_in_place_of_a_field_is_found(more: str, taken: dict[str,
     assert form.overridden(texts) == taken
 
 
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("my train.py", ("my train.py",)),
+        ("missing.py", ("missing.py",)),
+        ("-m my.train", ("-m", "my.train")),
+        ("-m 'my.train'", ("-m", "my.train")),
+        ("env LR=1 python train.py", ("env", "LR=1", "python", "train.py")),
+        ("digits-mlp", None),
+        ("digits-ml", None),
+        ("my.toml", None),
+        ("'", None),
+    ],
+)
+def test_any_program_can_stand_in_the_place_of_a_preset(
+    source: str, words: tuple[str, ...] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on the command line, with its first arguments; what nothing can be started from is no program."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my train.py").touch()
+    assert form.is_script(source) == (words is not None)
+    if words:
+        texts = {**form.texts_of(load_spec("digits-mlp")), form.MORE: "-x"}
+        assert form.script_of(source, texts).words == (*words, "-x")
+
+
 def test_a_scripts_command_has_its_own_words_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The options of tuimon come before the script, since everything after it is passed to the script."""
     monkeypatch.chdir(tmp_path)

@@ -15,7 +15,8 @@ from pathlib import Path
 from tuimon.base.owners import process_owner, user_name
 from tuimon.base.process import Process, identify, is_alive
 
-_WRITTEN = ("events.out.tfevents.", "output.log")  # how the names begin of what a run's processes write
+# how the names begin of what a run's processes write
+_WRITTEN = ("events.out.tfevents.", "output.log", "stdout.log", "stderr.log")
 
 
 def why_not_ours(process: Process, run: Path) -> str:

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tuimon.base.errors import TuimonError
+from tuimon.launcher.start.program import program_of, words_of
 from tuimon.launcher.start.resume import cwd_of
-from tuimon.launcher.start.start import SCRIPT_COPY, script_of, start, start_script
+from tuimon.launcher.start.start import SCRIPT_COPY, start, start_program
 from tuimon.log.reader import read_run
 from tuimon.log.records import BY_SPEC, Applied, Command, Planned, RunStarted
 from tuimon.log.store import Store
@@ -42,16 +43,15 @@ def replay(
     if (run / SPEC_FILE).is_file():
         spec = load_spec(run / SPEC_FILE, settings)
         return start(spec, runs_dir=runs_dir, name=name, stem=stem, device=device, steering=steering, cwd=cwd)
-    script = script_of(store.launched) if store.launched else None
-    if script is None:
+    words = words_of(store.launched) if store.launched else ()
+    if not words:
         hint = "Only runs that tuimon started, from a preset, a spec file or a script, can be replayed."
         raise TuimonError(f"Cannot replay {run.name}: nothing in it says how it was started.", hint)
     if settings:
         raise TuimonError(f"Cannot replay {run.name} with {settings[0]}: it is a script's run, which has no spec.")
-    path, words = script
-    _check_unchanged(run, (cwd or Path()) / path)
+    _check_unchanged(run, program_of(words, cwd).file, cwd or Path())
     device = device or (store.launched and store.launched.device) or None  # as before
-    return start_script(path, words, runs_dir=runs_dir, name=name, stem=stem, device=device, steering=steering, cwd=cwd)
+    return start_program(words, runs_dir=runs_dir, name=name, stem=stem, device=device, steering=steering, cwd=cwd)
 
 
 def steering_of(store: Store) -> list[Planned]:
@@ -83,12 +83,14 @@ def _commands(applied: Applied) -> Iterator[Command]:
         yield Command(applied.lever, "off", by=by)
 
 
-def _check_unchanged(run: Path, script: Path) -> None:
-    """Raises TuimonError where the script is no longer the one that was run."""
+def _check_unchanged(run: Path, file: Path | None, cwd: Path) -> None:
+    """Raises TuimonError where the source of a program is no longer the one that was run."""
+    if file is None:
+        return
     try:
-        same = (run / SCRIPT_COPY).read_bytes() == script.read_bytes()
+        same = (run / SCRIPT_COPY).read_bytes() == (cwd / file).read_bytes()
     except OSError as error:
         raise TuimonError(f"Cannot replay {run.name}: {error.filename}: {error.strerror}.") from error
     if not same:
         hint = f"As it was then, it is kept as {run / SCRIPT_COPY}."
-        raise TuimonError(f"Cannot replay {run.name}: {script} has changed since.", hint)
+        raise TuimonError(f"Cannot replay {run.name}: {cwd / file} has changed since.", hint)

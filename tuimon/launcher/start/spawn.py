@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import tuimon.launcher
+from tuimon.base import given
 from tuimon.base.errors import TuimonError
 
 _PATIENCE_S = 30.0
 # -P: a file called `random.py` in the current folder must not take the place of Python's own module
 PYTHON = (sys.executable, "-P", "-m")
+_STARTUP = Path(tuimon.launcher.__file__).parents[1] / "monitor" / "script" / "startup"  # what it does is told there
 
 
 def supervise(
@@ -25,16 +27,20 @@ def supervise(
     *,
     details: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
+    for_command: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    descriptors: Sequence[int] = (),
 ) -> int:
     """Runs a command detached under a supervisor that writes into the run's log; returns as soon as it is started.
 
     Args:
         run: the run's folder, which exists.
         command: the training process.
-        details: `name`, `device` and `spec` for the log.
+        details: `name`, `device`, `spec` and `words` for the log; `stdin` and `apart` as of the supervisor.
         environment: variables to add to this process's own.
+        for_command: variables for the command alone, and not for the supervisor.
         cwd: where the command runs; None: here.
+        descriptors: what the supervisor inherits beside its standard streams.
 
     Returns:
         The pid of the training process.
@@ -46,16 +52,31 @@ def supervise(
     try:
         answer = subprocess.run(
             starter,
-            input=json.dumps(dict(details or {})),
+            input=json.dumps({**(details or {}), "environment": dict(for_command or {})}),
             capture_output=True,
             text=True,
             timeout=_PATIENCE_S,
-            env=importable(os.environ | dict(environment or {})),
+            env=_own(importable(os.environ | dict(environment or {}))),
             cwd=cwd,
+            pass_fds=descriptors,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise TuimonError(f"Cannot start a supervisor for {run.name}: {error}") from error
     return _read_answer(run, answer)
+
+
+def watched(run: Path) -> dict[str, str]:
+    """The environment of a program whose Python processes are to be watched: the first that trains uses the run's folder."""
+    before = importable(dict(os.environ)).get("PYTHONPATH", "")
+    path = os.pathsep.join([str(_STARTUP), before]) if before else str(_STARTUP)
+    return {**given.environment_for(run), "PYTHONPATH": path, "TUIMON_RUNS": str(run.parent.absolute())}
+
+
+def _own(environment: dict[str, str]) -> dict[str, str]:
+    """Without what a program says to its own processes, where it is such a program that starts a run."""
+    paths = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path != str(_STARTUP)]
+    kept = {name: value for name, value in environment.items() if name not in (given.FOLDER, "PYTHONPATH")}
+    return kept | ({"PYTHONPATH": os.pathsep.join(paths)} if "PYTHONPATH" in environment and paths != [] else {})
 
 
 def _read_answer(run: Path, answer: subprocess.CompletedProcess[str]) -> int:

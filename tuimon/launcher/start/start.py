@@ -1,4 +1,4 @@
-"""Starts runs: chooses the device, and hands the trainer, or a script of the user's own, to a supervisor.
+"""Starts runs: chooses the device, and hands the trainer, or a program of the user's own, to a supervisor.
 
 Whatever can be wrong is found before anything starts, and told in one line.
 """
@@ -6,27 +6,27 @@ Whatever can be wrong is found before anything starts, and told in one line.
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from tuimon.base import given
 from tuimon.base.errors import TuimonError
 from tuimon.base.here import current_folder
 from tuimon.launcher.runs.glance import lifecycle
 from tuimon.launcher.runs.runs import list_runs
 from tuimon.launcher.start.devices import Device, choose_device
+from tuimon.launcher.start.program import Program, program_of
 from tuimon.launcher.start.run_folder import make_run_folder
-from tuimon.launcher.start.spawn import PYTHON, supervise
-from tuimon.log.records import STEERING_FILE, Launched, Planned
+from tuimon.launcher.start.spawn import PYTHON, supervise, watched
+from tuimon.launcher.start.streams import Streams
+from tuimon.log.records import STEERING_FILE, Planned
 from tuimon.spec.spec import SPEC_FILE, Spec
 
 MODEL_COPY = "model.py"  # the user's own model file as it was when the run started; the run itself uses the file where it lies
-SCRIPT_COPY = "script.py"  # and likewise a training script
-_SCRIPT_RUNNER = "tuimon.monitor.script.script"
-
+SCRIPT_COPY = "script.py"  # and likewise a program's source
 _LATEST = 32  # runs to look at, in search of those that are starting
 
 
@@ -65,9 +65,8 @@ def start(
     return launch(run, spec, choice, cwd=cwd)
 
 
-def start_script(
-    script: Path,
-    arguments: Sequence[str] = (),
+def start_program(
+    words: Sequence[str],
     *,
     runs_dir: Path,
     name: str | None = None,
@@ -75,18 +74,19 @@ def start_script(
     device: str | None = None,
     steering: Sequence[Planned] = (),
     cwd: Path | None = None,
+    streams: Streams | None = None,
 ) -> Path:
-    """Starts a training script of the user's own, detached; it is watched without a line in it.
+    """Starts a program of the user's own, detached; it is watched without a line in it, and so are the Pythons that it starts.
 
     Args:
-        script: a Python file, run as Python would; `~` is the user's folder, as in all sources of a run.
-        arguments: its own arguments.
+        words: as of `program_of`.
         runs_dir: where the run's folder is made.
         name: the folder's name; None: made from `stem` and a number.
-        stem: None: the script's name.
+        stem: None: the program's name.
         device: the GPU that it is to see, as of `choose_device`, or `cpu` for none; None: whatever it sees by itself.
         steering: as of `start`.
-        cwd: as of `start`; a relative path of the script counts from there.
+        cwd: as of `start`; a relative path of the program counts from there.
+        streams: what it reads from, and how its output is kept; None: it reads nothing.
 
     Returns:
         The run's folder.
@@ -94,29 +94,28 @@ def start_script(
     Raises:
         TuimonError: it cannot be started; nothing was.
     """
-    choice = choose_device(device, starting=lambda: starting(runs_dir)) if device else Device("")
-    require_torch()
-    current_folder()
-    script = Path(os.path.expanduser(script))
-    files = {SCRIPT_COPY: _read(cwd / script if cwd else script), **_steered(steering)}
-    run = make_run_folder(runs_dir, name, stem or script.stem, files)
-    hidden = {"CUDA_VISIBLE_DEVICES": ""} if choice.device == "cpu" else {}
-    supervise(
-        run,
-        [*PYTHON, _SCRIPT_RUNNER, str(run), str(script), *arguments],
-        details={"name": run.name, "device": choice.label},
-        environment=choice.environment | hidden,
-        cwd=cwd,
-    )
-    return run
-
-
-def script_of(launched: Launched) -> tuple[Path, tuple[str, ...]] | None:
-    """The script that a run was started from, with its arguments; None where it was none."""
-    command = launched.command
-    if command[: len(PYTHON) + 1] != (*command[:1], *PYTHON[1:], _SCRIPT_RUNNER):
-        return None
-    return Path(command[len(PYTHON) + 2]), command[len(PYTHON) + 3 :]
+    streams = streams or Streams()
+    try:
+        program = program_of(words, cwd)
+        choice = choose_device(device, starting=lambda: starting(runs_dir)) if device else Device("")
+        require_torch()
+        current_folder()
+        files = {given.TOKEN: b"", **_source_of(program, cwd), **_steered(steering)}
+        run = make_run_folder(runs_dir, name, stem or program.name, files)
+        streams.open(run)
+        hidden = {"CUDA_VISIBLE_DEVICES": ""} if choice.device == "cpu" else {}
+        supervise(
+            run,
+            program.command,
+            details={"name": run.name, "device": choice.label, "words": words, **streams.details},
+            environment=choice.environment | hidden,
+            for_command=watched(run),
+            cwd=cwd,
+            descriptors=streams.handed_over,
+        )
+        return run
+    finally:
+        streams.close_stdin()
 
 
 def require_torch() -> None:
@@ -146,6 +145,10 @@ def launch(run: Path, spec: Spec, choice: Device, *more: str, cwd: Path | None =
     details = {"name": run.name, "device": choice.label, "spec": spec.to_dict()}
     supervise(run, command, details=details, environment=choice.environment, cwd=cwd)
     return run
+
+
+def _source_of(program: Program, cwd: Path | None) -> dict[str, bytes]:
+    return {SCRIPT_COPY: _read((cwd or Path()) / program.file)} if program.file else {}
 
 
 def _files_of(spec: Spec) -> dict[str, bytes]:

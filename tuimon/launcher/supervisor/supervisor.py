@@ -3,8 +3,10 @@
     python -m tuimon.launcher.supervisor.supervisor RUN_DIR -- COMMAND…
 
 A tiny process between init and the training process, in a session of its own: it has no terminal, so no terminal's end can
-reach the run. Whoever starts it writes a JSON object to its stdin (`name`, `device`, `spec`, all optional) and reads one JSON
-line from its stdout: `{"pid": N}` once the command runs, `{"error": "…"}` if it never did. Then both are let go.
+reach the run. Whoever starts it writes a JSON object to its stdin and reads one JSON line from its stdout: `{"pid": N}` once
+the command runs, `{"error": "…"}` if it never did. Then both are closed. In the object, all optional: `name`, `device`, `spec`
+and `words` for the log; `environment`, variables for the command; `stdin`, a descriptor for the command to read from; `apart`,
+whether its stdout and stderr are to be told apart.
 If the supervisor itself is killed, the training process lives on. Standard library and the log's writer only.
 """
 
@@ -20,13 +22,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from tuimon.base import given
 from tuimon.base.errors import TuimonError
 from tuimon.base.process import identify, this_process
 from tuimon.launcher.supervisor.oom import OutOfMemoryWatch
-from tuimon.log.records import Exited, Launched, Spawned
+from tuimon.launcher.supervisor.output import Output
+from tuimon.log.records import Exited, Launched, Notice, Spawned
 from tuimon.log.writer import LogWriter
 
-OUTPUT = "output.log"
 _ENVIRONMENT = {"PYTHONFAULTHANDLER": "1", "PYTHONUNBUFFERED": "1"}
 
 
@@ -61,19 +64,31 @@ class _Supervisor:
         log.event(self._launched())
         memory = OutOfMemoryWatch()
         try:
-            self._child = _start(self._command, self._run)
+            output = Output(self._run, bool(self._details.get("apart")))
+            self._child = _start(self._command, output, self._details)
         except OSError as error:
             reason = f"Cannot start {self._command[0]}: {error.strerror or error}."
             log.event(Exited(reason=reason))
             _tell(report, {"error": reason})
             return
+        output.begin()
         if process := identify(self._child.pid):
             log.event(Spawned(process))
         _tell(report, {"pid": self._child.pid})
         if self._asked_to_stop:  # before there was a child to tell
             self._forward()
-        log.event(_ending(self._child.wait(), self._child.pid, memory))
+        ending = _ending(self._child.wait(), self._child.pid, memory)
+        output.end(self._child.pid)
+        self._tell_if_unwatched(log)
+        log.event(ending)
         log.close()
+
+    def _tell_if_unwatched(self, log: LogWriter) -> None:
+        """Says why there is nothing to see of a program that no process of which was watched."""
+        seen = given.withdraw(self._run)
+        if seen is not None:
+            why = seen or "no Python process of this program imported PyTorch"
+            log.event(Notice(f"nothing could be watched: {why}", "warning"))
 
     def _launched(self) -> Launched:
         return Launched(
@@ -84,6 +99,7 @@ class _Supervisor:
             user=_user(),
             device=self._details.get("device") or "",
             spec=self._details.get("spec"),
+            words=tuple(self._details.get("words") or ()),
         )
 
     def _on_sigterm(self, _signal: int, _frame: FrameType | None) -> None:
@@ -96,20 +112,21 @@ class _Supervisor:
             self._child.send_signal(signal.SIGTERM)
 
 
-def _start(command: list[str], run: Path) -> subprocess.Popen[bytes]:
-    """Starts the command in a process group of its own; its stdout and stderr are one file, also for a crash in C."""
-    output = os.open(run / OUTPUT, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+def _start(command: list[str], output: Output, details: dict[str, Any]) -> subprocess.Popen[bytes]:
+    """Starts the command in a process group of its own; it prints into files, also where it crashes in C."""
+    stdin = details.get("stdin")
     try:
         return subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=os.environ | _ENVIRONMENT,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
+            stdout=output.stdout,
+            stderr=output.stderr,
+            env=os.environ | _ENVIRONMENT | details.get("environment", {}),
             process_group=0,
         )
     finally:
-        os.close(output)
+        if stdin is not None:
+            os.close(stdin)
 
 
 def _ending(status: int, pid: int, memory: OutOfMemoryWatch) -> Exited:

@@ -12,7 +12,6 @@ import os
 import sys
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,22 +19,31 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from tuimon.base import given
 from tuimon.monitor import ending
 from tuimon.monitor.script.losses import Losses
+from tuimon.monitor.warned import memory_kept
 
 if TYPE_CHECKING:
     from tuimon.monitor.monitor import Monitor
 
 
+def watch_unasked() -> None:
+    """Watches this process of a program that was given a folder for its run, from its first optimizer step on.
+
+    Of several processes that train one model only the first on its machine is watched.
+    """
+    if not given.is_a_later_rank():
+        UnaskedWatch()
+
+
 class UnaskedWatch:
     """Watches the first optimizer that makes a step in this process; once its model is gone, the next.
 
-    Args:
-        run_dir: the folder of the first run; further ones get folders beside it.
+    The first run of all processes of a program gets the folder that was made for it; further ones get folders beside it.
     """
 
-    def __init__(self, run_dir: Path) -> None:
-        self._run_dir = run_dir
+    def __init__(self) -> None:
         self._pid = os.getpid()
         self._monitor: Callable[[], Monitor | None] = lambda: None  # weak: a search's model must be able to go
         self._optimizer: Callable[[], Optimizer | None] = lambda: None
@@ -64,13 +72,12 @@ class UnaskedWatch:
             self._losses.take()
 
     def _meet(self, optimizer: Optimizer) -> None:
-        """Decides about an optimizer at its first step.
-
-        A forked child's training would be a second log in the same folder; a step inside of the watched one's is part of it.
-        """
+        """Decides about an optimizer at its first step; a step inside of the watched optimizer's is part of that."""
+        if os.getpid() != self._pid:
+            self._begin_in_a_fork()
         if self._monitor() and not self._losses.stepping:
             gc.collect()  # ends the run of a model that is gone, as a search's
-        if os.getpid() != self._pid or self._losses.stepping:
+        if self._losses.stepping or _is_of_a_later_rank():
             self._others.add(optimizer)
         elif monitor := self._monitor():
             self._leave_out(optimizer, monitor)
@@ -78,6 +85,12 @@ class UnaskedWatch:
             self.close()
         else:
             self._watch(optimizer)
+
+    def _begin_in_a_fork(self) -> None:
+        """Forgets what the parent process watches."""
+        self._pid = os.getpid()
+        self._monitor = self._optimizer = lambda: None
+        self._losses.end_step()
 
     def _leave_out(self, optimizer: Optimizer, monitor: Monitor) -> None:
         if not self._others:
@@ -90,17 +103,26 @@ class UnaskedWatch:
     def _watch(self, optimizer: Optimizer) -> None:
         from tuimon.monitor.watch import watch  # not before: it imports torch._dynamo, whose settings a script may still make
 
-        monitor = watch(model_of(optimizer), optimizer, name=self._run_dir.name, runs_dir=self._run_dir.parent)
+        folder = given.given()
+        name, runs_dir = (folder.name, folder.parent) if folder else (None, None)
+        monitor = watch(model_of(optimizer), optimizer, name=name, runs_dir=runs_dir)
         self._monitor, self._optimizer = weakref.ref(monitor), weakref.ref(optimizer)
 
     @torch._disable_dynamo  # type: ignore[attr-defined]
     def _guarded(self, work: Callable[[Optimizer], None], optimizer: Optimizer) -> None:
         """Keeps errors from the script; and its compiler from the work, as `guard.uncompiled`, which imports torch._dynamo."""
         try:
-            work(optimizer)
+            with memory_kept():
+                work(optimizer)
         except Exception as error:
             self.close()
             print(f"tuimon: cannot watch this training: {type(error).__name__}: {error}; it goes on", file=sys.stderr)
+
+
+def _is_of_a_later_rank() -> bool:
+    """Whether another process speaks for the training that this one is part of, as `torch.distributed` knows."""
+    distributed = torch.distributed
+    return distributed.is_available() and distributed.is_initialized() and distributed.get_rank() > 0
 
 
 def model_of(optimizer: Optimizer) -> nn.Module:

@@ -210,8 +210,8 @@ def _about(title: str, text: str) -> Content:
 
 
 def _start(wanted: Spec | form.Script, runs_dir: Path, name: str | None) -> Path:
-    from tuimon.launcher.start.start import start, start_script
+    from tuimon.launcher.start.start import start, start_program
 
     if isinstance(wanted, form.Script):
-        return start_script(Path(wanted.path), wanted.arguments, runs_dir=runs_dir, name=name, device=wanted.device)
+        return start_program(wanted.words, runs_dir=runs_dir, name=name, device=wanted.device)
     return start(wanted, runs_dir=runs_dir, name=name)

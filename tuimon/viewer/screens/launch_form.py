@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tuimon.base.errors import TuimonError
+from tuimon.launcher.start.program import is_spec, program_of
 from tuimon.spec.fields import FieldInfo
 from tuimon.spec.keys import check_value, fields, find_key
 from tuimon.spec.loading import load_spec, overrides_for
@@ -21,10 +22,9 @@ PRESET, NAME, MORE = "preset", "name", "more"
 
 
 class Script(NamedTuple):
-    """The user's own training script, in place of a preset."""
+    """A program of the user's own, in the place of a preset: its words as they follow `tuimon run`."""
 
-    path: str
-    arguments: tuple[str, ...] = ()
+    words: tuple[str, ...]
     device: str | None = None  # None: the script chooses
 
 
@@ -74,8 +74,22 @@ _SCRIPTS_HELP = {
 
 
 def is_script(source: str) -> bool:
-    """Whether the text of the preset field names a training script."""
-    return source.endswith(".py")
+    """Whether what stands in the preset's field is a program of the user's own: a script, or anything that can be started."""
+    if is_spec(source):
+        return False
+    try:
+        return _is_file_name(source) or bool(program_of(_words_in(source)))
+    except TuimonError:
+        return False
+
+
+def _is_file_name(source: str) -> bool:
+    """Whether a source is one path: of a file, though there may be spaces in it, or of none."""
+    return (source.split() == [source] and source.endswith(".py")) or os.path.isfile(os.path.expanduser(source))
+
+
+def _words_in(source: str) -> list[str]:
+    return [source] if _is_file_name(source) else _split(source) or [source]
 
 
 def field_of(key: str) -> FieldInfo | None:
@@ -158,7 +172,7 @@ def script_of(source: str, texts: Mapping[str, str]) -> Script:
         TuimonError: one line about the first error.
     """
     device = texts[_DEVICE].strip()
-    return Script(source, tuple(_split(texts.get(MORE, ""))), None if device == "auto" else device)
+    return Script((*_words_in(source), *_split(texts.get(MORE, ""))), None if device == "auto" else device)
 
 
 def shell_command(wanted: Spec | Script, source: str, name: str, runs_dir: Path) -> str:
@@ -174,7 +188,7 @@ def shell_command(wanted: Spec | Script, source: str, name: str, runs_dir: Path)
         options += ["--runs-dir", _shortened(str(runs_dir))]
     if isinstance(wanted, Script):  # a script needs no overrides
         options += ["--device", wanted.device] if wanted.device else []
-        return shlex.join(["tuimon", "run", *options, _shortened(wanted.path), *wanted.arguments])
+        return shlex.join(["tuimon", "run", *options, _shortened(wanted.words[0]), *wanted.words[1:]])
     return shlex.join(["tuimon", "run", _shortened(source), *overrides_for(wanted, source), *options])
 
 

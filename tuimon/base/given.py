@@ -1,0 +1,65 @@
+"""The folder that a launcher has made for the first run of a program, handed on to all of the program's processes.
+
+The environment names the folder; a token in it is taken by the first process that trains. What is told about the program while
+nobody has taken the folder is kept in the token. Standard library only; any process, any thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+FOLDER = "TUIMON_RUN_FOLDER"  # the environment's variable
+TOKEN = ".unwatched"  # in the folder, until a process takes it
+_LOCAL_RANK = "LOCAL_RANK"  # what torchrun and its like number a machine's processes by
+_MOST_BYTES = 4096
+
+
+def environment_for(folder: Path) -> dict[str, str]:
+    """What the environment of a program must say, so that its first training process uses a folder with a token in it."""
+    return {FOLDER: str(folder.absolute())}
+
+
+def take() -> Path | None:
+    """The folder that was given to this program, for the first of its processes to ask; None for all others.
+
+    Of several processes that train one model, only the first on its machine gets it.
+    """
+    folder = given()
+    if folder is None or is_a_later_rank():
+        return None
+    try:
+        (folder / TOKEN).unlink()
+    except OSError:
+        return None
+    return folder
+
+
+def given(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The folder that was given to this program, whoever has taken it; None for a program that no launcher started."""
+    folder = environment.get(FOLDER)
+    return Path(folder) if folder else None
+
+
+def is_a_later_rank(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether another process of this machine speaks for the training that this one is part of."""
+    return environment.get(_LOCAL_RANK, "0") != "0"
+
+
+def untaken(folder: Path) -> str | None:
+    """What the program has told while nobody took the folder; None if a process has taken it."""
+    try:
+        with open(folder / TOKEN, encoding="utf-8", errors="replace") as token:
+            return token.read(_MOST_BYTES).strip()
+    except OSError:
+        return None
+
+
+def withdraw(folder: Path) -> str | None:
+    """As `untaken`, when the program has ended; the token is gone then."""
+    told = untaken(folder)
+    with contextlib.suppress(OSError):
+        (folder / TOKEN).unlink()
+    return told
