@@ -245,9 +245,9 @@ def test_no_bytes_on_the_keyboard_end_the_screen(runs: Runs, tmux: Tmux) -> None
     for data in (b"\x1b[M \xc00", b"\xe1a", b"\xff", b"\x1b[MC\xc30\x1b[A", b"\x1b[9999999;1u", bytes(range(0x80, 0x100))):
         tmux.send(data)
         tmux.press("?")
-        tmux.wait("esc closes")
+        tmux.wait("esc to close")
         tmux.press("Escape")
-        wait_until(lambda: "esc closes" not in tmux.text(), SLOW_S)
+        wait_until(lambda: "esc to close" not in tmux.text(), SLOW_S)
     tmux.press("q")
     tmux.wait("left with 0")
 

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from tuimon.base.errors import in_one_line
 from tuimon.base.plain import one_line
 from tuimon.launcher.runs import jsonl
 from tuimon.log.batch import EventRecord, HistogramRecord, TextRecord
@@ -20,13 +21,17 @@ def dump(path: Path, json_lines: bool = False) -> int:
     """
     reader = RunReader(path)
     render = jsonl.line if json_lines else text_line
+    problems: dict[str, None] = {}  # in order, each once
     while batch := reader.read():
         for record in jsonl.records(batch):
-            sys.stdout.buffer.write(render(record))
+            try:
+                sys.stdout.buffer.write(render(record))
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # of this record alone
+                problems[f"{path}: a record cannot be printed: {in_one_line(error)}"] = None
     sys.stdout.flush()
-    for damage in reader.damage:
-        print(f"tuimon: {damage}", file=sys.stderr)
-    return 1 if reader.damage else 0
+    for problem in [*reader.damage, *problems]:
+        print(f"tuimon: {one_line(str(problem))}", file=sys.stderr)
+    return 1 if reader.damage or problems else 0
 
 
 def text_line(record: jsonl.Record) -> bytes:

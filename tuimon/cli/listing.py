@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tuimon.base import format
+from tuimon.base.errors import in_one_line
 from tuimon.cli.tables import print_json, print_table
 from tuimon.launcher.runs.runs import check_runs_dir, find_run, list_runs, runs_dir
 
@@ -85,6 +86,13 @@ def completion(options: argparse.Namespace) -> int:
 
 
 def _row(run: RunSummary) -> Sequence[str]:
+    try:
+        return _cells(run)
+    except Exception as error:  # of this run alone: the others are listed
+        return (run.name, "unknown", "", "", "", "", "", in_one_line(error))
+
+
+def _cells(run: RunSummary) -> Sequence[str]:
     total = f"/{format.count(run.total_steps)}" if run.total_steps else ""
     speed = format.rate(run.steps_per_second) if run.status.live else ""
     return (

@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from tuimon.base.errors import TuimonError
+from tuimon.base.errors import TuimonError, in_one_line
 from tuimon.base.plain import one_line
 from tuimon.cli.parser import parse
 
@@ -43,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno in (errno.EPIPE, errno.EIO):  # nobody reads our output any more
             return _PIPE_BROKEN
         print(f"tuimon: {error.filename or 'Cannot write the output'}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        print(f"tuimon: {options.verb} failed: {one_line(in_one_line(error))}", file=sys.stderr)
         return 1
 
 

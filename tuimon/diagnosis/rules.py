@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from tuimon.base.errors import in_one_line
 from tuimon.log.records import Finding, LeverValue
 from tuimon.log.store import Store
 
@@ -28,8 +29,17 @@ Rule = Callable[[Store], Iterator[Finding]]
 
 def diagnose(store: Store) -> list[Finding]:
     """All findings of all rules, the most severe first."""
-    found = [finding for rule in RULES for finding in rule(store)]
+    found = [finding for rule in RULES for finding in _findings_of(rule, store)]
     return sorted(found, key=lambda finding: ("error", "warning", "info").index(finding.severity))
+
+
+def _findings_of(rule: Rule, store: Store) -> list[Finding]:
+    """What a rule finds; an error in it is said as a finding, and costs no other rule's."""
+    try:
+        return list(rule(store))
+    except Exception as error:
+        name = rule.__name__.replace("_", "-")
+        return [Finding(store.step, name, f"the rule {name} cannot be applied: {in_one_line(error)}", severity="info")]
 
 
 def non_finite_loss(store: Store) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from tuimon.base.errors import TuimonError
+from tuimon.base.errors import TuimonError, in_one_line
 from tuimon.launcher.runs.status import Lifecycle, Status
 from tuimon.launcher.runs.tail import open_tail
 from tuimon.launcher.steering.client import Answer, Client, client_of
@@ -66,7 +66,7 @@ class Feed:
         self._wake = threading.Event()
         self._asked_at = -math.inf
         self._closing = False
-        self._damage_told = 0
+        self._damage_told: set[tuple[Path, int]] = set()
         self._thread = threading.Thread(target=self._follow, name=f"tuimon-feed-{run.name}", daemon=True)
         self._thread.start()
 
@@ -90,6 +90,9 @@ class Feed:
                 busy = self._read()
             except (OSError, TuimonError) as error:  # the folder went away, say; it may come back
                 self._tell(Status("unknown", str(error)))
+                busy = False
+            except Exception as error:  # of this run alone: its other records, and all other runs, go on
+                self._tell(Status("unknown", f"its log cannot be followed: {in_one_line(error)}"))
                 busy = False
             if not busy:
                 self._wake.wait(self._period_s())
@@ -132,11 +135,11 @@ class Feed:
             self._on_status(status)
 
     def _tell_damage(self) -> None:
-        found = self._reader.damage
-        for damage in found[self._damage_told :]:
-            if self._on_damage:
+        for damage in self._reader.damage:
+            place = (damage.path, damage.offset)
+            if place not in self._damage_told and self._on_damage:
                 self._on_damage(damage)
-        self._damage_told = len(found)
+            self._damage_told.add(place)
 
     def _deliver_commands(self) -> None:
         while not self._outbox.empty():

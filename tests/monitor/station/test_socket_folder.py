@@ -104,3 +104,17 @@ def test_the_peers_uid_is_the_systems_word() -> None:
     a, b = socket.socketpair()
     with a, b:
         assert sockets.peer_uid(a) == os.getuid()
+
+
+def test_what_else_lies_in_the_folder_harms_nobody(runtime_dir: Path) -> None:
+    """Names whose digits are no numbers, folders, endless numbers: a run gets its socket, and all of them stay."""
+    folder = runtime_dir / "tuimon"
+    folder.mkdir(mode=0o700)
+    odd = [folder / name for name in ("²-1-0.sock", "1-²-0.sock", "٣-1-0.sock", "--.sock", f"{'9' * 200}-1-0.sock", "²³.sock")]
+    for path in odd:
+        path.touch()
+    (folder / "999999999-1-0.sock").mkdir()
+    listener, path = sockets.listen()
+    listener.close()
+    assert path.parent == folder
+    assert all(path.exists() for path in [*odd, folder / "999999999-1-0.sock"])

@@ -331,3 +331,40 @@ def test_the_thread_sleeps_while_nobody_follows(serve: Callable[..., Serving], m
     settled = len(turns)
     threading.Event().wait(0.3)
     assert len(turns) <= settled + 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"want":' + b"[" * 30_000 + b"]" * 30_000 + b"}",
+        b'{"want":"log","file":"output.log","from":18446744073709551615}',
+        b'{"want":"log","file":"events.out.tfevents.\\u0000","from":0}',
+        b'{"want":"control"}\n{"lever":"x","value":' + b"[" * 30_000 + b"]" * 30_000 + b"}",
+        b'{"want":"control"}\n{"lever":"\xff"}',
+    ],
+    ids=["deep wish", "huge offset", "zero in a name", "deep command", "no text"],
+)
+def test_a_line_that_cannot_be_read_costs_its_own_connection_alone(serve: Callable[..., Serving], line: bytes) -> None:
+    """It is told why; the others go on, and the training process reports nothing."""
+    serving = serve()
+    with serving.steer() as other, serving.connect() as peer:
+        peer.sendall(line + b"\n")
+        assert b"error" in everything(peer)
+        other.sendall(b'{"lever":"lr","id":"1"}\n')
+        assert lines(other, 1)[0]["id"] == "1"
+
+
+def test_an_error_with_one_connection_ends_that_one_alone(
+    serve: Callable[..., Serving], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it is; it is reported."""
+    serving = serve()
+    with serving.steer() as other, serving.steer() as peer:
+        with monkeypatch.context() as failing:
+            failing.setattr("tuimon.monitor.station.connection.Connection._steer", lambda self, line: 1 / 0)
+            peer.sendall(b'{"lever":"lr","id":"1"}\n')
+            assert everything(peer) == b""
+        other.sendall(b'{"lever":"lr","id":"2"}\n')
+        assert lines(other, 1)[0]["id"] == "2"
+    assert [type(error) for error in serving.errors] == [ZeroDivisionError]
+    serving.errors.clear()

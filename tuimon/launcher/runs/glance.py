@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from tuimon.base.errors import in_one_line
 from tuimon.launcher.runs.status import Lifecycle, Status
 from tuimon.log.batch import Batch
-from tuimon.log.files import event_files
+from tuimon.log.files import Damage, event_files
 from tuimon.log.reader import read_part
 from tuimon.log.records import RunStarted
 from tuimon.log.store import Store
@@ -33,7 +34,7 @@ class Glance(NamedTuple):
 def glance(run: Path, places: int = _PLACES) -> Store:
     """A store that holds a run's start, its end, and its scalars at about `places` evenly spaced places.
 
-    Costs a few milliseconds, however large the log is. Never raises: what cannot be read is left out.
+    Costs a few milliseconds, however large the log is. Never raises: what cannot be read is left out, and `damage` says why.
     """
     return glance_at(run, places).store
 
@@ -48,12 +49,13 @@ def glance_at(run: Path, places: int = _PLACES) -> Glance:
     found = Glance(Store(), Lifecycle())
     for path in event_files(run)[-2 * _ATTEMPTS :]:
         try:
-            batches = look_into(path, places)
+            for batch in look_into(path, places):
+                found.store.apply(batch)
+                _see(found.life, batch)
         except OSError:
             continue
-        for batch in batches:
-            found.store.apply(batch)
-            _see(found.life, batch)
+        except Exception as error:  # of this file alone
+            found.store.damage.append(Damage(path, 0, in_one_line(error)))
     return found
 
 

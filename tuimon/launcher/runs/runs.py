@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ LAST_CHECKPOINT = Path("checkpoints", "last.pt")
 
 _EVENTS = "events.out.tfevents."
 _LATEST = "latest"
+_SECONDS = re.compile("[0-9]{1,20}")  # not isdigit: ² is a digit, and no number
 _LISTED = 100  # files to look at, in search of something to suggest
 
 
@@ -124,4 +126,4 @@ def _begun(file: Path) -> tuple[float, float]:
         written = file.stat().st_mtime
     except OSError:
         written = 0.0
-    return float(seconds) if seconds.isdigit() else written, written
+    return float(seconds) if _SECONDS.fullmatch(seconds) else written, written

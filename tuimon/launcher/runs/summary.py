@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tuimon.base.errors import in_one_line
 from tuimon.launcher.runs.glance import glance_at
 from tuimon.launcher.runs.status import Lifecycle, Status
 from tuimon.log.files import event_files
@@ -48,9 +49,16 @@ class RunSummary:
 def summarize(path: Path) -> RunSummary:
     """Summarizes a run from a glance at its log.
 
-    A log that has not grown is not read again; whether its processes live is looked at each time. Never raises: of a folder
-    that cannot be read, only the name is told.
+    A log that has not grown is not read again; whether its processes live is looked at each time. Never raises: of a run that
+    cannot be read, the state is unknown, and its detail says why.
     """
+    try:
+        return _summarize(path)
+    except Exception as error:  # of this run alone: a list shows the others
+        return RunSummary(path.name, path, Status("unknown", f"its log cannot be read: {in_one_line(error)}"))
+
+
+def _summarize(path: Path) -> RunSummary:
     look = _look(path, _signature(path))
     status = look.life.status()
     if look.life.awaits_exit and not status.live:  # its supervisor may have said the last word since

@@ -7,7 +7,6 @@ whatever order commands take effect. Used from any thread of a process that watc
 from __future__ import annotations
 
 import contextlib
-import json
 import queue
 import socket
 import threading
@@ -16,7 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from tuimon.base.errors import TuimonError
+from tuimon.base.errors import TuimonError, in_one_line
+from tuimon.base.outside import json_decoder
 from tuimon.launcher.runs.connecting import connect
 from tuimon.launcher.runs.glance import lifecycle
 from tuimon.launcher.runs.runs import is_resumable
@@ -33,7 +33,16 @@ OnAnswer = Callable[[Answer | TuimonError], None]
 _ANSWER_TIMEOUT_S = 30.0
 _MAX_LINE_BYTES = 1 << 20
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Answer).decode
+_decode: Callable[[str | bytes], Answer] = json_decoder(Answer)
+
+
+class _Told(msgspec.Struct):
+    """What a run says in place of an answer before it closes the connection."""
+
+    error: str
+
+
+_decode_told: Callable[[str | bytes], _Told] = json_decoder(_Told)
 
 
 class NoAnswer(TuimonError):
@@ -103,16 +112,20 @@ class Client:
         self._socket.close()
 
     def _listen(self) -> None:
-        with contextlib.suppress(OSError, ValueError), self._socket.makefile("rb") as lines:
-            while line := lines.readline(_MAX_LINE_BYTES):
-                self._dispatch(line)
+        reason = "the run ended before it answered."
+        try:
+            with contextlib.suppress(OSError, ValueError), self._socket.makefile("rb") as lines:
+                while line := lines.readline(_MAX_LINE_BYTES):
+                    self._dispatch(line)
+        except Exception as error:
+            reason = f"the answers of the run cannot be read on: {in_one_line(error)}"
         self._closed = True
-        self._fail_all("the run ended before it answered.")
+        self._fail_all(reason)
 
     def _dispatch(self, line: bytes) -> None:
         try:
             answer = _decode(line)
-        except msgspec.DecodeError:
+        except ValueError:
             self._fail_all(_error_in(line))
             return
         with self._writing:
@@ -202,7 +215,6 @@ def _ask_for_control(connection: socket.socket) -> None:
 
 def _error_in(line: bytes) -> str:
     try:
-        told = json.loads(line)
-        return str(told["error"])
-    except (ValueError, KeyError, TypeError):
+        return _decode_told(line).error
+    except ValueError:
         return f"the run sent what cannot be read: {line[:80]!r}"

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-from tuimon.log.records import Applied, Command, Refused
+from tuimon.base.outside import json_decoder
+from tuimon.log.records import Applied, Command, Count, Refused
 
 LONGEST_LINE = 64 * 1024
 _READ_BYTES = 64 * 1024
@@ -36,15 +37,15 @@ class Wish(msgspec.Struct, frozen=True):
 
     want: str
     file: str = ""
-    start: int = msgspec.field(default=0, name="from")
+    start: Count = msgspec.field(default=0, name="from")
 
 
 class WishError(Exception):
     """A line that cannot be understood or granted; the text goes to the peer, and the connection is closed."""
 
 
-_decode_wish = msgspec.json.Decoder(Wish).decode
-_decode_command = msgspec.json.Decoder(Command).decode
+_decode_wish: Callable[[str | bytes], Wish] = json_decoder(Wish)
+_decode_command: Callable[[str | bytes], Command] = json_decoder(Command)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -187,7 +188,7 @@ class Connection:
             return
         try:
             wish = _decode_wish(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise WishError(f"the first line says nothing that is known here: {error}") from None
         if wish.want == "control":
             self._steering = True
@@ -199,7 +200,7 @@ class Connection:
     def _steer(self, line: bytes) -> None:
         try:
             command = _decode_command(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise WishError(f"not a command: {error}") from None
         if reason := self._refusal(command):
             self._refuse(command, reason)

@@ -6,8 +6,10 @@ checked before it is used, because anybody may put something of that name into a
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import re
 import socket
 import stat
 import tempfile
@@ -20,6 +22,7 @@ from tuimon.base.process import Process, identify, this_process
 
 LONGEST_PATH = 107  # bytes of sockaddr_un.sun_path, less the final zero
 _SUFFIX = ".sock"
+_NAMED = re.compile(r"([0-9]{1,10})-([0-9]{1,20})-[0-9]+\.sock")  # not \d or isdigit: ² is a digit, and no number
 _serial = itertools.count()
 
 
@@ -72,9 +75,10 @@ def prepare_folder(folder: Path) -> Path:
 def remove_stale(folder: Path) -> None:
     """Removes the sockets of processes that are gone. A name that tells of no process, or another host's, is left alone."""
     for path in folder.glob(f"*{_SUFFIX}"):
-        parts = path.name.removesuffix(_SUFFIX).split("-")
-        if len(parts) == 3 and all(part.isdigit() for part in parts) and not _owner_lives(parts) and not _answers(path):
-            path.unlink(missing_ok=True)
+        found = _NAMED.fullmatch(path.name)
+        if found and not _owner_lives(int(found[1]), int(found[2])) and not _answers(path):
+            with contextlib.suppress(OSError):  # whatever else has such a name keeps it
+                path.unlink()
 
 
 def peer_uid(connection: socket.socket) -> int | None:
@@ -112,9 +116,9 @@ def _name(process: Process) -> str:
     return f"{process.pid}-{int(process.started)}-{next(_serial)}{_SUFFIX}"
 
 
-def _owner_lives(parts: list[str]) -> bool:
-    owner = identify(int(parts[0]))
-    return owner is not None and int(owner.started) == int(parts[1])
+def _owner_lives(pid: int, started: int) -> bool:
+    owner = identify(pid)
+    return owner is not None and int(owner.started) == started
 
 
 def _answers(path: Path) -> bool:

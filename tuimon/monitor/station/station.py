@@ -12,7 +12,7 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -117,17 +117,28 @@ class Station:
         self._deliver()
         now = time.monotonic()
         for connection in self._connections:
-            if connection.following and not connection.blocked:
-                connection.write()
-            elif connection.resting and now >= connection.resting:
-                connection.go_on()
+            with self._ending(connection):
+                if connection.following and not connection.blocked:
+                    connection.write()
+                elif connection.resting and now >= connection.resting:
+                    connection.go_on()
         self._look_after_all()
 
     def _serve(self, connection: Connection, events: int) -> None:
-        if events & selectors.EVENT_WRITE and not connection.closed:
-            connection.write()
-        if events & selectors.EVENT_READ and not connection.closed:
-            connection.read()
+        with self._ending(connection):
+            if events & selectors.EVENT_WRITE and not connection.closed:
+                connection.write()
+            if events & selectors.EVENT_READ and not connection.closed:
+                connection.read()
+
+    @contextlib.contextmanager
+    def _ending(self, connection: Connection) -> Iterator[None]:
+        """Ends a connection with which something goes wrong, and no other."""
+        try:
+            yield
+        except Exception as error:
+            self._report("connection to a viewer", error)
+            connection.close()
 
     def _accept(self) -> None:
         try:
@@ -162,7 +173,8 @@ class Station:
     def _deliver(self) -> None:
         while not self._outbox.empty():
             connection, answer = self._outbox.get_nowait()
-            connection.answer(answer)
+            with self._ending(connection):
+                connection.answer(answer)
 
     def _look_after_all(self) -> None:
         """Has the selector watch for just what each connection needs now.

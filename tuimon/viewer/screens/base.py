@@ -10,6 +10,7 @@ from textual import on
 from textual.screen import Screen
 
 from tuimon.viewer.keys import Key, Levers, Place, keys_of
+from tuimon.viewer.net import Netted
 from tuimon.viewer.screens.key_bar import Hint, KeyBar
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Host(Protocol):
         ...
 
 
-class TuimonScreen(Screen[None]):
+class TuimonScreen(Netted, Screen[None]):
     """A screen with a place in the table of keys; its BINDINGS are `keys.bindings(PLACE)`."""
 
     PLACE: ClassVar[Place]

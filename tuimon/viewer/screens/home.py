@@ -11,6 +11,7 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static
+from textual.worker import Worker, WorkerState
 
 from tuimon.viewer.deferred import import_numpy
 from tuimon.viewer.keys import Key, bindings
@@ -113,6 +114,12 @@ class HomeScreen(TuimonScreen):
         from tuimon.launcher.runs.summary import summarize
 
         self.post_message(self.Scanned(tuple(summarize(path) for path in list_runs(self.runs_dir))))
+
+    @on(Worker.StateChanged)
+    def scan_again(self, event: Worker.StateChanged) -> None:
+        """Schedules the next scan also after one that failed, which the app says."""
+        if event.worker.group == "scan" and event.state is WorkerState.ERROR:
+            self._timer = self.set_timer(_STILL_EVERY_S, self._look_again)
 
     @on(Scanned)
     async def show_runs(self, event: Scanned) -> None:

@@ -15,6 +15,7 @@ from textual.widget import Widget
 from tuimon.launcher.runs.summary import loss_tag
 from tuimon.viewer.draw.rows import shorten
 from tuimon.viewer.keys import Key, bindings
+from tuimon.viewer.net import update
 from tuimon.viewer.opened import UNREAD
 from tuimon.viewer.screens.key_bar import KeyBar
 from tuimon.viewer.screens.page_tabs import PageTabs
@@ -126,11 +127,11 @@ class RunScreen(SteeringScreen):
             return
         header = self.query_one(RunHeader)
         self._show_state(header)
-        header.update_from(self.run.store)
+        update(header, self.run.store)
         self._choose_curves()
         for panel in self.panels.in_sight():
             if panel.id not in SLOW_PANELS and isinstance(panel, Drawn | ChartGrid):
-                panel.update_from(self.run.store)
+                update(panel, self.run.store)
         self.show_keys()
         wait_s = 0.0 if all_at_once else self._slow_at + _SLOW_EVERY_S - time.monotonic()
         if wait_s <= 0:
@@ -159,12 +160,12 @@ class RunScreen(SteeringScreen):
         self._slow_at = time.monotonic() if self.run.store.version else 0.0  # do not delay the first data
         for panel in self.panels.in_sight():
             if panel.id in SLOW_PANELS and isinstance(panel, Drawn | ChartGrid):
-                panel.update_from(self.run.store)
+                update(panel, self.run.store)
         for meters in (self.query_one(GpuMeters), self.query_one(HostMeters)):
             meters.measure(self.run.status.live or self.run.status == UNREAD)
         findings = self.query_one(FindingsPanel)
         findings.offer(self.run.status.live)
-        findings.update_from(self.run.diagnosed())
+        update(findings, self.run.diagnosed())
 
     def _show_state(self, header: RunHeader) -> None:
         status = self.run.status
@@ -263,7 +264,7 @@ class RunScreen(SteeringScreen):
         self._picked = True
         big.show_instead(event.chart)
         self.query_one(ChartGrid).leave_out(event.chart.title)
-        big.update_from(self.run.store)
+        update(big, self.run.store)
         self._go_to(0)
 
     def action_distribution(self) -> None:

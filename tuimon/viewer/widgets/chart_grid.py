@@ -18,6 +18,9 @@ from tuimon.viewer.widgets.facts import layer_names
 _TWO, _THREE = 64, 132  # minimum widths in cells for two and three charts side by side
 
 
+_NOTHING = "No metrics yet.\nEach logged metric gets a chart here."
+
+
 class ChartGrid(VerticalScroll, can_focus=False):
     """One small chart per metric: train and validation share one, and so do all layers. Only visible charts are drawn."""
 
@@ -38,7 +41,8 @@ class ChartGrid(VerticalScroll, can_focus=False):
         self._runs: dict[str, Store] = {}
         self._shown: dict[str, Chart] = {}
         self._tags_seen: object = None
-        self._empty = Static("No metrics yet.\nEach logged metric gets a chart here.")
+        self._empty = Static(_NOTHING, markup=False)
+        self._failure = ""
 
     def compose(self) -> ComposeResult:
         """Starts with the text for an empty grid."""
@@ -66,6 +70,13 @@ class ChartGrid(VerticalScroll, can_focus=False):
     def update_from(self, store: Store) -> None:
         """Shows one run."""
         self.set_runs({"": store})
+
+    def show_failure(self, text: str) -> None:
+        """Shows why there are no charts; the charts again once the text is empty."""
+        if text != self._failure:
+            self._failure, self._tags_seen = text, None
+            self._empty.update(text or _NOTHING)
+            self._empty.display = bool(text) or not self._shown
 
     def set_runs(self, runs: Mapping[str, Store]) -> None:
         """Overlays several runs, with one chart for each metric that any of them has."""

@@ -18,11 +18,13 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tuimon.log.store import Store
+from tuimon.viewer import net
 from tuimon.viewer.draw.rows import Row, Span, cells, fit, printable, width_of
+from tuimon.viewer.net import Netted
 from tuimon.viewer.widgets.palette import style_of
 
 
-class Drawn(Widget):
+class Drawn(Netted, Widget):
     """A widget made of drawn rows."""
 
     DEFAULT_CSS = "Drawn { width: 1fr; height: 1fr; }"
@@ -32,6 +34,7 @@ class Drawn(Widget):
         self.store: Store | None = None
         self.over = False
         self._seen: Hashable = None
+        self._failure = ""  # why nothing can be shown
         self._rows: list[Row] | None = None
         self._asked = False  # whether a refresh was requested since the last drawn line
         self._drawn_size = (0, 0)
@@ -66,6 +69,14 @@ class Drawn(Widget):
     def take(self, store: Store) -> None:
         """Reads what `draw` needs; called when `watched` has changed."""
 
+    def show_failure(self, text: str) -> None:
+        """Shows why nothing can be shown; the panel itself again once the text is empty."""
+        if text:
+            self._seen = None  # so that the next update tries again
+        if text != self._failure:
+            self._failure = text
+            self.redraw()
+
     def nothing(self, text: str, width: int, height: int) -> list[Row]:
         """A text in the middle of an empty panel; for a run that is over, only its first sentence, without "yet"."""
         if self.over and " yet." in text:
@@ -89,7 +100,7 @@ class Drawn(Widget):
             self._rows, self._asked = None, True
             self.refresh()
             return
-        before, self._rows = self._rows, self.draw(width, height)
+        before, self._rows = self._rows, self._draw_or_say(width, height)
         changed = list(_changes(before, self._rows, width))
         if changed:
             self.refresh(*changed)
@@ -98,8 +109,18 @@ class Drawn(Widget):
         """One line of the drawing, for Textual."""
         width, height = self.size
         if self._rows is None or self._drawn_size != (width, height):
-            self._rows, self._drawn_size, self._asked = self.draw(width, height), (width, height), False
+            self._rows, self._drawn_size, self._asked = self._draw_or_say(width, height), (width, height), False
         return self.strip(self._rows[y] if y < len(self._rows) else [], width)
+
+    def _draw_or_say(self, width: int, height: int) -> list[Row]:
+        """The rows to show, or what went wrong."""
+        failure = self._failure
+        if not failure:
+            try:
+                return self.draw(width, height)
+            except Exception as error:
+                failure = f"This cannot be drawn: {net.caught(error)}"
+        return Drawn.nothing(self, failure, width, height)
 
     def strip(self, row: Row, width: int) -> Strip:
         """A row in the theme's colours, exactly `width` cells."""

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
+import msgspec
+
+from tuimon.base.outside import json_decoder
+from tuimon.log.batch import TextRecord
 from tuimon.log.store import Store
 from tuimon.viewer.draw.layers import Layer
 
 DEAD_UNITS_TAG = "tuimon/dead_units"
 GPU_TAG = "tuimon/gpu"
-_GPU = re.compile(r"system/gpu(\d+)/")
+T = TypeVar("T")
+_GPU = re.compile(r"system/gpu([0-9]{1,9})/")
 
 
 def layer_names(store: Store) -> list[str]:
@@ -52,8 +57,8 @@ def dead_units(store: Store, layer: str) -> list[int] | None:
     texts = store.texts.get(DEAD_UNITS_TAG)
     if not texts:
         return None
-    units = _json(texts[-1].text).get(layer)
-    return [int(unit) for unit in units] if isinstance(units, list) else []
+    nothing: dict[str, list[int]] = {}
+    return _decoded(_decode_units, texts, nothing).get(layer, [])
 
 
 @dataclass(frozen=True)
@@ -82,40 +87,58 @@ class GpuFacts:
 
 def gpus(store: Store) -> list[GpuFacts]:
     """The GPUs that the run's meters report."""
-    said = {int(gpu["index"]): gpu for gpu in _said(store).get("gpus", []) if "index" in gpu}
+    said = {gpu.index: gpu for gpu in _said(store).gpus}
     readings: dict[int, dict[str, float]] = {}
     for tag in store.series:
         if match := _GPU.match(tag):
             readings.setdefault(int(match[1]), {})[tag[match.end() :]] = store.last(tag)
-    return [_gpu(index, said.get(index, {}), readings.get(index, {})) for index in sorted(said.keys() | readings)]
+    return [_gpu(said.get(index, _Gpu(index)), readings.get(index, {})) for index in sorted(said.keys() | readings)]
 
 
 def no_gpu_reason(store: Store) -> str:
     """Why there are no GPU meters; empty if the run does not say."""
-    return str(_said(store).get("reason", ""))
+    return _said(store).reason
 
 
-def _said(store: Store) -> dict[str, Any]:
-    texts = store.texts.get(GPU_TAG)
-    return _json(texts[-1].text) if texts else {}
+class _GpuProcess(msgspec.Struct):
+    pid: int = 0
+    user: str | None = None
+    memory_bytes: float | None = None
 
 
-def _gpu(index: int, said: dict[str, Any], readings: dict[str, float]) -> GpuFacts:
+class _Gpu(msgspec.Struct):
+    index: int
+    name: str = ""
+    missing: dict[str, str] | None = None
+    processes: list[_GpuProcess] = []
+
+
+class _Gpus(msgspec.Struct):
+    """What the meters write of GPUs besides numbers."""
+
+    reason: str = ""
+    gpus: list[_Gpu] = []
+
+
+_decode_gpus: Callable[[str | bytes], _Gpus] = json_decoder(_Gpus)
+_decode_units: Callable[[str | bytes], dict[str, list[int]]] = json_decoder(dict[str, list[int]])
+
+
+def _said(store: Store) -> _Gpus:
+    return _decoded(_decode_gpus, store.texts.get(GPU_TAG), _Gpus())
+
+
+def _gpu(said: _Gpu, readings: dict[str, float]) -> GpuFacts:
     processes = tuple(
-        GpuProcess(int(one.get("pid", 0)), str(one.get("user") or ""), _float(one.get("memory_bytes")))
-        for one in said.get("processes", [])
+        GpuProcess(one.pid, one.user or "", math.nan if one.memory_bytes is None else one.memory_bytes)
+        for one in said.processes
     )
-    reasons = {str(name): str(reason) for name, reason in (said.get("missing") or {}).items()}
-    return GpuFacts(index, str(said.get("name", "")), readings, reasons, processes)
+    return GpuFacts(said.index, said.name, readings, said.missing or {}, processes)
 
 
-def _float(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else math.nan
-
-
-def _json(text: str) -> dict[str, Any]:
+def _decoded(decode: Callable[[str], T], texts: Sequence[TextRecord] | None, nothing: T) -> T:
+    """The latest of some texts, decoded; `nothing` if there is none, or if something else stands in it."""
     try:
-        value = json.loads(text)
+        return decode(texts[-1].text) if texts else nothing
     except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+        return nothing

@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 
+from tuimon.viewer import net
 from tuimon.viewer.draw.rows import Row, Span, clip, fit
 from tuimon.viewer.widgets.drawn import Drawn, selected
 
@@ -148,7 +149,10 @@ class RowList(Drawn, can_focus=True):
         self.top = last if self.following else min(max(self.top, 0), last)
 
     def _body_row(self, index: int, width: int) -> Row:
-        row = clip(self.row(index, width), width, self.ascii)
+        try:
+            row = clip(self.row(index, width), width, self.ascii)
+        except Exception as error:  # of one run, or one event: the others are shown
+            row = clip([Span(f"This cannot be shown: {net.caught(error)}", "bad")], width, self.ascii)
         if not (self.has_cursor and index == self.cursor):
             return row
         return selected(row, width)

@@ -1,0 +1,55 @@
+"""Keeps what goes wrong in one panel, one run or one command there: it is said once, and the rest of the screen goes on.
+
+Each kind of work has one net: a panel's update and drawing (`update`, `Drawn`), a row of a list (`RowList`), a handler of a
+message (`Netted`) and a key's action (`TuimonApp.run_action`). All of them pass what they catch through `caught`. Main thread.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from textual.message import Message
+from textual.message_pump import MessagePump
+
+from tuimon.base.errors import in_one_line
+from tuimon.log.store import Store
+
+
+def caught(error: Exception) -> str:
+    """An error as it is shown where it was caught."""
+    return in_one_line(error)
+
+
+class Panel(Protocol):
+    """Something that shows a store."""
+
+    def update_from(self, store: Store) -> None:
+        """Shows the store's current state."""
+        ...
+
+    def show_failure(self, text: str) -> None:
+        """Shows that nothing can be shown, and why; the panel itself again once the text is empty."""
+        ...
+
+
+def update(panel: Panel, store: Store) -> None:
+    """Updates one panel; an error is shown in it, in place of what it would show."""
+    try:
+        panel.update_from(store)
+    except Exception as error:
+        panel.show_failure(f"This cannot be shown: {caught(error)}")
+    else:
+        panel.show_failure("")
+
+
+class Netted(MessagePump):
+    """Mixed in before a Textual class: an error in a handler of a message ends neither the handlers' owner nor the app."""
+
+    async def _dispatch_message(self, message: Message) -> None:
+        try:
+            await super()._dispatch_message(message)
+        except Exception as error:
+            tell = getattr(self.app, "tell_failure", None)
+            if tell is None:
+                raise
+            tell(error)
