@@ -134,7 +134,7 @@ def _label(gpu: Gpu) -> str:
 def _in_pci_order(environment: Mapping[str, str]) -> bool:
     """Whether a number in CUDA_VISIBLE_DEVICES is, or may be made, NVML's own; what NVML says of it is a guess otherwise."""
     told = environment.get("CUDA_VISIBLE_DEVICES")
-    return told is None or environment.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID" or not told.lstrip()[:1].isdigit()
+    return told is None or environment.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID" or not told.lstrip()[:1].isdecimal()
 
 
 def _visible(environment: Mapping[str, str], count: int) -> list[str]:
@@ -144,7 +144,7 @@ def _visible(environment: Mapping[str, str], count: int) -> list[str]:
         return [str(index) for index in range(count)]
     names: list[str] = []
     for entry in (part.strip() for part in told.split(",")):
-        if not (entry.startswith(("GPU-", "MIG-")) or (entry.isdigit() and int(entry) < count)):
+        if not (entry.startswith(("GPU-", "MIG-")) or (entry.isdecimal() and int(entry) < count)):
             break
         names.append(entry)
     return names
@@ -152,7 +152,7 @@ def _visible(environment: Mapping[str, str], count: int) -> list[str]:
 
 def _gpu(nvml: Any, index: int, name: str) -> Gpu:
     try:
-        handle = nvml.nvmlDeviceGetHandleByIndex(int(name)) if name.isdigit() else nvml.nvmlDeviceGetHandleByUUID(name)
+        handle = nvml.nvmlDeviceGetHandleByIndex(int(name)) if name.isdecimal() else nvml.nvmlDeviceGetHandleByUUID(name)
         title = nvml.nvmlDeviceGetName(handle)
     except nvml.NVMLError:
         return Gpu(index, name, name_for_cuda=name)
