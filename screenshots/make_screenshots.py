@@ -1,6 +1,6 @@
-"""Makes the pictures of this folder from real runs: `make screenshots`.
+"""Makes the pictures in this folder from real runs: `make screenshots`.
 
-Starts short runs in a temporary folder, steers one from the screen as a user would, and saves each screen as PNG, by way of
+Starts short runs in a temporary folder, steers one from the screen as a user would, and saves each screen as PNG, using
 rsvg-convert or cairosvg.
 """
 
@@ -30,26 +30,26 @@ from tuimon.viewer.screens.run import RunScreen
 HERE = Path(__file__).parent
 PNG_WIDTH = 1600
 COLOURS = 256
-CELL = 12.2  # the width of a character in Textual's pictures
-LONGEST = 8  # characters set together: fonts are not exactly as wide as the picture thinks
+CELL = 12.2  # width of a character in Textual's SVG
+LONGEST = 8  # characters set together: fonts are not exactly as wide as the SVG assumes
 BRAILLE = re.compile("[\u2800-\u28ff]")
 FONT = ' style="font-family: DejaVu Sans"'
 TEXT = re.compile(r'<text class="([^"]*)" x="([\d.]+)" y="([\d.]+)" textLength="[\d.]+" clip-path="([^"]*)">([^<]*)</text>')
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], object], timeout_s: float = 120.0) -> None:
-    """Lets the app run until something is so."""
+    """Lets the app run until a condition is true."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError("the screen did not come as far as the picture wants it")
+            raise TimeoutError("the screen did not reach the state that the picture needs")
         await asyncio.sleep(0.1)
 
 
 def placed(svg: str) -> str:
-    """The picture with every run of spaces left out and every braille character set on its own.
+    """The SVG without runs of spaces, and with every braille character placed on its own.
 
-    Renderers drop leading spaces, and take braille from another font whose characters are wider; cairosvg has to be told.
+    Renderers drop leading spaces and take braille from another font with wider characters; cairosvg needs that font's name.
     """
 
     def place(match: re.Match[str]) -> str:
@@ -64,7 +64,7 @@ def placed(svg: str) -> str:
 
 
 def pieces(text: str) -> list[tuple[int, int, str]]:
-    """The words of an SVG text with their place and length in cells."""
+    """The words of an SVG text with their position and length in cells."""
     letters = re.findall(r"&#?\w+;|.", text)
     found: list[tuple[int, int, str]] = []
     for at, letter in enumerate(letters):
@@ -85,10 +85,10 @@ def pieces(text: str) -> list[tuple[int, int, str]]:
 
 
 def save(pilot: Pilot[None], name: str) -> None:
-    """Writes what the screen shows."""
+    """Saves the screen as PNG."""
     svg = Path(f"{name}.svg")
     picture = placed(pilot.app.export_screenshot(title=" "))
-    svg.write_text(picture.replace("Fira Code, monospace", "monospace"))  # cairosvg looks no further than the first
+    svg.write_text(picture.replace("Fira Code, monospace", "monospace"))  # cairosvg uses only the first font
     png = HERE / f"{name}.png"
     if shutil.which("rsvg-convert"):
         subprocess.run(["rsvg-convert", "--width", str(PNG_WIDTH), "--output", str(png), str(svg)], check=True)
@@ -101,13 +101,13 @@ def save(pilot: Pilot[None], name: str) -> None:
 
 
 def smaller(png: Path) -> None:
-    """Keeps as many colours as a screen has."""
+    """Reduces the number of colours to a screen's."""
     with Image.open(png) as picture:
         picture.convert("RGB").quantize(COLOURS).save(png, optimize=True)
 
 
 async def steered(runs: Path, run: Path) -> None:
-    """A live run, steered on the way: the rate halved when it stands still, regularization off and on again."""
+    """A live run with some steering: learning rate halved, regularization off and on again."""
     async with shown(TuimonApp(runs, run), (160, 45)) as pilot:
         await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen) and step_of(pilot) > 3_500)
         await pilot.press("h")
@@ -125,13 +125,13 @@ async def steered(runs: Path, run: Path) -> None:
 
 
 def step_of(pilot: Pilot[None]) -> int:
-    """How far the run on the screen is."""
+    """The current step of the run on the screen."""
     screen = pilot.app.screen
     return screen.run.store.step if isinstance(screen, RunScreen) else 0
 
 
 async def listed(runs: Path) -> None:
-    """The list, two runs overlaid, and the Launch screen."""
+    """The list, two compared runs, and the Launch screen."""
     async with shown(TuimonApp(runs), (120, 34)) as pilot:
         await until(pilot, lambda: pilot.app.screen.query("#runs"))
         await asyncio.sleep(3)
@@ -146,13 +146,13 @@ async def listed(runs: Path) -> None:
 
 
 def shown(app: TuimonApp, size: tuple[int, int]):  # type: ignore[no-untyped-def]
-    """The app as on a terminal with all colours."""
+    """The app, as in a truecolor terminal."""
     app.theme = "textual-dark"
     return app.run_test(size=size)
 
 
 def main() -> None:
-    """Makes all pictures; ends the runs that it started."""
+    """Makes all pictures, then ends the runs it started."""
     with tempfile.TemporaryDirectory(prefix="tuimon-pictures-") as folder:
         os.chdir(folder)
         runs = Path("runs").absolute()

@@ -1,4 +1,4 @@
-"""What goes wrong around a real training: kills at random moments, a disk that is full, two who steer at once."""
+"""Failures around a real training: kills at random moments, a full disk, two users who steer at once."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fill():
             while True: file.write(bytes(512))
         except OSError: pass
 for step in range(1, 601):
-    if step in (200, 400): monitor._writer.flush()  # what waits to be written with others is written, or is not
+    if step in (200, 400): monitor._writer.flush()  # write the records held back, or fail to
     if step == 200: fill()
     if step == 400: os.unlink(ballast)
     model(torch.ones(1, 4)).sum().backward(); optimizer.step(); optimizer.zero_grad()
@@ -65,14 +65,14 @@ while True:
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
-    """A folder of runs; whatever was started ends with the test."""
+    """A folder of runs; all its processes end with the test."""
     monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     yield from runs_in(tmp_path / "runs")
 
 
 def long_run(runs: Runs, name: str) -> Path:
-    """A real training that lasts longer than any test; returns once a step of it is on disk."""
+    """Starts a real training that outlasts any test; returns once a step is on disk."""
     run = start(load_spec("digits-softmax", ["epochs=100000"]), runs_dir=runs.folder, name=name, device="cpu")
     wait_until(lambda: "loss/train" in glance(run), SLOW_S, "the run trains")
     return run
@@ -86,7 +86,7 @@ def is_consecutive(store: Store) -> bool:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_kills_at_random_moments_leave_a_readable_log(runs: Runs, seed: int) -> None:
-    """Whoever is killed first, supervisor or trainer: the log is whole, without a step missing, and the end is judged."""
+    """Whichever is killed first, supervisor or trainer: no step is missing from the log, and the end is detected."""
     rng = random.Random(seed)
     run = long_run(runs, f"killed-{seed}")
     life = lifecycle(run)
@@ -105,7 +105,7 @@ def test_kills_at_random_moments_leave_a_readable_log(runs: Runs, seed: int) -> 
 
 
 def test_a_viewer_killed_at_random_moments_leaves_the_run_untouched(runs: Runs) -> None:
-    """Headless viewers are killed one after the other while the run trains on; each new one shows it."""
+    """Headless viewers are killed one after the other while the run keeps training; each new one shows it."""
     run = long_run(runs, "watched")
     rng = random.Random(0)
     for _ in range(4):
@@ -120,7 +120,7 @@ def test_a_viewer_killed_at_random_moments_leaves_the_run_untouched(runs: Runs) 
 
 
 def test_a_viewer_killed_on_the_runs_socket_leaves_the_run_untouched(runs: Runs) -> None:
-    """One that follows the log, has commands under way and has begun another: the next one is served as ever."""
+    """A client that follows the log and is sending commands disappears: the next one is served as usual."""
     run = long_run(runs, "served")
     started = lifecycle(run).started
     assert started
@@ -142,7 +142,7 @@ def test_a_viewer_killed_on_the_runs_socket_leaves_the_run_untouched(runs: Runs)
 
 
 def test_training_goes_on_while_the_disk_is_full(small_disk: Callable[[int], Path]) -> None:
-    """All steps are trained; the log tells which are missing, and goes on after them."""
+    """All steps are trained; the log records how many records are missing and continues after them."""
     run = small_disk(512) / "run"
     done = subprocess.run([sys.executable, "-c", FULL_DISK, str(run)], capture_output=True, text=True, timeout=100)
     assert (done.returncode, done.stdout) == (0, "trained 600\n"), done.stderr
@@ -154,14 +154,14 @@ def test_training_goes_on_while_the_disk_is_full(small_disk: Callable[[int], Pat
 
 
 def test_two_who_steer_at_once_are_both_answered_and_nothing_is_lost(runs: Runs) -> None:
-    """Halvings and doublings from two viewers are each applied exactly once, in one order that the log tells."""
+    """Halvings and doublings from two viewers are each applied exactly once, in the order of the log."""
     run = long_run(runs, "steered")
     life = lifecycle(run)
     answers: list[object] = []
 
     def steer(factor: float) -> None:
         client = client_of(run, life)
-        for by in [factor, 1 / factor] * 25:  # to and fro: however far one gets ahead, no bound is met
+        for by in [factor, 1 / factor] * 25:  # alternating, so that neither reaches a bound by getting ahead
             answers.append(client.send(Command("lr_scale", "multiply", by, by=str(by), id=uuid.uuid4().hex)))
         client.close()
 

@@ -1,4 +1,4 @@
-"""The whole way in a real terminal: launch, watch, steer, leave, come back, stop."""
+"""End to end in a real terminal: launch, watch, steer, leave, come back, stop."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ pytestmark = [
     pytest.mark.xdist_group("terminal"),
 ]
 CHECKOUT = Path(__file__).parents[2]
-SLOW_S = 60.0  # for a machine that has much else to do
+SLOW_S = 60.0  # enough for a busy machine
 
 
 class Tmux:
-    """A tmux server of its own, with one window in it."""
+    """A separate tmux server with one window."""
 
     def __init__(self, folder: str, cwd: Path) -> None:
         self._folder = folder
@@ -40,7 +40,7 @@ class Tmux:
 
     def start(self, command: str, width: int = 120, height: int = 36) -> None:
         """Runs a shell command in the window."""
-        self._socket = f"{self._folder}/{next(self._numbers)}"  # a server that was killed may not be gone yet
+        self._socket = f"{self._folder}/{next(self._numbers)}"  # a killed server may not be gone yet
         shell = f"cd {shlex.quote(str(self._cwd))}; {command}; echo left with $?; exec sleep 600"
         self._run("-f", "/dev/null", "new-session", "-d", "-x", str(width), "-y", str(height), "sh", "-c", shell)
 
@@ -49,30 +49,30 @@ class Tmux:
         self._run("send-keys", *keys)
 
     def send(self, data: bytes) -> None:
-        """Types bytes, as they are."""
+        """Types raw bytes."""
         self._run("send-keys", "-H", *(f"{byte:02x}" for byte in data))
 
     def resize(self, width: int, height: int) -> None:
-        """Makes the window another size."""
+        """Resizes the window."""
         self._run("resize-window", "-x", str(width), "-y", str(height))
 
     def text(self) -> str:
-        """What the window shows."""
+        """The text in the window."""
         return self._run("capture-pane", "-p")
 
     def flags(self, *names: str) -> str:
-        """What tmux knows of the terminal, by its formats' names."""
+        """The values of tmux formats such as `alternate_on`."""
         return self._run("display-message", "-p", " ".join(f"#{{{name}}}" for name in names)).strip()
 
     def wait(self, text: str, timeout: float = SLOW_S) -> None:
-        """Waits until the window shows a text."""
+        """Waits until the window shows the text."""
         try:
             wait_until(lambda: text in self.text(), timeout)
         except AssertionError:
             raise AssertionError(f"{text!r} did not come; the window shows:\n{self.text()}") from None
 
     def kill(self) -> None:
-        """Ends the server: the terminal is gone."""
+        """Kills the server, and the terminal with it."""
         subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
 
     def _run(self, *arguments: str) -> str:
@@ -82,7 +82,7 @@ class Tmux:
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
-    """A folder of runs, with its own sockets; whatever was started ends with the test."""
+    """A folder of runs with its own sockets; all its processes end with the test."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -93,7 +93,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
 
 @pytest.fixture
 def tmux(runs: Runs) -> Iterator[Tmux]:
-    """A terminal whose programs begin beside the folder of runs."""
+    """A terminal in the parent of the folder of runs."""
     with tempfile.TemporaryDirectory(prefix="tuimon-") as folder:
         terminal = Tmux(folder, runs.folder.parent)
         yield terminal
@@ -106,24 +106,24 @@ def tuimon(*arguments: str) -> str:
 
 
 def only(runs: Runs) -> Path:
-    """The one run that there is."""
+    """The only run in the folder."""
     (run,) = runs.folder.iterdir()
     return run
 
 
 def store_of(run: Path) -> Store:
-    """What the run's log says by now."""
+    """The run's log so far."""
     return glance(run)
 
 
 def lever(run: Path, name: str) -> object:
-    """Where a lever stands, by the run's own log."""
+    """A lever's value, from the run's own log."""
     levers = store_of(run).levers
     return levers[name].value if name in levers else None
 
 
 def state(run: Path) -> str:
-    """How the run stands."""
+    """The run's state."""
     return lifecycle(run).status().state
 
 
@@ -135,7 +135,7 @@ def long_run(runs: Runs) -> Path:
 
 
 def test_a_run_is_launched_steered_left_found_again_and_stopped(runs: Runs, tmux: Tmux) -> None:
-    """By keys alone; each change is in the run's own log, and the run goes on while nobody watches."""
+    """Using keys only; each change is in the run's own log, and the run continues while nobody watches."""
     tmux.start(tuimon("--runs-dir", "runs"))
     tmux.wait("No runs in")
     tmux.press("l")
@@ -173,7 +173,7 @@ def test_a_run_is_launched_steered_left_found_again_and_stopped(runs: Runs, tmux
 
 
 def test_the_screen_of_a_run_that_failed_is_left_with_its_exit_code(runs: Runs, tmux: Tmux) -> None:
-    """The header says how it ended, and so does the line in the shell."""
+    """The header shows how it ended, and so does a line in the shell."""
     (runs.folder.parent / "train.py").write_text(
         "import sys, torch\nnet = torch.nn.Linear(2, 1)\nopt = torch.optim.SGD(net.parameters(), lr=0.1)\n"
         "for _ in range(5): net(torch.ones(1, 2)).sum().backward(); opt.step()\nsys.exit(3)\n"
@@ -187,7 +187,7 @@ def test_the_screen_of_a_run_that_failed_is_left_with_its_exit_code(runs: Runs, 
 
 @pytest.mark.parametrize("ignored", [False, True], ids=["plain", "nohup"])
 def test_a_terminal_that_dies_takes_the_viewer_and_not_the_run(runs: Runs, tmux: Tmux, ignored: bool) -> None:
-    """Also where SIGHUP is ignored: the viewer must not stay behind, spinning."""
+    """Also with SIGHUP ignored: the viewer must not stay behind, spinning."""
     run = long_run(runs)
     viewer = runs.folder / "viewer"
     ignore = "trap '' HUP; " if ignored else ""
@@ -223,7 +223,7 @@ def test_the_terminal_itself_says_how_large_it_is(runs: Runs, tmux: Tmux) -> Non
         tmux.wait("No runs in")
         tmux.press("?")
         tmux.wait("esc to close")
-        tmux.wait("asks first")  # the last row that there is room for: the box is there before its text
+        tmux.wait("asks first")  # the last visible row: the box is drawn before its text
         shown.append(tmux.text())
         tmux.kill()
     assert shown[0] == shown[1]

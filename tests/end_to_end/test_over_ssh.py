@@ -1,4 +1,4 @@
-"""Over a real SSH connection: the screen opens, the connection breaks, the viewer ends and the run goes on."""
+"""Over a real SSH connection: the screen opens, the connection breaks, the viewer ends and the run continues."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SLOW_S = 60.0
 
 
 class Server:
-    """An sshd of our own on a loopback port, that lets in one key."""
+    """A separate sshd on a loopback port that accepts one key."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -52,7 +52,7 @@ class Server:
         }  # fmt: skip
         (folder / "config").write_text("".join(f"{key} {value}\n" for key, value in options.items()))
         if os.getuid() == 0:
-            Path("/run/sshd").mkdir(exist_ok=True)  # where it may put itself away before a login
+            Path("/run/sshd").mkdir(exist_ok=True)  # its privilege separation folder
         assert SSHD
         self._log = open(folder / "log", "wb")  # noqa: SIM115
         self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(folder / "config")], stderr=self._log)
@@ -70,11 +70,11 @@ class Server:
         return ["ssh", "-F", "/dev/null", "-tt", *chosen, "-p", str(self.port), f"{getpass.getuser()}@127.0.0.1", command]
 
     def log(self) -> str:
-        """What the server said."""
+        """The server's log."""
         return (self._folder / "log").read_text()
 
     def close(self) -> None:
-        """Ends it with all its connections."""
+        """Ends the server and all its connections."""
         family = [*psutil.Process(self.process.pid).children(recursive=True), self.process]
         for process in family:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -88,7 +88,7 @@ class Server:
 
 
 class Client:
-    """An ssh client in a pseudo-terminal, and all that it was sent."""
+    """An ssh client in a pseudo-terminal, and everything it received."""
 
     def __init__(self, command: list[str]) -> None:
         self.pid, self._fd = pty.fork()
@@ -102,7 +102,7 @@ class Client:
         os.write(self._fd, keys.encode())
 
     def kill(self) -> None:
-        """The connection breaks."""
+        """Breaks the connection."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
@@ -115,7 +115,7 @@ class Client:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -124,7 +124,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
-    """A folder of runs; whatever was started ends with the test."""
+    """A folder of runs; all its processes end with the test."""
     monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
     yield from runs_in(tmp_path / "runs")
 
