@@ -114,7 +114,7 @@ def test_no_end_is_told_before_the_process_has_ended(runs: Runs, tmp_path: Path,
 
 
 def test_a_run_whose_supervisor_is_gone_ends_by_its_own_word(runs: Runs, tmp_path: Path) -> None:
-    """Nobody is left to record an exit code: what the training said of its end is told, as soon as it has said it."""
+    """Nobody is left to record an exit code, so the training's own record of its end counts, as soon as it is there."""
     run = runs.start("a", "--steps", "400")
     end(lifecycle(run).launched.supervisor)
     code, out, _ = followed(run)

@@ -20,7 +20,7 @@ from tuimon.training.loop import Trainer, train
 from tuimon.training.regularizers import Regularizers
 from tuimon.training.signals import StopSignals
 
-QUICK = ("batch_size=100", "hidden=16", "lr=1e-2", "device=cpu", "dropout=0")  # 15 steps an epoch
+QUICK = ("batch_size=100", "hidden=16", "lr=1e-2", "device=cpu", "dropout=0")  # 15 steps per epoch
 
 
 def trained(folder: Path, *overrides: str, **options: Any) -> Trainer:
@@ -47,7 +47,7 @@ def test_the_sparsity_penalty_is_the_mean_absolute_hidden_activation():
     first = model[1](model[0](x))
     second = model[3](model[2](first))
     wanted = 0.5 * (first.abs().mean() + second.abs().mean())
-    built._sizes = built._sizes[:2]  # the two lines above were seen too
+    built._sizes = built._sizes[:2]  # the hooks also saw the two direct calls above
     torch.testing.assert_close(built.penalty(), wanted)
     with torch.no_grad():
         model(x)

@@ -20,7 +20,7 @@ from tuimon.training.best import Best
 from tuimon.training.loop import Trainer, train
 from tuimon.training.signals import StopSignals
 
-# 45 steps an epoch; dropout draws from the random state at every step.
+# 45 steps per epoch; dropout draws random numbers at every step.
 QUICK = ("batch_size=32", "hidden=32", "lr=1e-3", "checkpoint_every=0", "device=cpu")
 
 

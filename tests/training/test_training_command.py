@@ -172,7 +172,7 @@ def test_errors_are_reported_without_a_traceback(
 
 
 def test_a_refused_resume_does_not_change_the_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
-    """Nor its spec and its log."""
+    """Its spec and its log stay the same, too."""
     run = tmp_path / "run"
     assert main(["digits-softmax", "--run-dir", str(run), "device=cpu", "steps=3"]) == 0
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}

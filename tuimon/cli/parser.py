@@ -162,7 +162,7 @@ def _add_compare(verbs: _Verbs) -> None:
 
 
 def _add_resume(verbs: _Verbs) -> None:
-    parser = _add(verbs, "resume", "Resume a run that has ended from its last checkpoint, and watch it.")
+    parser = _add(verbs, "resume", "Continue an ended run from its last checkpoint, and watch it.")
     _complete(parser.add_argument("run", metavar="RUN", help=_RUN_HELP), "runs")
     parser.add_argument("settings", metavar="key=value", nargs="*", help="epochs=40, steps=5000, …: what to change")
     _started(parser, device="as before")

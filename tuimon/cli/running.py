@@ -67,7 +67,7 @@ def _watch_own(options: argparse.Namespace, started: Path, streams: Streams | No
 
 
 def _exit_code(run: Path) -> int:
-    """The exit code of a run whose screen was left; 0 while it goes on."""
+    """The exit code of a run after its screen was closed; 0 while it is still running."""
     from tuimon.launcher.runs.glance import judge
     from tuimon.launcher.runs.status import exit_code
 

@@ -57,7 +57,7 @@ def load(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         known = content["format"] == FORMAT
-    except Exception as error:  # whatever the bytes of a damaged file make torch raise
+    except Exception as error:  # torch raises many kinds of errors for damaged files
         reason = str(error).strip().partition("\n")[0]
         raise TuimonError(f"Cannot resume: {path} is not a readable checkpoint: {reason}") from error
     if not known:

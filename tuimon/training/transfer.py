@@ -72,7 +72,7 @@ def read_weights(path: Path) -> Weights:
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever the bytes of a damaged file make torch raise
+    except Exception as error:  # torch raises many kinds of errors for damaged files
         reason = str(error).strip().partition("\n")[0]
         raise TuimonError(f"transfer.source: {path} is not a readable checkpoint: {reason}") from error
     state = content.get("model", content) if isinstance(content, dict) else content
