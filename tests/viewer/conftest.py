@@ -1,4 +1,4 @@
-"""Nothing may go wrong behind a net unseen: what the screen's nets catch fails the test, unless the test is about that."""
+"""No error may hide behind a net: what the screen's nets catch fails the test, unless the test expects it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuimon.viewer import net
 
 @pytest.fixture(autouse=True)
 def caught(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Exception]]:
-    """What the nets have caught. A test that expects it names this fixture."""
+    """The errors that the nets caught. A test that expects some requests this fixture."""
     errors: list[Exception] = []
     say = net.caught
 

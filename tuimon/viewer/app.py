@@ -77,7 +77,7 @@ class TuimonApp(Netted, App[None]):
         self._compared_first: tuple[Path, ...] = ()
         self._dirty: set[Path] = set()
         self._told: dict[tuple[str, str], float] = {}  # title and text of each notice on screen, and when it disappears
-        self._failures: set[str] = set()  # what went wrong and was said
+        self._failures: set[str] = set()  # errors already shown
         self._drawn_at = self._draws_at = 0.0
         self._drawing: Timer | None = None
         self._waiting: Timer | None = None  # waits for the log of the first run
@@ -85,7 +85,7 @@ class TuimonApp(Netted, App[None]):
         self.theme = wanted if wanted in self.available_themes else theme.FULL
 
     def get_driver_class(self) -> type[Driver]:
-        """Textual's driver for this system, which no input may end."""
+        """Textual's driver for this system; on Linux, one whose input thread no input can end."""
         found = super().get_driver_class()
         return KeyboardDriver if found is LinuxDriver else found
 
@@ -155,7 +155,7 @@ class TuimonApp(Netted, App[None]):
     def take_batch(self, event: BatchRead) -> None:
         """Adds a batch to its store and schedules a redraw."""
         if run := self.opened.get(event.path):
-            with self._saying(f"{run.name}: its records cannot be taken in"):
+            with self._saying(f"{run.name}: could not add new records"):
                 run.store.apply(event.batch)
             steered = any(isinstance(record.event, Applied | Refused) for record in event.batch.events)
             self._draw_soon(event.path, _STEERED_EVERY_S if steered else DRAW_EVERY_S)
@@ -252,7 +252,7 @@ class TuimonApp(Netted, App[None]):
         self._drawn_at = time.monotonic()
         dirty, self._dirty = self._dirty, set()
         if self.front:
-            with self._saying("The screen cannot be brought up to date"):
+            with self._saying("Could not update the screen"):
                 self.front.runs_changed(dirty)
 
     def follow(self, path: Path) -> OpenRun:
@@ -386,7 +386,7 @@ class TuimonApp(Netted, App[None]):
         default_namespace: DOMNode | None = None,
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
-        """Does what a key or a command of the palette does; an error in it ends nothing else."""
+        """Runs the action of a key or a palette command; an error in it does not end the app."""
         with self._saying("That did not work"):
             return await super().run_action(action, default_namespace, namespaces)
         return True
@@ -399,14 +399,14 @@ class TuimonApp(Netted, App[None]):
             self.tell_failure(error, what)
 
     def tell_failure(self, error: Exception, what: str = "Something went wrong") -> None:
-        """Says what went wrong, and goes on; says the same only once."""
+        """Shows an error as a notice, each text only once."""
         text = f"{what}: {net.caught(error)}"
         if text not in self._failures:
             self._failures.add(text)
             self.notify(text, severity="error", timeout=_FAILURE_FOR_S, markup=False)
 
     def _handle_exception(self, error: Exception) -> None:
-        """Ends the app, as Textual does, but for a worker that failed: nothing waits for it."""
+        """Ends the app, as Textual does, unless a worker failed: nothing waits for it."""
         if isinstance(error, WorkerFailed) and isinstance(error.error, Exception):
             self.tell_failure(error.error)
         else:
@@ -414,12 +414,12 @@ class TuimonApp(Netted, App[None]):
 
     @property
     def failure(self) -> str:
-        """What ended the app, in one line; empty when it was the user."""
+        """The error that ended the app, in one line; empty if the user quit."""
         error = self._exception
         return in_one_line(error) if error else ""
 
     def _fatal_error(self) -> None:
-        """Ends the app after an error that nothing caught. `show` says it in a line; Textual would print a page."""
+        """Ends the app after an uncaught error. `show` reports it in one line; Textual would print a page."""
         self._close_messages_no_wait()
 
     def leave_soon(self) -> None:

@@ -1,8 +1,8 @@
-"""Reads the terminal's input so that no bytes end the viewer.
+"""Reads the terminal's input so that no bytes can end the viewer.
 
 Textual decodes input as strict UTF-8, and its parser fails on a few escape sequences; either ends its input thread, and the app
-with it. Here bytes that are no UTF-8 (8-bit Alt, Latin-1) are left out, and after anything else that fails, reading goes on
-with what comes next. Runs on Textual's input thread.
+with it. Here bytes that are not UTF-8 (8-bit Alt, Latin-1) are skipped, and after any other error, reading continues with the
+next bytes. Runs on Textual's input thread.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from textual import events
 from textual.drivers import linux_driver
 from textual.message import Message
 
-_REPORT = b"\x1b[M"  # an X10 mouse report: this, then three bytes, each of any value from 32 on
+_REPORT = b"\x1b[M"  # an X10 mouse report: this, then three bytes of any value from 32
 _REPORT_BYTES = 3
-_LARGEST = 2_000  # columns or rows: a terminal that says it has more is not believed, as all of them would be drawn
-_PAUSE_S = 0.05  # after an error, which may come again at once: that the terminal itself is gone is for `terminal` to see
+_LARGEST = 2_000  # columns or rows: larger sizes are ignored, since all cells would be drawn
+_PAUSE_S = 0.05  # after an error, which may repeat at once; `terminal` notices if the terminal is gone
 
 
 class InputDecoder:
     """Decodes input piece by piece, in place of the UTF-8 decoder that Textual asks `codecs` for.
 
-    The coordinates of an X10 mouse report, which are bytes and not text, become spaces. Textual then passes the report over as
-    a whole (it reads the mouse by other reports), where parts of it would count as keys.
+    The coordinates of an X10 mouse report, which are bytes and not text, become spaces. Textual then ignores the whole report
+    (it uses another mouse protocol); otherwise it would read parts of it as keys.
     """
 
     def __init__(self, errors: str = "ignore") -> None:
         self._utf8 = codecs.getincrementaldecoder("utf-8")("ignore")
-        self._seen = b""  # the last bytes, which may begin a report
-        self._coordinates = 0  # bytes of the report that are still to come
+        self._seen = b""  # the last bytes, which may be the start of a report
+        self._coordinates = 0  # bytes of the report not read yet
 
     def decode(self, data: bytes, final: bool = False) -> str:
-        """The text of the next bytes; what begins a character that is not complete comes with a later piece."""
+        """The text of the next bytes; an incomplete character is returned with a later piece."""
         return self._utf8.decode(self._without_reports(data), final)
 
     def _without_reports(self, data: bytes) -> bytes:
@@ -52,20 +52,20 @@ class InputDecoder:
 
 
 class KeyboardDriver(linux_driver.LinuxDriver):
-    """Textual's own driver, with an input thread that nothing but the app's end ends."""
+    """Textual's driver with an input thread that runs until the app ends."""
 
     def run_input_thread(self) -> None:
-        """Reads until the app ends. What was read together with a sequence that Textual's parser fails on is dropped."""
+        """Reads until the app ends. If Textual's parser fails, everything read in that piece is dropped."""
         linux_driver.getincrementaldecoder = lambda _encoding: InputDecoder  # type: ignore[attr-defined, assignment]
         while True:
             try:
                 return super().run_input_thread()
-            except Exception:  # on with a new decoder and a new parser
+            except Exception:  # continue with a new decoder and a new parser
                 if self.exit_event.wait(_PAUSE_S):
                     return
 
     def process_message(self, message: Message) -> None:
-        """Passes on what was read, but for a size that no terminal has."""
+        """Passes on messages, except sizes that no terminal has."""
         if isinstance(message, events.Resize) and not all(0 < side <= _LARGEST for side in message.size):
             return
         super().process_message(message)

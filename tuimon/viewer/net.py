@@ -1,4 +1,4 @@
-"""Keeps what goes wrong in one panel, one run or one command there: it is said once, and the rest of the screen goes on.
+"""Confines an error to one panel, run or command: it is shown there once, and the rest of the screen keeps working.
 
 Each kind of work has one net: a panel's update and drawing (`update`, `Drawn`), a row of a list (`RowList`), a handler of a
 message (`Netted`) and a key's action (`TuimonApp.run_action`). All of them pass what they catch through `caught`. Main thread.
@@ -16,7 +16,7 @@ from tuimon.log.store import Store
 
 
 def caught(error: Exception) -> str:
-    """An error as it is shown where it was caught."""
+    """The text shown for a caught error."""
     return in_one_line(error)
 
 
@@ -28,22 +28,22 @@ class Panel(Protocol):
         ...
 
     def show_failure(self, text: str) -> None:
-        """Shows that nothing can be shown, and why; the panel itself again once the text is empty."""
+        """Shows this error instead of the content; an empty text restores the content."""
         ...
 
 
 def update(panel: Panel, store: Store) -> None:
-    """Updates one panel; an error is shown in it, in place of what it would show."""
+    """Updates one panel; an error is shown in place of its content."""
     try:
         panel.update_from(store)
     except Exception as error:
-        panel.show_failure(f"This cannot be shown: {caught(error)}")
+        panel.show_failure(f"Could not show this: {caught(error)}")
     else:
         panel.show_failure("")
 
 
 class Netted(MessagePump):
-    """Mixed in before a Textual class: an error in a handler of a message ends neither the handlers' owner nor the app."""
+    """Mixin placed before a Textual class: an error in a message handler ends neither the widget nor the app."""
 
     async def _dispatch_message(self, message: Message) -> None:
         try:

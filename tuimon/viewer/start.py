@@ -27,7 +27,7 @@ def show(
         compare: runs to compare at once.
 
     Raises:
-        TuimonError: the screen failed; the terminal is restored.
+        TuimonError: the screen failed; the terminal has been restored.
     """
     gc.disable()  # modules, styles and widgets stay alive: collecting among them would take a third of the start-up time
     from tuimon.viewer import terminal, theme
@@ -45,4 +45,4 @@ def show(
     terminal.leave_on_signals(fd, app.leave_soon)
     app.run()
     if app.return_code or app.failure:
-        raise TuimonError(f"The screen failed: {app.failure or 'Textual says no more'}. No run was touched.")
+        raise TuimonError(f"The screen failed: {app.failure or 'Textual gave no reason'}. Your runs are not affected.")

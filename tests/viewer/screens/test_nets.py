@@ -1,4 +1,4 @@
-"""What goes wrong in one panel, one row, one run or one key is said there, and everything else goes on."""
+"""An error in one panel, row, run or key is shown there, and everything else keeps working."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def broken(*_: object, **__: object) -> object:
 async def test_a_panel_that_cannot_be_drawn_says_so_and_the_others_are_shown(
     make_run: MakeRun, runs_dir: Path, monkeypatch: pytest.MonkeyPatch, caught: list[Exception]
 ) -> None:
-    """Drawing, and taking in; once it works again, so does the panel."""
+    """Whether reading or drawing fails; once it works again, so does the panel."""
     with monkeypatch.context() as broken_for_now:
         broken_for_now.setattr(LayerTable, "take", broken)
         broken_for_now.setattr(ChartGrid, "set_runs", broken)
@@ -34,8 +34,8 @@ async def test_a_panel_that_cannot_be_drawn_says_so_and_the_others_are_shown(
         app = TuimonApp(runs_dir, open_run=make_run("a"))
         async with app.run_test(size=(160, 48)) as pilot:
             await seen(pilot, "loss")
-            await seen(pilot, "This cannot be drawn: ZeroDivisionError: on purpose")
-            await until(pilot, lambda: text_of(pilot).count("This cannot be shown: ZeroDivisionError") == 2)
+            await seen(pilot, "Could not draw this panel: ZeroDivisionError: on purpose")
+            await until(pilot, lambda: text_of(pilot).count("Could not show this: ZeroDivisionError") == 2)
             assert caught and {type(error) for error in caught} == {ZeroDivisionError}
             broken_for_now.undo()
             await pilot.resize_terminal(162, 48)
@@ -52,14 +52,14 @@ async def test_one_run_that_cannot_be_shown_costs_the_list_one_row(
     row = run_list.run_row
     monkeypatch.setattr(run_list, "run_row", lambda run, *rest: (broken if run.name == "odd" else row)(run, *rest))
     async with TuimonApp(runs_dir).run_test(size=(120, 30)) as pilot:
-        await seen(pilot, "This cannot be shown: ZeroDivisionError")
+        await seen(pilot, "Could not show this: ZeroDivisionError")
         assert "good" in text_of(pilot) and caught
 
 
 async def test_a_key_whose_action_fails_says_so_and_the_next_key_counts(
     make_run: MakeRun, runs_dir: Path, monkeypatch: pytest.MonkeyPatch, caught: list[Exception]
 ) -> None:
-    """In words, and once, however often it is pressed."""
+    """The error is shown once, however often the key is pressed."""
     make_run("a")
     monkeypatch.setattr(HomeScreen, "action_sort", broken)
     async with TuimonApp(runs_dir).run_test(size=(120, 30)) as pilot:
@@ -76,7 +76,7 @@ async def test_a_key_whose_action_fails_says_so_and_the_next_key_counts(
 async def test_a_scan_that_fails_is_said_and_made_again(
     make_run: MakeRun, runs_dir: Path, monkeypatch: pytest.MonkeyPatch, caught: list[Exception]
 ) -> None:
-    """The list comes with the next one."""
+    """The list appears with the next scan."""
     from tuimon.launcher.runs import runs
     from tuimon.viewer.screens import home
 
@@ -106,10 +106,10 @@ async def test_a_run_with_an_event_that_cannot_be_read_is_shown_with_the_word_of
 
 
 async def said(pilot: Pilot[None], text: str) -> None:
-    """Waits for a notice with a text, however its lines are broken."""
+    """Waits for a notice with this text, wherever its lines wrap."""
     await until(pilot, lambda: any(text in notice.message for notice in pilot.app._notifications))
 
 
 def _key_of(pilot: Pilot[None], action: str) -> str:
-    """The key that does something on the screen in front."""
+    """The key bound to an action on the front screen."""
     return next(key for key, bound in pilot.app.screen.active_bindings.items() if bound.binding.action == action)

@@ -117,7 +117,7 @@ class HomeScreen(TuimonScreen):
 
     @on(Worker.StateChanged)
     def scan_again(self, event: Worker.StateChanged) -> None:
-        """Schedules the next scan also after one that failed, which the app says."""
+        """Schedules the next scan after a failed one, too; the app shows the error."""
         if event.worker.group == "scan" and event.state is WorkerState.ERROR:
             self._timer = self.set_timer(_STILL_EVERY_S, self._look_again)
 

@@ -72,7 +72,7 @@ class ChartGrid(VerticalScroll, can_focus=False):
         self.set_runs({"": store})
 
     def show_failure(self, text: str) -> None:
-        """Shows why there are no charts; the charts again once the text is empty."""
+        """Shows this error instead of the charts; an empty text restores them."""
         if text != self._failure:
             self._failure, self._tags_seen = text, None
             self._empty.update(text or _NOTHING)

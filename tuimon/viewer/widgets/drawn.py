@@ -34,7 +34,7 @@ class Drawn(Netted, Widget):
         self.store: Store | None = None
         self.over = False
         self._seen: Hashable = None
-        self._failure = ""  # why nothing can be shown
+        self._failure = ""  # the error shown instead of the content
         self._rows: list[Row] | None = None
         self._asked = False  # whether a refresh was requested since the last drawn line
         self._drawn_size = (0, 0)
@@ -70,7 +70,7 @@ class Drawn(Netted, Widget):
         """Reads what `draw` needs; called when `watched` has changed."""
 
     def show_failure(self, text: str) -> None:
-        """Shows why nothing can be shown; the panel itself again once the text is empty."""
+        """Shows this error instead of the content; an empty text restores the content."""
         if text:
             self._seen = None  # so that the next update tries again
         if text != self._failure:
@@ -113,13 +113,13 @@ class Drawn(Netted, Widget):
         return self.strip(self._rows[y] if y < len(self._rows) else [], width)
 
     def _draw_or_say(self, width: int, height: int) -> list[Row]:
-        """The rows to show, or what went wrong."""
+        """The rows to show, or the error."""
         failure = self._failure
         if not failure:
             try:
                 return self.draw(width, height)
             except Exception as error:
-                failure = f"This cannot be drawn: {net.caught(error)}"
+                failure = f"Could not draw this panel: {net.caught(error)}"
         return Drawn.nothing(self, failure, width, height)
 
     def strip(self, row: Row, width: int) -> Strip:

@@ -114,7 +114,7 @@ class _Gpu(msgspec.Struct):
 
 
 class _Gpus(msgspec.Struct):
-    """What the meters write of GPUs besides numbers."""
+    """What the meters log about GPUs, besides numbers."""
 
     reason: str = ""
     gpus: list[_Gpu] = []
@@ -137,7 +137,7 @@ def _gpu(said: _Gpu, readings: dict[str, float]) -> GpuFacts:
 
 
 def _decoded(decode: Callable[[str], T], texts: Sequence[TextRecord] | None, nothing: T) -> T:
-    """The latest of some texts, decoded; `nothing` if there is none, or if something else stands in it."""
+    """The latest text, decoded; `nothing` if there is none or it cannot be decoded."""
     try:
         return decode(texts[-1].text) if texts else nothing
     except ValueError:

@@ -151,8 +151,8 @@ class RowList(Drawn, can_focus=True):
     def _body_row(self, index: int, width: int) -> Row:
         try:
             row = clip(self.row(index, width), width, self.ascii)
-        except Exception as error:  # of one run, or one event: the others are shown
-            row = clip([Span(f"This cannot be shown: {net.caught(error)}", "bad")], width, self.ascii)
+        except Exception as error:  # in one run or event: the others are still shown
+            row = clip([Span(f"Could not show this: {net.caught(error)}", "bad")], width, self.ascii)
         if not (self.has_cursor and index == self.cursor):
             return row
         return selected(row, width)
