@@ -222,10 +222,21 @@ def histograms(folder: Path) -> None:
             writer.add_histogram_raw("empty", 0, 0, 0, 0, 0, [], [], step)
 
 
-def several_scalars_as_keras(folder: Path) -> None:
+def runs_within_a_run(folder: Path) -> None:
     """Runs within a run, at every depth."""
     for part in ("", "train", "validation", "fold/1/2/3/4/5/6/7"):
         write(folder / part, [scalar(step, 1.0) for step in range(10)])
+
+
+def curves_of_their_own(folder: Path) -> None:
+    """PyTorch's `add_scalars` puts each curve into a folder within the run's."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(folder)) as writer:
+        for step in range(10):
+            writer.add_scalars("loss", {"train": 1.0 / (step + 1), "val": 2.0 / (step + 1)}, step)
+            writer.add_scalars("metrics/top", {"1": 0.1 * step, "5/all": 0.2 * step}, step)
+            writer.add_scalar("lr", 0.1, step)
 
 
 # Every kind of scalar: its type's number (tensorflow/core/framework/types.proto), shape, value, and how it is written.
@@ -292,6 +303,7 @@ FOLDERS: tuple[Callable[[Path], None], ...] = (
     plain_and_tensor,
     odd_tags,
     histograms,
-    several_scalars_as_keras,
+    runs_within_a_run,
+    curves_of_their_own,
     kinds_of_scalars,
 )

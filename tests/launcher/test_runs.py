@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tuimon.base.errors import TuimonError
-from tuimon.launcher.runs.runs import check_runs_dir, find_run, list_runs, runs_dir
+from tuimon.launcher.runs.runs import check_runs_dir, find_run, list_runs, run_name, runs_dir
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_folder_of_data_does_not_hide_a_run(folder: Path, tmp_path: Path, monk
     monkeypatch.chdir(here)
     assert find_run("cnn", folder) == folder / "cnn-01"
     (folder / "cnn").mkdir()
-    with pytest.raises(TuimonError, match="holds no log of its own"):
+    with pytest.raises(TuimonError, match="no event file of its own"):
         find_run("cnn", folder)
 
 
@@ -95,7 +95,7 @@ def test_a_folder_with_logs_deeper_in_it_names_them(folder: Path) -> None:
     for name in ("train", "validation"):
         (folder / "empty" / name).mkdir()
         (folder / "empty" / name / "events.out.tfevents.1.host").touch()
-    with pytest.raises(TuimonError, match="holds no log of its own") as error:
+    with pytest.raises(TuimonError, match="no event file of its own") as error:
         find_run("empty", folder)
     assert "train, validation" in error.value.hint
     assert find_run("empty/train", folder) == folder / "empty" / "train"
@@ -141,3 +141,63 @@ def test_where_runs_live(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.setenv("TUIMON_RUNS", "/somewhere")
     assert runs_dir() == Path("/somewhere")
     assert runs_dir("here") == tmp_path / "here"
+
+
+def test_runs_within_runs_are_named_by_their_path(folder: Path) -> None:
+    """As on TensorBoard's page, at every depth; each is found by that name, by the beginning of it, or by its path."""
+    for name, second in (("keras/train", 400), ("keras/validation", 500), ("a/b/c/d", 50), ("mlp-01/sub", 60)):
+        (folder / name).mkdir(parents=True)
+        (folder / name / f"events.out.tfevents.{second:010d}.host").touch()
+    runs = [run_name(run, folder) for run in list_runs(folder)]
+    assert runs == ["keras/validation", "keras/train", "mlp-02", "cnn-01", "mlp-01", "mlp-01/sub", "a/b/c/d"]
+    assert find_run("keras/train", folder) == find_run("keras/t", folder) == folder / "keras" / "train"
+    assert find_run(str(folder / "a" / "b" / "c" / "d"), folder / "elsewhere") == folder / "a" / "b" / "c" / "d"
+    assert find_run("latest", folder) == folder / "keras" / "validation"
+    assert find_run("mlp-01", folder) == find_run("mlp-01/", folder) == folder / "mlp-01"
+    with pytest.raises(TuimonError, match="several runs: keras/validation, keras/train"):
+        find_run("ker", folder)
+
+
+def test_a_folder_of_runs_that_is_a_run_itself_is_listed(folder: Path) -> None:
+    """By the name that TensorBoard gives it."""
+    (folder / "events.out.tfevents.0000000900.host").touch()
+    assert run_name(list_runs(folder)[0], folder) == "." and find_run(".", folder) == folder
+
+
+def test_links_among_folders_end(tmp_path: Path) -> None:
+    """Each of 30 folders links to all others: endlessly many paths, of which each folder is entered by a few."""
+    for number in range(30):
+        (tmp_path / f"{number}").mkdir()
+        (tmp_path / f"{number}" / "events.out.tfevents.1.h").touch()
+        for other in range(30):
+            (tmp_path / f"{number}" / f"to-{other}").symlink_to(tmp_path / f"{other}")
+    runs = [run_name(run, tmp_path) for run in list_runs(tmp_path)]
+    assert {f"{number}" for number in range(30)} <= set(runs) and len(runs) == len(set(runs)) < 1000
+
+
+def test_a_path_as_long_as_the_system_allows_is_no_error(tmp_path: Path) -> None:
+    """Deeper than Python recurses."""
+    (tmp_path / "events.out.tfevents.1.h").touch()
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):  # by relative steps, as no path is that long
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    assert list_runs(tmp_path) == [tmp_path]
+    _remove_deep(tmp_path)
+
+
+def _remove_deep(folder: Path) -> None:
+    """What the test's own clean-up could not: it recurses."""
+    while True:
+        inner = folder / "d"
+        if not inner.exists():
+            return
+        deeper = inner / "d"
+        if deeper.exists():
+            deeper.rename(folder / "e")
+        inner.rmdir()
+        if (folder / "e").exists():
+            (folder / "e").rename(folder / "d")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 
 from conftest import wait_until
-from event_folders import FOLDERS, KINDS, MORE_KINDS, T0, scalar, tensor, write
+from event_folders import FIRST, FOLDERS, KINDS, MORE_KINDS, T0, scalar, tensor, write
 from tensorboard_page import Curve, Page
+from tuimon.launcher.runs.runs import list_runs, run_name
 from tuimon.log.reader import RunReader, read_run
 from tuimon.log.series import in_force
 from tuimon.log.store import Store
@@ -25,6 +27,14 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("logdir")
     for make in FOLDERS:
         make(root / make.__name__)
+    (root / "linked").symlink_to("two_writers_of_one_tag")
+    (root / "broken").symlink_to("nowhere")
+    (root / "loop").symlink_to(".")
+    (root / "deep" / "er").mkdir(parents=True)
+    (root / "deep" / "er" / "fold").symlink_to(root / "runs_within_a_run" / "fold")
+    (root / "deep" / "er" / "up").symlink_to("..")
+    (root / "linked_file").mkdir()
+    (root / "linked_file" / FIRST).symlink_to(root / "all_nan" / FIRST)
     return root
 
 
@@ -41,7 +51,7 @@ def page(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]
 @pytest.fixture(scope="module")
 def python_page(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """TensorBoard with its reader in Python, which knows more types."""
-    page = Page(root, tmp_path_factory.mktemp("work"), fast=False)
+    page = Page(root / "kinds_of_scalars", tmp_path_factory.mktemp("work"), fast=False)
     yield page
     page.close()
 
@@ -66,9 +76,16 @@ def same(ours: dict[str, Curve], theirs: dict[str, Curve]) -> bool:
 
 # On these the page shows less than the log holds.
 SHOWS_LESS = {"kinds_of_scalars", "clock_that_is_no_number"}
+# The curves of `add_scalars`: what each is called in its run, its own folder, and the tag there.
+BRANCHES = {
+    "loss/train": ("loss_train", "loss"),
+    "loss/val": ("loss_val", "loss"),
+    "metrics/top/1": ("metrics_top_1", "metrics/top"),
+    "metrics/top/5/all": ("metrics_top_5/all", "metrics/top"),
+}
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in SHOWS_LESS])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in {*SHOWS_LESS, "curves_of_their_own"}])
 def test_a_run_has_the_curves_that_tensorboard_shows(root: Path, page: Page, name: str) -> None:
     """Tag by tag, step by step, value by value, over restarts, several writers, and whatever stands in tags."""
     ours = curves(read_run(root / name))
@@ -81,7 +98,30 @@ def test_scalars_of_every_kind_are_shown_as_the_python_reader_shows_them(root: P
     assert {tag: [value for _, value in curve] for tag, curve in ours.items()} == {
         tag: [value] * 5 for tag, (_, _, value, _) in KINDS.items()
     }
-    wait_until(lambda: same(ours, python_page.scalars("kinds_of_scalars")), what=f"TensorBoard shows {ours}")
+    wait_until(lambda: same(ours, python_page.scalars(".")), what=f"TensorBoard shows {ours}")
+
+
+def test_curves_that_have_folders_of_their_own_are_also_the_runs(root: Path, page: Page) -> None:
+    """TensorBoard shows the same curves, each as a run."""
+    run = root / "curves_of_their_own"
+    ours = curves(read_run(run))
+    assert sorted(ours) == sorted([*BRANCHES, "lr"])
+    alone = {folder: {tag: ours[name]} for name, (folder, tag) in BRANCHES.items()}
+    assert alone == {folder: curves(read_run(run / folder)) for folder in alone}
+    alone["."] = {"lr": ours["lr"]}
+    for folder, expected in alone.items():
+        name = os.path.normpath(f"{run.name}/{folder}")
+        wait_until(
+            lambda name=name, expected=expected: same(expected, page.scalars(name)), what=f"TensorBoard shows {expected}"
+        )
+
+
+def test_the_runs_are_those_that_tensorboard_lists(root: Path, page: Page) -> None:
+    """At every depth, by the same names, through links, but not through one that leads back to where it lies."""
+    listed = sorted(run_name(run, root) for run in list_runs(root))
+    plain = [os.path.relpath(path, root) for path, _, files in os.walk(root) if any("tfevents" in file for file in files)]
+    assert listed == sorted([*plain, "linked", "deep/er/fold/1/2/3/4/5/6/7"])
+    wait_until(lambda: page.runs() == listed, what=f"TensorBoard lists {listed}")
 
 
 def test_the_data_server_shows_no_other_values(root: Path, page: Page) -> None:

@@ -250,3 +250,33 @@ def test_a_resumed_run_that_tells_of_itself_again_loses_nothing(tmp_path: Path) 
     writer.close()
     store = read_run(tmp_path)
     assert store["x"].steps.tolist() == [7, 8, 9] and store.step == 9
+
+
+def test_a_curve_in_a_folder_of_its_own_is_found_while_it_is_made(tmp_path: Path) -> None:
+    """`add_scalars` makes the folder at its first call; a tag that the run itself has is not replaced."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(tmp_path)) as writer:
+        writer.add_scalar("loss/val", 7.0, 0)
+        writer.flush()
+        reader, store = RunReader(tmp_path), Store()
+        while found := reader.read():
+            store.apply(found)
+        for step in range(3):
+            writer.add_scalars("loss", {"train": 1.0, "val": 2.0}, step)
+        for each in writer.all_writers.values():
+            each.flush()
+        for _ in range(60):  # reads that find nothing new look for folders now and then
+            store.apply(reader.read())
+        reader.close()
+    assert store["loss/train"].values.tolist() == [1.0] * 3 and store["loss/val"].values.tolist() == [7.0]
+    assert list(store) == list(read_run(tmp_path))
+
+
+def test_a_run_within_a_run_keeps_its_curves(tmp_path: Path) -> None:
+    """Only folders that are called as `add_scalars` calls them are taken for a curve of the run."""
+    for folder in ("", "train", "fold_1", "loss", "loss_"):
+        writer = LogWriter(tmp_path / folder, "run") if folder else LogWriter(tmp_path, "run")
+        writer.scalars(1, {"loss": 1.0})
+        writer.close()
+    assert list(read_run(tmp_path)) == ["loss"] and len(read_run(tmp_path)["loss"]) == 1

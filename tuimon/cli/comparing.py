@@ -15,7 +15,7 @@ import numpy as np
 from tuimon.base import format
 from tuimon.base.errors import TuimonError
 from tuimon.cli.tables import print_json, print_table
-from tuimon.launcher.runs.runs import find_run, runs_dir
+from tuimon.launcher.runs.runs import find_run, run_name, runs_dir
 from tuimon.launcher.runs.status import Status, exit_code
 from tuimon.launcher.runs.summary import latest, loss_tag, seconds_trained, summarize
 from tuimon.launcher.start.start import start
@@ -53,7 +53,7 @@ def compare(options: argparse.Namespace) -> int:
         show(directory, compare=runs, ascii=options.ascii)
         statuses = [summarize(run).status for run in runs]
     stores = [read_run(run) for run in runs]
-    rows = [result(run.name, status, store) for run, status, store in zip(runs, statuses, stores, strict=True)]
+    rows = [result(run_name(run, directory), status, store) for run, status, store in zip(runs, statuses, stores, strict=True)]
     if options.json:
         print_json([row._asdict() for row in rows])
     else:

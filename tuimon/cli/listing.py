@@ -15,7 +15,7 @@ import msgspec
 from tuimon.base import format
 from tuimon.base.errors import in_one_line
 from tuimon.cli.tables import print_json, print_table
-from tuimon.launcher.runs.runs import check_runs_dir, find_run, list_runs, runs_dir
+from tuimon.launcher.runs.runs import check_runs_dir, find_run, list_runs, run_name, runs_dir
 
 if TYPE_CHECKING:
     from tuimon.launcher.runs.summary import RunSummary
@@ -30,10 +30,10 @@ def ls(options: argparse.Namespace) -> int:
     check_runs_dir(directory)
     runs = list_runs(directory)
     if options.names:
-        return _print_names(run.name for run in runs)
+        return _print_names(run_name(run, directory) for run in runs)
     from tuimon.launcher.runs.summary import summarize
 
-    summaries = [summarize(run) for run in runs]
+    summaries = [summarize(run, run_name(run, directory)) for run in runs]
     if options.json:
         return print_json([_plain(summary) for summary in summaries])
     if not summaries:

@@ -14,10 +14,12 @@ from typing import Protocol
 from tuimon.base.errors import TuimonError
 from tuimon.log import batch, frames
 from tuimon.log.batch import Batch
+from tuimon.log.branches import as_curves, branches
 from tuimon.log.files import Damage, event_files, order
 from tuimon.log.store import Store
 
 READ_BYTES = 8 << 20
+_BRANCHES_EVERY = 20  # reads; a viewer makes ten a second
 
 
 class Tail(Protocol):
@@ -50,8 +52,9 @@ class FileTail:
 class _EventFile:
     """A place in one event file."""
 
-    def __init__(self, path: Path, tail: Tail, plugins: batch.Plugins) -> None:
+    def __init__(self, path: Path, tail: Tail, plugins: batch.Plugins, branch: str = "") -> None:
         self.path = path
+        self.branch = branch  # its folder within the run's, if `add_scalars` made that
         self._plugins = plugins
         self.damage: Damage | None = None
         self.left_out: Damage | None = None
@@ -78,7 +81,7 @@ class _EventFile:
         self._offset += found.used
         del self._rest[: found.used]
         self._needed = frames.size_of_first(self._rest)
-        return decoded
+        return as_curves(decoded, self.branch) if self.branch else decoded
 
     def _note(self, left_out: batch.LeftOut | None) -> None:
         """The first is told with its place, the others are counted."""
@@ -92,6 +95,9 @@ class _EventFile:
 
 class RunReader:
     """Reads a run: all event files of its folder, in the order in which they were begun, or one event file given by its path.
+
+    Curves that PyTorch's `add_scalars` wrote into folders within the run's are the run's own; where it has a tag of that name
+    itself, that one counts.
 
     Args:
         path: the folder or file; files that appear in the folder later are read too.
@@ -108,6 +114,8 @@ class RunReader:
         self._open_tail = tails
         self._files: dict[Path, _EventFile] = {}
         self._plugins: batch.Plugins = {}
+        self._tags: set[str] = set()  # of the run's own files
+        self._reads = 0
 
     @property
     def damage(self) -> list[Damage]:
@@ -119,11 +127,27 @@ class RunReader:
         for path in event_files(self.path):
             if path not in self._files:
                 self._files[path] = _EventFile(path, self._open_tail(path), self._plugins)
-        for path in sorted(self._files, key=order):
-            found = self._files[path].read(max_bytes)
+        self._look_for_branches()
+        for file in sorted(self._files.values(), key=lambda file: (file.branch, order(file.path))):
+            found = file.read(max_bytes)
             if found:
-                return found
+                return self._without_own(found) if file.branch else self._noted(found)
         return Batch({})
+
+    def _look_for_branches(self) -> None:
+        if self._reads % _BRANCHES_EVERY == 0:
+            for branch in branches(self.path):
+                if branch.file not in self._files:
+                    tail = self._open_tail(branch.file)
+                    self._files[branch.file] = _EventFile(branch.file, tail, {}, branch.folder)
+        self._reads += 1
+
+    def _noted(self, found: Batch) -> Batch:
+        self._tags |= found.scalars.keys()
+        return found
+
+    def _without_own(self, found: Batch) -> Batch:
+        return found._replace(scalars={tag: points for tag, points in found.scalars.items() if tag not in self._tags})
 
     def close(self) -> None:
         """Closes all files."""

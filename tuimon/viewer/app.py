@@ -263,9 +263,10 @@ class TuimonApp(Netted, App[None]):
         """
         if path not in self.opened:
             import_numpy()
+            from tuimon.launcher.runs.runs import run_name
             from tuimon.viewer.opened import open_run
 
-            self.opened[path] = open_run(path, self)
+            self.opened[path] = open_run(path, self, run_name(path, self.runs_dir))
         return self.opened[path]
 
     def open_run(self, path: Path) -> None:

@@ -60,14 +60,15 @@ class OpenRun:
     feed: Feed
     status: Status = UNREAD
     seen_live: bool = False
+    called: str = ""
     asked: dict[str, Command] = dataclasses.field(default_factory=dict)
     _diagnosis: Store = dataclasses.field(default_factory=Store)
     _diagnosed_version: int = -1
 
     @property
     def name(self) -> str:
-        """The run's name, which is its folder's name."""
-        return self.path.name
+        """What the run is called."""
+        return self.called or self.path.name
 
     def send(self, command: Command) -> Command:
         """Sends a command and returns it with its id."""
@@ -117,8 +118,8 @@ class OpenRun:
         self.feed.close()
 
 
-def open_run(path: Path, listener: Listener) -> OpenRun:
-    """Starts following a run.
+def open_run(path: Path, listener: Listener, name: str = "") -> OpenRun:
+    """Starts following a run; `name` is what it is called, by default its folder's name.
 
     Raises:
         TuimonError: there is no such run.
@@ -130,7 +131,7 @@ def open_run(path: Path, listener: Listener) -> OpenRun:
         on_status=lambda status: listener.status_changed(path, status),
         on_damage=lambda damage: listener.damage_found(path, damage),
     )
-    return OpenRun(path, Store(), feed)
+    return OpenRun(path, Store(), feed, called=name)
 
 
 def findings_in(records: Iterable[EventRecord]) -> list[Finding]:

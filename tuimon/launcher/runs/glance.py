@@ -6,12 +6,15 @@ training step and all that follows it is, which tells whether a run is paused: a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from tuimon.base.errors import in_one_line
 from tuimon.launcher.runs.status import Lifecycle, Status
 from tuimon.log.batch import Batch
+from tuimon.log.branches import as_curves, branches
 from tuimon.log.files import Damage, event_files
 from tuimon.log.reader import read_part
 from tuimon.log.records import RunStarted
@@ -20,6 +23,7 @@ from tuimon.log.store import Store
 _FIRST_BYTES = 1 << 16
 _MOST_BYTES = 1 << 23  # how much to read in search of something at either end
 _PLACES, _PLACE_BYTES = 24, 1 << 13
+_BRANCHES = 16  # how many of the curves that have folders of their own are looked into
 _ATTEMPTS = 4  # how many of a run's last attempts are looked into
 _EACH_STEP = ("throughput", "lr")  # tags that the monitor itself writes, by its own count of steps
 
@@ -48,15 +52,33 @@ def glance_at(run: Path, places: int = _PLACES) -> Glance:
     """A run's store as `glance` returns it, and the events that decide its state."""
     found = Glance(Store(), Lifecycle())
     for path in event_files(run)[-2 * _ATTEMPTS :]:
-        try:
+        with _only_this(path, found.store):
             for batch in look_into(path, places):
                 found.store.apply(batch)
                 _see(found.life, batch)
-        except OSError:
-            continue
-        except Exception as error:  # of this file alone
-            found.store.damage.append(Damage(path, 0, in_one_line(error)))
+    if places:
+        _add_branches(found.store, run, places)
     return found
+
+
+def _add_branches(store: Store, run: Path, places: int) -> None:
+    own = set(store)
+    for branch in branches(run)[:_BRANCHES]:
+        with _only_this(branch.file, store):
+            for batch in look_into(branch.file, places):
+                curves = as_curves(batch, branch.folder)
+                store.apply(curves._replace(scalars={tag: curves.scalars[tag] for tag in curves.scalars if tag not in own}))
+
+
+@contextmanager
+def _only_this(path: Path, store: Store) -> Iterator[None]:
+    """Whatever goes wrong with one file is noted, and the others are read."""
+    try:
+        yield
+    except OSError:
+        return
+    except Exception as error:
+        store.damage.append(Damage(path, 0, in_one_line(error)))
 
 
 def judge(run: Path) -> tuple[Lifecycle, Status]:

@@ -1,4 +1,7 @@
-"""Finds runs on disk. A run is a folder that holds an event file."""
+"""Finds runs on disk. A run is a folder that holds an event file, at whatever depth below the folder of runs.
+
+Its name is its path there, as on TensorBoard's page: `nested/train`.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,19 @@ import difflib
 import itertools
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from tuimon.base.errors import TuimonError
 from tuimon.base.here import current_folder
 from tuimon.log.files import event_files
+from tuimon.log.folders import LogFolder, log_folders
 
 LAST_CHECKPOINT = Path("checkpoints", "last.pt")
 
 _EVENTS = "events.out.tfevents."
 _LATEST = "latest"
 _SECONDS = re.compile("[0-9]{1,20}")  # not isdigit: ² is a digit, and no number
-_LISTED = 100  # files to look at, in search of something to suggest
+_SUGGESTED = 5  # runs that a message names
 
 
 def runs_dir(option: str | Path | None = None) -> Path:
@@ -55,7 +58,12 @@ def check_runs_dir(directory: Path) -> None:
 
 def list_runs(directory: Path) -> list[Path]:
     """All runs of a directory, the one begun last first; empty when there is no such directory."""
-    return [path for _, path in sorted(_runs(directory), reverse=True)]
+    return [path for _, _, path in sorted(((*_begun(found), found.path) for found in log_folders(directory)), reverse=True)]
+
+
+def run_name(run: Path, directory: Path) -> str:
+    """What a run is called among those of a directory: its path there; `.` for the directory itself."""
+    return run.relative_to(directory).as_posix() if run.is_relative_to(directory) else run.name
 
 
 def find_run(text: str, directory: Path) -> Path:
@@ -66,14 +74,15 @@ def find_run(text: str, directory: Path) -> Path:
     """
     if not text:  # as of a shell's variable that is not set: not the only run that there is
         raise TuimonError("Which run is meant? Its name is empty.", "`tuimon ls` lists them.")
-    runs = list_runs(directory)
-    if text == _LATEST and runs:
-        return runs[0]
     named, path = directory / text, _absolute(text)
-    for candidate in (named, path):
-        if event_files(candidate):
-            return candidate
-    begin_so = any(run.name.startswith(text) for run in runs)  # beside a folder of data called `digits`, say
+    if text != _LATEST:
+        for candidate in (named, path):
+            if event_files(candidate):
+                return candidate
+    runs = {run_name(run, directory): run for run in list_runs(directory)}
+    if text == _LATEST and runs:
+        return next(iter(runs.values()))
+    begin_so = any(name.startswith(text) for name in runs)  # beside a folder of data called `digits`, say
     for candidate in (named,) if begin_so else (named, path):
         if candidate.is_dir():
             check_runs_dir(candidate)
@@ -82,48 +91,37 @@ def find_run(text: str, directory: Path) -> Path:
 
 
 def _without_log(folder: Path) -> TuimonError:
-    """Other frameworks put logs in folders within a run's: train, validation."""
-    files = itertools.chain(folder.glob(f"*/*{_EVENTS}*"), folder.glob(f"*/*/*{_EVENTS}*"))  # no deeper: it may be a home
-    names = sorted({str(file.parent.relative_to(folder)) for file in itertools.islice(files, _LISTED)})
-    hint = f"There are some within it: {', '.join(names[:5])}." if names else "A log's file is named events.out.tfevents.…"
-    return TuimonError(f"{folder} holds no log of its own.", hint)
+    """Other programs put logs into folders within a run's: train, validation."""
+    names = [found.name for found in itertools.islice(log_folders(folder), _SUGGESTED)]
+    hint = f"Runs in it: {', '.join(sorted(names))}." if names else "An event file is named events.out.tfevents.…"
+    return TuimonError(f"{folder} has no event file of its own.", hint)
 
 
-def _by_prefix(text: str, runs: list[Path], directory: Path) -> Path:
+def _by_prefix(text: str, runs: dict[str, Path], directory: Path) -> Path:
     if not runs:
         check_runs_dir(directory)
         raise TuimonError(f"No runs in {directory}.", "Start one with `tuimon run`, or name another folder with --runs-dir.")
-    found = [run for run in runs if run.name.startswith(text)]
-    if len(found) == 1:
-        return found[0]
+    found = [name for name in runs if name.startswith(text)]
+    outermost = [name for name in found if not any(name.startswith(f"{other}/") for other in found)]
+    if len(outermost) == 1:
+        return runs[outermost[0]]
     if found:
         raise TuimonError(f"{text!r} is the beginning of several runs: {_names(found)}.", "Type more of the name, or `latest`.")
-    near = difflib.get_close_matches(text, [run.name for run in runs], n=3, cutoff=0.4)
-    hint = f"The nearest: {', '.join(near)}." if near else f"The newest: {_names(runs)}."
+    near = difflib.get_close_matches(text, runs, n=3, cutoff=0.4)
+    hint = f"The nearest: {', '.join(near)}." if near else f"The newest: {_names(list(runs))}."
     raise TuimonError(f"No run called {text!r} in {directory}.", hint)
 
 
-def _names(runs: list[Path]) -> str:
-    shown = ", ".join(run.name for run in runs[:5])
-    return shown if len(runs) <= 5 else f"{shown}, … ({len(runs)} in all)"
+def _names(names: list[str]) -> str:
+    shown = ", ".join(names[:_SUGGESTED])
+    return shown if len(names) <= _SUGGESTED else f"{shown}, … ({len(names)} in all)"
 
 
-def _runs(directory: Path) -> Iterator[tuple[tuple[float, float], Path]]:
+def _begun(found: LogFolder) -> tuple[float, float]:
+    """The second in which its newest file was begun, as that file's name tells, and when it was last written."""
+    seconds = found.newest.partition(_EVENTS)[2].partition(".")[0]
     try:
-        folders = [Path(entry.path) for entry in os.scandir(directory) if entry.is_dir()]
-    except OSError:
-        return
-    for folder in folders:
-        files = event_files(folder)
-        if files:
-            yield _begun(files[-1]), folder
-
-
-def _begun(file: Path) -> tuple[float, float]:
-    """The second in which the file was begun, as its own name tells, and when it was last written."""
-    seconds = file.name.partition(_EVENTS)[2].partition(".")[0]
-    try:
-        written = file.stat().st_mtime
+        written = os.stat(os.path.join(found.path, found.newest)).st_mtime
     except OSError:
         written = 0.0
     return float(seconds) if _SECONDS.fullmatch(seconds) else written, written

@@ -14,6 +14,7 @@ import numpy as np
 from tuimon.base.errors import in_one_line
 from tuimon.launcher.runs.glance import glance_at
 from tuimon.launcher.runs.status import Lifecycle, Status
+from tuimon.log.branches import branch_files
 from tuimon.log.files import event_files
 from tuimon.log.records import Launched, RunStarted
 from tuimon.log.series import Series
@@ -21,7 +22,7 @@ from tuimon.log.store import Store
 
 _PACE_STEPS = 500
 _SPARKS = 60  # points of a sparkline
-_CACHED = 1024
+_CACHED = 1 << 14  # runs of one list
 
 
 @dataclass(frozen=True)
@@ -46,25 +47,25 @@ class RunSummary:
     last_wall: float = math.nan
 
 
-def summarize(path: Path) -> RunSummary:
-    """Summarizes a run from a glance at its log.
+def summarize(path: Path, name: str = "") -> RunSummary:
+    """Summarizes a run from a glance at its log; `name` is what it is called, by default its folder's name.
 
     A log that has not grown is not read again; whether its processes live is looked at each time. Never raises: of a run that
     cannot be read, the state is unknown, and its detail says why.
     """
     try:
-        return _summarize(path)
+        return _summarize(path, name or path.name)
     except Exception as error:  # of this run alone: a list shows the others
-        return RunSummary(path.name, path, Status("unknown", f"its log cannot be read: {in_one_line(error)}"))
+        return RunSummary(name or path.name, path, Status("unknown", f"its log cannot be read: {in_one_line(error)}"))
 
 
-def _summarize(path: Path) -> RunSummary:
+def _summarize(path: Path, name: str) -> RunSummary:
     look = _look(path, _signature(path))
     status = look.life.status()
     if look.life.awaits_exit and not status.live:  # its supervisor may have said the last word since
         look = _look(path, _signature(path))
         status = look.life.status()
-    return RunSummary(path.name, path, status, **look.told)
+    return RunSummary(name, path, status, **look.told)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class _Look:
 def _signature(run: Path) -> tuple[tuple[str, int], ...]:
     """Changes whenever anything is appended to the run's log."""
     sizes = []
-    for file in event_files(run):
+    for file in (*event_files(run), *branch_files(run)):
         try:
             sizes.append((file.name, file.stat().st_size))
         except OSError:

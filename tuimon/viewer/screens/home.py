@@ -110,10 +110,11 @@ class HomeScreen(TuimonScreen):
     @work(thread=True, exclusive=True, group="scan")
     def _scan(self) -> None:
         import_numpy()
-        from tuimon.launcher.runs.runs import list_runs
+        from tuimon.launcher.runs.runs import list_runs, run_name
         from tuimon.launcher.runs.summary import summarize
 
-        self.post_message(self.Scanned(tuple(summarize(path) for path in list_runs(self.runs_dir))))
+        paths = list_runs(self.runs_dir)
+        self.post_message(self.Scanned(tuple(summarize(path, run_name(path, self.runs_dir)) for path in paths)))
 
     @on(Worker.StateChanged)
     def scan_again(self, event: Worker.StateChanged) -> None:
