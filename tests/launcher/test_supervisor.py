@@ -205,3 +205,15 @@ def test_only_a_counter_that_rose_means_out_of_memory() -> None:
     nobody = 2**22 + 1  # above any pid, so that the kernel's log cannot name it
     assert not watch.killed(nobody)
     assert watch.killed(nobody)
+
+
+def test_output_is_written_to_no_file_that_a_link_leads_to(tmp_path: Path) -> None:
+    """Whoever can put a link into the folder would have the caller write there; the start fails with the reason."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (tmp_path / "victim").write_text("mine")
+    (run / "output.log").symlink_to(tmp_path / "victim")
+    with pytest.raises(TuimonError, match=r"Cannot start .*output.log: "):
+        supervise(run, [sys.executable, "-c", "print('theirs')"])
+    assert (tmp_path / "victim").read_text() == "mine"
+    wait_until(lambda: lifecycle(run).status().state == "failed")

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import TextIO
 
 from tuimon.base.errors import TuimonError
+from tuimon.base.regular import open_regular
 from tuimon.cli.passing import PassThrough, routes
 from tuimon.cli.printing import Printer, outcome
 from tuimon.diagnosis.news import News
@@ -200,7 +201,7 @@ class _Follower:
 def last_lines(path: Path, count: int = _OUTPUT_LINES) -> list[str]:
     """The last `count` lines of a run's output; empty if the file cannot be read."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - _OUTPUT_BYTES))
             return file.read().decode(errors="replace").splitlines()[-count:]

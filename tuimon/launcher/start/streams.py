@@ -53,7 +53,8 @@ class Streams:
             TuimonError: no file can be made.
         """
         names = () if not self._followed else PARTS if self._apart else (OUTPUT,)
+        flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            self.sources = tuple(os.open(run / name, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644) for name in names)
+            self.sources = tuple(os.open(run / name, flags, 0o644) for name in names)
         except OSError as error:
             raise TuimonError(f"Cannot keep what the program prints in {run}: {error.strerror}.") from error

@@ -67,7 +67,8 @@ class _Supervisor:
             output = Output(self._run, bool(self._details.get("apart")))
             self._child = _start(self._command, output, self._details)
         except OSError as error:
-            reason = f"Cannot start {self._command[0]}: {error.strerror or error}."
+            what = f"{error.filename}: " if error.filename not in (None, self._command[0]) else ""
+            reason = f"Cannot start {self._command[0]}: {what}{error.strerror or error}."
             log.event(Exited(reason=reason))
             _tell(report, {"error": reason})
             return

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Hashable
 from pathlib import Path
 
+from tuimon.base.regular import open_regular
 from tuimon.log.store import Store
 from tuimon.viewer.draw.rows import Row, Span, fit
 from tuimon.viewer.widgets.row_list import RowList
@@ -115,7 +116,7 @@ class ConsoleView(RowList):
         if self._path is None:
             return b""
         try:
-            with self._path.open("rb") as file:
+            with open_regular(self._path) as file:
                 size = file.seek(0, 2)
                 if size < self._offset:
                     self._offset, self._terminal = 0, Terminal()
