@@ -383,6 +383,25 @@ def test_completion_in_bash_knows_runs_and_presets(runs: Runs, tmp_path: Path) -
         assert expected in done.stdout.split(), done.stderr
 
 
+def test_completion_in_bash_takes_a_runs_name_for_no_more_than_a_word(tmp_path: Path) -> None:
+    """Anybody may have made the folder, and called it what a shell would run: neither Tab runs it, nor Enter afterwards."""
+    names = ["x$(touch mark)", "x`touch mark`", "x;touch mark;", "x y", "x'\"\\"]
+    for name in names:
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "events.out.tfevents.1.host").touch()
+    (tmp_path / "script").write_text(tuimon("completion", "bash").stdout)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "tuimon").write_text(f'#!/bin/sh\nexec {sys.executable} -P -m tuimon "$@"\n')
+    (tmp_path / "bin" / "tuimon").chmod(0o755)
+    press_tab = 'source "$1"; COMP_WORDS=(tuimon attach "x"); COMP_CWORD=2; COMP_LINE="tuimon attach x"; _shtab_tuimon'
+    press_enter = "eval \"printf '%s\\n' ${COMPREPLY[*]}\""
+    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "TUIMON_RUNS": str(tmp_path / "runs")}
+    command = ["bash", "-c", f"{press_tab}; {press_enter}", "_", str(tmp_path / "script")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert sorted(done.stdout.splitlines()) == sorted(names), done.stderr
+    assert not (tmp_path / "mark").exists()
+
+
 def test_doctor_looks_at_everything(runs: Runs) -> None:
     """One line for each check; a machine on which the tests pass has no problem."""
     done = tuimon("doctor", "--runs-dir", str(runs.folder))

@@ -6,11 +6,20 @@ import argparse
 
 from tuimon.cli.parser import build_parser
 
-_NAMES = {"runs": "tuimon ls --names", "presets": "tuimon presets --names"}
+# Names of runs are names of folders, which anybody may have made: no shell must take one for more than a word. In bash, a
+# function with `_file` in its name has its words quoted as those of files are.
+_COMPLETERS = {
+    "runs": {"bash": "_tuimon_runs", "zsh": "_tuimon_runs", "tcsh": "`tuimon ls --names`"},
+    "presets": {"bash": "_tuimon_preset_files", "zsh": "_tuimon_presets", "tcsh": "`tuimon presets --names`"},
+}
 _PREAMBLE = {
     "bash": """
-_tuimon_runs() { compgen -W "latest $(tuimon ls --names 2>/dev/null)" -- "$1"; }
-_tuimon_presets() { compgen -W "$(tuimon presets --names 2>/dev/null)" -- "$1"; compgen -f -X '!*.toml' -- "$1"; }
+_tuimon_runs() {
+  local name
+  while IFS= read -r name; do [[ "$name" == "$1"* ]] && printf '%q\\n' "$name"; done < <(
+    echo latest; tuimon ls --names 2>/dev/null)
+}
+_tuimon_preset_files() { compgen -W "$(tuimon presets --names 2>/dev/null)" -- "$1"; compgen -f -X '!*.toml' -- "$1"; }
 """,
     "zsh": """
 _tuimon_runs() { compadd latest ${(f)"$(tuimon ls --names 2>/dev/null)"} }
@@ -29,12 +38,8 @@ def script(shell: str) -> str:
         what = getattr(action, "complete", None)
         if what == "directories":
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
-        elif what in _NAMES:
-            action.complete = {  # type: ignore[attr-defined]
-                "bash": f"_tuimon_{what}",
-                "zsh": f"_tuimon_{what}",
-                "tcsh": f"`{_NAMES[what]}`",
-            }
+        elif what in _COMPLETERS:
+            action.complete = _COMPLETERS[what]  # type: ignore[attr-defined]
     return str(shtab.complete(parser, shell, preamble=_PREAMBLE[shell]))
 
 
