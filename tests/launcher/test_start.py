@@ -48,7 +48,7 @@ def test_a_run_gets_a_folder_a_number_and_its_resolved_spec(tmp_path: Path, hand
     run = start(SPEC, runs_dir=tmp_path, device="cpu")
     assert run == tmp_path / "digits-softmax-08"
     assert load_spec(run / "spec.toml").training.steps == 30
-    assert handed_over[0]["command"][-3:] == [str(run / "spec.toml"), "--run-dir", str(run)]
+    assert handed_over[0]["command"][-4:] == [str(run / "spec.toml"), "model.name=softmax", "--run-dir", str(run)]
     assert handed_over[0]["details"]["spec"]["training"]["steps"] == 30
 
 
@@ -226,8 +226,8 @@ def test_a_run_that_has_ended_is_resumed_where_it_was_started(
         resume_run(run, settings=["epochs=9", "lr=3"])
     assert not handed_over
     assert resume_run(run, settings=["epochs=9"]) == run
-    words = [str(run / "spec.toml"), "--run-dir", str(run), "epochs=9", f"device={SPEC.training.device}", "--resume"]
-    assert handed_over[0]["command"][-6:] == words
+    words = ["--run-dir", str(run), "epochs=9", f"device={SPEC.training.device}", "--resume"]
+    assert handed_over[0]["command"][-7:] == [str(run / "spec.toml"), "model.name=softmax", *words]
     assert handed_over[0]["details"]["spec"]["training"]["epochs"] == 9
     assert handed_over[0]["cwd"] == tmp_path
 

@@ -8,8 +8,11 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterable
+from functools import partial
 
+from tuimon.cli.trusting import with_trust
 from tuimon.launcher.start.checking import check as look
+from tuimon.launcher.start.trust import require_trust
 from tuimon.spec.loading import load_spec
 from tuimon.spec.spec import Spec
 from tuimon.training.report import Line, worst
@@ -25,13 +28,14 @@ def check(options: argparse.Namespace) -> int:
     """Prints the report line by line as the checks finish; returns 1 if any of them fails."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: the checking process ends, too
     spec = load_spec(options.source, options.settings)
+    with_trust(options, partial(require_trust, spec, options.source))
     lines = _as_json(spec) if options.json else _as_text(spec, options.ascii)
     return int(worst(lines) == "fail")
 
 
 def _as_json(spec: Spec) -> list[Line]:
     lines = []
-    for line in look(spec):
+    for line in look(spec, trusted=True):
         lines.append(line)
         print(line.encode(), flush=True)
     return lines
@@ -42,7 +46,7 @@ def _as_text(spec: Spec, ascii: bool) -> list[Line]:
     width = min(_MOST_COLUMNS, shutil.get_terminal_size((_MOST_COLUMNS, 24)).columns)
     lines: list[Line] = []
     _print(head_rows(spec.name, width))
-    for line in look(spec):
+    for line in look(spec, trusted=True):
         lines.append(line)
         _print(line_rows(line, width, ascii))
     _print([total_row(lines)])

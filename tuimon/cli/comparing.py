@@ -7,6 +7,7 @@ import difflib
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +16,12 @@ import numpy as np
 from tuimon.base import format
 from tuimon.base.errors import TuimonError
 from tuimon.cli.tables import print_json, print_table
+from tuimon.cli.trusting import with_trust
 from tuimon.launcher.runs.runs import find_run, run_name, runs_dir
 from tuimon.launcher.runs.status import Status, exit_code
 from tuimon.launcher.runs.summary import latest, loss_tag, seconds_trained, summarize
 from tuimon.launcher.start.start import start
+from tuimon.launcher.start.trust import require_trust
 from tuimon.log.reader import read_run
 from tuimon.log.store import Store
 from tuimon.spec.loading import load_spec
@@ -43,7 +46,12 @@ def compare(options: argparse.Namespace) -> int:
     if settings and all(isinstance(one, Path) for one in found):
         hint = "Settings only change presets and .toml files, which are started. Runs are opened as they are."
         raise TuimonError(f"Cannot apply {' '.join(settings)}: there is no preset or .toml file to apply it to.", hint)
-    started = (one if isinstance(one, Path) else start(one, runs_dir=directory, device=options.device) for one in found)
+    for source, spec in zip(sources, found, strict=True):
+        if isinstance(spec, Spec):
+            with_trust(options, partial(require_trust, spec, source))
+    started = (
+        one if isinstance(one, Path) else start(one, runs_dir=directory, device=options.device, trusted=True) for one in found
+    )
     runs = list(dict.fromkeys(started))  # a run named twice is compared once
     if options.headless or options.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         statuses = _wait(runs)

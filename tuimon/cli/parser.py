@@ -113,11 +113,16 @@ def _output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="draw with ASCII characters only")
 
 
+def _trust(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--trust", action="store_true", help="do not ask before files are run that other users can change")
+
+
 def _started(parser: argparse.ArgumentParser, device: str) -> None:
     """Adds the options of verbs that start a training process and watch it."""
     _runs_dir(parser)
     parser.add_argument("--device", metavar="D", help=f"auto, cpu, cuda, cuda:N or mps (default: {device})")
     parser.add_argument("--detach", action="store_true", help="start the run, print its name, and return")
+    _trust(parser)
     _output(parser)
     parser.add_argument("--quiet", action="store_true", help="with --headless: print nothing of tuimon's own")
 
@@ -148,6 +153,7 @@ def _add_check(verbs: _Verbs) -> None:
     text = "a preset (see `tuimon presets`), a .toml file, or a run's folder"
     _complete(parser.add_argument("source", metavar="PRESET|SPEC.toml", help=text), "presets")
     parser.add_argument("settings", metavar="key=value", nargs="*", help="lr=0.01, model.hidden=[64,64], …")
+    _trust(parser)
     parser.add_argument("--json", action="store_true", help="print JSON lines")
     parser.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="draw with ASCII characters only")
 
@@ -158,6 +164,7 @@ def _add_compare(verbs: _Verbs) -> None:
     _complete(parser.add_argument("sources", metavar="PRESET|SPEC.toml|RUN|key=value", nargs="+", help=text), "runs")
     _runs_dir(parser)
     parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default: as in each spec)")
+    _trust(parser)
     _output(parser)
 
 

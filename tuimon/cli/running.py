@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from tuimon.base.errors import TuimonError
 from tuimon.cli import passing
+from tuimon.cli.trusting import with_trust
 from tuimon.launcher.runs.runs import find_run, runs_dir
 from tuimon.launcher.start.streams import Streams
 
@@ -20,23 +22,27 @@ def home(options: argparse.Namespace) -> int:
 def run(options: argparse.Namespace) -> int:
     """Starts a run and watches it."""
     from tuimon.launcher.start.start import start, start_program
+    from tuimon.launcher.start.trust import require_trust_in_program
     from tuimon.spec.loading import load_spec
 
     where = {"runs_dir": runs_dir(options.runs_dir), "name": options.name, "device": options.device}
     if options.program:
+        with_trust(options, partial(require_trust_in_program, options.program))
         streams = _streams(options)
-        return _watch_own(options, start_program(options.program, streams=streams, **where), streams)
+        return _watch_own(options, start_program(options.program, streams=streams, trusted=True, **where), streams)
     if options.source is None:
         return _launch_screen(options)
-    return _watch_own(options, start(load_spec(options.source, options.settings), **where))
+    spec = load_spec(options.source, options.settings)
+    started = with_trust(options, lambda trusted: start(spec, source=options.source, trusted=trusted, **where))
+    return _watch_own(options, started)
 
 
 def resume(options: argparse.Namespace) -> int:
     """Resumes a run that has ended, and watches it."""
     from tuimon.launcher.start.resume import resume_run
 
-    started = resume_run(find_run(options.run, runs_dir(options.runs_dir)), options.device, options.settings)
-    return _watch_own(options, started)
+    found = find_run(options.run, runs_dir(options.runs_dir))
+    return _watch_own(options, with_trust(options, partial(resume_run, found, options.device, options.settings)))
 
 
 def replay(options: argparse.Namespace) -> int:
@@ -45,7 +51,8 @@ def replay(options: argparse.Namespace) -> int:
 
     directory = runs_dir(options.runs_dir)
     where = {"runs_dir": directory, "name": options.name, "device": options.device}
-    return _watch_own(options, replay(find_run(options.run, directory), options.settings, **where))
+    found = find_run(options.run, directory)
+    return _watch_own(options, with_trust(options, lambda trusted: replay(found, options.settings, trusted=trusted, **where)))
 
 
 def attach(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from tuimon.spec.loading import load_spec, save_spec
 from tuimon.spec.presets import presets
 from tuimon.spec.spec import Spec
 from tuimon.viewer.app import TuimonApp
+from tuimon.viewer.screens.dialogs import TrustDialog
 from tuimon.viewer.screens.launch import LaunchScreen
 from tuimon.viewer.screens.launch_field import FieldRow
 
@@ -254,3 +255,31 @@ async def test_after_a_script_a_preset_has_all_its_fields_again(runs_dir: Path, 
             await until(pilot, lambda text=text: screen.preset == text and screen.wanted)
         assert isinstance(screen.wanted, Spec) and screen.wanted.model.name == "cnn"
         assert not any(row.query_one(".control").disabled for row in screen.query(FieldRow))
+
+
+@pytest.mark.parametrize(("keys", "runs_it"), [(("escape",), False), (("enter",), False), (("y",), True)])
+async def test_files_that_others_can_change_are_run_only_when_the_user_says_so(
+    runs_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: tuple[str, ...], runs_it: bool
+) -> None:
+    """The dialog names the file that would run; the button with the focus is the one that does nothing."""
+    started: list[str] = []
+    monkeypatch.setattr(starting, "supervise", lambda run, command, **more: started.append(run.name))
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "evil.py").write_text("def build(spec): ...\n")
+    save_spec(load_spec("digits-mlp", [f"model.name={theirs}/evil.py"]), theirs)
+    theirs.chmod(0o777)
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(120, 36)) as pilot:
+        screen = await form(pilot)
+        field(screen, "preset").post_message(FieldRow.Edited("preset", str(theirs)))
+        await until(pilot, lambda: screen.preset == str(theirs) and screen.wanted)
+        for begin in ("ctrl+t", "ctrl+s"):
+            await pilot.press(begin)
+            await seen(pilot, "Run another user's files?")
+            assert "evil.py" in text_of(pilot) and "everybody" in text_of(pilot) and not started
+            await pilot.press(*(keys if begin == "ctrl+s" else ("escape",)))
+            await until(pilot, lambda: not isinstance(pilot.app.screen, TrustDialog))
+        if runs_it:
+            await until(pilot, lambda: started)
+        await pilot.pause()
+        assert bool(started) is runs_it

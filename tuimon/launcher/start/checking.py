@@ -16,6 +16,7 @@ from tuimon.base.here import current_folder
 from tuimon.launcher.start.devices import choose_device
 from tuimon.launcher.start.spawn import PYTHON, importable
 from tuimon.launcher.start.start import placed, require_torch
+from tuimon.launcher.start.trust import require_trust
 from tuimon.spec.loading import save_spec
 from tuimon.spec.spec import SPEC_FILE, Spec
 from tuimon.training.report import Line, decode
@@ -24,25 +25,32 @@ _PATIENCE_S = 5.0  # for a process that was told to end
 _COMPLETE = (0, 1)  # exit codes of a whole report
 
 
-def check(spec: Spec) -> Iterator[Line]:
+def check(spec: Spec, source: str | Path | None = None, trusted: bool = False) -> Iterator[Line]:
     """The report on a spec, each line as soon as it is found. Closing the iterator ends the process.
 
+    Args:
+        spec: what would be trained.
+        source: as of `start`.
+        trusted: as of `start`.
+
     Raises:
+        Untrusted: it would run files that other users can change.
         TuimonError: the process could not be started, or ended before its report did.
     """
-    return Checking(spec).lines()
+    return Checking(spec, source, trusted).lines()
 
 
 class Checking:
     """A report in the making. `lines` is for one thread; `stop` may be called from any other."""
 
-    def __init__(self, spec: Spec) -> None:
-        self._spec = spec
+    def __init__(self, spec: Spec, source: str | Path | None = None, trusted: bool = False) -> None:
+        self._spec, self._source, self._trusted = spec, source, trusted
         self._process: subprocess.Popen[bytes] | None = None
         self._stopped = False
 
     def lines(self) -> Iterator[Line]:
         """As `check`; ends early, without an error, after `stop`."""
+        require_trust(self._spec, self._source, self._trusted)
         require_torch()
         current_folder()  # which the process takes over
         choice = choose_device(self._spec.training.device)

@@ -13,6 +13,7 @@ from tuimon.base.errors import TuimonError
 from tuimon.launcher.start.program import program_of, words_of
 from tuimon.launcher.start.resume import cwd_of
 from tuimon.launcher.start.start import SCRIPT_COPY, start, start_program
+from tuimon.launcher.start.trust import require_trust_in_run
 from tuimon.log.reader import read_run
 from tuimon.log.records import BY_SPEC, Applied, Command, Planned, RunStarted
 from tuimon.log.store import Store
@@ -21,7 +22,13 @@ from tuimon.spec.spec import SPEC_FILE
 
 
 def replay(
-    run: Path, settings: Sequence[str] = (), *, runs_dir: Path, name: str | None = None, device: str | None = None
+    run: Path,
+    settings: Sequence[str] = (),
+    *,
+    runs_dir: Path,
+    name: str | None = None,
+    device: str | None = None,
+    trusted: bool = False,
 ) -> Path:
     """Starts the replay of a run, detached.
 
@@ -31,27 +38,34 @@ def replay(
         runs_dir: where the new run's folder is made.
         name: the new folder's name; None: made from the old one's and a number.
         device: as of `start`; None of a script: the one that it was started on, if one was chosen.
+        trusted: whether the user agreed to run files that other users can change.
 
     Returns:
         The new run's folder.
 
     Raises:
+        Untrusted: it would run such files.
         TuimonError: nothing says how the run was started, or it cannot be started again.
     """
-    store, cwd, stem = read_run(run), cwd_of(run), f"{run.name}-replay"
+    store, cwd, stem, doing = read_run(run), cwd_of(run), f"{run.name}-replay", f"Replaying {run.name}"
     steering = steering_of(store)
     if (run / SPEC_FILE).is_file():
         spec = load_spec(run / SPEC_FILE, settings)
-        return start(spec, runs_dir=runs_dir, name=name, stem=stem, device=device, steering=steering, cwd=cwd)
+        require_trust_in_run(doing, run, spec, trusted)
+        return start(spec, runs_dir=runs_dir, name=name, stem=stem, device=device, steering=steering, cwd=cwd, trusted=True)
     words = words_of(store.launched) if store.launched else ()
     if not words:
         hint = "Only runs that tuimon started, from a preset, a spec file or a script, can be replayed."
         raise TuimonError(f"Cannot replay {run.name}: nothing in it says how it was started.", hint)
     if settings:
         raise TuimonError(f"Cannot replay {run.name} with {settings[0]}: it is a script's run, which has no spec.")
-    _check_unchanged(run, program_of(words, cwd).file, cwd or Path())
+    program = program_of(words, cwd)
+    require_trust_in_run(doing, run, program, trusted, cwd)
+    _check_unchanged(run, program.file, cwd or Path())
     device = device or (store.launched and store.launched.device) or None  # as before
-    return start_program(words, runs_dir=runs_dir, name=name, stem=stem, device=device, steering=steering, cwd=cwd)
+    return start_program(
+        words, runs_dir=runs_dir, name=name, stem=stem, device=device, steering=steering, cwd=cwd, trusted=True
+    )
 
 
 def steering_of(store: Store) -> list[Planned]:

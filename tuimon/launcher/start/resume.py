@@ -20,6 +20,7 @@ from tuimon.launcher.runs.runs import LAST_CHECKPOINT
 from tuimon.launcher.runs.status import Lifecycle
 from tuimon.launcher.start.devices import choose_device
 from tuimon.launcher.start.start import launch, placed, require_torch, starting
+from tuimon.launcher.start.trust import require_trust_in_run
 from tuimon.log.records import CheckpointSaved
 from tuimon.spec.keys import MAY_CHANGE, find_key
 from tuimon.spec.loading import load_spec
@@ -29,15 +30,17 @@ _PATIENCE_S = 30.0  # for a process that has said its last word, to end
 _POLL_S = 0.02
 
 
-def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = ()) -> Path:
+def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = (), trusted: bool = False) -> Path:
     """Goes on with a run that has ended, from its last checkpoint, in its own folder.
 
     Args:
         run: its folder.
         device: as of `start`.
         settings: `key=value` texts that change its spec, of those keys that may change.
+        trusted: whether the user agreed to run files that other users can change.
 
     Raises:
+        Untrusted: it would run such files.
         TuimonError: it still runs, there is nothing to go on from, it has nothing left to train, or a setting would make it
             another run.
     """
@@ -49,6 +52,7 @@ def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = (
             f"Cannot resume {run.name}: it saved no {LAST_CHECKPOINT}.", f"Start again: tuimon run {run / SPEC_FILE}"
         )
     spec = load_spec(run / SPEC_FILE, settings)
+    require_trust_in_run(f"Resuming {run.name}", run, spec, trusted)
     _check_same_run(run, settings)
     _check_unfinished(run, spec)
     choice = choose_device(device or spec.training.device, starting=lambda: starting(run.parent))

@@ -22,6 +22,7 @@ from tuimon.launcher.start.program import Program, program_of
 from tuimon.launcher.start.run_folder import make_run_folder
 from tuimon.launcher.start.spawn import PYTHON, supervise, watched
 from tuimon.launcher.start.streams import Streams
+from tuimon.launcher.start.trust import require_trust, require_trust_in_program
 from tuimon.log.records import STEERING_FILE, Planned
 from tuimon.spec.spec import SPEC_FILE, Spec
 
@@ -39,6 +40,8 @@ def start(
     device: str | None = None,
     steering: Sequence[Planned] = (),
     cwd: Path | None = None,
+    source: str | Path | None = None,
+    trusted: bool = False,
 ) -> Path:
     """Starts a run, detached.
 
@@ -50,13 +53,17 @@ def start(
         device: auto, cpu, cuda, cuda:N, mps; None: what the spec says.
         steering: what is to be done to the run, in the order of its steps.
         cwd: where it runs; None: here.
+        source: what the spec was read from: a preset's name, a TOML file or a run's folder; None: nothing.
+        trusted: whether the user agreed to run files that other users can change.
 
     Returns:
         The run's folder.
 
     Raises:
+        Untrusted: it would run such files; nothing was started.
         TuimonError: it cannot be started; nothing was.
     """
+    require_trust(spec, source, trusted)
     choice = choose_device(device or spec.training.device, starting=lambda: starting(runs_dir))
     require_torch()
     current_folder()  # which the run takes over
@@ -75,6 +82,7 @@ def start_program(
     steering: Sequence[Planned] = (),
     cwd: Path | None = None,
     streams: Streams | None = None,
+    trusted: bool = False,
 ) -> Path:
     """Starts a program of the user's own, detached; it is watched without a line in it, and so are the Pythons that it starts.
 
@@ -87,15 +95,18 @@ def start_program(
         steering: as of `start`.
         cwd: as of `start`; a relative path of the program counts from there.
         streams: what it reads from, and how its output is kept; None: it reads nothing.
+        trusted: whether the user agreed to run a folder that other users can change.
 
     Returns:
         The run's folder.
 
     Raises:
+        Untrusted: it would run such a folder; nothing was started.
         TuimonError: it cannot be started; nothing was.
     """
     streams = streams or Streams()
     try:
+        require_trust_in_program(words, trusted)
         program = program_of(words, cwd)
         choice = choose_device(device, starting=lambda: starting(runs_dir)) if device else Device("")
         require_torch()
@@ -140,8 +151,13 @@ def starting(runs_dir: Path) -> list[str]:
 
 
 def launch(run: Path, spec: Spec, choice: Device, *more: str, cwd: Path | None = None) -> Path:
-    """Hands the trainer to a supervisor; `more` are words for it beside the run's own spec and folder."""
-    command = [*PYTHON, "tuimon.training", str(run / SPEC_FILE), "--run-dir", str(run), *more]
+    """Hands the trainer to a supervisor; `more` are arguments for it besides the run's own spec and folder.
+
+    The model is named once more: in a folder of runs that others may write to, the spec may be another by the time it is read,
+    and the file that is run must be the one that was checked.
+    """
+    model = f"model.name={spec.model.name}"
+    command = [*PYTHON, "tuimon.training", str(run / SPEC_FILE), model, "--run-dir", str(run), *more]
     details = {"name": run.name, "device": choice.label, "spec": spec.to_dict()}
     supervise(run, command, details=details, environment=choice.environment, cwd=cwd)
     return run

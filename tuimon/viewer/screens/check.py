@@ -68,7 +68,7 @@ class CheckScreen(TuimonScreen):
     """The report on a spec before it is trained.
 
     Args:
-        spec: the spec to check.
+        spec: the spec to check, whose files the user trusts.
         launch: called to start training, back on the form.
     """
 
@@ -92,7 +92,7 @@ class CheckScreen(TuimonScreen):
     def __init__(self, spec: Spec, launch: Callable[[], None]) -> None:
         super().__init__()
         self._spec, self._launch = spec, launch
-        self._checking = Checking(spec)
+        self._checking = Checking(spec, trusted=True)
 
     def compose(self) -> ComposeResult:
         """The summary, the report and the footer."""

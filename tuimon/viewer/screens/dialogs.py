@@ -82,6 +82,38 @@ class StopDialog(ModalScreen[bool]):
         self.dismiss(yes)
 
 
+class TrustDialog(ModalScreen[bool]):
+    """Asks before a file is run that another user can change."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "run it"),
+        Binding("escape,n,q", "answer(False)", "do not run it"),
+    ]
+
+    def __init__(self, warning: str) -> None:
+        super().__init__()
+        self._warning = warning
+
+    def compose(self) -> ComposeResult:
+        """The warning and two buttons, of which the harmless one has the focus."""
+        with Vertical(classes="dialog -error") as box:
+            box.border_title = "Run another user's files?"
+            yield Static(said(self.app, self._warning), markup=False)
+            yield Static("Whoever can change these files acts with your rights then.", classes="hint", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button("Do not run it (esc)", compact=True, id="leave")
+                yield Button("Run it (y)", variant="error", compact=True, id="run")
+
+    @on(Button.Pressed)
+    def answered(self, event: Button.Pressed) -> None:
+        """A button was pressed."""
+        self.dismiss(event.button.id == "run")
+
+    def action_answer(self, yes: bool) -> None:
+        """A key was pressed."""
+        self.dismiss(yes)
+
+
 class Prompt(ModalScreen[str]):
     """Asks for one line of text. While it is typed, `check` returns what is wrong with it and `hint` how to complete it.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -22,8 +23,10 @@ from tuimon.viewer.plain_text import said
 from tuimon.viewer.screens import launch_form as form
 from tuimon.viewer.screens.base import TuimonScreen
 from tuimon.viewer.screens.check import CheckScreen
-from tuimon.viewer.screens.dialogs import ErrorDialog, Prompt
+from tuimon.viewer.screens.dialogs import ErrorDialog, Prompt, TrustDialog
 from tuimon.viewer.screens.launch_field import FieldRow
+
+_Wanted = TypeVar("_Wanted", bound="Spec | form.Script")
 
 
 class LaunchScreen(TuimonScreen):
@@ -105,9 +108,7 @@ class LaunchScreen(TuimonScreen):
         if self.wanted is None:
             self._show_first_problem()
         elif not self._starting:
-            self._starting = True
-            self.query_one("#start", Button).label = said(self.app, "Launching…")
-            self._start(self.wanted, self.texts[form.NAME].strip() or None)
+            self._once_trusted(self.wanted, self._launch)
 
     @on(Button.Pressed, "#check")
     def action_check(self) -> None:
@@ -117,7 +118,7 @@ class LaunchScreen(TuimonScreen):
         elif isinstance(self.wanted, form.Script):
             self.notify("Only presets and spec files can be checked, not scripts.", severity="warning")
         else:
-            self.app.push_screen(CheckScreen(self.wanted, self.action_start))
+            self._once_trusted(self.wanted, lambda spec: self.app.push_screen(CheckScreen(spec, self.action_start)))
 
     @on(Button.Pressed, "#copy")
     def action_copy(self) -> None:
@@ -139,6 +140,30 @@ class LaunchScreen(TuimonScreen):
         """Shows the error and keeps the form as it was."""
         self._ready()
         self.app.push_screen(ErrorDialog(event.error, "Could not start the run"))
+
+    def _once_trusted(self, wanted: _Wanted, go: Callable[[_Wanted], object]) -> None:
+        """Goes on; where this runs files that another user can change, only when the user says so."""
+        from tuimon.launcher.start.trust import Untrusted, require_trust, require_trust_in_program
+
+        try:
+            if isinstance(wanted, form.Script):
+                require_trust_in_program(wanted.words, trusted=False)
+            else:
+                require_trust(wanted, self.preset, trusted=False)
+        except Untrusted as error:
+
+            def answered(yes: bool | None) -> None:
+                if yes:
+                    go(wanted)
+
+            self.app.push_screen(TrustDialog(error.message), answered)
+        else:
+            go(wanted)
+
+    def _launch(self, wanted: Spec | form.Script) -> None:
+        self._starting = True
+        self.query_one("#start", Button).label = said(self.app, "Launching…")
+        self._start(wanted, self.texts[form.NAME].strip() or None)
 
     @work(thread=True, exclusive=True, group="start")
     def _start(self, wanted: Spec | form.Script, name: str | None) -> None:
@@ -213,5 +238,5 @@ def _start(wanted: Spec | form.Script, runs_dir: Path, name: str | None) -> Path
     from tuimon.launcher.start.start import start, start_program
 
     if isinstance(wanted, form.Script):
-        return start_program(wanted.words, runs_dir=runs_dir, name=name, device=wanted.device)
-    return start(wanted, runs_dir=runs_dir, name=name)
+        return start_program(wanted.words, runs_dir=runs_dir, name=name, device=wanted.device, trusted=True)
+    return start(wanted, runs_dir=runs_dir, name=name, trusted=True)

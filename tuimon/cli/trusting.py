@@ -1,0 +1,40 @@
+"""Asks, before files are run that another user can change."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+from tuimon.base.errors import TuimonError
+from tuimon.launcher.start.trust import Untrusted
+
+_Result = TypeVar("_Result")
+
+
+def with_trust(options: argparse.Namespace, act: Callable[[bool], _Result]) -> _Result:
+    """Does something that may run another user's files; where it would, only with --trust or after a yes at the terminal.
+
+    Args:
+        options: the command line's.
+        act: does it, if it is given True or if no such file is run; else raises Untrusted and does nothing.
+
+    Raises:
+        Untrusted: there is no terminal to ask at.
+        TuimonError: the user said no, or whatever `act` raises.
+    """
+    try:
+        return act(options.trust)
+    except Untrusted as error:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise
+        print(f"tuimon: {error}", file=sys.stderr)
+        if not _says_yes("Run it anyway? [y/N] "):
+            raise TuimonError("Nothing was started.") from None
+    return act(True)
+
+
+def _says_yes(question: str) -> bool:
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
