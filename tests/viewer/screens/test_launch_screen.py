@@ -221,7 +221,7 @@ async def test_a_run_whose_preset_is_gone_launches_again(runs_dir: Path) -> None
 async def test_a_script_takes_the_presets_place(runs_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fields that it does not use are disabled, `more` holds its arguments, and it starts as from a shell."""
     started = []
-    monkeypatch.setattr(starting, "start_script", lambda *words, **more: started.append((words, more)) or runs_dir)
+    monkeypatch.setattr(starting, "start_program", lambda *words, **more: started.append((words, more)) or runs_dir)
     (tmp_path / "train.py").write_text("")
     async with TuimonApp(runs_dir, launch=True).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await form(pilot)
@@ -239,7 +239,7 @@ async def test_a_script_takes_the_presets_place(runs_dir: Path, tmp_path: Path, 
         await seen(pilot, "Only presets and spec files can be checked")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: started)
-        assert started[0][0] == (tmp_path / "train.py", ("--lr", "0.1", "two words"))
+        assert started[0][0] == ((str(tmp_path / "train.py"), "--lr", "0.1", "two words"),)
         assert started[0][1] == {"runs_dir": runs_dir, "name": None, "device": None}
 
 

@@ -22,7 +22,7 @@ PRESET, NAME, MORE = "preset", "name", "more"
 
 
 class Script(NamedTuple):
-    """A program of the user's own, in the place of a preset: its words as they follow `tuimon run`."""
+    """The user's own program, in place of a preset: its words as they follow `tuimon run`."""
 
     words: tuple[str, ...]
     device: str | None = None  # None: the script chooses
@@ -74,7 +74,7 @@ _SCRIPTS_HELP = {
 
 
 def is_script(source: str) -> bool:
-    """Whether what stands in the preset's field is a program of the user's own: a script, or anything that can be started."""
+    """Whether the text of the preset field names the user's own program: a script, or anything that can be started."""
     if is_spec(source):
         return False
     try:
@@ -84,7 +84,7 @@ def is_script(source: str) -> bool:
 
 
 def _is_file_name(source: str) -> bool:
-    """Whether a source is one path: of a file, though there may be spaces in it, or of none."""
+    """Whether a source is a single path: an existing file, maybe with spaces in its name, or any .py file."""
     return (source.split() == [source] and source.endswith(".py")) or os.path.isfile(os.path.expanduser(source))
 
 
