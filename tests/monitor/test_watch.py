@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import fcntl
 import gc
 import itertools
 import math
@@ -377,6 +379,53 @@ def test_watching_an_optimizer_again_ends_the_first_run(start: Start) -> None:
     assert first.optimizer.param_groups[0]["lr"] == 0.01
     assert second.store["lr"].values.tolist() == pytest.approx([0.005] * 3)
     assert [(ended.how, ended.reason) for ended in first.events(Ended)] == [("stopped", "watched anew as run-2")]
+
+
+def test_watching_in_a_folder_again_ends_the_first_run(start: Start, tmp_path: Path) -> None:
+    """A notebook's cell with a folder of its own, run twice: the new model's steps are not mixed with the old one's."""
+    first, second = (start(run_dir=tmp_path / "mine") for _ in range(2))
+    first.step()
+    second.step()
+    store = second.store
+    assert [record.event.reason for record in store.events if isinstance(record.event, Ended)] == ["watched anew as mine"]
+    assert store["loss/train"].steps.tolist() == [1]
+
+
+def test_a_folder_that_another_process_trains_in_is_refused(start: Start, tmp_path: Path) -> None:
+    """Before a line is written, and until that process closes its run or ends."""
+    code = (
+        "import sys, torch, tuimon\nmodel = torch.nn.Linear(1, 1)\n"
+        "monitor = tuimon.watch(model, torch.optim.SGD(model.parameters()), run_dir=sys.argv[1], meters=False, serve=False)\n"
+        "print(flush=True); input(); monitor.close(); print(flush=True); input()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "run")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin and other.stdout and other.stdout.readline()
+        files = sorted(os.listdir(tmp_path / "run"))
+        with pytest.raises(TuimonError, match=f"Cannot train in .*run: process {other.pid} is training there"):
+            start(run_dir=tmp_path / "run")
+        assert sorted(os.listdir(tmp_path / "run")) == files
+        other.stdin.write("\n")
+        other.stdin.flush()
+        assert other.stdout.readline()
+        training = start(run_dir=tmp_path / "run")
+        training.step()
+        assert not training.events(Notice)
+        other.kill()
+
+
+def test_a_folder_that_cannot_be_locked_is_told(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the log, where every view shows it; training goes on."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", refuse)
+        training = start()
+    training.step()
+    (notice,) = training.events(Notice)
+    assert notice.level == "warning" and "trainer.lock cannot be locked: No locks available" in notice.text
 
 
 @pytest.mark.parametrize(

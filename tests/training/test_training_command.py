@@ -89,6 +89,19 @@ def test_a_first_signal_stops_gracefully_and_the_run_can_be_resumed(start: Start
     assert read_run(run)["loss/train"].steps[-1] == store.ended.step + 10
 
 
+def test_a_folder_is_trained_in_by_one_process(start: Start, tmp_path: Path):
+    """A second one ends before it writes anything, and says which process the first is."""
+    first = start("digits-mlp", "--run-dir", "run", "device=cpu", "epochs=100000")
+    wait_for("epoch 1 ", first, tmp_path)
+    wait_until((tmp_path / "run" / "checkpoints" / "last.pt").exists, what="a checkpoint to resume from")
+    files = {path.name for path in (tmp_path / "run").iterdir()}
+    for arguments in (("run", "--resume"), ("digits-mlp", "--run-dir", "run")):
+        second = start(*arguments)
+        error = second.communicate(timeout=60)[1]
+        assert second.returncode == 1 and f"run: process {first.pid} is training there" in error and "Traceback" not in error
+    assert {path.name for path in (tmp_path / "run").iterdir()} == files and first.poll() is None
+
+
 def test_a_second_signal_stops_at_once(start: Start, tmp_path: Path):
     """Even during a validation that never ends."""
     (tmp_path / "mine.py").write_text(HANGS_IN_VALIDATION)

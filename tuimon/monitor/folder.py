@@ -1,4 +1,4 @@
-"""Finds a folder for a new run, never one that another run has; and reads what was planned for it."""
+"""Finds a folder for a new run, never one that another run has; locks it; and reads what was planned for it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,34 @@ from pathlib import Path
 import msgspec
 
 from tuimon.base.errors import TuimonError
+from tuimon.base.folder_lock import FolderLock, lock_folder
 from tuimon.base.run_name import check_name
 from tuimon.log.records import STEERING_FILE, Notice, Planned
 from tuimon.log.writer import add_event
+
+_PATIENCE_S = 5.0  # for whoever holds the lock while it starts this process
+_kept: dict[str, FolderLock] = {}  # by folder
+os.register_at_fork(after_in_child=_kept.clear)
+
+
+def keep(folder: Path) -> FolderLock:
+    """Keeps other processes from training in a folder until this one ends.
+
+    Raises:
+        FolderTaken: another process trains there.
+    """
+    lock = _kept[os.path.realpath(folder)] = lock_of(folder)
+    lock.lasting = True
+    return lock
+
+
+def lock_of(folder: Path) -> FolderLock:
+    """Keeps other processes from training in a folder, until the lock is released; one that `keep` took lasts.
+
+    Raises:
+        FolderTaken: another process trains there.
+    """
+    return _kept.get(os.path.realpath(folder)) or lock_folder(folder, _PATIENCE_S)
 
 
 def planned_steering(run_dir: Path) -> list[Planned]:

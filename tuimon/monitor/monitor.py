@@ -7,6 +7,7 @@ the optimizer's step begins. Whatever fails in here is reported once, and traini
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from tuimon.base.errors import TuimonError
+from tuimon.base.folder_lock import FolderLock
 from tuimon.log.records import STEERING_FILE, CheckpointSaved, Command, Ended, Event, LeverValue, Notice, RunStarted
 from tuimon.log.writer import LogWriter
 from tuimon.monitor import describe, ending
@@ -48,10 +50,16 @@ class Monitor:
     """
 
     def __init__(
-        self, model: nn.Module, optimizer: Optimizer, run_dir: Path, settings: Mapping[str, float], budget: float
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        run_dir: Path,
+        lock: FolderLock,
+        settings: Mapping[str, float],
+        budget: float,
     ) -> None:
         self.levers = Levers(describe.processes_together)
-        self._model, self._optimizer = model, optimizer
+        self._model, self._optimizer, self._lock = model, optimizer, lock
         self._writer = LogWriter(run_dir, "run", HOLD_S, scalar_tag)
         self._guard = Guard(lambda text: self.notice(text, "error"))
         self._actions = Actions(self._save_checkpoint, self._leave, self._resume)
@@ -81,6 +89,10 @@ class Monitor:
     def watches(self, optimizer: Optimizer) -> bool:
         """Whether this optimizer's steps are the run's."""
         return self._optimizer is optimizer
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether the run's folder is this one."""
+        return os.path.realpath(self.run_dir) == os.path.realpath(folder)
 
     def log(self, metrics: Mapping[str, Any] | None = None, /, *, step: int | None = None, **more: Any) -> None:
         """Logs numbers of the current step, as one record with its learning rate and throughput; on disk within `HOLD_S`.
@@ -181,6 +193,7 @@ class Monitor:
         self._attempt(lambda: self.event(Ended(how=how, reason=reason, step=self.step)))
         self._attempt(self._station.close if self._station else None)
         self._attempt(self._writer.close)
+        self._attempt(self._lock.release)
 
     def become_inert(self) -> None:
         """Makes a forked child's copy do nothing, and closes its copies of the sockets."""
@@ -220,6 +233,8 @@ class Monitor:
         self._announce()
         if self._socket_error:
             self.notice(f"nobody can steer this run: {self._socket_error}", "warning")
+        if self._lock.error:
+            self.notice(f"a second training in this folder would not be kept out: {self._lock.error}", "warning")
         self._attempt(self._open_meters if meters else None)
         self._plan()
         self._steps.begin()

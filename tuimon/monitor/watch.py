@@ -14,7 +14,7 @@ from tuimon.base import given
 from tuimon.base.process import this_process
 from tuimon.log.records import RunStarted
 from tuimon.monitor import arguments, describe, ending
-from tuimon.monitor.folder import announce, new_run_folder
+from tuimon.monitor.folder import announce, keep, lock_of, new_run_folder
 from tuimon.monitor.monitor import Monitor
 from tuimon.monitor.warned import memory_kept
 
@@ -58,13 +58,13 @@ def watch(
         device: the device as asked for; the model's own when left out.
 
     Raises:
-        TuimonError: something else was given than what is asked for, or the run's folder or log cannot be made. Nothing that
-            happens later raises.
+        TuimonError: something else was given than what is asked for, the run's folder or log cannot be made, or another
+            process trains in that folder. Nothing that happens later raises.
 
     The first run of a script that `tuimon run` has started gets the folder that was made for it, whatever it asks for; further
     ones are announced in that run's log.
-    An optimizer is watched by one monitor: a second `watch` closes the first. A run that is never closed ends with the process,
-    or when nobody has its monitor, model and optimizer any more.
+    An optimizer is watched by one monitor, and a folder holds one training at a time: a second `watch` closes the first. A run
+    that is never closed ends with the process, or when nobody has its monitor, model and optimizer any more.
     """
     optimizer = arguments.innermost(optimizer)
     arguments.check(model, optimizer, config, settings or {}, budget)
@@ -76,9 +76,14 @@ def watch(
     first = given.given()
     folder = given.take() or (Path(run_dir) if run_dir is not None else new_run_folder(runs_dir, name and str(name)))
     for other in ending.still_open():
-        if isinstance(other, Monitor) and other.watches(optimizer):  # a notebook's cell run again
+        if isinstance(other, Monitor) and (other.watches(optimizer) or other.is_in(folder)):  # a notebook's cell run again
             other.close("stopped", f"watched anew as {folder.name}")
-    monitor = Monitor(model, optimizer, folder, settings or {}, budget)
+    lock = keep(folder) if folder == first else lock_of(folder)
+    try:
+        monitor = Monitor(model, optimizer, folder, lock, settings or {}, budget)
+    except BaseException:
+        lock.release()
+        raise
     device = str(device or describe.device_of(model))
     monitor.start(
         RunStarted(

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from tuimon.base.errors import TuimonError
+from tuimon.monitor.folder import keep
 from tuimon.spec.loading import load_spec
 from tuimon.training.signals import StopSignals
 
@@ -34,8 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace, signals: StopSignals) -> int:
     spec = load_spec(options.spec, options.overrides)
     run_dir = _run_dir(options)
-    if run_dir is not None and not options.resume:
-        _check_untrained(run_dir)
+    if run_dir is not None:
+        keep(run_dir)
+        if not options.resume:
+            _check_untrained(run_dir)
     from tuimon.training.loop import train  # imports torch, which takes seconds; signals are already handled
 
     trainer = train(spec, run_dir, resume=options.resume, signals=signals)

@@ -1,23 +1,22 @@
-"""Goes on with a run that has ended, from its last checkpoint.
+"""Resumes a run that has ended, from its last checkpoint.
 
-Whatever can be wrong is found before anything starts, and told in one line.
+Whatever can be wrong is found before anything starts, and reported in one line.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tuimon.base.errors import TuimonError
+from tuimon.base.folder_lock import FolderLock, FolderTaken, lock_folder
 from tuimon.base.format import count
 from tuimon.base.process import is_alive
 from tuimon.launcher.runs.glance import glance, judge, lifecycle
 from tuimon.launcher.runs.runs import LAST_CHECKPOINT
-from tuimon.launcher.runs.status import Lifecycle
 from tuimon.launcher.start.devices import choose_device
 from tuimon.launcher.start.start import launch, placed, require_torch, starting
 from tuimon.launcher.start.trust import require_trust_in_run
@@ -26,12 +25,13 @@ from tuimon.spec.keys import MAY_CHANGE, find_key
 from tuimon.spec.loading import load_spec
 from tuimon.spec.spec import SPEC_FILE, Spec
 
-_PATIENCE_S = 30.0  # for a process that has said its last word, to end
+_PATIENCE_S = 30.0  # for a process that has logged its end, to end
+_LOCK_PATIENCE_S = 10.0  # and for one without a supervisor
 _POLL_S = 0.02
 
 
 def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = (), trusted: bool = False) -> Path:
-    """Goes on with a run that has ended, from its last checkpoint, in its own folder.
+    """Resumes a run that has ended, from its last checkpoint, in its own folder.
 
     Args:
         run: its folder.
@@ -90,28 +90,47 @@ def _check_unfinished(run: Path, spec: Spec) -> None:
 
 @contextlib.contextmanager
 def _only_one(run: Path) -> Iterator[None]:
-    """Holds the run's folder against a second resume, until the log shows the first."""
-    folder = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Keeps others from training in the run's folder, and from resuming it, until the log shows this resume."""
+    _let_end(run)
+    lock = _lock(run)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        life, status = judge(run)
-        if life.ended and status.live:
-            _let_end(run, life)
-            life, status = judge(run)
-        if status.live or status.state == "unknown":
-            hint = f"`tuimon set {run.name} resume` ends the pause." if status.state == "paused" else ""
-            raise TuimonError(f"Cannot resume {run.name}: it is {status.state} {status.detail}".rstrip() + ".", hint)
-        _let_end(run, life)
+        _check_over(run)
         yield
     finally:
-        os.close(folder)
+        lock.release()
 
 
-def _let_end(run: Path, life: Lifecycle) -> None:
-    """Waits for the last attempt's supervisor: what it says of the end is not to come behind the new attempt's beginning."""
+def _let_end(run: Path) -> None:
+    """Waits until the supervisor of a training that is over has logged its end: that comes before a new attempt begins."""
     deadline = time.monotonic() + _PATIENCE_S
+    life, status = judge(run)
+    if status.live and not life.ended:
+        return
     while life.launched and is_alive(life.launched.supervisor):
         if time.monotonic() > deadline:
-            hint = f"`tuimon stop --now {run.name}` ends it."
-            raise TuimonError(f"Cannot resume {run.name} yet: its process has not ended.", hint)
+            raise TuimonError(f"Cannot resume {run.name} yet: its process has not ended.", _end_it(run))
         time.sleep(_POLL_S)
+
+
+def _lock(run: Path) -> FolderLock:
+    """Takes the folder's lock, from a training process that is about to end if need be."""
+    deadline = time.monotonic() + _LOCK_PATIENCE_S
+    while True:
+        try:
+            return lock_folder(run, patience_s=_POLL_S)
+        except FolderTaken as taken:
+            _check_over(run)  # tells more, as where another resume was quicker
+            if time.monotonic() > deadline:
+                text = f"Cannot resume {run.name}: {taken.holder} is training in its folder."
+                raise TuimonError(text, _end_it(run)) from None
+
+
+def _check_over(run: Path) -> None:
+    _, status = judge(run)
+    if status.live or status.state == "unknown":
+        hint = f"`tuimon set {run.name} resume` ends the pause." if status.state == "paused" else ""
+        raise TuimonError(f"Cannot resume {run.name}: it is {status.state} {status.detail}".rstrip() + ".", hint)
+
+
+def _end_it(run: Path) -> str:
+    return f"`tuimon stop --now {run.name}` ends it."
