@@ -99,7 +99,7 @@ class TrustDialog(ModalScreen[bool]):
         with Vertical(classes="dialog -error") as box:
             box.border_title = "Run another user's files?"
             yield Static(said(self.app, self._warning), markup=False)
-            yield Static("Whoever can change these files acts with your rights then.", classes="hint", markup=False)
+            yield Static("Anyone who can change these files could then act as you.", classes="hint", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Do not run it (esc)", compact=True, id="leave")
                 yield Button("Run it (y)", variant="error", compact=True, id="run")

@@ -142,7 +142,7 @@ class LaunchScreen(TuimonScreen):
         self.app.push_screen(ErrorDialog(event.error, "Could not start the run"))
 
     def _once_trusted(self, wanted: _Wanted, go: Callable[[_Wanted], object]) -> None:
-        """Goes on; where this runs files that another user can change, only when the user says so."""
+        """Calls `go`; if it would run files that another user can change, asks the user first."""
         from tuimon.launcher.start.trust import Untrusted, require_trust, require_trust_in_program
 
         try:
