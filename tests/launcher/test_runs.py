@@ -10,6 +10,7 @@ import pytest
 
 from tuimon.base.errors import TuimonError
 from tuimon.launcher.runs.runs import check_runs_dir, find_run, list_runs, run_name, runs_dir
+from tuimon.log.files import event_files
 
 
 @pytest.fixture
@@ -27,6 +28,14 @@ def test_runs_are_listed_newest_first(folder: Path) -> None:
     """What holds no log is no run; a folder that is not there has none."""
     assert [run.name for run in list_runs(folder)] == ["mlp-02", "cnn-01", "mlp-01"]
     assert list_runs(folder / "nowhere") == []
+
+
+def test_a_link_in_a_circle_hides_nothing_else(folder: Path) -> None:
+    """Neither beside the runs nor within one."""
+    for place in (folder, folder / "mlp-01"):
+        (place / "a.tfevents").symlink_to("a.tfevents")
+    assert [run.name for run in list_runs(folder)] == ["mlp-02", "cnn-01", "mlp-01"]
+    assert len(event_files(folder / "mlp-01")) == 1 and find_run("mlp-01", folder) == folder / "mlp-01"
 
 
 @pytest.mark.parametrize(("text", "name"), [("mlp-01", "mlp-01"), ("c", "cnn-01"), ("latest", "mlp-02"), ("mlp-02", "mlp-02")])

@@ -14,6 +14,7 @@ import msgspec
 
 from tuimon.base import format
 from tuimon.base.errors import in_one_line
+from tuimon.base.plain import one_line
 from tuimon.cli.tables import print_json, print_table
 from tuimon.launcher.runs.runs import check_runs_dir, find_run, list_runs, run_name, runs_dir
 
@@ -129,5 +130,5 @@ def _plain(run: RunSummary) -> dict[str, Any]:
 
 def _print_names(names: Any) -> int:
     for name in names:
-        print(name)
+        print(one_line(name))
     return 0

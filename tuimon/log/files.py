@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,11 +23,18 @@ def event_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     try:
-        return sorted(
-            (Path(entry.path) for entry in os.scandir(path) if "tfevents" in entry.name and entry.is_file()), key=order
-        )
+        found = [Path(entry.path) for entry in os.scandir(path) if "tfevents" in entry.name and is_kind(entry.is_file)]
     except OSError:
         return []
+    return sorted(found, key=order)
+
+
+def is_kind(ask: Callable[[], bool]) -> bool:
+    """What an entry of a folder says of its kind; False for a link in a circle, of which asking raises."""
+    try:
+        return ask()
+    except OSError:
+        return False
 
 
 def order(path: Path) -> tuple[str, str]:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tuimon.log.files import is_kind
+
 _LINKED_TIMES = 8  # one folder is entered by so many links: links among folders could make endlessly many paths
 
 _Identity = tuple[int, int]  # device, inode
@@ -58,9 +60,9 @@ def _look(path: str) -> tuple[str, list[os.DirEntry[str]]]:
     try:
         with os.scandir(path) as entries:
             for entry in entries:
-                if entry.is_dir():
+                if is_kind(entry.is_dir):
                     folders.append(entry)
-                elif "tfevents" in entry.name and entry.is_file():
+                elif "tfevents" in entry.name and is_kind(entry.is_file):
                     newest = max(newest, entry.name)
     except OSError:
         pass
