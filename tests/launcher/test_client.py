@@ -80,7 +80,7 @@ def test_only_a_run_that_can_go_on_is_said_to(runs: Runs) -> None:
 def test_a_run_that_has_not_begun_says_so(runs: Runs) -> None:
     """Its trainer has not said anything yet."""
     run = runs.script("a", "import time; time.sleep(60)")
-    with pytest.raises(TuimonError, match="has not begun"):
+    with pytest.raises(TuimonError, match="still starting"):
         send(run, parse_setting("lr_scale=1"))
 
 

@@ -75,7 +75,7 @@ def test_a_process_that_a_log_names_is_left_alone(
         for kill in ((os, "kill"), (os, "killpg"), (signal, "pidfd_send_signal")):
             patched.setattr(*kill, lambda *args: pytest.fail(f"signalled {args}"))
         act(run)
-    assert "does not write to" in refused.value.message or "has not begun to train" in refused.value.message
+    assert "does not write to" in refused.value.message or "its training has not begun" in refused.value.message
     assert is_alive(bystander) and child and is_alive(child)
 
 

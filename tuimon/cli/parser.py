@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from tuimon.base.version import __version__
 _DESCRIPTION = "Launch PyTorch training, watch it live and steer it, from a terminal. Without a command, opens the screen."
 _RUN_HELP = "a run: its name, the start of its name, `latest`, or a path"
 _SETTING_HELP = "lr_scale=0.5, lr_scale=*0.5, dropout=off, l1=default, regularization=toggle, pause, resume, checkpoint, undo"
+_TIMEOUT_S = 60.0
 _RUN_USAGE = """tuimon run [options] PRESET|SPEC.toml|RUN_FOLDER [key=value ...]
        tuimon run [options] SCRIPT.py|-m MODULE|-c CODE|PROGRAM [its arguments ...]"""
 _RUN_EPILOG = (
@@ -201,7 +203,21 @@ def _add_set(verbs: _Verbs) -> None:
     parser = _add(verbs, "set", "Set levers of a live run, and print the result of each.")
     _complete(parser.add_argument("run", metavar="RUN", help=_RUN_HELP), "runs")
     parser.add_argument("settings", metavar="lever=value", nargs="*", help=_SETTING_HELP)
+    _timeout(parser, "how long to wait for a run that is still starting")
     _runs_dir(parser)
+
+
+def _timeout(parser: argparse.ArgumentParser, what: str) -> None:
+    text = f"{what} (default: {_TIMEOUT_S:g})"
+    parser.add_argument("--timeout", metavar="SECONDS", type=seconds, default=_TIMEOUT_S, help=text)
+
+
+def seconds(text: str) -> float:
+    """A time of zero or more seconds; for argparse, which names this function in its error."""
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise ValueError(text)
+    return value
 
 
 def _add_stop(verbs: _Verbs) -> None:

@@ -10,16 +10,18 @@ from tuimon.base.errors import TuimonError
 from tuimon.launcher.runs.runs import find_run, runs_dir
 from tuimon.launcher.steering import client
 from tuimon.launcher.steering.commands import describe, parse_setting, value_text
+from tuimon.launcher.steering.waiting import wait_for_training
 from tuimon.log.records import Refused
 
 
 def set_levers(options: argparse.Namespace) -> int:
-    """Sets levers, one after the other; returns 1 if any was refused."""
+    """Sets levers, one after the other, once the training has begun; returns 1 if any was refused."""
     commands = [parse_setting(setting) for setting in options.settings]
     run = find_run(options.run, runs_dir(options.runs_dir))
     if not commands:
         levers = _levers(run) or "none yet, because training has not started"
         raise TuimonError("Name a lever to set, such as lr_scale=0.5.", f"Levers of {run.name}: {levers}.")
+    wait_for_training(run, options.timeout, lambda text: print(text, file=sys.stderr, flush=True))
     code = 0
     for command in commands:
         answer = client.send(run, command)

@@ -185,7 +185,7 @@ def client_of(run: Path, life: Lifecycle) -> Client:
     """
     _check_live(run, life)
     if not life.training:
-        raise TuimonError(f"{run.name} has not begun to train yet.", "Try again in a moment.")
+        raise TuimonError(f"{run.name} is still starting: its training has not begun.", "It can be steered once it has.")
     if life.ended:
         raise TuimonError(f"{run.name} cannot be steered: {ENDING}.", f"`tuimon stop --now {run.name}` ends the process.")
     if not life.training.socket:
