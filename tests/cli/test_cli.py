@@ -410,6 +410,14 @@ def test_doctor_looks_at_everything(runs: Runs) -> None:
         assert name in done.stdout
 
 
+def test_doctor_warns_of_a_folder_of_runs_that_others_can_change(tmp_path: Path) -> None:
+    """Whose it is, or that everybody may write there."""
+    assert doctor._runs_folder(tmp_path / "runs").level == "ok"
+    tmp_path.chmod(0o777)
+    found = doctor._runs_folder(tmp_path / "runs")
+    assert found.level == "warn" and f"{tmp_path} can be changed by everybody" in found.text
+
+
 def test_doctor_reports_a_driver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A separate thread asks the driver, so that the other checks still run."""
     import pynvml

@@ -20,6 +20,7 @@ from typing import Literal, TypeVar
 
 from tuimon.base import format
 from tuimon.base.errors import TuimonError
+from tuimon.base.owners import outsider
 from tuimon.launcher.start.devices import gpus, torch_version
 
 _TORCH_TIMEOUT_S = 60.0
@@ -180,6 +181,9 @@ def _runs_folder(runs_dir: Path) -> Check:
     except OSError as error:
         advice = "Choose another with --runs-dir or $TUIMON_RUNS."
         return Check("runs folder", "problem", f"{runs_dir}: {error.strerror}", advice)
+    if reason := outsider(existing):
+        advice = "Other users can replace runs there. Tuimon asks before it runs what they can change; see SECURITY.md."
+        return Check("runs folder", "warn", f"{runs_dir}: {reason}", advice)
     return Check("runs folder", "ok", str(runs_dir) if os.path.exists(runs_dir) else f"{runs_dir} (created by the first run)")
 
 
