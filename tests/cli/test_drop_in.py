@@ -16,6 +16,7 @@ import pytest
 
 from conftest import wait_until
 from launching import Runs
+from tuimon.base.process import is_alive
 from tuimon.launcher.runs.glance import lifecycle
 from tuimon.log.reader import read_run
 from tuimon.log.records import Notice
@@ -278,13 +279,16 @@ def test_further_runs_are_announced(tmp_path: Path, environment: dict[str, str])
     assert [read_run(tmp_path / "runs" / name).step for name in ("train-01", *told)] == [3, 3, 3]
 
 
+NOTHING_SEEN = "no Python process of this program imported PyTorch (one with -I, -E or -S is not seen)"
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["-c", "print(1)"], "no Python process of this program imported PyTorch"),
-        (["sh", "-c", "echo 1"], "no Python process of this program imported PyTorch"),
+        (["-c", "print(1)"], NOTHING_SEEN),
+        (["sh", "-c", "echo 1"], NOTHING_SEEN),
         (["-c", "import torch; print(1)"], "no optimizer of PyTorch's made a step"),
-        ([sys.executable, "-I", "-c", "print(1)"], "no Python process of this program imported PyTorch"),
+        ([sys.executable, "-I", "-c", "print(1)"], NOTHING_SEEN),
     ],
 )
 def test_where_nothing_could_be_watched_the_log_says_so(
@@ -296,6 +300,34 @@ def test_where_nothing_could_be_watched_the_log_says_so(
     assert (done.returncode, done.stdout) == (0, "1\n") and why in done.stderr
     assert notices(tmp_path / "runs" / "it") == [f"nothing could be watched: {why}"]
     assert "unwatched" not in "".join(os.listdir(tmp_path / "runs" / "it"))
+
+
+def test_a_program_that_runs_tuimon_keeps_its_own_folder(tmp_path: Path, environment: dict[str, str]) -> None:
+    """What is handed on to a program's processes is not handed on to a run that it starts."""
+    write(tmp_path / "train.py", TRAINS)
+    inner = f"'{sys.executable}' -m tuimon run --headless --name inner train.py 1"
+    command = [sys.executable, "-m", "tuimon", "run", "--headless", "--name", "outer", "sh", "-c", inner]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert read_run(tmp_path / "runs" / "inner").step == 3
+    assert len(notices(tmp_path / "runs" / "outer")) == 1 and read_run(tmp_path / "runs" / "outer").started is None
+
+
+def test_stop_now_ends_what_has_started_the_training(tmp_path: Path, environment: dict[str, str]) -> None:
+    """A loop of a shell would otherwise go on with the next."""
+    write(tmp_path / "train.py", TRAINS.replace("range(3)", "range(10**9)"))
+    loop = f"for i in 1 2; do '{sys.executable}' train.py 1; echo next; done; exit 0"
+    tuimon = [sys.executable, "-m", "tuimon"]
+    subprocess.run([*tuimon, "run", "--detach", "--name", "it", "sh", "-c", loop], cwd=tmp_path, env=environment, timeout=60)
+    run = tmp_path / "runs" / "it"
+    wait_until(lambda: lifecycle(run).training)
+    done = subprocess.run([*tuimon, "stop", "--now", "it"], cwd=tmp_path, env=environment, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: lifecycle(run).exited)
+    life = lifecycle(run)
+    assert life.exited is not None and life.exited.signal in (signal.SIGTERM, signal.SIGKILL)
+    assert life.training is not None and not is_alive(life.training.process)
+    assert (run / "output.log").read_text().count("next") == 0
 
 
 def test_a_command_of_this_pythons_own_goes_before_others() -> None:

@@ -13,6 +13,7 @@ from launching import Runs
 from tuimon.base.errors import TuimonError
 from tuimon.base.process import Process
 from tuimon.launcher.runs.glance import glance, lifecycle
+from tuimon.launcher.start.program import words_of
 from tuimon.launcher.start.replay import replay, steering_of
 from tuimon.launcher.start.resume import resume_run
 from tuimon.launcher.start.start import start, start_program
@@ -125,6 +126,13 @@ def test_a_scripts_run_is_replayed_with_its_own_arguments(runs: Runs, tmp_path: 
     (tmp_path / "train.py").write_text(SCRIPT + "\n")
     with pytest.raises(TuimonError, match=r"train\.py has changed since"):
         replay(run, runs_dir=runs.folder)
+
+
+def test_a_script_of_an_older_log_is_known_by_its_command() -> None:
+    """Version 0.1 ran scripts by a module of its own, which the command names."""
+    command = ("/usr/bin/python3", "-P", "-m", "tuimon.monitor.script.script", "/runs/train-01", "train.py", "--lr", "1")
+    assert words_of(Launched("train-01", command, "/", ME)) == ("train.py", "--lr", "1")
+    assert words_of(Launched("a", ("/usr/bin/python3", "train.py"), "/", ME)) == ()
 
 
 def test_a_run_of_unknown_origin_cannot_be_replayed(runs: Runs) -> None:

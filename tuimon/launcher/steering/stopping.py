@@ -26,6 +26,9 @@ _POLL_S = 0.02
 def stop_by_signal(run: Path, life: Lifecycle, now: bool = False, grace_s: float = _GRACE_S) -> str:
     """Asks a run's training process to end (SIGTERM); `now`: makes sure that it has ended before this returns.
 
+    If another process (torchrun, a shell script) started the training process, `now` ends that first, because it might go on
+    with something else, and the rest of its group last.
+
     Returns:
         What was done, for people.
 
@@ -36,6 +39,17 @@ def stop_by_signal(run: Path, life: Lifecycle, now: bool = False, grace_s: float
     if not now:
         _signal(process, signal.SIGTERM)
         return f"asked process {process.pid} to stop (SIGTERM)"
+    starter = life.spawned if life.spawned and life.spawned != process and not why_not_ours(life.spawned, run) else None
+    if starter is None:
+        return _end(process, grace_s)
+    _end(starter, grace_s)
+    said = _end(process, grace_s)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(starter.pid, signal.SIGKILL)
+    return said
+
+
+def _end(process: Process, grace_s: float) -> str:
     steps = ((signal.SIGTERM, _SECOND_WORD_S), (signal.SIGTERM, grace_s), (signal.SIGKILL, grace_s))
     for number, patience_s in steps:  # the trainer takes the first as a request, the second as an order
         _signal(process, number)

@@ -30,6 +30,7 @@ from tuimon.launcher.supervisor.output import Output
 from tuimon.log.records import Exited, Launched, Notice, Spawned
 from tuimon.log.writer import LogWriter
 
+_NOTHING_SEEN = "no Python process of this program imported PyTorch (one with -I, -E or -S is not seen)"
 _ENVIRONMENT = {"PYTHONFAULTHANDLER": "1", "PYTHONUNBUFFERED": "1"}
 
 
@@ -88,8 +89,7 @@ class _Supervisor:
         """Says why there is nothing to see of a program that no process of which was watched."""
         seen = given.withdraw(self._run)
         if seen is not None:
-            why = seen or "no Python process of this program imported PyTorch"
-            log.event(Notice(f"nothing could be watched: {why}", "warning"))
+            log.event(Notice(f"nothing could be watched: {seen or _NOTHING_SEEN}", "warning"))
 
     def _launched(self) -> Launched:
         return Launched(

@@ -59,14 +59,14 @@ SPEC_KEYS = tuple(row.key for row in ROWS if "." in row.key)
 _DEVICE = "training.device"
 OF_A_SCRIPT = (PRESET, _DEVICE, NAME, MORE)  # the fields that a script uses
 _HELP = {
-    PRESET: "a preset, or your own .toml or script (.py)",
+    PRESET: "a preset, or your own .toml, script or command",
     NAME: "the run's name; if empty, derived from the preset's",
     MORE: "other settings, as on the command line: momentum=0.9 training.precision=bfloat16",
 }
 
 
 _SCRIPTS_HELP = {
-    PRESET: "your script, unchanged; tuimon watches its model from the first optimizer step",
+    PRESET: "your program, unchanged; tuimon watches its model from the first optimizer step",
     _DEVICE: "auto: the script chooses",
     NAME: "the run's name; if empty, derived from the script's",
     MORE: "the script's own arguments",
