@@ -32,6 +32,16 @@ from tuimon.monitor.folder import new_run_folder
 Start = Callable[..., Any]
 
 
+def test_a_wrapped_model_goes_by_its_own_name(start: Start) -> None:
+    """Compiled, parallel, or both."""
+    for wrapped in (
+        torch.compile(nn.Sequential(nn.Linear(8, 4)), backend="eager"),
+        nn.DataParallel(nn.Sequential(nn.Linear(8, 4))),
+        torch.compile(nn.DataParallel(nn.Sequential(nn.Linear(8, 4))), backend="eager"),
+    ):
+        assert start(wrapped).events(RunStarted)[-1].model == "Sequential"
+
+
 def test_each_steps_loss_rate_and_throughput_share_a_record(start: Start) -> None:
     """One record a step; the first step has no throughput yet."""
     training = start()

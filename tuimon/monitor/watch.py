@@ -16,6 +16,7 @@ from tuimon.log.records import RunStarted
 from tuimon.monitor import arguments, describe, ending
 from tuimon.monitor.folder import announce, keep, lock_of, new_run_folder
 from tuimon.monitor.monitor import Monitor
+from tuimon.monitor.probe.layers import unwrapped
 from tuimon.monitor.warned import memory_kept
 
 
@@ -94,7 +95,7 @@ def watch(
             user=describe.user_name(),
             device=device,
             device_name=describe.device_name(device),
-            model=type(model).__name__,
+            model=type(unwrapped(model)).__name__,
             optimizer=type(optimizer).__name__,
             total_steps=total_steps,
             steps_per_epoch=steps_per_epoch,

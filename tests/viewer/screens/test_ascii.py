@@ -56,7 +56,7 @@ async def test_the_list_of_a_preset_opens_its_prompt(runs_dir: Path) -> None:
     async with TuimonApp(runs_dir, launch=True, ascii=True).run_test(size=(80, 24), notifications=True) as pilot:
         await launch(pilot)
         await pilot.press("enter", "end", "enter")
-        await seen(pilot, "or your own .toml or script")
+        await seen(pilot, "or your own .toml, script")
         assert signs(pilot) == ""
 
 

@@ -84,7 +84,7 @@ async def test_the_note_of_the_field_with_the_focus_is_whole(runs_dir: Path) -> 
     """Including the last field's, which is the longest."""
     async with TuimonApp(runs_dir, launch=True).run_test(size=(80, 24)) as pilot:
         screen = await form(pilot)
-        await seen(pilot, "script (.py)")
+        await seen(pilot, "script or command")
         field(screen, "model.name").query_one(Select).focus()
         await seen(pilot, "build(spec)")
         field(screen, "more").query_one(Input).focus()
@@ -208,7 +208,7 @@ async def test_a_run_whose_preset_is_gone_launches_again(runs_dir: Path) -> None
     async with TuimonApp(runs_dir, launch=True).run_test(size=(140, 40), notifications=True) as pilot:
         screen = await form(pilot)
         field(screen, "preset").query_one(Select).value = "other…"
-        await seen(pilot, "script (.py)")
+        await seen(pilot, "script or command")
         await until(pilot, lambda: pilot.app.screen is not screen)
         pilot.app.screen.query_one(Input).value = str(path.parent)
         await pilot.press("enter")

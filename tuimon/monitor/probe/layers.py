@@ -87,6 +87,16 @@ def following_activations(model: nn.Module) -> dict[nn.Module, str]:
     return following
 
 
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model inside torch's own wrappers (compiled, data parallel, sharded), which have one part and names of their own."""
+    while type(model).__module__.startswith("torch."):
+        inner = next((part for name, part in model.named_children() if name in ("module", *_INSIDE)), None)
+        if inner is None:
+            break
+        model = inner
+    return model
+
+
 def compiled(model: nn.Module) -> bool:
     """Whether `torch.compile` has the model: hooks that come and go would have it compiled again each time."""
     return any(hasattr(m, "_orig_mod") or getattr(m, "_compiled_call_impl", None) for m in model.modules())
