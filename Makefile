@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test check lint types contracts format bench bench-presets screenshots clean
+.PHONY: run test check lint types contracts format fuzz bench bench-presets screenshots clean
 
 run: $(VENV)/.train  ## launch the default preset: the screen in a terminal, the headless log where there is none
 	@$(BIN)/tuimon run digits-mlp $(ARGS)
@@ -29,6 +29,10 @@ format: $(VENV)/.dev  ## write the code the way `make lint` wants it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+INPUTS ?= 1000000
+fuzz: $(VENV)/.dev  ## a million generated inputs for each edge where something comes in; SEED=… repeats a run
+	cd tests && PYTHONPATH=.:.. ../$(BIN)/python -W error -m fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 bench: $(VENV)/.bench  ## what watching costs: each benchmark prints what it measured beside its baseline
 	@for name in log draw monitor screen; do echo "== $$name"; $(BIN)/python tests/benchmarks/bench_$$name.py || exit 1; done
 
@@ -39,7 +43,7 @@ screenshots: $(VENV)/.screenshots  ## the pictures of the README, from a real ru
 	$(BIN)/python screenshots/make_screenshots.py
 
 clean:  ## remove the virtual environment and all caches; runs are kept
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/.hypothesis .import_linter_cache build dist
 
 # torch comes first, at the version that is tested: a plain `torch` may be another one, with other libraries behind it.
 $(VENV)/.torch: constraints.txt

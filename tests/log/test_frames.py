@@ -18,6 +18,8 @@ def one_by_one(buffer: bytes) -> list[tuple[int, int]]:
     while place + 16 <= len(buffer):
         (length,) = struct.unpack_from("<Q", buffer, place)
         end = place + 12 + length
+        if struct.unpack_from("<I", buffer, place + 8)[0] != wire.masked_crc(buffer[place : place + 8]):
+            break
         if end + 4 > len(buffer) or struct.unpack_from("<I", buffer, end)[0] != wire.masked_crc(buffer[place + 12 : end]):
             break
         found.append((place + 12, length))

@@ -92,9 +92,6 @@ def test_damage_is_told_with_its_place_and_what_lies_before_is_kept(tmp_path: Pa
     path.write_bytes(broken)
     reader = RunReader(path)
     batch = reader.read()
-    if 8 <= place - begins[record] < wire.HEADER.size:  # the length's checksum; the record's own says that nothing is lost
-        assert batch.records == len(begins) and not reader.damage
-        return
     assert batch.records == record
     assert reader.damage[0].offset == begins[record]
     assert f"damaged at byte {begins[record]}" in str(reader.damage[0])

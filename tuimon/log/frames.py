@@ -6,10 +6,12 @@ last record means "not yet". A record whose checksum is wrong is damage, and is 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from tuimon.log.checksums import masked_crcs
 from tuimon.log.lengths import Offsets, cut
@@ -19,6 +21,8 @@ from tuimon.log.wire import FOOTER, FRAME_BYTES, HEADER, masked_crc
 MAX_RECORD_BYTES = 1 << 28
 
 _LOOKED_AT = 4  # times the bytes of a buffer that are read in search of a record within it
+
+_TABLED = 1 << 16
 
 _SEEN = 128  # records followed one by one before it is looked whether their lengths repeat themselves
 
@@ -132,12 +136,22 @@ def _foresee(buffer: bytes, place: int, sizes: Offsets) -> Iterator[Offsets]:
 
 
 def _check(buffer: bytes, starts: Offsets, lengths: Offsets) -> int:
-    """How many records from the first on carry the right checksum."""
+    """How many records from the first on carry right checksums, of their lengths and of themselves."""
     if not len(starts):
         return 0
+    headers = cut(buffer, starts - FOOTER.size, FOOTER.size).view("<u4")[:, 0]
     footers = cut(buffer, starts + lengths, FOOTER.size).view("<u4")[:, 0]
-    wrong = np.flatnonzero(masked_crcs(buffer, starts, lengths) != footers)
+    wrong = np.flatnonzero((headers != _crcs_of(lengths)) | (masked_crcs(buffer, starts, lengths) != footers))
     return int(wrong[0]) if len(wrong) else len(starts)
+
+
+def _crcs_of(lengths: Offsets) -> npt.NDArray[np.uint32]:
+    """The checksum of each length as a header has it. A log has few lengths, so that a table of them is soon made."""
+    short = int(lengths.max()) < _TABLED
+    distinct, which = (np.flatnonzero(np.bincount(lengths)), lengths) if short else np.unique(lengths, return_inverse=True)
+    table = np.zeros(int(distinct[-1]) + 1 if short else len(distinct), np.uint32)
+    table[distinct if short else slice(None)] = [masked_crc(struct.pack("<Q", length)) for length in distinct.tolist()]
+    return table[which]
 
 
 def _damage(buffer: bytes, used: int, torn: bool) -> str:
