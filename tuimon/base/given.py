@@ -37,6 +37,12 @@ def take() -> Path | None:
     return folder
 
 
+def put_back(folder: Path, why: str) -> None:
+    """Undoes `take` for a training that could not be watched, and says why."""
+    with contextlib.suppress(OSError):
+        (folder / TOKEN).write_text(why, encoding="utf-8", errors="replace")
+
+
 def given(environment: Mapping[str, str] = os.environ) -> Path | None:
     """The folder that was given to this program, whoever has taken it; None for a program that no launcher started."""
     folder = environment.get(FOLDER)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import socket
 from pathlib import Path
 from typing import Annotated
@@ -78,3 +79,11 @@ def _started_elsewhere(pid: int) -> float | None:
         return float(psutil.Process(pid).create_time())
     except psutil.Error:
         return None
+
+
+def signal_name(number: int) -> str:
+    """A signal's name, such as SIGTERM; `signal 63` for one without."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

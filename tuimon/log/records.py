@@ -157,7 +157,7 @@ class Gap(msgspec.Struct, frozen=True, tag="gap", tag_field="kind", omit_default
 class Ended(msgspec.Struct, frozen=True, tag="ended", tag_field="kind", omit_defaults=True):
     """The training process says that it is done."""
 
-    how: Literal["finished", "stopped", "failed"]
+    how: Literal["finished", "stopped", "failed", "killed"]
     reason: str = ""
     step: Count = 0
 
@@ -169,6 +169,7 @@ class Exited(msgspec.Struct, frozen=True, tag="exited", tag_field="kind", omit_d
     signal: Whole | None = None
     out_of_memory: bool = False
     reason: str = ""  # why it could not even be started
+    unwatched: str = ""  # why nothing could be watched; empty where something was
 
 
 class Finding(msgspec.Struct, frozen=True, tag="finding", tag_field="kind", omit_defaults=True):

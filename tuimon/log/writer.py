@@ -171,6 +171,23 @@ class LogWriter:
             self._close()
         self._wake.set()
 
+    def last_words(self, write: Callable[[], None], within_s: float = 1.0) -> None:
+        """Has `write` write the last records, and closes; the process ends right afterwards. Any thread; never waits for long.
+
+        Args:
+            write: calls this writer's methods.
+            within_s: how long another thread may keep the file before all this is left undone, seconds.
+        """
+        if not self._lock.acquire(timeout=within_s):
+            return
+        try:
+            self._hold_s, self._in_midst = 0.0, False
+            write()
+            self.flush()
+        finally:
+            self._close()  # whatever other threads still write is dropped
+            self._lock.release()
+
     def _close(self) -> None:
         self._roused = False
         self._file.close()

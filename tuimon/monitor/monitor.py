@@ -181,7 +181,7 @@ class Monitor:
         self._announce(self.step)
 
     def close(self, how: ending.How = "finished", reason: str = "") -> None:
-        """Writes what is left, says how the run ended, and lets go of model and optimizer. Harmless when repeated."""
+        """Writes what is left, logs how the run ended, and releases model and optimizer. Harmless when repeated."""
         if self._steps.quiet:
             return
         ending.leave(self)
@@ -194,6 +194,18 @@ class Monitor:
         self._attempt(self._station.close if self._station else None)
         self._attempt(self._writer.close)
         self._attempt(self._lock.release)
+
+    def leave_now(self, how: ending.How, reason: str) -> None:
+        """Writes what is left and logs how the run ended, without waiting for anybody: the process ends at once. Any thread."""
+        if not self._steps.quiet:
+            self._writer.last_words(lambda: self._say_last(how, reason))
+
+    def _say_last(self, how: ending.How, reason: str) -> None:
+        if how == "finished" and self._actions.stop_requested:
+            how, reason = "stopped", "asked to stop"
+        self._attempt(self._steps.hand_over)
+        self.event(Ended(how=how, reason=reason, step=self.step))
+        self._attempt(self._station.unlink if self._station else None)
 
     def become_inert(self) -> None:
         """Makes a forked child's copy do nothing, and closes its copies of the sockets."""

@@ -93,8 +93,13 @@ class Steps:
         self.quiet = self._wary = True
         self._pending = None
 
+    def hand_over(self) -> None:
+        """Writes what is left, without waiting for a device, as the process ends at once. Any thread."""
+        self._write_pending()
+        self._transfers.poll()
+
     def close(self) -> None:
-        """Writes what is left and lets go of the optimizer."""
+        """Writes what is left and releases the optimizer."""
         self.quiet = self._wary = True
         self._write_pending()
         self._around.close(self.done)

@@ -360,11 +360,33 @@ def test_a_training_in_a_thread_is_watched_to_its_end(tmp_path: Path, environmen
     assert how_it_ended(tmp_path) == [Ended(how="finished", step=4)]
 
 
+BY_HAND = """
+import torch
+weight = torch.ones(2, requires_grad=True)
+for _ in range(7):
+    weight.square().sum().backward()
+    with torch.no_grad():
+        weight -= 0.1 * weight.grad
+    weight.grad = None
+"""
+
+FAILING = """
+import torch, tuimon.monitor.watch as watching
+def fails(*_, **__): raise OSError("no room")
+watching.Monitor = fails
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for _ in range(3): model(torch.ones(1, 2)).sum().backward(); optimizer.step()
+"""
+
+
 @pytest.mark.parametrize(
     ("code", "word"),
     [
         ("print('no torch')", ""),
-        ("import torch\nsys.exit('no data')", "no optimizer of PyTorch's made a step"),
+        ("import torch\nsys.exit('no data')", "no torch.optim optimizer made a step"),
+        (BY_HAND, "backward was called on 7 losses, and no torch.optim optimizer made a step; an update written by hand"),
+        (FAILING, "cannot watch this training: OSError: no room"),
         ("def build(spec): ...", "a file with build(spec) is a model: tuimon run digits-mlp model.name=train.py"),
         ("sys.modules['tuimon'] = None\nimport torch", "{python} cannot watch: ModuleNotFoundError: "),
     ],
@@ -374,7 +396,7 @@ def test_a_script_that_trains_nothing_leaves_word_why(
 ) -> None:
     """For the supervisor, however it ends; nothing is printed among what the script prints itself."""
     done = run_script(tmp_path, environment, f"import sys\n{code}")
-    assert done.stderr == ("no data\n" if "no data" in code else "")
+    assert done.stderr == ("no data\n" if "no data" in code else f"tuimon: {word}; it goes on\n" if code == FAILING else "")
     left = given.untaken(tmp_path / "run")
     assert left is not None and left.startswith(word.format(tmp_path, python=sys.executable)) and bool(word) == bool(left)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from tuimon.base.process import Process, is_alive
+from tuimon.base.process import Process, is_alive, signal_name
 from tuimon.log.records import Applied, Ended, Exited, Launched, LeverInfo, RunStarted, Spawned
 
 State = Literal["starting", "running", "paused", "finished", "stopped", "failed", "killed", "lost", "unknown"]
@@ -161,8 +161,9 @@ def _after_exit(exited: Exited, ended: Ended | None, logged: bool) -> Status:
     """The state by how the process ended; the reason by what it said itself, where both agree."""
     if exited.reason:
         return Status("failed", exited.reason)
-    stopped = ended is not None and ended.how == "stopped"
-    if exited.signal is not None and not (stopped and exited.signal == signal.SIGINT):  # Python's own end after Ctrl-C
+    if exited.signal == signal.SIGINT:  # by which Python ends after Ctrl-C
+        return Status("stopped", ended.reason if ended and ended.how == "stopped" else "by SIGINT")
+    if exited.signal is not None:
         return Status("killed", _killed_by(exited.signal, exited.out_of_memory))
     if ended and (ended.how != "finished" or not exited.code):
         return Status(ended.how, ended.reason)
@@ -170,7 +171,7 @@ def _after_exit(exited: Exited, ended: Ended | None, logged: bool) -> Status:
         return Status("stopped", "" if ended else "before it had logged an end")
     if exited.code:
         return Status("failed", f"exit code {exited.code}")
-    return Status("finished", _BROKEN_OFF if logged else "")
+    return Status("finished", _BROKEN_OFF if logged else exited.unwatched)
 
 
 def _killed_by(number: int, out_of_memory: bool) -> str:
@@ -178,11 +179,3 @@ def _killed_by(number: int, out_of_memory: bool) -> str:
         return "out of memory: the kernel killed it"
     crash = number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE)
     return f"{signal_name(number)}: it crashed in native code" if crash else f"by {signal_name(number)}"
-
-
-def signal_name(number: int) -> str:
-    """A signal's name, such as SIGTERM; `signal 63` for one without."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -22,6 +22,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import msgspec
+
 from tuimon.base import given
 from tuimon.base.errors import TuimonError
 from tuimon.base.process import identify, this_process
@@ -81,15 +83,16 @@ class _Supervisor:
             self._forward()
         ending = _ending(self._child.wait(), self._child.pid, memory)
         output.end(self._child.pid)
-        self._tell_if_unwatched(log)
-        log.event(ending)
+        why = self._why_unwatched()
+        if why:
+            log.event(Notice(why, "warning"))
+        log.event(msgspec.structs.replace(ending, unwatched=why))
         log.close()
 
-    def _tell_if_unwatched(self, log: LogWriter) -> None:
-        """Says why there is nothing to see of a program that no process of which was watched."""
+    def _why_unwatched(self) -> str:
+        """Why there is nothing to see of a program, no process of which was watched; empty where one was."""
         seen = given.withdraw(self._run)
-        if seen is not None:
-            log.event(Notice(f"nothing could be watched: {seen or _NOTHING_SEEN}", "warning"))
+        return "" if seen is None else f"nothing could be watched: {seen or _NOTHING_SEEN}"
 
     def _launched(self) -> Launched:
         return Launched(

@@ -20,6 +20,7 @@ class Losses:
     """Stands between the script and `torch.autograd.backward` (which `Tensor.backward` calls) until it is closed."""
 
     def __init__(self) -> None:
+        self.seen = 0
         self.stepping = False  # inside the watched optimizer's step
         self._evaluated = False  # its closure has told a loss, and may evaluate it again and again
         self._sum: Tensor | None = None
@@ -56,6 +57,7 @@ class Losses:
         for loss in losses if isinstance(losses, Sequence) else (losses,):
             if isinstance(loss, Tensor) and loss.numel() == 1:
                 self._evaluated = True
+                self.seen += 1
                 loss = getattr(loss, _UNSCALED, loss).detach()
                 self._sum = loss if self._sum is None else self._sum + loss.to(self._sum.device)
 

@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from tuimon.base import given
+from tuimon.log.files import event_files
 from tuimon.monitor import ending
 from tuimon.monitor.script.losses import Losses
 from tuimon.monitor.warned import memory_kept
@@ -28,13 +29,15 @@ if TYPE_CHECKING:
     from tuimon.monitor.monitor import Monitor
 
 
-def watch_unasked() -> None:
+def watch_unasked() -> Callable[[], str]:
     """Watches this process of a program that was given a folder for its run, from its first optimizer step on.
 
     Of several processes that train one model only the first on its machine is watched.
+
+    Returns:
+        What tells, when the process ends, why nothing was watched in it.
     """
-    if not given.is_a_later_rank():
-        UnaskedWatch()
+    return (lambda: "") if given.is_a_later_rank() else UnaskedWatch().why_unwatched
 
 
 class UnaskedWatch:
@@ -50,6 +53,15 @@ class UnaskedWatch:
         self._others: weakref.WeakSet[Optimizer] = weakref.WeakSet()  # that are not watched
         self._losses = Losses()
         self._hooks = [register_optimizer_step_pre_hook(self._before), register_optimizer_step_post_hook(self._after)]
+
+    def why_unwatched(self) -> str:
+        """Why there was no optimizer step to watch, and what to do."""
+        if not self._losses.seen:
+            return "no torch.optim optimizer made a step"
+        return (
+            f"backward was called on {self._losses.seen} losses, and no torch.optim optimizer made a step; "
+            "an update written by hand cannot be watched: have an optimizer make it, such as torch.optim.SGD"
+        )
 
     def close(self) -> None:
         """Leaves the script alone from now on."""
@@ -116,7 +128,13 @@ class UnaskedWatch:
                 work(optimizer)
         except Exception as error:
             self.close()
-            print(f"tuimon: cannot watch this training: {type(error).__name__}: {error}; it goes on", file=sys.stderr)
+            self._log_failure(f"cannot watch this training: {type(error).__name__}: {error}")
+
+    def _log_failure(self, text: str) -> None:
+        print(f"tuimon: {text}; it goes on", file=sys.stderr)
+        folder = given.given()
+        if folder and not any(file.suffix == ".run" for file in event_files(folder)):
+            given.put_back(folder, text)
 
 
 def _is_of_a_later_rank() -> bool:

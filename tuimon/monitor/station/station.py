@@ -76,6 +76,10 @@ class Station:
         self._wake()
         if threading.current_thread() is not self._thread:  # which may be where the last reference to the run goes
             self._thread.join(_FAREWELL_S + 2.0)
+        self.unlink()
+
+    def unlink(self) -> None:
+        """Removes the socket's file: nobody new finds the run."""
         self.path.unlink(missing_ok=True)
 
     def forget(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from tuimon.base import format
-from tuimon.launcher.runs.status import signal_name
+from tuimon.base.process import signal_name
 from tuimon.log.records import (
     Applied,
     CheckpointSaved,
@@ -24,7 +24,7 @@ from tuimon.log.records import (
 )
 
 _SHORT = {"lr_scale": "lr", "weight_decay": "wd", "clip_norm": "clip", "regularization": "reg"}
-_ENDINGS = {"finished": "good", "stopped": "warn", "failed": "bad"}
+_ENDINGS = {"finished": "good", "stopped": "warn", "failed": "bad", "killed": "bad"}
 _REASONS = {"last": "to resume from", "best": "best so far", "asked": "on request"}
 _LEVELS = {"info": "value", "warning": "warn", "error": "bad"}
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _GIVEN = "TUIMON_RUN_FOLDER"  # as in tuimon.base.given, which not every Python has
 _TOKEN = ".unwatched"
+_why_unwatched: list[Callable[[], str]] = []  # one, once torch is there
 
 
 class _WhenTorchComes:
@@ -52,7 +53,7 @@ def _watch() -> None:
     try:
         from tuimon.monitor.script.unasked import watch_unasked
 
-        watch_unasked()
+        _why_unwatched.append(watch_unasked())
     except Exception as error:  # the training goes on unwatched
         atexit.unregister(_note_what_was_seen)
         _note(f"{sys.executable} cannot watch: {type(error).__name__}: {error}")
@@ -62,15 +63,16 @@ def _note_what_was_seen() -> None:
     main = sys.modules.get("__main__")
     if hasattr(main, "build"):
         _note(f"a file with build(spec) is a model: tuimon run digits-mlp model.name={sys.argv[0]}")
-    elif "torch" in sys.modules:
-        _note("no optimizer of PyTorch's made a step")
+    elif _why_unwatched:
+        _note(_why_unwatched[0]())
 
 
 def _note(text: str) -> None:
-    """Leaves word for the supervisor why nothing was watched, as long as nothing is."""
+    """Leaves word for the supervisor why nothing was watched, as long as nothing is; the program's first word counts."""
     try:
-        token = os.open(os.path.join(os.environ[_GIVEN], _TOKEN), os.O_WRONLY | os.O_TRUNC)
-        os.write(token, text.encode("utf-8", "replace"))
+        token = os.open(os.path.join(os.environ[_GIVEN], _TOKEN), os.O_WRONLY | os.O_APPEND)
+        if not os.fstat(token).st_size:
+            os.write(token, text.encode("utf-8", "replace"))
         os.close(token)
     except (OSError, KeyError):
         pass
