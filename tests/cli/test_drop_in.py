@@ -287,7 +287,7 @@ NOTHING_SEEN = "no Python process of this program imported PyTorch (one with -I,
     [
         (["-c", "print(1)"], NOTHING_SEEN),
         (["sh", "-c", "echo 1"], NOTHING_SEEN),
-        (["-c", "import torch; print(1)"], "no optimizer of PyTorch's made a step"),
+        (["-c", "import torch; print(1)"], "no torch.optim optimizer made a step"),
         ([sys.executable, "-I", "-c", "print(1)"], NOTHING_SEEN),
     ],
 )
@@ -298,7 +298,8 @@ def test_where_nothing_could_be_watched_the_log_says_so(
     command = [sys.executable, "-m", "tuimon", "run", "--headless", "--name", "it", *words]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "1\n") and why in done.stderr
-    assert notices(tmp_path / "runs" / "it") == [f"nothing could be watched: {why}"]
+    (notice,) = notices(tmp_path / "runs" / "it")
+    assert notice.startswith(f"nothing could be watched: {why}") and done.stderr.splitlines()[-1].endswith(notice)
     assert "unwatched" not in "".join(os.listdir(tmp_path / "runs" / "it"))
 
 
