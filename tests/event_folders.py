@@ -239,6 +239,36 @@ def curves_of_their_own(folder: Path) -> None:
             writer.add_scalar("lr", 0.1, step)
 
 
+def _damaged(folder: Path, harm: Callable[[bytearray, int], object]) -> None:
+    file = write(folder, _hundred())
+    data = bytearray(file.read_bytes())
+    at = 0
+    for _ in range(50):  # to where the record of step 50 begins
+        at += struct.unpack_from("<Q", data, at)[0] + 16
+    harm(data, at)
+    file.write_bytes(data)
+
+
+def one_flipped_bit(folder: Path) -> None:
+    """In the value of step 50."""
+    _damaged(folder, lambda data, at: data.__setitem__(at + 36, data[at + 36] ^ 1))
+
+
+def a_length_that_is_wrong(folder: Path) -> None:
+    """Of the record of step 50."""
+    _damaged(folder, lambda data, at: data.__setitem__(slice(at, at + 8), struct.pack("<Q", 2**40)))
+
+
+def a_tail_of_zeros(folder: Path) -> None:
+    """As a file system leaves it when its machine crashed."""
+    _damaged(folder, lambda data, at: data.extend(bytes(4096)))
+
+
+def cut_within_a_record(folder: Path) -> None:
+    """Its end is not written yet, or never will be: no damage."""
+    _damaged(folder, lambda data, at: data.__delitem__(slice(at + 20, None)))
+
+
 # Every kind of scalar: its type's number (tensorflow/core/framework/types.proto), shape, value, and how it is written.
 KINDS: dict[str, tuple[int, tuple[int, ...], float, dict[str, Any]]] = {
     "float_val": (1, (), 1.5, {"float_val": [1.5]}),
@@ -303,6 +333,10 @@ FOLDERS: tuple[Callable[[Path], None], ...] = (
     plain_and_tensor,
     odd_tags,
     histograms,
+    one_flipped_bit,
+    a_length_that_is_wrong,
+    a_tail_of_zeros,
+    cut_within_a_record,
     runs_within_a_run,
     curves_of_their_own,
     kinds_of_scalars,

@@ -57,7 +57,7 @@ def test_a_finished_run_is_printed_in_plain_lines(runs: Runs) -> None:
     lines = out.splitlines()
     assert lines[0].endswith(f"a: {runs.folder / 'a'}")
     assert any("training standin · sgd · cpu" in line for line in lines)
-    assert "  epoch 4/4  step 40/40  loss 0.0250  val 0.0500  acc 50 %  100 it/s" in lines[-2]
+    assert "  epoch 4/4  step 40/40  loss 0.0284  val 0.0500  acc 50 %  100 it/s" in lines[-2]
     assert "finished after 0:0" in lines[-1] and "40 steps" in lines[-1]
     assert "\r" not in out and "\x1b" not in out
 
@@ -109,6 +109,7 @@ def test_no_end_is_told_before_the_process_has_ended(runs: Runs, tmp_path: Path,
     if form:
         assert json.loads(out.splitlines()[-1]) == {
             "kind": "end", "state": "failed", "detail": "exit code 3", "code": 3, "step": 1,
+            "loss": 0.5, "val_loss": None,
         }  # fmt: skip
     assert "failed after" in (err if form else out) and "exit code 3" in (err if form else out)
 
@@ -130,7 +131,8 @@ def test_stdout_gets_nothing_but_json_lines(runs: Runs) -> None:
     steps = [line["step"] for line in lines if line["kind"] == "metrics" and "loss/train" in line["values"]]
     assert steps == list(range(1, 26))
     assert lines[0]["event"]["kind"] == "launched"
-    assert lines[-1] == {"kind": "end", "state": "finished", "detail": "", "code": 0, "step": 25}
+    losses = {"loss": pytest.approx(0.04977, rel=1e-3), "val_loss": pytest.approx(0.1)}
+    assert lines[-1] == {"kind": "end", "state": "finished", "detail": "", "code": 0, "step": 25} | losses
     assert "finished after" in err
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from event_folders import curves_of_their_own, runs_within_a_run
+from event_folders import a_tail_of_zeros, curves_of_their_own, one_flipped_bit, runs_within_a_run, tensor, write
+from tuimon.base import format
 from tuimon.cli.main import main
+from tuimon.log.writer import LogWriter
 
 
 @pytest.fixture
@@ -42,3 +45,51 @@ def test_a_run_within_a_run_is_printed_by_its_name(folder: Path, capsys: pytest.
     assert {"loss/train", "metrics/top/5/all"} <= set(capsys.readouterr().out.split())
     assert main(["attach", "nested/train", "--headless", "--runs-dir", str(folder)]) == 0
     assert "nested/train" in capsys.readouterr().out
+
+
+def test_a_damaged_log_is_marked_in_the_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In its row, with where and how much beside the table; in JSON as fields."""
+    a_tail_of_zeros(tmp_path / "zeros")
+    one_flipped_bit(tmp_path / "flipped")
+    curves_of_their_own(tmp_path / "good")
+    assert main(["ls", "--runs-dir", str(tmp_path)]) == 0
+    told = capsys.readouterr()
+    rows = {line.split()[0]: line for line in told.out.splitlines()[1:]}
+    assert "unknown !" in rows["zeros"] and "unknown !" in rows["flipped"] and "!" not in rows["good"]
+    assert "! zeros: events.out.tfevents" in told.err and "4 096 bytes cannot be read" in told.err
+    assert "! flipped: " in told.err and "is left out (" in told.err and "good" not in told.err
+    assert main(["ls", "--runs-dir", str(tmp_path), "--json"]) == 0
+    damage = {run["name"]: run["damage"] for run in json.loads(capsys.readouterr().out)}
+    assert [len(damage[name]) for name in ("zeros", "flipped", "good")] == [1, 1, 0]
+    assert damage["zeros"][0]["bytes"] == 4096 and damage["flipped"][0]["left_out"] == 1
+
+
+def test_what_cannot_be_shown_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By `dump` on stderr, by the follower in one line; however many records there are."""
+    write(tmp_path / "r", [tensor(step, tag, 1, (3,), float_val=[1.0, 2.0, 3.0]) for step in range(50) for tag in ("a", "b")])
+    assert main(["dump", "r", "--runs-dir", str(tmp_path)]) == 0
+    assert capsys.readouterr().err.count("not shown: a tensor of shape [3], not a single number, in a, b") == 1
+    assert main(["attach", "r", "--headless", "--runs-dir", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count("not shown: a tensor of shape [3]") == 1
+
+
+@pytest.mark.parametrize("records", [30, 20_000])
+def test_the_loss_is_one_quantity_everywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str], records: int) -> None:
+    """In the list, its JSON, the last line of a follower and the last line of its JSON: the same number, by the same name."""
+    writer = LogWriter(tmp_path / "r", "run")
+    for step in range(1, records + 1):
+        writer.scalars(step, {"loss/train": 1.0 + step % 7 / 10, "lr": 0.1} | {f"metric/{i}": 0.5 for i in range(30)})
+    writer.scalars(records, {"loss/val": 0.75})
+    writer.close()
+    assert main(["ls", "--runs-dir", str(tmp_path), "--json"]) == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert main(["ls", "--runs-dir", str(tmp_path)]) == 0
+    table = capsys.readouterr().out.splitlines()
+    in_table = dict(zip(*(re.split(r"\s{2,}", row.strip()) for row in table), strict=False))
+    assert main(["attach", "r", "--headless", "--runs-dir", str(tmp_path)]) == 0
+    line = capsys.readouterr().out.splitlines()[-2]
+    assert main(["attach", "r", "--headless", "--json", "--runs-dir", str(tmp_path)]) == 0
+    end = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (listed["loss"], listed["val_loss"], listed["step"]) == (end["loss"], end["val_loss"], end["step"])
+    shown = format.number(listed["loss"])
+    assert in_table["LOSS"] == shown and f"loss {shown}  val 0.750" in line

@@ -53,8 +53,8 @@ def test_a_summary_tells_what_a_list_shows(long_run: Path) -> None:
     """The end is exact, the curve is sampled, the device is the one that people call it by."""
     told = summarize(long_run)
     assert (told.status.state, told.step, told.total_steps, told.steps_per_epoch) == ("finished", 60_000, 60_000, 100)
-    assert told.loss_train == pytest.approx(sum(1000 / step for step in range(59_901, 60_001)) / 100)
-    assert told.loss_val == pytest.approx(2000 / 60_000)
+    assert told.loss == pytest.approx(sum(1000 / step for step in range(59_901, 60_001)) / 100)
+    assert told.val_loss == pytest.approx(2000 / 60_000)
     assert (told.device, told.model, told.optimizer, told.activation) == ("cuda:3", "mlp", "adam", "relu")
     assert told.steps_per_second == 50
     assert 20 <= len(told.losses) <= 60 and told.losses[0] == 1000
@@ -114,7 +114,7 @@ def test_a_pause_is_seen_however_long_ago_it_was(tmp_path: Path) -> None:
         log.scalars(5_000, meters)
     log.close()
     assert summarize(tmp_path).status.state == "paused"
-    assert summarize(tmp_path).loss_train == pytest.approx(sum(1000 / step for step in range(4_951, 5_001)) / 50)
+    assert summarize(tmp_path).loss == pytest.approx(sum(1000 / step for step in range(4_951, 5_001)) / 50)
 
 
 def test_a_pause_is_seen_though_its_step_is_written_after_it(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_records_larger_than_a_look_do_not_hide_the_end(tmp_path: Path) -> None:
     log.close()
     assert (tmp_path / log.path.name).stat().st_size > 2_000_000
     assert summarize(tmp_path).step == 129
-    assert summarize(tmp_path).loss_train == pytest.approx(1 / 129, rel=0.1)
+    assert summarize(tmp_path).loss == pytest.approx(1 / 129, rel=0.1)
 
 
 def test_a_log_of_another_framework_has_its_loss_found(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_log_of_another_framework_has_its_loss_found(tmp_path: Path) -> None:
         log.scalars(step, {"val_loss": 9.0, "train_loss": float(step)})
     log.close()
     told = summarize(tmp_path)
-    assert (told.status.state, told.step, told.loss_train) == ("unknown", 9, 4.5)
+    assert (told.status.state, told.step, told.loss) == ("unknown", 9, 4.5)
     assert told.losses == tuple(float(step) for step in range(10))
 
 
@@ -205,12 +205,12 @@ def test_a_loss_that_is_no_number_is_told_from_one_that_there_is_not(tmp_path: P
     """The latest is what counts, however good the steps before were."""
     log = LogWriter(tmp_path, "run")
     log.event(started())
-    assert (summarize(tmp_path).loss_train, summarize(tmp_path).loss_val) == (None, None)
+    assert (summarize(tmp_path).loss, summarize(tmp_path).val_loss) == (None, None)
     write_steps(log, 100)
     log.scalars(101, {"loss/train": value, "loss/val": value})
     log.close()
     told = summarize(tmp_path)
-    assert str((told.loss_train, told.loss_val)) == str((value, value))
+    assert str((told.loss, told.val_loss)) == str((value, value))
 
 
 def test_one_lucky_batch_does_not_make_the_loss(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_one_lucky_batch_does_not_make_the_loss(tmp_path: Path) -> None:
     for step in range(1, 41):
         log.scalars(step, {"loss/train": 1.0 if step % 2 else 0.0 if step > 32 else math.nan})
     log.close()
-    assert summarize(tmp_path).loss_train == pytest.approx(5 / 9)
+    assert summarize(tmp_path).loss == pytest.approx(5 / 9)
 
 
 def test_the_time_before_a_run_was_resumed_is_not_time_trained(tmp_path: Path) -> None:

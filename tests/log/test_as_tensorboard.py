@@ -76,6 +76,7 @@ def same(ours: dict[str, Curve], theirs: dict[str, Curve]) -> bool:
 
 # On these the page shows less than the log holds.
 SHOWS_LESS = {"kinds_of_scalars", "clock_that_is_no_number"}
+OTHERWISE = {*SHOWS_LESS, "curves_of_their_own", "one_flipped_bit"}
 # The curves of `add_scalars`: what each is called in its run, its own folder, and the tag there.
 BRANCHES = {
     "loss/train": ("loss_train", "loss"),
@@ -85,7 +86,9 @@ BRANCHES = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in {*SHOWS_LESS, "curves_of_their_own"}])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if name not in {*SHOWS_LESS, "curves_of_their_own", "one_flipped_bit"}]
+)
 def test_a_run_has_the_curves_that_tensorboard_shows(root: Path, page: Page, name: str) -> None:
     """Tag by tag, step by step, value by value, over restarts, several writers, and whatever stands in tags."""
     ours = curves(read_run(root / name))
@@ -114,6 +117,29 @@ def test_curves_that_have_folders_of_their_own_are_also_the_runs(root: Path, pag
         wait_until(
             lambda name=name, expected=expected: same(expected, page.scalars(name)), what=f"TensorBoard shows {expected}"
         )
+
+
+def test_of_a_damaged_record_the_others_are_read_as_there(root: Path, page: Page) -> None:
+    """TensorBoard does not check a record's bytes and shows whatever value they make; here that one is left out, and told."""
+    store = read_run(root / "one_flipped_bit")
+    ours = curves(store)["loss"]
+    assert [step for step, _ in ours] == [step for step in range(100) if step != 50]
+    wait_until(lambda: len(page.scalars("one_flipped_bit").get("loss", ())) == 100, what="TensorBoard shows 100 points")
+    assert [point for point in page.scalars("one_flipped_bit")["loss"] if point[0] != 50] == ours
+    (damage,) = store.damage
+    assert damage.left_out == 1 and "the record at byte" in str(damage) and "is left out (" in str(damage)
+
+
+@pytest.mark.parametrize(("name", "bytes_lost"), [("a_length_that_is_wrong", None), ("a_tail_of_zeros", 4096)])
+def test_where_and_how_much_cannot_be_read_is_told(root: Path, name: str, bytes_lost: int | None) -> None:
+    """From the byte on where no record can be found any more."""
+    (file,) = (root / name).iterdir()
+    (damage,) = read_run(root / name).damage
+    size = file.stat().st_size
+    assert damage.bytes == size - damage.offset and damage.bytes == (bytes_lost or damage.bytes) > size // 3
+    size_told = f"{damage.bytes:,} bytes cannot be read".replace(",", " ")
+    assert f"is damaged at byte {damage.offset}: a record's length" in str(damage) and str(damage).endswith(size_told)
+    assert not read_run(root / "cut_within_a_record").damage
 
 
 def test_the_runs_are_those_that_tensorboard_lists(root: Path, page: Page) -> None:

@@ -17,9 +17,10 @@ from tuimon.base import format
 from tuimon.base.errors import TuimonError
 from tuimon.cli.tables import print_json, print_table
 from tuimon.cli.trusting import with_trust
+from tuimon.launcher.runs.loss import VALIDATION, latest, loss_tag
 from tuimon.launcher.runs.runs import find_run, run_name, runs_dir
 from tuimon.launcher.runs.status import Status, exit_code
-from tuimon.launcher.runs.summary import latest, loss_tag, seconds_trained, summarize
+from tuimon.launcher.runs.summary import seconds_trained, summarize
 from tuimon.launcher.start.start import start
 from tuimon.launcher.start.trust import require_trust
 from tuimon.log.reader import read_run
@@ -123,7 +124,7 @@ def result(name: str, status: Status, store: Store) -> Result:
     finite = val[np.isfinite(val)]
     dead = [store.last(tag) for tag in store if tag.startswith("dead_fraction/")]
     return Result(
-        name, status.state, store.step, latest(store, loss_tag(store)), latest(store, "loss/val"),
+        name, status.state, store.step, latest(store, loss_tag(store)), latest(store, VALIDATION),
         float(finite.min()) if len(finite) else None, latest(store, "accuracy/val"), max(dead, default=None),
         seconds_trained(store),
     )  # fmt: skip

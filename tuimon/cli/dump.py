@@ -11,6 +11,7 @@ from tuimon.base.plain import one_line
 from tuimon.launcher.runs import jsonl
 from tuimon.log.batch import EventRecord, HistogramRecord, TextRecord
 from tuimon.log.reader import RunReader
+from tuimon.log.store import problems_of
 
 
 def dump(path: Path, json_lines: bool = False) -> int:
@@ -22,14 +23,16 @@ def dump(path: Path, json_lines: bool = False) -> int:
     reader = RunReader(path)
     render = jsonl.line if json_lines else text_line
     problems: dict[str, None] = {}  # in order, each once
+    unshown: dict[str, str] = {}
     while batch := reader.read():
+        unshown.update(batch.unshown)
         for record in jsonl.records(batch):
             try:
                 sys.stdout.buffer.write(render(record))
             except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # of this record alone
                 problems[f"{path}: a record cannot be printed: {in_one_line(error)}"] = None
     sys.stdout.flush()
-    for problem in [*reader.damage, *problems]:
+    for problem in [*problems_of(reader.damage, unshown), *problems]:
         print(f"tuimon: {one_line(str(problem))}", file=sys.stderr)
     return 1 if reader.damage or problems else 0
 

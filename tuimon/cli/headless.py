@@ -80,6 +80,7 @@ class _Follower:
         self._status = Status("unknown")
         self._items: queue.Queue[_Item] = queue.Queue(_BACKLOG)
         self._interrupts = self._served = 0
+        self._unshown: set[str] = set()
         self._closed = threading.Event()
         self._printer, self._passing = printer, passing
         self._feed = Feed(run, self._put, on_status=self._put, on_damage=self._put)
@@ -126,13 +127,26 @@ class _Follower:
             self._take_batch(item)
         elif isinstance(item, Status):
             self._status = item
+        elif isinstance(item, Damage):
+            self._take_damage(item)
         else:
-            self._printer.line(str(item))
+            self._printer.line(item)
+
+    def _take_damage(self, damage: Damage) -> None:
+        """Prints each place once."""
+        place = (damage.path, damage.offset)
+        if not any((known.path, known.offset) == place for known in self._store.damage):
+            self._printer.line(str(damage))
+        self._store.damage = [known for known in self._store.damage if (known.path, known.offset) != place] + [damage]
 
     def _take_batch(self, batch: Batch) -> None:
         self._store.apply(batch)
         for event in batch.events:
             self._printer.event(event)
+        for tag, kind in batch.unshown.items():
+            if kind not in self._unshown:
+                self._unshown.add(kind)
+                self._printer.line(f"not shown: {kind}, in {tag}")
         self._write_json(jsonl.records(batch._replace(histograms=(), texts=())))
 
     def _tell_findings(self, last: bool = False) -> None:
@@ -182,7 +196,7 @@ class _Follower:
         if self._status.state not in ("finished", "stopped", "unknown") and not self._passing:
             self._show_output()
         if self._json:
-            sys.stdout.buffer.write(jsonl.end_line(self._status, code, self._store.step))
+            sys.stdout.buffer.write(jsonl.end_line(self._status, code, self._store))
             sys.stdout.buffer.flush()
         return code
 

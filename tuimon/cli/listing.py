@@ -40,7 +40,12 @@ def ls(options: argparse.Namespace) -> int:
     if not summaries:
         print(f"No runs in {directory}. Start one with `tuimon run`.", file=sys.stderr)
         return 0
-    return print_table([_RUN_COLUMNS, *map(_row, summaries)], _DISPENSABLE)
+    code = print_table([_RUN_COLUMNS, *map(_row, summaries)], _DISPENSABLE)
+    sys.stdout.flush()
+    for run in summaries:
+        for damage in run.damage:
+            print(one_line(f"! {run.name}: {damage}"), file=sys.stderr)
+    return code
 
 
 def presets(options: argparse.Namespace) -> int:
@@ -98,10 +103,10 @@ def _cells(run: RunSummary) -> Sequence[str]:
     speed = format.rate(run.steps_per_second) if run.status.live else ""
     return (
         run.name,
-        run.status.state,
+        f"{run.status.state} !" if run.damage else run.status.state,
         f"{format.count(run.step)}{total}",
-        _metric(run.loss_train),
-        _metric(run.loss_val),
+        _metric(run.loss),
+        _metric(run.val_loss),
         speed,
         run.device,
         _ago(run.last_wall),
@@ -120,11 +125,12 @@ def _ago(wall: float) -> str:
 
 
 def _plain(run: RunSummary) -> dict[str, Any]:
-    names = [name for name in run.__dataclass_fields__ if name not in ("path", "status")]
+    names = [name for name in run.__dataclass_fields__ if name not in ("path", "status", "damage")]
     return {name: getattr(run, name) for name in names} | {
         "path": str(run.path),
         "state": run.status.state,
         "detail": run.status.detail,
+        "damage": [damage._asdict() | {"path": str(damage.path)} for damage in run.damage],
     }
 
 

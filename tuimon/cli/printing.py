@@ -14,8 +14,9 @@ from typing import TextIO
 from tuimon.base import format
 from tuimon.base.plain import one_line
 from tuimon.base.process import Process
+from tuimon.launcher.runs.loss import latest, loss_tag
 from tuimon.launcher.runs.status import Status
-from tuimon.launcher.runs.summary import loss_tag, pace, seconds_trained
+from tuimon.launcher.runs.summary import pace, seconds_trained
 from tuimon.launcher.steering.commands import describe
 from tuimon.log.batch import EventRecord
 from tuimon.log.records import Applied, CheckpointSaved, Finding, Gap, Launched, Notice, Refused, RunStarted
@@ -131,9 +132,9 @@ def progress_text(store: Store, status: Status, room: int | None = None) -> str:
 def _progress_parts(store: Store, status: Status) -> dict[str, str]:
     state = status.state if status.state == "paused" or not store.step else ""
     parts = {"state": state, "epoch": _epoch_text(store), "step": _step_text(store)}
-    tag = loss_tag(store)
-    if tag:
-        parts["loss"] = f"loss {format.number(store.last(tag))}"
+    loss = latest(store, loss_tag(store))
+    if loss is not None:
+        parts["loss"] = f"loss {format.number(loss)}"
     if "loss/val" in store:
         parts["val"] = f"val {format.number(store.last('loss/val'))}"
     if "accuracy/val" in store:

@@ -42,7 +42,7 @@ class Feed:
         on_batch: takes each piece of the log, in order.
         on_answer: takes what became of each command that was sent; a `Refused` also when it could not be sent.
         on_status: takes how the run stands, whenever that changes; an end only after the last batch of the log.
-        on_damage: takes each place where the log cannot be read.
+        on_damage: takes each place where the log cannot be read, again when more is missing there.
 
     All four are called on the feed's threads. Begins at once.
     """
@@ -66,7 +66,7 @@ class Feed:
         self._wake = threading.Event()
         self._asked_at = -math.inf
         self._closing = False
-        self._damage_told: set[tuple[Path, int]] = set()
+        self._damage_told: dict[tuple[Path, int], Damage] = {}
         self._thread = threading.Thread(target=self._follow, name=f"tuimon-feed-{run.name}", daemon=True)
         self._thread.start()
 
@@ -137,9 +137,9 @@ class Feed:
     def _tell_damage(self) -> None:
         for damage in self._reader.damage:
             place = (damage.path, damage.offset)
-            if place not in self._damage_told and self._on_damage:
+            if self._damage_told.get(place) != damage and self._on_damage:
                 self._on_damage(damage)
-            self._damage_told.add(place)
+            self._damage_told[place] = damage
 
     def _deliver_commands(self) -> None:
         while not self._outbox.empty():

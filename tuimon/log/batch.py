@@ -17,6 +17,7 @@ from tuimon.base.errors import in_one_line
 from tuimon.base.outside import MalformedError, OtherError, json_decoder
 from tuimon.log import histogram as bins
 from tuimon.log import layout, tensors
+from tuimon.log.files import Damage
 from tuimon.log.layout import MAX_TAG
 from tuimon.log.lengths import Offsets
 from tuimon.log.records import EVENT_TAG, FINDING_TAG, RUN_TAG, Event
@@ -73,17 +74,19 @@ class EventRecord(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """What could not be decoded in whole records: how many values, where the first one's record lies in the buffer, and why."""
+    """What could not be read: how many records or values, where the first one lies in the buffer, why, and how many bytes."""
 
     number: int
     offset: int
     reason: str
+    bytes: int = 0
 
 
 class Batch(NamedTuple):
     """Everything that one read found, in the order of the log within each kind.
 
-    `unshown` has the tags with values that tuimon does not show, each with what those are.
+    `unshown` has the tags with values that tuimon does not show, each with what those are. `damage` is only told of a part that
+    was read out of a file.
     """
 
     scalars: dict[str, Points]
@@ -94,6 +97,7 @@ class Batch(NamedTuple):
     bytes: int = 0
     left_out: LeftOut | None = None
     unshown: Mapping[str, str] = {}
+    damage: Sequence[Damage] = ()
 
     def __bool__(self) -> bool:
         """Whether anything was read."""
@@ -147,15 +151,15 @@ def decode(buffer: bytes, starts: Offsets, lengths: Offsets, used: int, plugins:
     for i in others:
         _decode_one(buffer[starts[i] : starts[i] + lengths[i]], int(i), loose)
     scalars = _join(columns, loose.scalars)
-    left_out = _left_out(loose.faults, starts)
+    left_out = _left_out(loose.faults, starts, lengths)
     return Batch(scalars, loose.histograms, loose.texts, loose.events, len(starts), used, left_out, loose.unshown)
 
 
-def _left_out(faults: Sequence[tuple[int, str]], starts: Offsets) -> LeftOut | None:
+def _left_out(faults: Sequence[tuple[int, str]], starts: Offsets, lengths: Offsets) -> LeftOut | None:
     if not faults:
         return None
     record, reason = faults[0]
-    return LeftOut(len(faults), int(starts[record]), reason)
+    return LeftOut(len(faults), int(starts[record]), reason, int(sum(lengths[i] for i in {i for i, _ in faults})))
 
 
 def _join(columns: Iterable[layout.Columns], loose: Mapping[str, _Rows]) -> dict[str, Points]:

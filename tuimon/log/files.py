@@ -70,18 +70,30 @@ def _number_in(name: str) -> str:
 
 
 class Damage(NamedTuple):
-    """Where an event file cannot be read.
+    """Where an event file cannot be read, and how much of it is missing.
 
-    It stops being readable there: what lies before is kept, what lies behind is not read. Or, where `left_out` is not 0, so
-    many whole records or parts of them are left out, the first of them at `offset`, and all else is read.
+    Attributes:
+        path: the file.
+        offset: the byte where the unreadable part, or the first of several, begins.
+        reason: what is wrong with it.
+        left_out: how many records or values are left out, while all others are read; 0 if nothing can be read from there on.
+        bytes: how many bytes are not read.
     """
 
     path: Path
     offset: int
     reason: str
     left_out: int = 0
+    bytes: int = 0
 
     def __str__(self) -> str:
-        if self.left_out:
-            return f"{self.path.name}: the record at byte {self.offset} cannot be read and is left out: {self.reason}"
-        return f"{self.path.name} is damaged at byte {self.offset}: {self.reason}; what lies before it is shown"
+        if not self.left_out:
+            return f"{self.path.name} is damaged at byte {self.offset}: {self.reason}; {_size(self.bytes)} cannot be read"
+        if self.left_out == 1:
+            return f"{self.path.name}: the record at byte {self.offset} is left out ({_size(self.bytes)}): {self.reason}"
+        what = f"{self.left_out} records or values, the first at byte {self.offset},"
+        return f"{self.path.name}: {what} are left out ({_size(self.bytes)}): {self.reason}"
+
+
+def _size(count: int) -> str:
+    return f"{count:,} bytes".replace(",", " ")

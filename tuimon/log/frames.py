@@ -1,7 +1,8 @@
 """Finds whole records in the bytes of an event file, and tells a torn tail from damage.
 
-Pure functions over bytes, with no file and no message in sight. A log that is being written may end anywhere: an unfinished
-last record means "not yet". A record whose checksum is wrong is damage, and is told with its place.
+Pure functions over bytes; knows nothing of files or messages. A log that is being written may end anywhere: an unfinished last
+record means "not yet". A record whose bytes do not match their checksum is skipped, as its length has a checksum of its own;
+where neither matches, the file stops being readable.
 """
 
 from __future__ import annotations
@@ -20,10 +21,14 @@ from tuimon.log.wire import FOOTER, FRAME_BYTES, HEADER, masked_crc
 # A larger record is taken for damage: a wrong length must not make a reader wait for ever for bytes that never come.
 MAX_RECORD_BYTES = 1 << 28
 
+_WRONG_LENGTH = "a record's length does not match its checksum"
+WRONG_BYTES = "its bytes do not match their checksum"
+
 _LOOKED_AT = 4  # times the bytes of a buffer that are read in search of a record within it
 
 _TABLED = 1 << 16
 
+_NONE = np.empty(0, np.int64)
 _SEEN = 128  # records followed one by one before it is looked whether their lengths repeat themselves
 
 
@@ -35,21 +40,30 @@ class Frames(NamedTuple):
         lengths: [n], its bytes.
         used: bytes of whole records; what follows is an unfinished record, or damage.
         damage: why the bytes from `used` on can never become a record; empty if they may.
+        skipped: [m], where the records begin that are whole and damaged; only their lengths can be trusted.
+        skipped_bytes: how many bytes those have.
     """
 
     starts: Offsets
     lengths: Offsets
     used: int
     damage: str
+    skipped: Offsets
+    skipped_bytes: int
 
 
 def split(buffer: bytes) -> Frames:
     """Splits a buffer that begins at a record's start."""
     places = _places(buffer)
     starts, lengths = places[:-1] + HEADER.size, np.diff(places) - FRAME_BYTES
-    good = _check(buffer, starts, lengths)
-    used = int(starts[good - 1] + lengths[good - 1]) + FOOTER.size if good else 0
-    return Frames(starts[:good], lengths[:good], used, _damage(buffer, used, torn=good == len(starts)))
+    held = _held(buffer, starts, lengths)
+    starts, lengths, used = starts[:held], lengths[:held], int(places[held])
+    right = _are_right(buffer, starts, lengths)
+    damage = _damage(buffer, used)
+    if right.all():
+        return Frames(starts, lengths, used, damage, _NONE, 0)
+    skipped_bytes = int(lengths[~right].sum()) + FRAME_BYTES * int((~right).sum())
+    return Frames(starts[right], lengths[right], used, damage, starts[~right] - HEADER.size, skipped_bytes)
 
 
 def resync(buffer: bytes) -> int | None:
@@ -135,18 +149,17 @@ def _foresee(buffer: bytes, place: int, sizes: Offsets) -> Iterator[Offsets]:
         place = int(places[-1])
 
 
-def _check(buffer: bytes, starts: Offsets, lengths: Offsets) -> int:
-    """How many records from the first on carry right checksums, of their lengths and of themselves."""
+def _held(buffer: bytes, starts: Offsets, lengths: Offsets) -> int:
+    """How many records from the first on carry the right checksum of their length."""
     if not len(starts):
         return 0
     headers = cut(buffer, starts - FOOTER.size, FOOTER.size).view("<u4")[:, 0]
-    footers = cut(buffer, starts + lengths, FOOTER.size).view("<u4")[:, 0]
-    wrong = np.flatnonzero((headers != _crcs_of(lengths)) | (masked_crcs(buffer, starts, lengths) != footers))
+    wrong = np.flatnonzero(headers != _crcs_of(lengths))
     return int(wrong[0]) if len(wrong) else len(starts)
 
 
 def _crcs_of(lengths: Offsets) -> npt.NDArray[np.uint32]:
-    """The checksum of each length as a header has it. A log has few lengths, so that a table of them is soon made."""
+    """The checksum of each length as a header has it. A log has few lengths, so a table of them costs little."""
     short = int(lengths.max()) < _TABLED
     distinct, which = (np.flatnonzero(np.bincount(lengths)), lengths) if short else np.unique(lengths, return_inverse=True)
     table = np.zeros(int(distinct[-1]) + 1 if short else len(distinct), np.uint32)
@@ -154,14 +167,24 @@ def _crcs_of(lengths: Offsets) -> npt.NDArray[np.uint32]:
     return table[which]
 
 
-def _damage(buffer: bytes, used: int, torn: bool) -> str:
+def _are_right(buffer: bytes, starts: Offsets, lengths: Offsets) -> npt.NDArray[np.bool_]:
+    """Whether each message carries the right checksum."""
+    if not len(starts):
+        return np.ones(0, bool)
+    footers = cut(buffer, starts + lengths, FOOTER.size).view("<u4")[:, 0]
+    right: npt.NDArray[np.bool_] = masked_crcs(buffer, starts, lengths) == footers
+    return right
+
+
+def _damage(buffer: bytes, used: int) -> str:
+    """Why the record that begins at `used` can never be whole; "" if it may."""
     if len(buffer) - used < HEADER.size:
         return ""
     if not _header_is_good(buffer, used):
-        return "the record's length does not match its checksum"
+        return _WRONG_LENGTH
     if HEADER.unpack_from(buffer, used)[0] > MAX_RECORD_BYTES:
-        return f"the record claims to be larger than {MAX_RECORD_BYTES >> 20} MiB"
-    return "" if torn else "the record's bytes do not match their checksum"
+        return f"a record claims to be larger than {MAX_RECORD_BYTES >> 20} MiB"
+    return ""
 
 
 def _header_is_good(buffer: bytes, start: int) -> bool:

@@ -75,7 +75,8 @@ class _EventFile:
         buffer = bytes(self._rest)
         found = frames.split(buffer)
         if found.damage:
-            self.damage = Damage(self.path, self._offset + found.used, found.damage)
+            self.damage = _damage(self.path, self._offset + found.used, found.damage, self._offset + len(buffer))
+        self._note(_skipped(found))
         decoded = batch.decode(buffer, found.starts, found.lengths, len(new), self._plugins)
         self._note(decoded.left_out)
         self._offset += found.used
@@ -84,10 +85,9 @@ class _EventFile:
         return as_curves(decoded, self.branch) if self.branch else decoded
 
     def _note(self, left_out: batch.LeftOut | None) -> None:
-        """The first is told with its place, the others are counted."""
+        """Keeps the place of the first, and counts the others."""
         if left_out:
-            first = self.left_out or Damage(self.path, self._offset + left_out.offset, left_out.reason)
-            self.left_out = first._replace(left_out=first.left_out + left_out.number)
+            self.left_out = _added(self.left_out, self.path, self._offset, left_out)
 
     def close(self) -> None:
         self._tail.close()
@@ -180,6 +180,26 @@ def read_run(path: str | Path) -> Store:
     return store
 
 
+def _damage(path: Path, offset: int, reason: str, known: int) -> Damage:
+    """From `offset` on nothing can be read, to the end of the file, which has at least `known` bytes."""
+    try:
+        size = path.stat().st_size
+    except OSError:
+        size = 0
+    return Damage(path, offset, reason, bytes=max(size, known) - offset)
+
+
+def _skipped(found: frames.Frames) -> batch.LeftOut | None:
+    if not len(found.skipped):
+        return None
+    return batch.LeftOut(len(found.skipped), int(found.skipped[0]), frames.WRONG_BYTES, found.skipped_bytes)
+
+
+def _added(known: Damage | None, path: Path, base: int, more: batch.LeftOut) -> Damage:
+    first = known or Damage(path, base + more.offset, more.reason)
+    return first._replace(left_out=first.left_out + more.number, bytes=first.bytes + more.bytes)
+
+
 def read_part(path: Path, offset: int, max_bytes: int) -> Batch:
     """The whole records that begin within a part of an event file; for looking into a long log without reading it.
 
@@ -187,11 +207,19 @@ def read_part(path: Path, offset: int, max_bytes: int) -> Batch:
         path: the event file.
         offset: where to begin; above 0, the first record after it is looked for by the checksums of the lengths.
         max_bytes: how far to read.
+
+    Returns:
+        What was found, with the damage in that part.
     """
     with open(path, "rb") as file:
         buffer = os.pread(file.fileno(), max_bytes, offset)
     start = 0 if offset == 0 else frames.resync(buffer)
     if start is None:
         return Batch({})
-    found = frames.split(buffer[start:])
-    return batch.decode(buffer[start:], found.starts, found.lengths, found.used)
+    base, buffer = offset + start, buffer[start:]
+    found = frames.split(buffer)
+    decoded = batch.decode(buffer, found.starts, found.lengths, found.used)
+    damage = [_added(None, path, base, left_out) for left_out in (_skipped(found), decoded.left_out) if left_out]
+    if found.damage:
+        damage.append(_damage(path, base + found.used, found.damage, base + len(buffer)))
+    return decoded._replace(damage=damage)

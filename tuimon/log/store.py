@@ -7,7 +7,7 @@ never reads anything itself. Not thread-safe: it belongs to the thread that appl
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tuimon.log.files import Damage
 
 _IN_TIME = "system/"  # tuimon's meters go on while a step takes long: their points may share a step
+_NAMED = 3  # tags in a line about what they hold
 
 
 class Store:
@@ -75,6 +76,10 @@ class Store:
         """Whether there are scalars of that tag."""
         return tag in self.series
 
+    def problems(self) -> list[str]:
+        """What of the log cannot be read or shown, each in one line."""
+        return problems_of(self.damage, self.unshown)
+
     def last(self, tag: str) -> float:
         """The latest value of a tag; NaN when there is none."""
         return self.series[tag].last if tag in self.series else math.nan
@@ -115,7 +120,7 @@ class Store:
         times = plausible(points.walls)
         self.step = max(self.step, int(points.steps.max()))
         if len(times):
-            self._see_times(float(times.min()), float(times.max()))
+            self._see_times(float(times[0]), float(times[-1]))
 
     def _see(self, step: int, wall: float) -> None:
         self.step = max(self.step, step)
@@ -153,3 +158,16 @@ class Store:
         for table in (*self.series.values(), *self.histograms.values()):
             table.cut(started.first_step)
         self.step = min(self.step, started.first_step)
+
+
+def problems_of(damage: Iterable[Damage], unshown: Mapping[str, str]) -> list[str]:
+    """What of a log cannot be read or shown, each in one line; `unshown` as of a `Store`."""
+    kinds: dict[str, list[str]] = {}
+    for tag, kind in unshown.items():
+        kinds.setdefault(kind, []).append(tag)
+    return [*map(str, damage), *(_not_shown(kind, tags) for kind, tags in kinds.items())]
+
+
+def _not_shown(kind: str, tags: list[str]) -> str:
+    named = ", ".join(tags[:_NAMED]) + (f" and {len(tags) - _NAMED} more" if len(tags) > _NAMED else "")
+    return f"not shown: {kind}, in {named}"

@@ -180,8 +180,10 @@ class TuimonApp(Netted, App[None]):
 
     @on(DamageFound)
     def tell_damage(self, event: DamageFound) -> None:
-        """Warns that the log cannot be read past some point."""
-        self.notify(str(event.damage), title=event.path.name, severity="warning", timeout=15, markup=False)
+        """Marks a run whose log cannot all be read, for as long as it is open."""
+        if run := self.opened.get(event.path):
+            run.damaged(event.damage)
+            self._draw_soon(event.path)
 
     @on(StopAnswered)
     def tell_stop(self, event: StopAnswered) -> None:

@@ -81,6 +81,12 @@ class OpenRun:
         """Returns the command that this answer is for; None if it was already answered or sent by someone else."""
         return self.asked.pop(answer.id, None)
 
+    def damaged(self, damage: Damage) -> None:
+        """Notes where the log cannot be read."""
+        known = [other for other in self.store.damage if (other.path, other.offset) != (damage.path, damage.offset)]
+        self.store.damage = [*known, damage]
+        self.store.version += 1
+
     def why_not(self, lever: str) -> str:
         """Why a lever cannot be moved; empty if it can."""
         if not self.status.live:

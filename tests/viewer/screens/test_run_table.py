@@ -12,7 +12,7 @@ from tuimon.viewer.screens.run_table import Look, columns_for, ordered, run_row
 
 def test_a_diverged_run_does_not_look_like_one_without_a_validation() -> None:
     """NaN means the loss diverged; a dash means there is no value."""
-    run = RunSummary("a", Path("a"), Status("finished"), loss_train=math.nan)
+    run = RunSummary("a", Path("a"), Status("finished"), loss=math.nan)
     cells = {span.text.strip(): span.style for span in run_row(run, columns_for(120, [run]), Look(0.0))}
     assert cells["nan"] == "bad" and cells["–"] == "dim"
 
@@ -25,7 +25,7 @@ def test_names_are_ordered_as_people_count() -> None:
 
 def test_where_no_run_validates_the_training_loss_stays() -> None:
     """Otherwise an 80-column list would show a column of dashes and no loss."""
-    trained = RunSummary("a", Path("a"), Status("finished"), loss_train=1.0)
-    validated = RunSummary("b", Path("b"), Status("finished"), loss_train=1.0, loss_val=2.0)
+    trained = RunSummary("a", Path("a"), Status("finished"), loss=1.0)
+    validated = RunSummary("b", Path("b"), Status("finished"), loss=1.0, val_loss=2.0)
     for runs, titles in (([trained], {"train"}), ([trained, validated], {"val"})):
         assert {"train", "val"} & {column.title for column in columns_for(79, runs)} == titles

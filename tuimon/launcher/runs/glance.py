@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tuimon.base.errors import in_one_line
+from tuimon.launcher.runs.loss import first_recent, loss_tag
 from tuimon.launcher.runs.status import Lifecycle, Status
 from tuimon.log.batch import Batch
 from tuimon.log.branches import as_curves, branches
@@ -55,6 +56,7 @@ def glance_at(run: Path, places: int = _PLACES) -> Glance:
         with _only_this(path, found.store):
             for batch in look_into(path, places):
                 found.store.apply(batch)
+                found.store.damage.extend(batch.damage)
                 _see(found.life, batch)
     if places:
         _add_branches(found.store, run, places)
@@ -127,19 +129,31 @@ def _head(path: Path, size: int) -> tuple[Batch, int]:
 
 
 def _tail(path: Path, size: int, after: int) -> tuple[Batch, int]:
-    """At least the last two training steps and all that follows: a pause is written before the step's own scalars."""
+    """At least the last two training steps and all that follows: a pause is written before the step's own scalars.
+
+    Where that costs little, also all the steps whose mean is shown as the loss.
+    """
     wanted = _FIRST_BYTES
     while True:
         start = max(after, size - wanted)
         batch = read_part(path, start, size - start)
-        if start == after or wanted >= _MOST_BYTES or _has_two_steps(batch):
+        enough = _has_two_steps(batch) and (wanted > _FIRST_BYTES or _has_recent_losses(batch))
+        if start == after or wanted >= _MOST_BYTES or enough:
             return batch, start
         wanted *= 8
 
 
 def _has_two_steps(batch: Batch) -> bool:
     own = (points.steps for tag, points in batch.scalars.items() if not tag.startswith("system/"))
-    return any(steps[0] < steps[-1] for steps in own)
+    return any(steps.min() < steps.max() for steps in own)
+
+
+def _has_recent_losses(batch: Batch) -> bool:
+    tag = loss_tag(batch.scalars)
+    if not tag:
+        return True
+    steps = batch.scalars[tag].steps
+    return int(steps[0]) <= first_recent(int(steps[-1]))
 
 
 def _between(path: Path, start: int, end: int, places: int) -> list[Batch]:

@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tuimon.launcher.runs.loss import VALIDATION, latest, loss_tag
 from tuimon.launcher.runs.status import Status
 from tuimon.log.batch import Batch, EventRecord, HistogramRecord, TextRecord
 from tuimon.log.records import Finding
+from tuimon.log.store import Store
 from tuimon.log.walls import is_time
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -44,9 +46,11 @@ def line(record: Record) -> bytes:
     return encode(_plain(record)) + b"\n"
 
 
-def end_line(status: Status, code: int, step: int) -> bytes:
-    """The last line: how it ended."""
-    return encode({"kind": "end", "state": status.state, "detail": status.detail, "code": code, "step": step}) + b"\n"
+def end_line(status: Status, code: int, store: Store) -> bytes:
+    """The last line: how it ended, and the step and losses that `tuimon ls` shows."""
+    losses = {"loss": latest(store, loss_tag(store)), "val_loss": latest(store, VALIDATION)}
+    ended = {"kind": "end", "state": status.state, "detail": status.detail, "code": code, "step": store.step}
+    return encode(ended | losses) + b"\n"
 
 
 def _plain(record: Record) -> dict[str, Any]:

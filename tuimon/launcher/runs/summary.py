@@ -13,9 +13,10 @@ import numpy as np
 
 from tuimon.base.errors import in_one_line
 from tuimon.launcher.runs.glance import glance_at
+from tuimon.launcher.runs.loss import VALIDATION, latest, loss_tag
 from tuimon.launcher.runs.status import Lifecycle, Status
 from tuimon.log.branches import branch_files
-from tuimon.log.files import event_files
+from tuimon.log.files import Damage, event_files
 from tuimon.log.records import Launched, RunStarted
 from tuimon.log.series import Series
 from tuimon.log.store import Store
@@ -35,8 +36,8 @@ class RunSummary:
     step: int = 0
     total_steps: int | None = None
     steps_per_epoch: int | None = None
-    loss_train: float | None = None  # a mean over the latest steps
-    loss_val: float | None = None
+    loss: float | None = None  # a mean over the latest steps of training
+    val_loss: float | None = None
     losses: tuple[float, ...] = ()  # at most 60, evenly spaced over the run; for a sparkline
     steps_per_second: float = math.nan
     device: str = ""
@@ -45,6 +46,7 @@ class RunSummary:
     activation: str = ""
     first_wall: float = math.nan
     last_wall: float = math.nan
+    damage: tuple[Damage, ...] = ()  # what was seen of it; a look does not read all of a long log
 
 
 def summarize(path: Path, name: str = "") -> RunSummary:
@@ -88,7 +90,7 @@ def _signature(run: Path) -> tuple[tuple[str, int], ...]:
 @functools.lru_cache(maxsize=_CACHED)
 def _look(run: Path, _changes_with: tuple[tuple[str, int], ...]) -> _Look:
     store, life = glance_at(run)
-    return _Look(life, {**_progress(store), **_losses(store), **_made_of(life)})
+    return _Look(life, {**_progress(store), **_losses(store), **_made_of(life), "damage": tuple(store.damage)})
 
 
 def _progress(store: Store) -> dict[str, Any]:
@@ -107,8 +109,8 @@ def _losses(store: Store) -> dict[str, Any]:
     tag = loss_tag(store)
     train = store.series.get(tag) if tag else None
     return {
-        "loss_train": latest(store, tag),
-        "loss_val": latest(store, "loss/val"),
+        "loss": latest(store, tag),
+        "val_loss": latest(store, VALIDATION),
         "losses": _thinned(train) if train else (),
     }
 
@@ -130,31 +132,6 @@ def seconds_trained(store: Store) -> float:
     launches = [record.wall_time for record in store.events if isinstance(record.event, Launched)]
     idle = sum(launch - max(walls[walls < launch], default=launch) for launch in launches[1:])
     return store.last_wall - store.first_wall - float(idle)
-
-
-def latest(store: Store, tag: str) -> float | None:
-    """A metric's latest value; of the training loss, which differs from batch to batch, a mean. None where there is none."""
-    series = store.series.get(tag)
-    if not series:
-        return None
-    return _recent_mean(series) if tag == loss_tag(store) else series.last
-
-
-def _recent_mean(series: Series) -> float:
-    """Over the last hundredth of its steps, at least 10 and at most 100; the last value itself where that is not finite."""
-    if not math.isfinite(series.last):
-        return series.last
-    steps = series.steps
-    recent = series.values[steps > steps[-1] - np.clip(steps[-1] // 100, 10, 100)]
-    return float(recent[np.isfinite(recent)].mean(dtype=float))
-
-
-def loss_tag(store: Store) -> str:
-    """The tag of the training loss, also in a log that tuimon did not write; empty when there is none."""
-    if "loss/train" in store:
-        return "loss/train"
-    tags = sorted((tag for tag in store if "loss" in tag.lower()), key=lambda tag: ("val" in tag.lower(), len(tag), tag))
-    return tags[0] if tags else ""
 
 
 def _thinned(series: Series) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ from textual.binding import BindingType
 from textual.widgets import Static
 
 from tuimon.base import format
-from tuimon.launcher.runs.summary import latest, loss_tag
+from tuimon.launcher.runs.loss import latest, loss_tag
 from tuimon.log.store import Store
 from tuimon.viewer.draw.canvas import stroke_of
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten

@@ -12,7 +12,7 @@ from textual.binding import BindingType
 from textual.timer import Timer
 from textual.widget import Widget
 
-from tuimon.launcher.runs.summary import loss_tag
+from tuimon.launcher.runs.loss import loss_tag
 from tuimon.viewer.draw.rows import shorten
 from tuimon.viewer.keys import Key, bindings
 from tuimon.viewer.net import update

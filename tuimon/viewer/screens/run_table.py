@@ -15,7 +15,7 @@ from tuimon.viewer.draw.sparkline import sparkline
 if TYPE_CHECKING:
     from tuimon.launcher.runs.summary import RunSummary
 
-_FRONT = 3  # cells for the mark and the cursor
+_FRONT = 3  # cells for the mark, the cursor, and "!" for a damaged log
 _FIRST = 9  # dropped first if room is short
 _BAR_WIDTH, _CURVE_WIDTH = 14, 40  # maximum widths when there is room to spare
 SORTS = ("newest", "name", "loss", "speed")
@@ -55,7 +55,7 @@ def columns_for(width: int, runs: Sequence[RunSummary] = ()) -> list[Column]:
 
     If room is short, the validation loss is kept rather than the training loss, unless no run has one.
     """
-    validated = any(run.loss_val is not None for run in runs)
+    validated = any(run.val_loss is not None for run in runs)
     columns = [column if validated or column.title != "val" else column._replace(goes=_FIRST) for column in _COLUMNS]
     while _needed(columns) > width and any(column.goes for column in columns):
         columns.remove(max(columns, key=lambda column: column.goes))
@@ -74,7 +74,11 @@ def header(columns: Sequence[Column], sort: str) -> Row:
 def run_row(run: RunSummary, columns: Sequence[Column], look: Look) -> Row:
     """The row of one run."""
     marked = run.name in look.marked
-    row: Row = [Span(("*" if look.ascii else "◆") if marked else " ", "key"), Span(" "), Span(" ")]
+    row: Row = [
+        Span(("*" if look.ascii else "◆") if marked else " ", "key"),
+        Span(" "),
+        Span("!" if run.damage else " ", "warn"),
+    ]
     for column in columns:
         cell = column.cell(run, column.width, look)
         if column.right:
@@ -94,7 +98,7 @@ def detail(run: RunSummary, ascii: bool = False) -> str:
     how = f"{run.status.state}: {run.status.detail}" if run.status.detail else run.status.state
     steps = f"step {format.count(run.step)}" + (f" of {format.count(run.total_steps)}" if run.total_steps else "")
     dot = " - " if ascii else " · "
-    return dot.join([run.name, *made_of, steps, how])
+    return dot.join([run.name, *map(str, run.damage), *made_of, steps, how])
 
 
 def _searched(run: RunSummary) -> str:
@@ -113,7 +117,7 @@ def _natural(name: str) -> list[str | int]:
 
 
 def _loss(run: RunSummary) -> float:
-    loss = run.loss_train if run.loss_val is None else run.loss_val
+    loss = run.loss if run.val_loss is None else run.val_loss
     return math.nan if loss is None else loss
 
 
@@ -162,11 +166,11 @@ def _number(value: float | None, ascii: bool) -> list[Span]:
 
 
 def _train(run: RunSummary, width: int, look: Look) -> list[Span]:
-    return _number(run.loss_train, look.ascii)
+    return _number(run.loss, look.ascii)
 
 
 def _val(run: RunSummary, width: int, look: Look) -> list[Span]:
-    return _number(run.loss_val, look.ascii)
+    return _number(run.val_loss, look.ascii)
 
 
 def _speed(run: RunSummary, width: int, look: Look) -> list[Span]:

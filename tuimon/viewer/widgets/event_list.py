@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tuimon.base import format
 from tuimon.log.batch import EventRecord
-from tuimon.log.records import CheckpointSaved, Event, Exited, Launched, RunStarted, Spawned
+from tuimon.log.records import CheckpointSaved, Event, Exited, Launched, Notice, RunStarted, Spawned
 from tuimon.log.store import Store
 from tuimon.viewer.draw.rows import Row, Span
 from tuimon.viewer.widgets.row_list import RowList
@@ -29,6 +29,7 @@ class EventList(RowList):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._lines: list[Line] = []
+        self._problems: list[Notice] = []
         self._read = 0
 
     def on_mount(self) -> None:
@@ -36,8 +37,8 @@ class EventList(RowList):
         self.border_title = "events"
 
     def watched(self, store: Store) -> Hashable:
-        """Events are only ever added."""
-        return len(store.events)
+        """Events are only ever added, and so are problems."""
+        return len(store.events), tuple(store.damage), len(store.unshown)
 
     def update_from(self, store: Store) -> None:
         """Shows the store's events; starts over for another run."""
@@ -50,13 +51,16 @@ class EventList(RowList):
         for record in store.events[self._read :]:
             fold(self._lines, record)
         self._read = len(store.events)
+        self._problems = [Notice(problem, "warning", store.step) for problem in store.problems()]
 
     def count(self) -> int:
-        """One row per line."""
-        return len(self._lines)
+        """One row per line; what of the log cannot be shown comes last."""
+        return len(self._lines) + len(self._problems)
 
     def row(self, index: int, width: int) -> Row:
         """Time, step, how often, and what happened."""
+        if index >= len(self._lines):
+            return [Span(*describe(self._problems[index - len(self._lines)], self.ascii))]
         record, times = self._lines[index]
         text, style = describe(record.event, self.ascii)
         clock = format.time_of_day(record.wall_time)

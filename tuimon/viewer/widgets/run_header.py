@@ -74,7 +74,8 @@ class RunHeader(Saying):
     def _how(self) -> Row:
         glyph, style = state_glyph(self._state, self.ascii)
         detail = f" ({self._detail})" if self._detail else ""
-        return [Span(f"{glyph} {self._state}", style), Span(detail, "dim")]
+        damaged = "  ! log damaged" if self.store and self.store.damage else ""
+        return [Span(f"{glyph} {self._state}", style), Span(detail, "dim"), Span(damaged, "warn")]
 
 
 def _who(store: Store, called: str, ascii: bool) -> Row:
