@@ -143,6 +143,7 @@ class Notice(msgspec.Struct, frozen=True, tag="notice", tag_field="kind", omit_d
     text: str
     level: Literal["info", "warning", "error"] = "info"
     step: Count = 0
+    run: str = ""  # the further run that it announces
 
 
 class Gap(msgspec.Struct, frozen=True, tag="gap", tag_field="kind", omit_defaults=True):

@@ -84,7 +84,7 @@ def announce(further: Path, first: Path) -> None:
     """Tells those who follow a program's first run that it makes a further one; never raises."""
     where = further.name if further.parent == first.parent else further
     with contextlib.suppress(OSError):  # a full disk, or a first run that has no log
-        add_event(first, Notice(f"this program makes a further run: {where}"))
+        add_event(first, Notice(f"this program makes a further run: {where}", run=str(where)))
 
 
 def _first_free(parent: Path, name: str) -> Path:

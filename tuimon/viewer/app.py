@@ -29,7 +29,7 @@ from textual.timer import Timer
 from textual.worker import WorkerFailed
 
 from tuimon.base.errors import TuimonError, in_one_line
-from tuimon.log.records import Applied, Refused
+from tuimon.log.records import Applied, Notice, Refused
 from tuimon.viewer import net, theme
 from tuimon.viewer.deferred import collect_again, import_numpy
 from tuimon.viewer.keyboard import KeyboardDriver
@@ -42,7 +42,7 @@ from tuimon.viewer.screens.base import TuimonScreen
 
 if TYPE_CHECKING:
     from tuimon.launcher.runs.status import Status
-    from tuimon.log.batch import Batch
+    from tuimon.log.batch import Batch, EventRecord
     from tuimon.log.files import Damage
     from tuimon.viewer.opened import Answer, OpenRun
 
@@ -161,6 +161,14 @@ class TuimonApp(Netted, App[None]):
             self._draw_soon(event.path, _STEERED_EVERY_S if steered else DRAW_EVERY_S)
             if run.store.series:
                 self._show_first()
+            if run.seen_live:
+                self._tell_further(run.name, event.batch.events)
+
+    def _tell_further(self, name: str, records: Sequence[EventRecord]) -> None:
+        """Tells the latest of the further runs that a program has announced."""
+        told = [record.event for record in records if isinstance(record.event, Notice) and record.event.run]
+        if told:
+            self.notify(told[-1].text, title=name, timeout=15, markup=False)
 
     @on(AnswerCame)
     def take_answer(self, event: AnswerCame) -> None:
