@@ -201,11 +201,11 @@ async def test_a_run_that_is_over_cannot_be_steered(runs_dir: Path, make_run: An
 async def test_a_further_run_is_announced(runs_dir: Path, make_run: Any) -> None:
     """As a notice, whatever panel is shown."""
     path = make_run("a", how="")
-    async with TuimonApp(runs_dir, open_run=path).run_test(size=(80, 24), notifications=True) as pilot:
+    async with TuimonApp(runs_dir, open_run=path).run_test(size=(140, 24), notifications=True) as pilot:
         screen = await opened(pilot)
         await until(pilot, lambda: screen.run.seen_live)
         add_event(path, Notice("this program makes a further run: a-2", run="a-2"))
-        await seen(pilot, "further run: a-2")
+        await seen(pilot, "makes a further run: a-2")
 
 
 async def test_the_same_notice_stands_there_once(runs_dir: Path, make_run: Any) -> None:
