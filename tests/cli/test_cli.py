@@ -267,7 +267,7 @@ def test_presets_are_listed() -> None:
         (["run", "digit-mlp"], 1, "did you mean digits-mlp?"),
         (["run", "digits-mlp", "--name", "a/b"], 1, "cannot be called 'a/b'"),
         (["run", "digits-mlp", "--device", "tpu"], 1, "Unknown device 'tpu'"),
-        (["run", "digits-mlp", "--runs-dir", "/proc/nope"], 1, "Cannot make a run's folder in /proc/nope"),
+        (["run", "digits-mlp", "--runs-dir", "/proc/nope"], 1, "Cannot make a folder for the run in /proc/nope"),
         (["run"], 1, "`tuimon presets` lists the presets"),
         ([], 1, "The screen needs a terminal."),
         (["attach", "nothing"], 1, "No runs in"),

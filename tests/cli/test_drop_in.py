@@ -219,7 +219,7 @@ def test_a_program_reads_from_a_terminal_when_headless(tmp_path: Path, environme
         (["./single_gpus.py"], "no file ./single_gpus.py; did you mean ./single_gpu.py?"),
         (["sub/missing"], "no file sub/missing"),
         (["digits-mpl", "lr=1"], "did you mean digits-mlp?"),
-        (["lr=1", "digits-mlp"], "lr=1: what is to be trained comes first"),
+        (["lr=1", "digits-mlp"], "lr=1: name what to train first"),
         (["sub"], "sub: a folder with neither spec.toml nor __main__.py"),
         (["-m"], "-m needs a module"),
         (["missing.toml"], "missing.toml: no preset or file has this name"),

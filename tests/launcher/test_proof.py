@@ -155,7 +155,7 @@ def test_a_socket_that_another_process_listens_on_is_sent_nothing(tmp_path: Path
         log = LogWriter(run, "run")
         log.event(RunStarted(name="run", process=process, socket=str(tmp_path / "s")))
         log.close()
-        with pytest.raises(TuimonError, match=f"answers process {os.getpid()}"):
+        with pytest.raises(TuimonError, match=f"belongs to process {os.getpid()}"):
             send(run, parse_setting("lr_scale=0.5"))
         connection, _ = listener.accept()
         assert connection.recv(100) == b""

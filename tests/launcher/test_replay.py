@@ -117,7 +117,7 @@ def test_a_scripts_run_is_replayed_with_its_own_arguments(runs: Runs, tmp_path: 
     send(run, parse_setting("lr_scale=100"))
     wait_until(lambda: lifecycle(run).exited, LONG_S, "the script ends")
     monkeypatch.chdir("/")
-    with pytest.raises(TuimonError, match="with lr=1: it is a script's run"):
+    with pytest.raises(TuimonError, match="with lr=1: it is the run of a program"):
         replay(run, ["lr=1"], runs_dir=runs.folder)
     again = replay(run, runs_dir=runs.folder)
     wait_until(lambda: lifecycle(again).exited, LONG_S, "its replay ends")
@@ -139,7 +139,7 @@ def test_a_run_of_unknown_origin_cannot_be_replayed(runs: Runs) -> None:
     """Nothing says how to start it, and nothing is started."""
     run = runs.start("a", "--steps", "3")
     assert any(isinstance(record.event, Launched) for record in read_run(run).events)
-    with pytest.raises(TuimonError, match="nothing in it says how it was started"):
+    with pytest.raises(TuimonError, match="its log does not say how it was started"):
         replay(run, runs_dir=runs.folder)
     assert [path.name for path in runs.folder.iterdir()] == ["a"]
 

@@ -90,7 +90,7 @@ def test_a_name_that_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("folder", ["/proc/no/runs", "/dev/null/runs"])
 def test_an_unwritable_folder_is_refused_before_anything_starts(folder: str, handed_over: list[dict[str, Any]]) -> None:
     """Also for root, who may write everywhere else."""
-    with pytest.raises(TuimonError, match="Cannot make a run's folder") as error:
+    with pytest.raises(TuimonError, match="Cannot make a folder for the run") as error:
         start(SPEC, runs_dir=Path(folder), device="cpu")
     assert "--runs-dir" in error.value.hint
     assert not handed_over
@@ -99,7 +99,7 @@ def test_an_unwritable_folder_is_refused_before_anything_starts(folder: str, han
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path, handed_over: list[dict[str, Any]]) -> None:
     """With the same words."""
     (tmp_path / "runs").write_text("")
-    with pytest.raises(TuimonError, match="Cannot make a run's folder"):
+    with pytest.raises(TuimonError, match="Cannot make a folder for the run"):
         start(SPEC, runs_dir=tmp_path / "runs", device="cpu")
 
 
@@ -199,7 +199,7 @@ def test_what_cannot_be_resumed_is_refused(tmp_path: Path, runs: Runs) -> None:
         resume_run(tmp_path)
     run = runs.start("live")
     (run / "spec.toml").write_text(SPEC.to_toml())
-    with pytest.raises(TuimonError, match=r"saved no checkpoints/last.pt"):
+    with pytest.raises(TuimonError, match=r"has no checkpoints/last.pt"):
         resume_run(run)
     (run / "checkpoints").mkdir()
     (run / "checkpoints" / "last.pt").touch()
@@ -246,7 +246,7 @@ def test_a_run_that_has_nothing_left_to_train_is_not_resumed(tmp_path: Path, han
         resume_run(tmp_path)
         log.event(CheckpointSaved(30, "checkpoints/last.pt", "last"))
     for settings in ((), ("epochs=3",)):
-        with pytest.raises(TuimonError, match="it has trained 30 steps already"):
+        with pytest.raises(TuimonError, match="it has already trained 30 steps"):
             resume_run(tmp_path, settings=settings)
     resume_run(tmp_path, settings=["epochs=4"])
     resume_run(tmp_path, settings=["steps=31"])

@@ -1,4 +1,4 @@
-"""Whose a process or a file is, and who else can change the file. Standard library only; pure look-ups, any thread."""
+"""Who owns a process or a file, and who else can change the file. Standard library only; any thread."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-_MOST_LINKS = 40  # as the kernel has it
+_MOST_LINKS = 40  # as in the kernel
 
 
 def user_name(uid: int) -> str:
-    """The user's name, as people type it; `uid 1234` where the system has no name for it."""
+    """Returns the user's name; `uid 1234` if the system has no name for it."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -23,7 +23,7 @@ def user_name(uid: int) -> str:
 
 
 def process_owner(pid: int) -> int | None:
-    """The effective uid of a living process; None when there is none."""
+    """Returns the effective uid of a live process; None if there is no such process."""
     try:
         return os.stat(f"/proc/{pid}").st_uid
     except OSError:
@@ -31,7 +31,7 @@ def process_owner(pid: int) -> int | None:
 
 
 def _process_owner_elsewhere(pid: int) -> int | None:
-    """Where there is no /proc (macOS): psutil knows."""
+    """Asks psutil, on systems without /proc (macOS)."""
     import psutil
 
     try:
@@ -41,13 +41,13 @@ def _process_owner_elsewhere(pid: int) -> int | None:
 
 
 def outsider(path: Path) -> str:
-    """Who else than the caller and root can change what lies at `path`: `/shared/a belongs to mallory`; empty when nobody can.
+    """Says who besides the caller and root can change the file at `path`: `/shared/a belongs to mallory`; empty if nobody can.
 
-    Each folder and each symbolic link on the way counts: whoever can change one of them can put something else in its place.
-    A folder that others may write to is harmless on the way if it is sticky, as /tmp is, but not as what `path` itself names.
+    Every folder and symbolic link on the way counts: whoever can change one of them can replace what lies behind it. A sticky
+    folder that others may write to, such as /tmp, is harmless on the way, but not as `path` itself.
 
     Raises:
-        OSError: nothing is there, or it may not be looked at.
+        OSError: there is no such file, or it cannot be checked.
     """
     *way, target = _way_to(path)
     for place, found in way:
@@ -57,7 +57,7 @@ def outsider(path: Path) -> str:
 
 
 def _way_to(path: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """All that decides what a path means, from the root on: each folder and symbolic link, the target last."""
+    """Yields everything that decides what a path means, from the root: each folder and symbolic link, the target last."""
     current, links = "/", 0
     waiting = os.path.join(os.getcwd(), path).split("/")  # not abspath, which takes `link/..` for the folder of the link
     yield current, os.lstat(current)
@@ -87,24 +87,24 @@ def _owned_by_another(place: str, found: os.stat_result) -> str:
 
 
 def _open_to_others(place: str, found: os.stat_result) -> str:
-    """Whether others may write to it; of a symbolic link the mode says nothing."""
+    """Says who may write to a file by its mode; the mode of a symbolic link means nothing."""
     if stat.S_ISLNK(found.st_mode):
         return ""
     if found.st_mode & stat.S_IWOTH:
         return f"{place} can be changed by everybody"
     if not found.st_mode & stat.S_IWGRP:
         return ""
-    if _has_access_list(place):  # whose mask the group's bits are then
+    if _has_access_list(place):  # the group's bits are its mask then
         return f"{place} can be changed by those whom its access list names"
     return f"{place} can be changed by the group {_group_name(found.st_gid)}" if _has_others(found.st_gid, os.geteuid()) else ""
 
 
 @functools.cache
 def _has_others(gid: int, caller: int) -> bool:
-    """Whether a group has members besides the caller and root: with umask 002, all is writable by a group of the user alone."""
+    """Whether others than the caller and root are in a group: with umask 002, the user's own group may write."""
     try:
         members = {pwd.getpwnam(name).pw_uid for name in grp.getgrgid(gid).gr_mem}
-    except KeyError:  # a group or a member without an entry here, perhaps of another machine's
+    except KeyError:  # a group or member without an entry here, perhaps from another machine
         return True
     members |= {user.pw_uid for user in pwd.getpwall() if user.pw_gid == gid}
     return bool(members - {caller, 0})
@@ -120,5 +120,5 @@ def _group_name(gid: int) -> str:
 def _has_access_list(place: str) -> bool:
     try:
         return bool(os.getxattr(place, "system.posix_acl_access"))
-    except (AttributeError, OSError):  # macOS; a file system without, or a file that has none
+    except (AttributeError, OSError):  # macOS, a file system without access lists, or a file without one
         return False

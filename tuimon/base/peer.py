@@ -1,4 +1,4 @@
-"""Who is at the other end of a Unix socket, as the kernel knows it. Standard library only; any thread."""
+"""The process at the other end of a Unix socket, according to the kernel. Standard library only; any thread."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 
 
 class Peer(NamedTuple):
-    """The process at the other end: who connected, or who began to listen."""
+    """The process at the other end: the one that connected or listens."""
 
     pid: int  # 0 for a process of another pid namespace
     uid: int
 
 
 def peer_of(connection: socket.socket) -> Peer | None:
-    """The process at the other end of a connected Unix socket; None where the system does not tell (macOS)."""
+    """Returns the process at the other end of a connected Unix socket; None if the system does not tell (macOS)."""
     option = getattr(socket, "SO_PEERCRED", None)
     if option is None:
         return None

@@ -1,4 +1,4 @@
-"""Opens a file of a folder that anybody may have filled. Standard library only; any thread."""
+"""Opens files in folders that other users may write to. Standard library only; any thread."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import BinaryIO
 def open_regular(path: Path) -> BinaryIO:
     """Opens a regular file for reading.
 
-    A symbolic link in another user's folder may lead to a file of the caller's own, which is not to be shown for the run's; a
-    named pipe would be waited for.
+    In another user's folder, a symbolic link could lead to one of the caller's own files, and opening a named pipe could wait
+    forever.
 
     Raises:
-        OSError: it cannot be opened, or is no regular file.
+        OSError: it cannot be opened, or is not a regular file.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

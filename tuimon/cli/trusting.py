@@ -1,4 +1,4 @@
-"""Asks, before files are run that another user can change."""
+"""Asks before running files that another user can change."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _Result = TypeVar("_Result")
 
 
 def with_trust(options: argparse.Namespace, act: Callable[[bool], _Result]) -> _Result:
-    """Does something that may run another user's files; where it would, only with --trust or after a yes at the terminal.
+    """Does something that may run another user's files; if it does, only with --trust or after a yes at the terminal.
 
     Args:
-        options: the command line's.
-        act: does it, if it is given True or if no such file is run; else raises Untrusted and does nothing.
+        options: the parsed command line.
+        act: does it if given True or if no such file would run; otherwise raises Untrusted and does nothing.
 
     Raises:
-        Untrusted: there is no terminal to ask at.
+        Untrusted: there is no terminal to ask on.
         TuimonError: the user said no, or whatever `act` raises.
     """
     try:

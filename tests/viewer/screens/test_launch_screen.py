@@ -168,14 +168,14 @@ async def test_a_failure_to_start_is_told_with_what_to_try(runs_dir: Path, monke
     """A dialog shows it; the form stays as it was."""
 
     def start(*_: object, **__: object) -> Path:
-        raise TuimonError("Cannot make a run's folder.", "Choose another one.")
+        raise TuimonError("Cannot make a folder for the run.", "Choose another one.")
 
     monkeypatch.setattr(starting, "start", start)
     async with TuimonApp(runs_dir, launch=True).run_test(size=(80, 24), notifications=True) as pilot:
         screen = await form(pilot)
         await retype(pilot, field(screen, "optimizer.lr"), "0.02")
         await pilot.press("enter")
-        await seen(pilot, "Cannot make a run's folder.")
+        await seen(pilot, "Cannot make a folder for the run.")
         assert "Choose another one." in text_of(pilot)
         await pilot.press("escape")
         await seen(pilot, "lr=0.02")

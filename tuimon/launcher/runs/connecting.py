@@ -1,4 +1,4 @@
-"""Connects to a run's socket, and to nothing else that a log may name. Called from any thread of a process that watches."""
+"""Connects to a run's socket, and to no other socket that a log may name. For any thread of a viewer."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _BACKLOG_RETRY_S = 0.02
 
 
 def connect(run: Path, path: str, process: Process) -> socket.socket:
-    """A connection to the socket at `path`, on which the run's training process listens.
+    """Returns a connection to the socket at `path`, on which the run's training process listens.
 
-    Nothing is sent, and nobody is connected to, before it is known that the process is the caller's own and this run's.
+    Connects to nothing before it is certain that the process is the caller's own and this run's, and sends nothing.
 
     Args:
         run: the run's folder.
@@ -28,7 +28,7 @@ def connect(run: Path, path: str, process: Process) -> socket.socket:
         process: its training process, as the log names it.
 
     Raises:
-        TuimonError: the process is not the run's or not the caller's, or the socket is not that process's; or nobody answers.
+        TuimonError: the process or the socket is not the run's or not the caller's, or nobody answers.
     """
     if reason := why_not_ours(process, run):
         raise TuimonError(f"Cannot connect to {run.name}: {reason}.")
@@ -40,17 +40,19 @@ def connect(run: Path, path: str, process: Process) -> socket.socket:
     peer = peer_of(connection)
     if peer is not None and peer != (process.pid, os.geteuid()):
         connection.close()
-        raise TuimonError(f"Cannot connect to {run.name}: at its socket answers process {peer.pid}, not its training process.")
+        raise TuimonError(
+            f"Cannot connect to {run.name}: its socket belongs to process {peer.pid}, not to its training process."
+        )
     return connection
 
 
 def join(path: str) -> socket.socket:
-    """A connection to a socket, whoever listens on it, with a timeout for each send and receive.
+    """Returns a connection to a socket, whoever listens on it, with a timeout for each operation.
 
-    A training process that is busy takes up connections late: while its backlog is full, another try is made.
+    A busy training process accepts connections late: while its backlog is full, connecting is tried again.
 
     Raises:
-        OSError: nobody listens there, or nobody took the connection up in time.
+        OSError: nobody listens there, or nobody accepted the connection in time.
     """
     deadline = time.monotonic() + _TIMEOUT_S
     while True:
@@ -70,7 +72,7 @@ def join(path: str) -> socket.socket:
 
 
 def _check_file(run: Path, path: str) -> None:
-    """To connect may already start something: only a socket's file of the user's own is connected to."""
+    """Raises TuimonError unless the file is the user's own socket: merely connecting to another may start something."""
     try:
         found = os.lstat(path)
     except (OSError, ValueError) as error:

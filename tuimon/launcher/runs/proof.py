@@ -1,8 +1,8 @@
-"""Proves that a process belongs to the user and to a run, before it is signalled or spoken to.
+"""Proves that a process belongs to the user and to a run, before tuimon signals it or connects to it.
 
-A log is data that anybody may have written, so what it says of processes and sockets proves nothing: it may be another user's,
-or a copy. The proof is the kernel's word: who owns the process, and that it has a file of this very folder open for writing
-which only a run's supervisor and training process write. In a copy of the folder those are other files.
+Anybody may have written a log, so the processes and sockets that it names prove nothing: it may be another user's log, or a
+copy. The kernel gives the proof: who owns the process, and that it has a file in this folder open for writing that only a
+run's supervisor and training process write. In a copy of the folder, these are different files.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from tuimon.base.folder_lock import LOCK_FILE
 from tuimon.base.owners import process_owner, user_name
 from tuimon.base.process import Process, identify, is_alive
 
-# how the names begin of what a run's processes write
-_WRITTEN = ("events.out.tfevents.", "output.log", "stdout.log", "stderr.log")
+# what the names of files that a run's processes write begin with
+_WRITTEN = ("events.out.tfevents.", "output.log", "stdout.log", "stderr.log", LOCK_FILE)
 
 
 def why_not_ours(process: Process, run: Path) -> str:
-    """Why a living process must be left alone; empty when it is the caller's own and writes the log of this run.
+    """Returns why a process must be left alone; empty if it is alive, the caller's own, and writes to this run's folder.
 
     Args:
-        process: whom a log names.
+        process: the process that a log names.
         run: the run's folder, or an event file in it.
     """
     owner = process_owner(process.pid)
@@ -40,7 +41,7 @@ def why_not_ours(process: Process, run: Path) -> str:
 
 
 def child_of(supervisor: Process) -> Process | None:
-    """The one process that a supervisor started, if it lives and is the caller's own."""
+    """Returns the process that a supervisor started, if it is alive and the caller's own."""
     import psutil
 
     try:
@@ -52,17 +53,17 @@ def child_of(supervisor: Process) -> Process | None:
 
 
 def _writes_to(pid: int, folder: Path) -> bool:
-    """Whether a process has one of a run's own files open for writing in exactly this folder, wherever that was moved."""
+    """Whether a process has one of a run's files in this folder open for writing, even if the folder was moved."""
     try:
         wanted = os.stat(folder)
         files = _open_files(pid) if os.path.isdir("/proc/self") else _open_files_elsewhere(pid)
         return any(path.name.startswith(_WRITTEN) and os.path.samestat(os.stat(path.parent), wanted) for path in files)
-    except OSError:  # the folder or the process has gone, or the process hides its files from other processes
+    except OSError:  # the folder or process is gone, or the process hides its files from others
         return False
 
 
 def _open_files(pid: int) -> Iterator[Path]:
-    """The files that a process has open for writing, under the names that they have now."""
+    """Yields a run's files that a process has open for writing, under their current names."""
     for descriptor in os.listdir(f"/proc/{pid}/fd"):
         with contextlib.suppress(OSError):  # it was closed meanwhile
             target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
@@ -77,7 +78,7 @@ def _is_for_writing(pid: int, descriptor: str) -> bool:
 
 
 def _open_files_elsewhere(pid: int) -> Iterator[Path]:
-    """Where there is no /proc (macOS): psutil knows which files are open, though not what for."""
+    """Without /proc (macOS), psutil knows which files are open, but not whether for writing."""
     import psutil
 
     try:

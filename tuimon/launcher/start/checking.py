@@ -1,6 +1,6 @@
-"""Has a spec looked at before it is trained, in a process of its own, and hands on the report line by line.
+"""Checks a spec before it is trained, in a separate process, and returns the report line by line.
 
-That process imports torch and runs a user's model file: it may take seconds, raise or crash, and whoever asks goes on.
+That process imports torch and runs a user's model file: it may take seconds, raise or crash, without harm to the caller.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from tuimon.spec.loading import save_spec
 from tuimon.spec.spec import SPEC_FILE, Spec
 from tuimon.training.report import Line, decode
 
-_PATIENCE_S = 5.0  # for a process that was told to end
-_COMPLETE = (0, 1)  # exit codes of a whole report
+_PATIENCE_S = 5.0  # until a terminated process is killed
+_COMPLETE = (0, 1)  # exit codes of a complete report
 
 
 def check(spec: Spec, source: str | Path | None = None, trusted: bool = False) -> Iterator[Line]:
-    """The report on a spec, each line as soon as it is found. Closing the iterator ends the process.
+    """Yields the lines of the report on a spec, each as soon as it is found. Closing the iterator ends the process.
 
     Args:
-        spec: what would be trained.
-        source: as of `start`.
-        trusted: as of `start`.
+        spec: the spec to check.
+        source: as in `start`.
+        trusted: as in `start`.
 
     Raises:
         Untrusted: it would run files that other users can change.
@@ -41,7 +41,7 @@ def check(spec: Spec, source: str | Path | None = None, trusted: bool = False) -
 
 
 class Checking:
-    """A report in the making. `lines` is for one thread; `stop` may be called from any other."""
+    """A report that is being made. Call `lines` from one thread; `stop` may be called from any other."""
 
     def __init__(self, spec: Spec, source: str | Path | None = None, trusted: bool = False) -> None:
         self._spec, self._source, self._trusted = spec, source, trusted
@@ -49,10 +49,10 @@ class Checking:
         self._stopped = False
 
     def lines(self) -> Iterator[Line]:
-        """As `check`; ends early, without an error, after `stop`."""
+        """Like `check`; ends early, without an error, after `stop`."""
         require_trust(self._spec, self._source, self._trusted)
         require_torch()
-        current_folder()  # which the process takes over
+        current_folder()  # the process inherits it
         choice = choose_device(self._spec.training.device)
         with tempfile.TemporaryDirectory(prefix="tuimon-check-") as name:
             folder = Path(name)
@@ -92,7 +92,7 @@ def _start(command: list[str], environment: dict[str, str], errors: int) -> subp
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends the process if it has not by itself."""
+    """Ends the process if it is still running."""
     if process.poll() is None:
         process.terminate()
         try:

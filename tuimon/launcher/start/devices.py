@@ -1,8 +1,8 @@
-"""Which device a run is to train on.
+"""Chooses the device that a run trains on.
 
-Graphics processors are counted and named by NVML, in the order of their PCI addresses; CUDA is told to count the same way.
-What `CUDA_VISIBLE_DEVICES` already says (a scheduler's allocation) is obeyed: only those are seen, counted from 0. Numbers in
-it keep the order that they were meant in: CUDA's own, fastest first, unless `CUDA_DEVICE_ORDER` says otherwise. No torch.
+NVML numbers and names the GPUs, in the order of their PCI addresses; CUDA is set to use the same order. An existing
+`CUDA_VISIBLE_DEVICES` (a scheduler's allocation) is respected: only those GPUs are used, numbered from 0. Its numbers keep
+their meaning: CUDA's own order, fastest first, unless `CUDA_DEVICE_ORDER` says otherwise. Never imports torch.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _HINT = "A device is auto, cpu, cuda, cuda:N or mps; `tuimon doctor` lists what 
 
 @dataclass(frozen=True)
 class Gpu:
-    """A graphics processor that this process may use.
+    """A GPU that this process may use.
 
-    `index` counts those that are visible, `name_for_cuda` is what selects it in CUDA_VISIBLE_DEVICES, as a number in PCI order
-    if `pci_order`. Memory is None where the driver does not tell, as for the whole of a GPU that is split up (MIG).
+    `index` numbers the visible GPUs; `name_for_cuda` selects this one in CUDA_VISIBLE_DEVICES, as a number in PCI order if
+    `pci_order`. Memory is None if the driver does not report it, as for a GPU that is partitioned (MIG).
     """
 
     index: int
@@ -37,7 +37,7 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Device:
-    """A choice: what the trainer is told, the environment it needs, and what people call it."""
+    """A chosen device: its name for the trainer, the environment variables it needs, and its label for users."""
 
     device: str
     environment: dict[str, str] = field(default_factory=dict)
@@ -45,12 +45,12 @@ class Device:
 
 
 def gpus(environment: Mapping[str, str] = os.environ) -> list[Gpu]:
-    """The graphics processors that may be used, in NVML's order; empty where there is no NVIDIA driver."""
+    """Returns the GPUs that may be used, in NVML's order; empty without an NVIDIA driver."""
     try:
         import pynvml
 
         pynvml.nvmlInit()
-    except Exception:  # no module, no driver, a driver of another version: each means that there is nothing to choose from
+    except Exception:  # no module, no driver, or a driver of another version: there is nothing to choose from
         return []
     try:
         names = _visible(environment, pynvml.nvmlDeviceGetCount())
@@ -63,17 +63,17 @@ def gpus(environment: Mapping[str, str] = os.environ) -> list[Gpu]:
 def choose_device(
     text: str = "auto", available: Sequence[Gpu] | None = None, starting: Callable[[], Sequence[str]] = tuple
 ) -> Device:
-    """Chooses what `text` asks for.
+    """Chooses the device that `text` asks for.
 
     Args:
-        text: `auto` (the GPU with the most free memory, else the CPU), `cpu`, `cuda` (the same, but there must be one),
-            `cuda:N`, or `mps`, of which torch alone knows whether there is one.
-        available: the graphics processors to choose from; looked up when None.
-        starting: tells the labels of devices that were chosen for runs which have not taken their memory yet; each
-            counts as if it will take an equal share of what is free.
+        text: `auto` (the GPU with the most free memory, or the CPU if there is none), `cpu`, `cuda` (like `auto`, but a GPU),
+            `cuda:N`, or `mps` (only torch knows whether there is one).
+        available: the GPUs to choose from; None: look them up.
+        starting: returns the labels of devices chosen for runs that have not allocated their memory yet; each is assumed
+            to take an equal share of the free memory.
 
     Raises:
-        TuimonError: no such device, or a torch that cannot use it.
+        TuimonError: there is no such device, or the installed torch cannot use it.
     """
     if text in ("cpu", "mps"):
         return Device(text, {}, text)
@@ -100,7 +100,7 @@ def _check_cuda(text: str, seen: list[Gpu]) -> None:
 
 
 def torch_version() -> str:
-    """The version of the installed torch, without importing it; empty when there is none."""
+    """Returns the version of the installed torch without importing it; empty if it is not installed."""
     try:
         return metadata.version("torch")
     except metadata.PackageNotFoundError:
@@ -112,7 +112,7 @@ def _torch_lacks_cuda() -> bool:
 
 
 def _roomiest(seen: Sequence[Gpu], starting: Sequence[str]) -> Gpu:
-    """The most free memory, shared with what is starting there; the lower index among equals."""
+    """Returns the GPU with the most free memory, after the share of runs that are starting on it; the lower index if equal."""
 
     def room(gpu: Gpu) -> tuple[float, int, int]:
         sharing = starting.count(_label(gpu))
@@ -132,13 +132,13 @@ def _label(gpu: Gpu) -> str:
 
 
 def _in_pci_order(environment: Mapping[str, str]) -> bool:
-    """Whether a number in CUDA_VISIBLE_DEVICES is, or may be made, NVML's own; what NVML says of it is a guess otherwise."""
+    """Whether numbers in CUDA_VISIBLE_DEVICES are, or can be made, NVML's. If not, what NVML says about a GPU is a guess."""
     told = environment.get("CUDA_VISIBLE_DEVICES")
     return told is None or environment.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID" or not told.lstrip()[:1].isdecimal()
 
 
 def _visible(environment: Mapping[str, str], count: int) -> list[str]:
-    """What CUDA would count, in its order; like CUDA, the list ends at the first entry that means nothing."""
+    """Returns the devices that CUDA would use, in its order. As in CUDA, the list ends at the first invalid entry."""
     told = environment.get("CUDA_VISIBLE_DEVICES")
     if told is None:
         return [str(index) for index in range(count)]

@@ -1,7 +1,7 @@
-"""What of a user's own can be started, and the command that starts it as a shell would.
+"""Which programs of the user's can be started, and the command that starts each as a shell would.
 
-A script, `-m MODULE` and `-c CODE` are handed to Python as they are; any other program is started by itself: a console script,
-a shell script, a launcher such as torchrun. No torch; nothing of the user's is imported.
+A script, `-m MODULE` and `-c CODE` are passed to Python unchanged; any other program is started directly: a console script, a
+shell script, a launcher such as torchrun. Never imports torch or any of the user's code.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _OLD_RUNNER = (
 
 
 class Program(NamedTuple):
-    """A user's own program.
+    """A program of the user's.
 
     Attributes:
-        command: how it is started.
-        file: the source that is run, where there is one file that can be named; relative to where the program runs.
-        name: what its runs are called.
+        command: starts it.
+        file: its source, relative to where it runs; None if it is not one file.
+        name: the name of its runs.
     """
 
     command: tuple[str, ...]
@@ -44,16 +44,16 @@ class Program(NamedTuple):
 
 
 def is_spec(source: str) -> bool:
-    """Whether what is to be run is a spec, and no program: a preset's name, a .toml file, or the folder of a spec's run."""
+    """Whether `source` is a spec and not a program: a preset's name, a .toml file, or the folder of a run with a spec."""
     return source in preset_paths() or source.endswith(".toml") or os.path.isfile(os.path.join(_expanded(source), SPEC_FILE))
 
 
 def program_of(words: Sequence[str], cwd: Path | None = None) -> Program:
-    """The program that `words` start, as they would follow `python`; or as a shell would have them.
+    """Returns the program for `words`, written as after `python` or in a shell.
 
     Args:
-        words: `-m MODULE`, `-c CODE`, a Python file, a folder or archive with `__main__.py`, or any program: a path, or a name
-            that is looked up beside this Python and on PATH. Then the program's own arguments.
+        words: `-m MODULE`, `-c CODE`, a Python file, a folder or archive with `__main__.py`, or any program: a path, or a
+            name that is looked up next to this Python and on PATH. The program's arguments follow.
         cwd: where it runs; None: here.
 
     Raises:
@@ -70,7 +70,7 @@ def program_of(words: Sequence[str], cwd: Path | None = None) -> Program:
 
 
 def words_of(launched: Launched) -> tuple[str, ...]:
-    """What `program_of` can be given to start the same program again; empty where it was none."""
+    """Returns the words for `program_of` that start the same program again; empty if the run had no program."""
     old = launched.command[1:4] == _OLD_RUNNER
     return launched.words or (launched.command[5:] if old else ())
 
@@ -89,7 +89,7 @@ def _named(source: str, arguments: Sequence[str], cwd: Path | None) -> Program:
 
 
 def _runs_by_itself(path: Path) -> bool:
-    """Whether the system itself can start a file; one that ends in .py is Python's, as in `python train.py`."""
+    """Whether the system can start a file directly. A .py file is always run by Python, as in `python train.py`."""
     if path.suffix in _PYTHON_SUFFIXES or not os.access(path, os.X_OK):
         return False
     head = _head(path)
@@ -109,12 +109,12 @@ def _head(path: Path) -> bytes:
 
 
 def _on_path(name: str) -> str | None:
-    """A program by its name: what is installed for this Python goes before what is on PATH."""
+    """Looks up a program by name, first among those installed for this Python, then on PATH."""
     return shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
 
 
 def _module_file(name: str, cwd: Path | None) -> Path | None:
-    """The file of a module below the current folder, where `python -m` looks first; None where it is elsewhere."""
+    """Returns a module's file below the current folder, where `python -m` looks first; None if it is elsewhere."""
     stem = Path(*name.split("."))
     candidates = (stem.with_suffix(".py"), stem / "__main__.py")
     return next((file for file in candidates if os.path.isfile((cwd or Path()) / file)), None)
@@ -126,15 +126,15 @@ def _not_found(source: str, path: Path) -> TuimonError:
         return TuimonError(f"{source}: a folder with neither {SPEC_FILE} nor __main__.py.", hint)
     beside = [entry.name for entry in _entries(path.parent) if entry.name.endswith(_PYTHON_SUFFIXES)]
     if "/" in source or path.suffix in _PYTHON_SUFFIXES:
-        return TuimonError(f"no file {source}{_like(source, beside)}", "A path counts from the current folder.")
+        return TuimonError(f"no file {source}{_like(source, beside)}", "Relative paths start at the current folder.")
     if "=" in source:
-        return TuimonError(f"{source}: what is to be trained comes first, then its settings.", "tuimon run digits-mlp lr=0.01")
+        return TuimonError(f"{source}: name what to train first, then its settings.", "tuimon run digits-mlp lr=0.01")
     guess = _like(source, beside) or did_you_mean(source, preset_paths())
     return TuimonError(f"no file {source}, and no preset or program of that name{guess}", "`tuimon presets` lists the presets.")
 
 
 def _like(source: str, files: Iterable[str]) -> str:
-    """The nearest of some files, by its path as it would be typed."""
+    """Suggests the nearest of some files, as the user would type its path."""
     folder = os.path.dirname(source)
     return did_you_mean(source, [os.path.join(folder, file) for file in files])
 

@@ -1,7 +1,7 @@
-"""Trains a run again, with what was done to it done again, at the same steps.
+"""Trains a run again, with the same interventions at the same steps.
 
-What a user did to a run stands in its log, so that is all that is needed beside its spec or script. On a CPU a spec's run ends
-with the very same weights; a script's does as far as the script itself would.
+Everything the user did to a run is in its log; with its spec or script, nothing else is needed. On a CPU, a spec's run ends
+with bit-identical weights; a script's run is as reproducible as the script.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ def replay(
     device: str | None = None,
     trusted: bool = False,
 ) -> Path:
-    """Starts the replay of a run, detached.
+    """Starts the replay of a run in the background.
 
     Args:
         run: the folder of the run to repeat.
-        settings: `key=value` texts that change its spec.
-        runs_dir: where the new run's folder is made.
-        name: the new folder's name; None: made from the old one's and a number.
-        device: as of `start`; None of a script: the one that it was started on, if one was chosen.
+        settings: `key=value` changes to its spec.
+        runs_dir: the folder for the new run's folder.
+        name: the new folder's name; None: the old name with a number.
+        device: as in `start`; None for a script: the device chosen for the old run, if any.
         trusted: whether the user agreed to run files that other users can change.
 
     Returns:
@@ -45,7 +45,7 @@ def replay(
 
     Raises:
         Untrusted: it would run such files.
-        TuimonError: nothing says how the run was started, or it cannot be started again.
+        TuimonError: the log does not say how the run was started, or it cannot be started again.
     """
     store, cwd, stem, doing = read_run(run), cwd_of(run), f"{run.name}-replay", f"Replaying {run.name}"
     steering = steering_of(store)
@@ -55,10 +55,10 @@ def replay(
         return start(spec, runs_dir=runs_dir, name=name, stem=stem, device=device, steering=steering, cwd=cwd, trusted=True)
     words = words_of(store.launched) if store.launched else ()
     if not words:
-        hint = "Only runs that tuimon started, from a preset, a spec file or a script, can be replayed."
-        raise TuimonError(f"Cannot replay {run.name}: nothing in it says how it was started.", hint)
+        hint = "Only runs that tuimon started from a preset, a spec file or a program can be replayed."
+        raise TuimonError(f"Cannot replay {run.name}: its log does not say how it was started.", hint)
     if settings:
-        raise TuimonError(f"Cannot replay {run.name} with {settings[0]}: it is a script's run, which has no spec.")
+        raise TuimonError(f"Cannot replay {run.name} with {settings[0]}: it is the run of a program and has no spec.")
     program = program_of(words, cwd)
     require_trust_in_run(doing, run, program, trusted, cwd)
     _check_unchanged(run, program.file, cwd or Path())
@@ -69,10 +69,10 @@ def replay(
 
 
 def steering_of(store: Store) -> list[Planned]:
-    """What was done to a run, as commands in the order of their steps.
+    """Returns what was done to a run, as commands in the order of their steps.
 
-    Pauses, checkpoints and a stop change nothing in what is trained, and are left out; so is what a run's own plan does anyway,
-    and what was lost when a run was resumed from a checkpoint before it.
+    Leaves out pauses, checkpoints and stops, which do not change the result; changes that the run's own spec makes anyway; and
+    changes that were lost when the run was resumed from an earlier checkpoint.
     """
     planned: list[Planned] = []
     attempt = None
@@ -87,7 +87,7 @@ def steering_of(store: Store) -> list[Planned]:
 
 
 def _commands(applied: Applied) -> Iterator[Command]:
-    """What puts a lever where it was put; nothing for an action."""
+    """Yields the commands that set a lever as it was set; none for an action."""
     if applied.new is None:
         return
     by = f"replay of {applied.by}" if applied.by else "replay"
@@ -98,7 +98,7 @@ def _commands(applied: Applied) -> Iterator[Command]:
 
 
 def _check_unchanged(run: Path, file: Path | None, cwd: Path) -> None:
-    """Raises TuimonError where the source of a program is no longer the one that was run."""
+    """Raises TuimonError if a program's source has changed since the run."""
     if file is None:
         return
     try:
@@ -106,5 +106,5 @@ def _check_unchanged(run: Path, file: Path | None, cwd: Path) -> None:
     except OSError as error:
         raise TuimonError(f"Cannot replay {run.name}: {error.filename}: {error.strerror}.") from error
     if not same:
-        hint = f"As it was then, it is kept as {run / SCRIPT_COPY}."
+        hint = f"A copy of the file as it was then is {run / SCRIPT_COPY}."
         raise TuimonError(f"Cannot replay {run.name}: {cwd / file} has changed since.", hint)

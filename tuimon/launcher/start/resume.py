@@ -35,21 +35,20 @@ def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = (
 
     Args:
         run: its folder.
-        device: as of `start`.
-        settings: `key=value` texts that change its spec, of those keys that may change.
+        device: as in `start`.
+        settings: `key=value` changes to its spec, for the keys that may change.
         trusted: whether the user agreed to run files that other users can change.
 
     Raises:
         Untrusted: it would run such files.
-        TuimonError: it still runs, there is nothing to go on from, it has nothing left to train, or a setting would make it
-            another run.
+        TuimonError: it is still running, has no checkpoint or nothing left to train, or a setting would make it another run.
     """
     if not (run / SPEC_FILE).is_file():
-        hint = "Only runs of presets and spec files can be resumed; a script goes on in its own way, if it has one."
+        hint = "Only runs of presets and spec files can be resumed. A script has to resume by itself."
         raise TuimonError(f"Cannot resume {run.name}: no {run / SPEC_FILE}.", hint)
     if not (run / LAST_CHECKPOINT).is_file():
         raise TuimonError(
-            f"Cannot resume {run.name}: it saved no {LAST_CHECKPOINT}.", f"Start again: tuimon run {run / SPEC_FILE}"
+            f"Cannot resume {run.name}: it has no {LAST_CHECKPOINT}.", f"Start again: tuimon run {run / SPEC_FILE}"
         )
     spec = load_spec(run / SPEC_FILE, settings)
     require_trust_in_run(f"Resuming {run.name}", run, spec, trusted)
@@ -63,7 +62,7 @@ def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = (
 
 
 def cwd_of(run: Path) -> Path | None:
-    """Where the run was started before, so that its relative paths mean the same."""
+    """Returns the working directory of the previous attempt, where the run's relative paths start."""
     launched = lifecycle(run).launched
     return Path(launched.cwd) if launched and os.path.isdir(launched.cwd) else None
 
@@ -72,12 +71,12 @@ def _check_same_run(run: Path, settings: Sequence[str]) -> None:
     wrong = next((text for text in settings if find_key(text.partition("=")[0].strip()) not in MAY_CHANGE), None)
     if wrong is not None:
         may = ", ".join(key.rpartition(".")[2] for key in MAY_CHANGE)
-        hint = f"What may change is {may}; for all else start a new run: tuimon run {run / SPEC_FILE} {wrong}"
+        hint = f"Only {may} may change. For other changes, start a new run: tuimon run {run / SPEC_FILE} {wrong}"
         raise TuimonError(f"Cannot resume {run.name} with {wrong}: it would be another run.", hint)
 
 
 def _check_unfinished(run: Path, spec: Spec) -> None:
-    """A run that is at its end would import torch for nothing, and leave one more attempt in its log."""
+    """Raises TuimonError for a run with nothing left to train, which would only import torch and add an attempt to its log."""
     log = glance(run, places=0)
     an_epoch = log.started.steps_per_epoch if log.started else None
     total = spec.training.steps or spec.training.epochs * (an_epoch or 0)
@@ -85,7 +84,7 @@ def _check_unfinished(run: Path, spec: Spec) -> None:
     saved = max((checkpoint.step for checkpoint in checkpoints if checkpoint.reason == "last"), default=0)
     if 0 < total <= saved:
         hint = f"Train it for longer: tuimon resume {run.name} {'steps' if spec.training.steps else 'epochs'}=…"
-        raise TuimonError(f"Nothing is left to train of {run.name}: it has trained {count(saved)} steps already.", hint)
+        raise TuimonError(f"{run.name} has nothing left to train: it has already trained {count(saved)} steps.", hint)
 
 
 @contextlib.contextmanager
@@ -101,7 +100,7 @@ def _only_one(run: Path) -> Iterator[None]:
 
 
 def _let_end(run: Path) -> None:
-    """Waits until the supervisor of a training that is over has logged its end: that comes before a new attempt begins."""
+    """Waits until the supervisor of a finished training has logged its end, which must come before a new attempt."""
     deadline = time.monotonic() + _PATIENCE_S
     life, status = judge(run)
     if status.live and not life.ended:
@@ -119,7 +118,7 @@ def _lock(run: Path) -> FolderLock:
         try:
             return lock_folder(run, patience_s=_POLL_S)
         except FolderTaken as taken:
-            _check_over(run)  # tells more, as where another resume was quicker
+            _check_over(run)  # says more, for example if another resume was faster
             if time.monotonic() > deadline:
                 text = f"Cannot resume {run.name}: {taken.holder} is training in its folder."
                 raise TuimonError(text, _end_it(run)) from None

@@ -1,4 +1,4 @@
-"""Makes a new run's folder, with what the run is made from in it, or nothing at all."""
+"""Makes a new run's folder with the files that define the run, or nothing at all."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tuimon.base.run_name import check_name
 
 
 def make_run_folder(runs_dir: Path, name: str | None, stem: str, files: Mapping[str, bytes]) -> Path:
-    """Makes a new run's folder; `mkdir` decides between two that want the same name.
+    """Makes a new run's folder. If two runs want the same name, `mkdir` decides.
 
     Args:
-        runs_dir: where it is made.
-        name: its name; None: `stem` and a number.
-        stem: what a numbered name begins with.
-        files: what is written into it, by name.
+        runs_dir: its parent folder, created if needed.
+        name: its name; None: `stem` with a number.
+        stem: the beginning of a numbered name.
+        files: the contents of the files to write into it, by name.
 
     Raises:
-        TuimonError: the name is no folder's or taken, or the folder or a file cannot be made; nothing is left then.
+        TuimonError: the name is invalid or taken, or the folder or a file cannot be made; nothing is left behind.
     """
     if name is not None:
         check_name(name)
@@ -32,7 +32,7 @@ def make_run_folder(runs_dir: Path, name: str | None, stem: str, files: Mapping[
         run = _make_named(runs_dir, name) if name is not None else _make_numbered(runs_dir, stem)
     except OSError as error:
         hint = "Choose another folder with --runs-dir or $TUIMON_RUNS."
-        raise TuimonError(f"Cannot make a run's folder in {runs_dir}: {error.strerror}.", hint) from error
+        raise TuimonError(f"Cannot make a folder for the run in {runs_dir}: {error.strerror}.", hint) from error
     _write(run, files)
     return run
 
@@ -42,7 +42,7 @@ def _make_named(runs_dir: Path, name: str) -> Path:
     try:
         run.mkdir()
     except FileExistsError:
-        hint = f"`tuimon resume {name}` goes on with it."
+        hint = f"`tuimon resume {name}` continues it."
         raise TuimonError(f"There is already a run called {name} in {runs_dir}.", hint) from None
     return run
 
@@ -65,4 +65,4 @@ def _write(run: Path, files: Mapping[str, bytes]) -> None:
             (run / name).write_bytes(content)
     except OSError as error:
         shutil.rmtree(run, ignore_errors=True)
-        raise TuimonError(f"Cannot write the run's description in {run}: {error.strerror}.") from error
+        raise TuimonError(f"Cannot write the run's files in {run}: {error.strerror}.") from error

@@ -1,4 +1,4 @@
-"""Hands a command to a supervisor, which runs it detached, and learns whether it could be started at all."""
+"""Starts a command under a supervisor, which runs it in the background, and reports whether it could be started."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tuimon.base import given
 from tuimon.base.errors import TuimonError
 
 _PATIENCE_S = 30.0
-# -P: a file called `random.py` in the current folder must not take the place of Python's own module
+# -P: a file called `random.py` in the current folder must not shadow Python's own module
 PYTHON = (sys.executable, "-P", "-m")
-_STARTUP = Path(tuimon.launcher.__file__).parents[1] / "monitor" / "script" / "startup"  # what it does is told there
+_STARTUP = Path(tuimon.launcher.__file__).parents[1] / "monitor" / "script" / "startup"  # see there
 
 
 def supervise(
@@ -31,16 +31,16 @@ def supervise(
     cwd: Path | None = None,
     descriptors: Sequence[int] = (),
 ) -> int:
-    """Runs a command detached under a supervisor that writes into the run's log; returns as soon as it is started.
+    """Runs a command in the background under a supervisor that writes to the run's log. Returns as soon as it has started.
 
     Args:
         run: the run's folder, which exists.
         command: the training process.
-        details: `name`, `device`, `spec` and `words` for the log; `stdin` and `apart` as of the supervisor.
-        environment: variables to add to this process's own.
-        for_command: variables for the command alone, and not for the supervisor.
+        details: `name`, `device`, `spec` and `words` for the log; `stdin` and `apart` as in the supervisor.
+        environment: environment variables to add to this process's.
+        for_command: environment variables for the command only, not for the supervisor.
         cwd: where the command runs; None: here.
-        descriptors: what the supervisor inherits beside its standard streams.
+        descriptors: file descriptors that the supervisor inherits besides its standard streams.
 
     Returns:
         The pid of the training process.
@@ -66,14 +66,14 @@ def supervise(
 
 
 def watched(run: Path) -> dict[str, str]:
-    """The environment of a program whose Python processes are to be watched: the first that trains uses the run's folder."""
+    """Returns the environment variables for a program to watch. The first of its Python processes that trains uses `run`."""
     before = importable(dict(os.environ)).get("PYTHONPATH", "")
     path = os.pathsep.join([str(_STARTUP), before]) if before else str(_STARTUP)
     return {**given.environment_for(run), "PYTHONPATH": path, "TUIMON_RUNS": str(run.parent.absolute())}
 
 
 def _own(environment: dict[str, str]) -> dict[str, str]:
-    """Without what a program says to its own processes, where it is such a program that starts a run."""
+    """Removes the variables of `watched`, in case a watched program starts another run."""
     paths = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path != str(_STARTUP)]
     kept = {name: value for name, value in environment.items() if name not in (given.FOLDER, "PYTHONPATH")}
     return kept | ({"PYTHONPATH": os.pathsep.join(paths)} if "PYTHONPATH" in environment and paths != [] else {})
@@ -90,7 +90,7 @@ def _read_answer(run: Path, answer: subprocess.CompletedProcess[str]) -> int:
 
 
 def importable(environment: dict[str, str]) -> dict[str, str]:
-    """Makes sure that the child finds this same tuimon, also when it is used from a checkout without being installed."""
+    """Makes sure that a child process imports this tuimon, even from a checkout that is not installed."""
     root = Path(tuimon.launcher.__file__).parents[2]
     if root in (Path(sysconfig.get_path("purelib")), Path(sysconfig.get_path("platlib"))):
         return environment

@@ -1,6 +1,6 @@
-"""Starts runs: chooses the device, and hands the trainer, or a program of the user's own, to a supervisor.
+"""Starts runs: chooses the device, and starts the trainer or the user's program under a supervisor.
 
-Whatever can be wrong is found before anything starts, and told in one line.
+Problems are found before anything starts, and reported in one line.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from tuimon.launcher.start.trust import require_trust, require_trust_in_program
 from tuimon.log.records import STEERING_FILE, Planned
 from tuimon.spec.spec import SPEC_FILE, Spec
 
-MODEL_COPY = "model.py"  # the user's own model file as it was when the run started; the run itself uses the file where it lies
-SCRIPT_COPY = "script.py"  # and likewise a program's source
-_LATEST = 32  # runs to look at, in search of those that are starting
+MODEL_COPY = "model.py"  # a copy of the user's model file; the run itself uses the original
+SCRIPT_COPY = "script.py"  # and of a program's source
+_LATEST = 32  # runs to look at, to find those that are starting
 
 
 def start(
@@ -43,30 +43,30 @@ def start(
     source: str | Path | None = None,
     trusted: bool = False,
 ) -> Path:
-    """Starts a run, detached.
+    """Starts a run in the background.
 
     Args:
-        spec: what to train.
-        runs_dir: where the run's folder is made.
-        name: the folder's name; None: made from `stem` and a number.
+        spec: the spec to train.
+        runs_dir: the folder for the run's folder.
+        name: the run's name; None: `stem` with a number.
         stem: None: the spec's name.
-        device: auto, cpu, cuda, cuda:N, mps; None: what the spec says.
-        steering: what is to be done to the run, in the order of its steps.
-        cwd: where it runs; None: here.
-        source: what the spec was read from: a preset's name, a TOML file or a run's folder; None: nothing.
+        device: auto, cpu, cuda, cuda:N, mps; None: as in the spec.
+        steering: commands to apply during the run, in the order of their steps.
+        cwd: its working directory; None: the current folder.
+        source: where the spec comes from: a preset's name, a TOML file or a run's folder; None: from the caller.
         trusted: whether the user agreed to run files that other users can change.
 
     Returns:
         The run's folder.
 
     Raises:
-        Untrusted: it would run such files; nothing was started.
-        TuimonError: it cannot be started; nothing was.
+        Untrusted: it would run such files.
+        TuimonError: it cannot be started. In both cases, nothing was started.
     """
     require_trust(spec, source, trusted)
     choice = choose_device(device or spec.training.device, starting=lambda: starting(runs_dir))
     require_torch()
-    current_folder()  # which the run takes over
+    current_folder()  # the run inherits it
     spec = placed(spec, device, choice)
     run = make_run_folder(runs_dir, name, stem or spec.name, {**_files_of(spec), **_steered(steering)})
     return launch(run, spec, choice, cwd=cwd)
@@ -84,25 +84,25 @@ def start_program(
     streams: Streams | None = None,
     trusted: bool = False,
 ) -> Path:
-    """Starts a program of the user's own, detached; it is watched without a line in it, and so are the Pythons that it starts.
+    """Starts a program of the user's in the background, and watches it and its Python child processes without changes to it.
 
     Args:
-        words: as of `program_of`.
-        runs_dir: where the run's folder is made.
-        name: the folder's name; None: made from `stem` and a number.
+        words: as in `program_of`.
+        runs_dir: the folder for the run's folder.
+        name: the run's name; None: `stem` with a number.
         stem: None: the program's name.
-        device: the GPU that it is to see, as of `choose_device`, or `cpu` for none; None: whatever it sees by itself.
-        steering: as of `start`.
-        cwd: as of `start`; a relative path of the program counts from there.
-        streams: what it reads from, and how its output is kept; None: it reads nothing.
+        device: the GPU that it may see, as in `choose_device`, or `cpu` for none; None: all that it sees by itself.
+        steering: as in `start`.
+        cwd: as in `start`; relative paths in `words` start there.
+        streams: its standard streams; None: it reads nothing.
         trusted: whether the user agreed to run a folder that other users can change.
 
     Returns:
         The run's folder.
 
     Raises:
-        Untrusted: it would run such a folder; nothing was started.
-        TuimonError: it cannot be started; nothing was.
+        Untrusted: it would run such a folder.
+        TuimonError: it cannot be started. In both cases, nothing was started.
     """
     streams = streams or Streams()
     try:
@@ -130,7 +130,7 @@ def start_program(
 
 
 def require_torch() -> None:
-    """Raises TuimonError where torch is not installed; without importing it."""
+    """Raises TuimonError if torch is not installed; does not import it."""
     if importlib.util.find_spec("torch") is None:
         raise TuimonError(
             f"Cannot train: torch is not installed for {sys.executable}.", 'Install it: pip install "tuimon[train]"'
@@ -138,23 +138,23 @@ def require_torch() -> None:
 
 
 def placed(spec: Spec, device: str | None, choice: Device) -> Spec:
-    """The spec for this device: the trainer sees one GPU, and `cuda:3` would mean nothing to it."""
+    """Returns the spec for a device: the trainer sees a single GPU, so `cuda:3` would be invalid there."""
     asked = device or spec.training.device
     told = asked if asked == "auto" else choice.device
     return msgspec.structs.replace(spec, training=msgspec.structs.replace(spec.training, device=told))
 
 
 def starting(runs_dir: Path) -> list[str]:
-    """The devices of runs that are only just starting, as when several are started in a row."""
+    """Returns the devices of runs that are still starting, as when several are started in a row."""
     lives = map(lifecycle, list_runs(runs_dir)[:_LATEST])
     return [life.launched.device for life in lives if life.launched and life.status().state == "starting"]
 
 
 def launch(run: Path, spec: Spec, choice: Device, *more: str, cwd: Path | None = None) -> Path:
-    """Hands the trainer to a supervisor; `more` are arguments for it besides the run's own spec and folder.
+    """Starts the trainer under a supervisor; `more` are further arguments for the trainer.
 
-    The model is named once more: in a folder of runs that others may write to, the spec may be another by the time it is read,
-    and the file that is run must be the one that was checked.
+    The command line names the model, too: if others may write to the folder of runs, they can replace the spec before the
+    trainer reads it, but the file that runs must be the one that was checked.
     """
     model = f"model.name={spec.model.name}"
     command = [*PYTHON, "tuimon.training", str(run / SPEC_FILE), model, "--run-dir", str(run), *more]

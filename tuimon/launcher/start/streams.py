@@ -1,7 +1,7 @@
-"""What a program reads from, and how what it prints is kept, where somebody follows it who is to pass it on.
+"""The standard streams of a program, also for a follower that passes its output on.
 
-A program prints into files of its run's folder, never into a pipe: it must neither wait for whoever reads it nor end with them.
-Its two streams share one file, in the order of what it prints, unless they are to be told apart.
+A program prints to files in its run's folder, never to a pipe: it must not wait for a reader, nor end with one. Both streams
+share one file, in the order of output, unless they are kept apart.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ class Streams:
     """The standard streams of one program.
 
     Args:
-        stdin: a descriptor that it reads from, closed here once it was handed over; None: it reads nothing.
-        followed: whether somebody here passes on what it prints.
-        apart: whether stdout and stderr are to be told apart then.
+        stdin: a descriptor that it reads from, closed here after the supervisor has inherited it; None: it reads nothing.
+        followed: whether this process passes its output on.
+        apart: whether to keep stdout and stderr apart then.
 
     Attributes:
-        sources: descriptors from which to read what it prints: of both streams, or of stdout and stderr. Filled by `open`.
+        sources: descriptors to read its output from: one for both streams, or stdout and stderr. Set by `open`.
     """
 
     def __init__(self, stdin: int | None = None, followed: bool = False, apart: bool = False) -> None:
@@ -32,7 +32,7 @@ class Streams:
 
     @property
     def details(self) -> dict[str, Any]:
-        """What the supervisor must know."""
+        """The supervisor's settings."""
         return {"stdin": self._stdin, "apart": self._apart}
 
     @property
@@ -41,20 +41,20 @@ class Streams:
         return () if self._stdin is None else (self._stdin,)
 
     def close_stdin(self) -> None:
-        """Leaves what the program reads to the program: whoever writes it learns when nobody reads any more."""
+        """Closes this process's copy of stdin, so that the writer notices when the program stops reading."""
         if self._stdin is not None:
             os.close(self._stdin)
         self._stdin = None
 
     def open(self, run: Path) -> None:
-        """Opens what the program will print into, before there is a program.
+        """Opens the files for the program's output, before the program starts.
 
         Raises:
-            TuimonError: no file can be made.
+            TuimonError: a file cannot be created.
         """
         names = () if not self._followed else PARTS if self._apart else (OUTPUT,)
         flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             self.sources = tuple(os.open(run / name, flags, 0o644) for name in names)
         except OSError as error:
-            raise TuimonError(f"Cannot keep what the program prints in {run}: {error.strerror}.") from error
+            raise TuimonError(f"Cannot create the files for the program's output in {run}: {error.strerror}.") from error

@@ -1,7 +1,7 @@
-"""Runs nobody else's code unasked: says whose a file is, and which file would run, before anything is started.
+"""Runs no other user's code without asking: checks who can change the files that would run, before anything starts.
 
-Whoever can change a run's folder, its spec or its model file decides what a training process executes with the caller's rights.
-Presets and the models that come with tuimon are its own, and a program that is named on the command line runs as from a shell.
+Whoever can change a run's folder, its spec or its model file decides which code runs with the caller's rights. Not checked are
+presets and tuimon's own models, and programs named on the command line, which run as from a shell.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from tuimon.spec.spec import SPEC_FILE, Spec
 
 
 class Untrusted(TuimonError):
-    """Another user decides what would run. Nothing was started; the same call with `trusted=True` starts it."""
+    """Another user can change what would run. Nothing was started; the same call with `trusted=True` starts it."""
 
 
 def require_trust(spec: Spec, source: str | Path | None, trusted: bool) -> None:
-    """Checks what `source` and the model file of a spec would have run.
+    """Checks the model file of a spec, and the `source` that names it.
 
     Args:
-        spec: what is to be trained, or looked at.
-        source: what it was read from: a preset's name, a TOML file or a run's folder; None when the caller made it.
-        trusted: whether the user has agreed already.
+        spec: the spec to train or check.
+        source: where the spec comes from: a preset's name, a TOML file or a run's folder; None: from the caller.
+        trusted: whether the user has already agreed.
 
     Raises:
-        Untrusted: someone else can change one of them.
+        Untrusted: another user can change one of them.
     """
     code = _code(spec)
     _require(f"Training {source or spec.name}", [*_read_from(source, code), *_with_neighbours(code)], code, trusted)
 
 
 def require_trust_in_program(words: Sequence[str], trusted: bool) -> None:
-    """Checks a folder that would be run as a program: it was meant, perhaps, as the folder of a run.
+    """Checks a folder that would run as a program: the user may have meant the folder of a run.
 
     Args:
-        words: as of `program_of`.
-        trusted: whether the user has agreed already.
+        words: as in `program_of`.
+        trusted: whether the user has already agreed.
 
     Raises:
-        Untrusted: someone else can change the folder, or the program in it.
+        Untrusted: another user can change the folder, or the program in it.
     """
     folder = Path(os.path.expanduser(words[0]))
     main = folder / "__main__.py"
@@ -57,17 +57,17 @@ def require_trust_in_program(words: Sequence[str], trusted: bool) -> None:
 
 
 def require_trust_in_run(doing: str, run: Path, trained: Spec | Program, trusted: bool, cwd: Path | None = None) -> None:
-    """Checks what going on with a run, or repeating it, would run.
+    """Checks what would run when a run is resumed or replayed.
 
     Args:
-        doing: what is about to be done: `Resuming mine`.
+        doing: for the message: `Resuming my-run`.
         run: the run's folder.
-        trained: what it trains.
-        trusted: whether the user has agreed already.
-        cwd: where a program's relative paths count from; None: here.
+        trained: its spec or program.
+        trusted: whether the user has already agreed.
+        cwd: the program's working directory; None: the current folder.
 
     Raises:
-        Untrusted: someone else can change the folder, or what would run.
+        Untrusted: another user can change the folder, or what would run.
     """
     if isinstance(trained, Spec):
         files = _code(trained)
@@ -86,7 +86,7 @@ def _require(doing: str, places: Iterable[Path], code: Sequence[object], trusted
         return
     more = f", and {len(found) - 1} more like it" if len(found) > 1 else ""
     what = f"run {', '.join(map(str, code))}" if code else "use files that others can change"
-    hint = "Whoever can change these files acts with your rights then. If you trust them, add --trust."
+    hint = "Whoever can change these files would act with your rights. If you trust them, add --trust."
     raise Untrusted(one_line(f"{doing} would {what}: {found[0]}{more}."), hint)
 
 
@@ -94,27 +94,27 @@ def _outsider(place: Path) -> str:
     try:
         return outsider(place)
     except OSError as error:
-        return f"{place} cannot be looked at: {error.strerror}"
+        return f"{place} cannot be checked: {error.strerror}"
 
 
 def _code(spec: Spec) -> list[Path]:
-    """The file of the user's own model, if there is one."""
+    """Returns the user's own model file, if the spec names one."""
     return [Path(spec.model.name)] if spec.model.name.endswith(".py") else []
 
 
 def _with_neighbours(code: Iterable[Path]) -> list[Path]:
-    """The files, and their folders: what a model file imports is looked for beside it."""
+    """Returns the files and their folders: a model file may import modules next to it."""
     return [place for file in code for place in (file, file.parent)]
 
 
 def _places_of_run(run: Path) -> list[Path]:
-    """What is read when a run goes on or is repeated, as far as it is there."""
+    """Returns the existing files that resuming or replaying reads."""
     named = (run, run / SPEC_FILE, run / LAST_CHECKPOINT)
     return [place for place in [*named, *event_files(run)] if os.path.lexists(place)]
 
 
 def _read_from(source: str | Path | None, code: Sequence[Path]) -> list[Path]:
-    """What a spec was read from, where that matters: a spec file that names no file to run can do no harm."""
+    """Returns where a spec comes from, if that matters: a spec file that names no file to run can do no harm."""
     if source is None or str(source) in preset_paths():
         return []
     path = Path(os.path.expanduser(source))

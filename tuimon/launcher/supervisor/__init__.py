@@ -1,1 +1,1 @@
-"""The process that starts one training process, reaps it, and writes into the run's log how it ended."""
+"""The process that starts one training process, waits for its end, and logs how it ended."""

@@ -1,7 +1,7 @@
-"""Tells whether the kernel killed a process for want of memory.
+"""Detects whether the kernel killed a process because memory ran out.
 
-A killed process cannot say so itself. Two witnesses are asked: the counter of its control group, which must have risen since
-the process began, and the kernel's own log where it may be read. Standard library only; used by the supervisor.
+There are two signs: the counter of kills in the process's control group has increased since it started, or the kernel's log,
+if it can be read, names the process. Standard library only; used by the supervisor.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pathlib import Path
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
 _KERNEL_LOG = "/dev/kmsg"
 _MAX_KERNEL_RECORDS = 100_000
-_CLOCK_SLACK_S = 2.0  # the kernel's log and CLOCK_MONOTONIC are not exactly the same clock
+_CLOCK_SLACK_S = 2.0  # between the kernel's log and CLOCK_MONOTONIC
 
 
 class OutOfMemoryWatch:
-    """Remembers how often memory ran out before a process began, to tell afterwards whether it did again.
+    """Records the counter of kills before a process starts, to see afterwards whether it increased.
 
     Args:
-        count: reads the counter of kills; None where there is none.
+        count: reads the counter of kills; None if there is none.
     """
 
     def __init__(self, count: Callable[[], int | None] | None = None) -> None:
@@ -31,7 +31,7 @@ class OutOfMemoryWatch:
         self._since = time.monotonic()
 
     def killed(self, pid: int) -> bool:
-        """Whether process `pid`, just ended by SIGKILL, was killed because memory ran out."""
+        """Whether process `pid`, which SIGKILL has just ended, was killed because memory ran out."""
         return self._counter_rose() or _told_by_kernel(pid, self._since - _CLOCK_SLACK_S)
 
     def _counter_rose(self) -> bool:
@@ -40,7 +40,7 @@ class OutOfMemoryWatch:
 
 
 def kills(membership: str | None = None, root: Path = _CGROUP_ROOT) -> int | None:
-    """How many processes of this control group the kernel has killed for want of memory; None where it does not tell.
+    """Returns how many processes of this control group the kernel has killed because memory ran out; None if unknown.
 
     Args:
         membership: the text of /proc/self/cgroup.
@@ -55,7 +55,7 @@ def kills(membership: str | None = None, root: Path = _CGROUP_ROOT) -> int | Non
 
 
 def _counter_files(membership: str, root: Path) -> Iterator[Path]:
-    """Version 2's file, then version 1's; inside a container only the root of the mount may be visible."""
+    """Yields the counter's file for cgroup version 2, then 1. In a container, only the root of the mount may be visible."""
     for line in membership.splitlines():
         _, controllers, path = line.split(":", 2)
         if not controllers:
@@ -72,7 +72,7 @@ def _told_by_kernel(pid: int, since: float) -> bool:
 
 
 def _kernel_records(since: float) -> Iterator[bytes]:
-    """Records of the kernel's log from `since` (monotonic seconds) on; none where the log may not be read."""
+    """Yields the records of the kernel's log since `since` (monotonic seconds); none if the log cannot be read."""
     try:
         log = os.open(_KERNEL_LOG, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -82,7 +82,7 @@ def _kernel_records(since: float) -> Iterator[bytes]:
             record = os.read(log, 8192)
             if _microseconds(record) >= since * 1e6:
                 yield record
-    except OSError:  # EAGAIN: that was all
+    except OSError:  # EAGAIN: no more records
         return
     finally:
         os.close(log)

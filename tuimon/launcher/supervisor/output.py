@@ -1,7 +1,7 @@
-"""Where the supervisor keeps what a program prints.
+"""The files for a program's output.
 
-One file holds it in its order. Where stdout and stderr are to be told apart, each has a file of its own as long as the program
-runs, and a thread copies both into the one file as they grow. Standard library only.
+One file has all output, in order. If stdout and stderr are kept apart, each has its own file while the program runs, and a
+thread copies both into the one file as they grow. Standard library only.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ import threading
 from pathlib import Path
 
 OUTPUT = "output.log"
-PARTS = ("stdout.log", "stderr.log")  # removed at the end, when all is in the one file
+PARTS = ("stdout.log", "stderr.log")  # removed at the end, when everything is in the one file
 _PIECE_BYTES = 1 << 18
-_SOON_S, _LATER_S = 0.02, 0.2  # when to look for more: after something came, and after nothing came for a while
+_SOON_S, _LATER_S = 0.02, 0.2  # time between reads: after new output, and after a while without
 
 
 class Output:
-    """The files that one program prints into.
+    """The output files of one program.
 
     Args:
         run: the run's folder.
-        apart: whether stdout and stderr are told apart.
+        apart: whether to keep stdout and stderr apart.
 
     Attributes:
         stdout: the descriptor for the program's stdout.
         stderr: the same for its stderr.
 
     Raises:
-        OSError: no file can be made.
+        OSError: a file cannot be created.
     """
 
     def __init__(self, run: Path, apart: bool) -> None:
@@ -41,7 +41,7 @@ class Output:
         self._ended = threading.Event()
 
     def begin(self) -> None:
-        """The program has its own copies of the descriptors from now on."""
+        """Closes the descriptors that the program has inherited, and starts copying."""
         for descriptor in {self.stdout, self.stderr} - ({self._whole} if self._parts else set()):
             os.close(descriptor)
         if self._parts:
@@ -50,14 +50,14 @@ class Output:
             self._copier.start()
 
     def end(self, group: int) -> None:
-        """The program has ended: copies the rest. What other processes of its `group` still print stays in its own file."""
+        """Copies the rest, after the program has ended. Output of processes left in its `group` stays in separate files."""
         if self._copier is None:
             return
         self._ended.set()
         self._copier.join()
         try:
             self._copy()
-        except OSError:  # no room: then it stays where it is
+        except OSError:  # disk full: the output stays in its own file
             return
         if not _lives(group):
             for path in self._parts:
@@ -69,16 +69,16 @@ class Output:
         while not self._ended.wait(period):
             try:
                 period = _SOON_S if self._copy() else min(2 * period, _LATER_S)
-            except OSError:  # a full disk: there may be room later
+            except OSError:  # disk full: try again later
                 period = _LATER_S
 
     def _copy(self) -> bool:
-        """Copies what is new; whether there was anything. What could not be copied whole is tried again."""
+        """Copies new output, and retries what could not be copied before; returns whether there was any."""
         return any([_copy_new(source, self._whole) for source in self._read])
 
 
 def _copy_new(source: int, target: int) -> bool:
-    """Copies from where `source` stands to its end."""
+    """Copies from the current position in `source` to its end."""
     copied = False
     while piece := os.read(source, _PIECE_BYTES):
         written = 0

@@ -1,13 +1,14 @@
-"""Starts one training process, reaps it, and writes into the run's log how it ended.
+"""Starts one training process, waits for its end, and logs how it ended.
 
     python -m tuimon.launcher.supervisor.supervisor RUN_DIR -- COMMAND…
 
-A tiny process between init and the training process, in a session of its own: it has no terminal, so no terminal's end can
-reach the run. Whoever starts it writes a JSON object to its stdin and reads one JSON line from its stdout: `{"pid": N}` once
-the command runs, `{"error": "…"}` if it never did. Then both are closed. In the object, all optional: `name`, `device`, `spec`
-and `words` for the log; `environment`, variables for the command; `stdin`, a descriptor for the command to read from; `apart`,
-whether its stdout and stderr are to be told apart.
-If the supervisor itself is killed, the training process lives on. Standard library and the log's writer only.
+A small process between init and the training process, in its own session: it has no terminal, so closing a terminal cannot
+affect the run. Its caller writes a JSON object to its stdin and reads one JSON line from its stdout: `{"pid": N}` once the
+command runs, or `{"error": "…"}` if it could not be started. Then both are closed. All keys of the object are optional: `name`,
+`device`, `spec` and `words` for the log; `environment`, variables for the command; `stdin`, a descriptor for the command to
+read from; `apart`, whether to keep its stdout and stderr apart.
+
+If the supervisor is killed, the training process continues. Standard library and the log's writer only.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _ENVIRONMENT = {"PYTHONFAULTHANDLER": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def main(arguments: list[str]) -> int:
-    """Supervises one command in a detached grandchild; the process that was called returns at once."""
+    """Supervises one command in a detached grandchild process; the calling process returns at once."""
     if len(arguments) < 3 or arguments[1] != "--":
         print("usage: python -m tuimon.launcher.supervisor.supervisor RUN_DIR -- COMMAND…", file=sys.stderr)
         return 2
@@ -54,7 +55,7 @@ def main(arguments: list[str]) -> int:
 
 
 class _Supervisor:
-    """The life of one command."""
+    """Starts one command and follows it to its end."""
 
     def __init__(self, run: Path, command: list[str], details: dict[str, Any]) -> None:
         self._run, self._command, self._details = run, command, details
@@ -79,7 +80,7 @@ class _Supervisor:
         if process := identify(self._child.pid):
             log.event(Spawned(process))
         _tell(report, {"pid": self._child.pid})
-        if self._asked_to_stop:  # before there was a child to tell
+        if self._asked_to_stop:  # before the child was started
             self._forward()
         ending = _ending(self._child.wait(), self._child.pid, memory)
         output.end(self._child.pid)
@@ -90,7 +91,7 @@ class _Supervisor:
         log.close()
 
     def _why_unwatched(self) -> str:
-        """Why there is nothing to see of a program, no process of which was watched; empty where one was."""
+        """Returns why a program could not be watched; empty if one of its processes was."""
         seen = given.withdraw(self._run)
         return "" if seen is None else f"nothing could be watched: {seen or _NOTHING_SEEN}"
 
@@ -111,13 +112,13 @@ class _Supervisor:
         self._forward()
 
     def _forward(self) -> None:
-        """To the training process alone: told all at once, its workers would die before it can stop gracefully."""
+        """Signals only the training process: if its workers got the signal too, they would die before it can stop."""
         if self._child is not None:
             self._child.send_signal(signal.SIGTERM)
 
 
 def _start(command: list[str], output: Output, details: dict[str, Any]) -> subprocess.Popen[bytes]:
-    """Starts the command in a process group of its own; it prints into files, also where it crashes in C."""
+    """Starts the command in its own process group. It prints to files, so even the output of a crash in native code is kept."""
     stdin = details.get("stdin")
     try:
         return subprocess.Popen(
@@ -140,23 +141,23 @@ def _ending(status: int, pid: int, memory: OutOfMemoryWatch) -> Exited:
 
 
 def _detach() -> bool:
-    """Forks twice, so that init is the parent and no terminal can ever be acquired; True in the grandchild."""
+    """Forks twice, so that init is the parent and the process can never get a terminal. Returns True in the grandchild."""
     if os.fork():
         return False
     os.setsid()
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # for the child too, as nohup does
-    signal.signal(signal.SIGINT, _ignore)  # a handler and not SIG_IGN, which the child would inherit
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # also in the child, like nohup
+    signal.signal(signal.SIGINT, _ignore)  # not SIG_IGN, which the child would inherit
     if os.fork():
         os._exit(0)
     return True
 
 
 def _ignore(_signal: int, _frame: FrameType | None) -> None:
-    """A signal that is not for the supervisor."""
+    """Ignores a signal."""
 
 
 def _let_go_of_terminal() -> int:
-    """Puts /dev/null in place of the three standard descriptors; returns the one that whoever waits listens to."""
+    """Replaces the three standard descriptors with /dev/null. Returns the descriptor for the caller's answer."""
     report = os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
@@ -166,7 +167,7 @@ def _let_go_of_terminal() -> int:
 
 
 def _tell(report: int, message: dict[str, Any]) -> None:
-    """Says once what became of the start; whoever asked may be gone already."""
+    """Writes the answer to the caller, which may be gone by now, and closes the descriptor."""
     try:
         os.write(report, json.dumps(message).encode() + b"\n")
     except OSError:

@@ -1,1 +1,1 @@
-"""Serves a run on its Unix socket: the log to viewers, commands to the run."""
+"""Serves a run on its Unix socket: sends its log to viewers and receives commands."""

@@ -1,4 +1,4 @@
-"""How many commands a run takes in: so many at once, and so many a second after that. One thread."""
+"""Limits how many commands a run accepts: a number at once, and a number per second after that. For one thread."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class Allowance:
     """A token bucket.
 
     Args:
-        at_once: how many may come together after a rest.
-        per_s: how many more each second allows.
-        clock: tells the time, seconds.
+        at_once: how many may come at once after a pause.
+        per_s: how many more may come each second.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, at_once: float, per_s: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -20,7 +20,7 @@ class Allowance:
         self._left, self._at = at_once, clock()
 
     def take(self) -> bool:
-        """Whether one more is allowed now; takes it, if so."""
+        """Returns whether one more is allowed now, and counts it."""
         now = self._clock()
         self._left = min(self._at_once, self._left + (now - self._at) * self._per_s)
         self._at = now

@@ -1,7 +1,7 @@
-"""One viewer's connection to a run: what it asked for, what it still has to be sent.
+"""One viewer's connection to a run: what it asked for, and what is still to be sent.
 
-Non-blocking throughout; the station's thread calls it when the socket is ready. A peer that never reads costs the room of its
-own unsent answers, which is bounded: while they wait, nothing more is read from it.
+Never blocks; the station's thread calls it when the socket is ready. A peer that never reads costs only the memory of its
+unsent answers, which is limited: while answers wait, nothing more is read from it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from tuimon.log.records import Applied, Command, Count, Refused
 
 LONGEST_LINE = 64 * 1024
 _READ_BYTES = 64 * 1024
-_SEND_BYTES = 1 << 20  # of the log at one turn, so that no follower keeps the others waiting
-_UNANSWERED = 64  # commands of one connection that may be under way
+_SEND_BYTES = 1 << 20  # of the log per turn, so that no follower delays the others
+_UNANSWERED = 64  # commands of one connection without an answer yet
 _UNSENT_BYTES = 256 * 1024
-_REFUSED_AT_ONCE, _REST_S = 64, 0.05  # after so many refusals a peer is not read from for a while: they cost time, too
-_LEFT_READS = 16  # of what a peer sent that is thrown away before closing
+_REFUSED_AT_ONCE, _REST_S = 64, 0.05  # after this many refusals, which cost time too, pause reading from the peer
+_LEFT_READS = 16  # of input that is dropped before closing
 _SERVED = ("events.out.tfevents.", "output.log")
 
 Answer = Applied | Refused
@@ -33,7 +33,7 @@ Submit = Callable[[Command, Callable[[Answer], None]], None]
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """A connection's first line."""
+    """The first line of a connection."""
 
     want: str
     file: str = ""
@@ -41,7 +41,7 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 class WishError(Exception):
-    """A line that cannot be understood or granted; the text goes to the peer, and the connection is closed."""
+    """An invalid or refused line. The text is sent to the peer, and the connection is closed."""
 
 
 _decode_wish: Callable[[str | bytes], Wish] = json_decoder(Wish)
@@ -55,9 +55,9 @@ class Connection:
     Args:
         sock: the socket, non-blocking.
         folder: the run's folder.
-        submit: hands a command to the training thread.
-        post: has the station's thread take an answer; callable from any thread.
-        refusal: says why a command is not handed on; empty where it is.
+        submit: passes a command to the training thread.
+        post: passes an answer to the station's thread; callable from any thread.
+        refusal: returns why a command is not passed on; empty if it is.
     """
 
     def __init__(
@@ -71,8 +71,8 @@ class Connection:
         self.sock = sock
         self.closed = False
         self.following = False
-        self.blocked = False  # the last send would have waited
-        self.resting = 0.0  # until when, by `time.monotonic`, nothing is taken from a peer that was refused often; 0: it is
+        self.blocked = False  # the last send would have blocked
+        self.resting = 0.0  # do not read from a peer that was refused often until this time (`time.monotonic`); 0: read
         self._folder, self._submit, self._post, self._refusal = folder, submit, post, refusal
         self._steering = False
         self._buffer = bytearray()
@@ -83,17 +83,17 @@ class Connection:
 
     @property
     def wants_to_read(self) -> bool:
-        """Whether more may be taken from the peer now."""
+        """Whether to read more from the peer now."""
         busy = self._unanswered >= _UNANSWERED or len(self._unsent) > _UNSENT_BYTES
         return not (self._closing or busy or self.resting)
 
     @property
     def wants_to_write(self) -> bool:
-        """Whether something waits for the peer to make room."""
+        """Whether something waits to be sent."""
         return bool(self._unsent) or self.blocked
 
     def read(self) -> None:
-        """Takes what the peer sent."""
+        """Reads what the peer sent."""
         try:
             data = self.sock.recv(_READ_BYTES)
         except BlockingIOError:
@@ -103,12 +103,12 @@ class Connection:
             return
         if not data:
             self._end_of_input()
-        elif not self.following:  # whoever follows the log has nothing more to say
+        elif not self.following:  # followers of the log send nothing more
             self._buffer += data
             self.take_lines()
 
     def take_lines(self) -> None:
-        """Deals with the whole lines that have come, as many as may be under way."""
+        """Handles the complete lines that have arrived, up to the limit of unanswered commands."""
         try:
             while self.wants_to_read and (end := self._buffer.find(b"\n")) >= 0:
                 if end > LONGEST_LINE:
@@ -130,12 +130,12 @@ class Connection:
             self.take_lines()
 
     def go_on(self) -> None:
-        """Takes up again what came while the peer was not read from."""
+        """Handles lines that arrived while the peer was not read from."""
         self.resting, self._refused = 0.0, 0
         self.take_lines()
 
     def write(self) -> None:
-        """Sends what the peer has room for."""
+        """Sends as much as the socket accepts."""
         self.blocked = False
         try:
             if self._unsent:
@@ -153,7 +153,7 @@ class Connection:
             self.close()
 
     def fail(self, reason: str) -> None:
-        """Says what is wrong, in one line, and closes."""
+        """Sends one line that says what is wrong, and closes."""
         self._buffer.clear()
         self._unsent += _encode({"error": reason}) + b"\n"
         self._closing = True
@@ -161,7 +161,7 @@ class Connection:
         self.write()
 
     def close(self) -> None:
-        """Closes this process's copies of the descriptors. Harmless when repeated."""
+        """Closes this process's copies of the descriptors. May be called again."""
         self.closed = True
         self.following = False
         self.sock.close()
@@ -170,14 +170,14 @@ class Connection:
             os.close(fd)
 
     def _throw_away_input(self) -> None:
-        """Closing with unread input would reset the connection, and a peer that sees that may not look for the last line."""
+        """Reads and drops input: closing with unread input resets the connection, and the peer could lose the last line."""
         with contextlib.suppress(OSError):
             for _ in range(_LEFT_READS):
                 if not self.sock.recv(_READ_BYTES):
                     return
 
     def _end_of_input(self) -> None:
-        """A peer that only says it has no more commands still gets its answers."""
+        """Handles the end of the peer's input. The peer still gets its answers."""
         self._closing = True
         if not (self._unanswered or self._unsent):
             self.close()
@@ -189,13 +189,13 @@ class Connection:
         try:
             wish = _decode_wish(line)
         except ValueError as error:
-            raise WishError(f"the first line says nothing that is known here: {error}") from None
+            raise WishError(f"cannot understand the first line: {error}") from None
         if wish.want == "control":
             self._steering = True
         elif wish.want == "log":
             self._follow(wish)
         else:
-            raise WishError(f"want is {wish.want[:40]!r}; known are log and control")
+            raise WishError(f"want is {wish.want[:40]!r}; it must be log or control")
 
     def _steer(self, line: bytes) -> None:
         try:
@@ -225,7 +225,7 @@ class Connection:
             raise WishError(f"{wish.file[:200]!r}: {getattr(error, 'strerror', None) or error}") from None
         self._log_fd, self._offset = fd, wish.start
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise WishError(f"{wish.file[:200]!r} is no regular file")
+            raise WishError(f"{wish.file[:200]!r} is not a regular file")
         self.following = True
         self._buffer.clear()
         self.write()

@@ -1,7 +1,7 @@
-"""Where a run's Unix socket lives, and who may speak to it.
+"""The folder of a run's Unix socket, and who may connect to it.
 
-The folder belongs to the user alone: `$XDG_RUNTIME_DIR/tuimon`, else `tuimon-<uid>` under the temporary directory. It is
-checked before it is used, because anybody may put something of that name into a shared temporary directory.
+The folder is private to the user: `$XDG_RUNTIME_DIR/tuimon`, or `tuimon-<uid>` in the temporary directory. It is checked before
+use, because anybody can create something with that name in a shared temporary directory.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from tuimon.base.errors import TuimonError
 from tuimon.base.peer import peer_of
 from tuimon.base.process import Process, identify, this_process
 
-LONGEST_PATH = 107  # bytes of sockaddr_un.sun_path, less the final zero
+LONGEST_PATH = 107  # bytes of sockaddr_un.sun_path without the final zero
 _SUFFIX = ".sock"
 _NAMED = re.compile(r"([0-9]{1,10})-([0-9]{1,20})-[0-9]+\.sock")  # not \d or isdigit: ² is a digit, and no number
 _serial = itertools.count()
 
 
 def socket_folders(environment: Mapping[str, str] = os.environ) -> list[Path]:
-    """The folders to try, the best first."""
+    """Returns the folders to try, the best first."""
     runtime = environment.get("XDG_RUNTIME_DIR")
     private = Path(tempfile.gettempdir()) / f"tuimon-{os.getuid()}"
     return [Path(runtime) / "tuimon", private] if runtime else [private]
 
 
 def listen(folders: Iterable[Path] | None = None) -> tuple[socket.socket, Path]:
-    """A listening socket of this process, in the first folder that will do.
+    """Returns a listening socket of this process in the first suitable folder.
 
     Raises:
-        TuimonError: none will; the text says why for each, and what to do.
+        TuimonError: no folder is suitable; the text says why for each, and what to do.
     """
     reasons = []
     for folder in socket_folders() if folders is None else folders:
@@ -54,11 +54,11 @@ def listen(folders: Iterable[Path] | None = None) -> tuple[socket.socket, Path]:
 
 
 def prepare_folder(folder: Path) -> Path:
-    """Makes the folder if it is missing and checks that it is the user's own and nobody else's business.
+    """Creates the folder if it is missing, and makes sure that it belongs to the user and nobody else can access it.
 
     Raises:
-        TuimonError: it is a symlink, no folder, or another user's.
-        OSError: it cannot be made or looked at.
+        TuimonError: it is a symlink, not a folder, or another user's.
+        OSError: it cannot be created or checked.
     """
     if not os.path.lexists(folder):
         _make(folder)
@@ -73,16 +73,16 @@ def prepare_folder(folder: Path) -> Path:
 
 
 def remove_stale(folder: Path) -> None:
-    """Removes the sockets of processes that are gone. A name that tells of no process, or another host's, is left alone."""
+    """Removes the sockets of processes that have ended. Leaves files alone whose names do not name a process."""
     for path in folder.glob(f"*{_SUFFIX}"):
         found = _NAMED.fullmatch(path.name)
         if found and not _owner_lives(int(found[1]), int(found[2])) and not _answers(path):
-            with contextlib.suppress(OSError):  # whatever else has such a name keeps it
+            with contextlib.suppress(OSError):  # leave anything else with such a name alone
                 path.unlink()
 
 
 def peer_uid(connection: socket.socket) -> int | None:
-    """The uid of the process at the other end; None where the system does not tell (the folder's mode guards alone then)."""
+    """Returns the uid of the peer's process; None if the system does not tell, so that only the folder's mode protects."""
     peer = peer_of(connection)
     return None if peer is None else peer.uid
 
@@ -90,7 +90,7 @@ def peer_uid(connection: socket.socket) -> int | None:
 def _make(folder: Path) -> None:
     try:
         os.mkdir(folder, 0o700)
-    except FileExistsError:  # another run was faster; what it made is checked like any other
+    except FileExistsError:  # another run was faster; its folder is checked like any other
         return
 
 
@@ -101,7 +101,7 @@ def _listen_in(folder: Path) -> tuple[socket.socket, Path]:
     remove_stale(prepare_folder(folder))
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        path.unlink(missing_ok=True)  # the name is this very process's: nobody else can be using it
+        path.unlink(missing_ok=True)  # the name contains this process's pid and start time: nobody else uses it
         listener.bind(str(path))
         path.chmod(0o600)
         listener.listen(64)
@@ -122,7 +122,7 @@ def _owner_lives(pid: int, started: int) -> bool:
 
 
 def _answers(path: Path) -> bool:
-    """Whether anybody listens: a process in another container, say, whose pid means nothing here."""
+    """Whether a process listens; it may be in another container, where its pid is different."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(0.2)
         try:

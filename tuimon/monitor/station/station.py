@@ -1,7 +1,7 @@
-"""Serves a run on its Unix socket: the log's bytes to whoever follows, commands from whoever steers.
+"""Serves a run on its Unix socket: sends the log to followers and receives commands.
 
-One daemon thread in the training process. It sleeps until someone connects, looks at the log's end every 50 ms only while
-someone follows, and never waits for a peer.
+One daemon thread in the training process. It sleeps until someone connects, checks the log for new bytes every 50 ms only while
+someone follows it, and never waits for a peer.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from tuimon.monitor.station.sockets import peer_uid
 
 POLL_S = 0.05
 _CONNECTIONS = 64
-COMMANDS_AT_ONCE, COMMANDS_PER_S = 256, 50  # more are refused: each one that is carried out is written to the log
-_STOPS_AT_ONCE, _STOPS_PER_S = 8, 1  # apart from the others, so that a run can be stopped whatever else is sent to it
+COMMANDS_AT_ONCE, COMMANDS_PER_S = 256, 50  # more are refused: each accepted command is written to the log
+_STOPS_AT_ONCE, _STOPS_PER_S = 8, 1  # counted separately, so that a run can always be stopped
 _TOLD_EVERY_S = 60.0
-_FAREWELL_S = 0.5  # how long a closing run tries to get its last bytes to its viewers
+_FAREWELL_S = 0.5  # how long a closing run tries to send the last bytes
 
 
 class Station:
     """The thread that serves one run.
 
     Args:
-        listener: the listening socket, and `path` its file, which is removed at the end.
-        path: the socket's file.
+        listener: the listening socket.
+        path: the socket's file, removed at the end.
         folder: the run's folder.
-        submit: hands a command to the training thread.
-        report: takes an error that ends the thread.
-        notice: takes what the user should know.
-        uid_of: tells whose process is at the other end.
+        submit: passes a command to the training thread.
+        report: called with an error that ends the thread.
+        notice: called with a notice for the user.
+        uid_of: returns the uid of the process at the other end.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class Station:
         self._thread.start()
 
     def close(self) -> None:
-        """Sends the last bytes, ends the thread and removes the socket's file. Harmless when repeated."""
+        """Sends the last bytes, ends the thread and removes the socket's file. May be called again."""
         self._stopping = True
         self._wake()
-        if threading.current_thread() is not self._thread:  # which may be where the last reference to the run goes
+        if threading.current_thread() is not self._thread:  # the thread may drop the last reference to the run
             self._thread.join(_FAREWELL_S + 2.0)
         self.unlink()
 
@@ -83,7 +83,7 @@ class Station:
         self.path.unlink(missing_ok=True)
 
     def forget(self) -> None:
-        """Closes a forked child's copies of the descriptors; nothing is told to the selector, which the parent shares."""
+        """Closes a forked child's copies of the descriptors. Does not touch the selector, which the parent shares."""
         for sock in (self._listener, self._wake_receiver, self._wake_sender):
             sock.close()
         for connection in list(self._connections):
@@ -95,7 +95,7 @@ class Station:
         self._wake()
 
     def _wake(self) -> None:
-        with contextlib.suppress(OSError):  # full means that the thread will wake anyway; closed, that it has ended
+        with contextlib.suppress(OSError):  # full: the thread wakes anyway; closed: it has ended
             self._wake_sender.send(b"\0")
 
     def _run(self) -> None:
@@ -137,7 +137,7 @@ class Station:
 
     @contextlib.contextmanager
     def _ending(self, connection: Connection) -> Iterator[None]:
-        """Ends a connection with which something goes wrong, and no other."""
+        """Closes a connection whose handling fails, and no other."""
         try:
             yield
         except Exception as error:
@@ -147,7 +147,7 @@ class Station:
     def _accept(self) -> None:
         try:
             sock, _ = self._listener.accept()
-        except OSError:  # gone again, or no descriptor left: tried anew, but not in a hurry
+        except OSError:  # already gone, or no descriptor left: try again a little later
             time.sleep(POLL_S)
             return
         sock.setblocking(False)
@@ -159,7 +159,7 @@ class Station:
             connection.fail(f"{_CONNECTIONS} viewers are connected already")
 
     def _refusal(self, command: Command) -> str:
-        """Why a command is not handed on: more come than the training and its log should bear. Empty where it is."""
+        """Returns why a command is refused: there are too many for the training and its log. Empty if it is accepted."""
         allowance = self._stops if command.lever == "stop" else self._commands
         if allowance.take():
             return ""
@@ -181,9 +181,9 @@ class Station:
                 connection.answer(answer)
 
     def _look_after_all(self) -> None:
-        """Has the selector watch for just what each connection needs now.
+        """Sets what the selector watches for to what each connection needs now.
 
-        Closed ones go first: the system may have given their descriptor's number to a new one already.
+        Closed ones come first: the system may already have given their descriptor to a new connection.
         """
         for connection in [c for c in self._connections if c.closed]:
             self._connections.discard(connection)
@@ -205,7 +205,7 @@ class Station:
         self._watched[connection] = events
 
     def _say_farewell(self) -> None:
-        """Gives every viewer that still reads what it has not got yet: the log's last records, the last answers."""
+        """Sends every viewer that still reads the rest: the log's last records and the last answers."""
         deadline = time.monotonic() + _FAREWELL_S
         self._deliver()
         while time.monotonic() < deadline:
