@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from conftest import wait_until
@@ -23,6 +24,7 @@ from tuimon.launcher.feed import Feed
 from tuimon.launcher.runs import proof
 from tuimon.launcher.runs.glance import lifecycle
 from tuimon.launcher.runs.proof import why_not_ours
+from tuimon.launcher.steering import stopping
 from tuimon.launcher.steering.client import send, stop
 from tuimon.launcher.steering.commands import parse_setting
 from tuimon.log.reader import read_run
@@ -76,6 +78,14 @@ def test_a_process_that_a_log_names_is_left_alone(
             patched.setattr(*kill, lambda *args: pytest.fail(f"signalled {args}"))
         act(run)
     assert "does not write to" in refused.value.message or "its training has not begun" in refused.value.message
+    assert is_alive(bystander) and child and is_alive(child)
+
+
+def test_a_group_whose_number_another_process_has_by_now_is_left_alone(bystander: Process) -> None:
+    """The program that led it has ended, with all of its group; a new process has the number, and leads a group of its own."""
+    assert os.getpgid(bystander.pid) == bystander.pid
+    stopping._end_group_of(msgspec.structs.replace(bystander, started=bystander.started - 1))
+    child = proof.child_of(bystander)
     assert is_alive(bystander) and child and is_alive(child)
 
 

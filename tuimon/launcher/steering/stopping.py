@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuimon.base.errors import TuimonError
-from tuimon.base.process import Process, is_alive
+from tuimon.base.process import Process, identify, is_alive
 from tuimon.launcher.runs.proof import child_of, why_not_ours
 from tuimon.launcher.runs.status import Lifecycle
 
@@ -42,10 +42,11 @@ def stop_by_signal(run: Path, life: Lifecycle, now: bool = False, grace_s: float
     starter = life.spawned if life.spawned and life.spawned != process and not why_not_ours(life.spawned, run) else None
     if starter is None:
         return _end(process, grace_s)
+    leads = _leads_a_group(starter)
     _end(starter, grace_s)
     said = _end(process, grace_s)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(starter.pid, signal.SIGKILL)
+    if leads:
+        _end_group_of(starter)
     return said
 
 
@@ -56,6 +57,20 @@ def _end(process: Process, grace_s: float) -> str:
         if _gone(process, patience_s):
             return f"stopped process {process.pid} ({number.name})"
     raise TuimonError(f"Process {process.pid} does not end, even with SIGKILL: it is waiting for the kernel or a driver.")
+
+
+def _leads_a_group(process: Process) -> bool:
+    try:
+        return os.getpgid(process.pid) == process.pid
+    except ProcessLookupError:
+        return False
+
+
+def _end_group_of(leader: Process) -> None:
+    """Kills what is left of the group that an ended process led, unless another process has its pid by now."""
+    if identify(leader.pid) is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(leader.pid, signal.SIGKILL)
 
 
 def _training_process(run: Path, life: Lifecycle) -> Process:
@@ -81,7 +96,7 @@ def _signal(process: Process, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError), _held(process) as handle:
         if not is_alive(process):
             return
-        if number == signal.SIGKILL and os.getpgid(process.pid) == process.pid:
+        if number == signal.SIGKILL and _leads_a_group(process):
             os.killpg(process.pid, number)  # with its workers, which it can no longer end itself
         elif handle is None:
             os.kill(process.pid, number)
