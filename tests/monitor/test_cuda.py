@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from tuimon.log.records import Command, Notice
-from tuimon.monitor.probe import statistics
+from tuimon.monitor.probe import tally as module
+from tuimon.monitor.probe.tally import tally
 
 Start = Callable[..., Any]
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")]
@@ -82,14 +84,37 @@ def test_samples_keep_to_their_budget_though_they_arrive_late(start: Start) -> N
     assert 1 <= len(training.store["grad_norm/0"]) < 400
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_a_summary_on_the_gpu_is_the_one_on_the_cpu(dtype: torch.dtype) -> None:
+def test_a_tally_on_the_gpu_is_the_one_on_the_cpu() -> None:
     """Counts to the last one; also of what is infinite or no number."""
     sizes = 10.0 ** torch.randint(-6, 4, (100_000,))
-    x = torch.cat([torch.randn(100_000) * sizes, torch.tensor([0.0, float("inf"), float("nan")])]).to(dtype)
-    here, there = statistics.summarize([x]), statistics.summarize([x.cuda()]).cpu()
-    assert torch.equal(here[statistics._MOMENTS :], there[statistics._MOMENTS :])
-    assert torch.equal(here[: statistics._SUM], there[: statistics._SUM])
+    x = torch.cat([torch.randn(100_000) * sizes, torch.tensor([0.0, float("inf"), float("nan")])])
+    lengths, rows = np.array([50_000, 50_003]), np.array([50] * 1000 + [50_003])
+    here, there = tally(x, lengths, rows), tally(x.cuda(), lengths, rows)
+    assert torch.equal(here.table[:, module.COUNTS :], there.table[:, module.COUNTS :].cpu())
+    assert torch.equal(here.table[:, : module.SUM], there.table[:, : module.SUM].cpu())
+    assert here.zero is not None and there.zero is not None and torch.equal(here.zero, there.zero.cpu())
+
+
+def test_a_sample_takes_no_more_kernels_for_more_layers(start: Start) -> None:
+    """All layers are measured together."""
+    counts = []
+    for layers in (10, 40):
+        model = nn.Sequential(*[nn.Linear(16, 16) for _ in range(layers)]).cuda()
+        training = start(model, name=f"layers-{layers}", budget=1.0)
+        training.inputs = torch.randn(8, 16, device="cuda")
+        step(training), step(training)
+        bare = start(model, name=f"bare-{layers}", budget=0.0)
+        bare.inputs = training.inputs
+        counts.append(kernels(training) - kernels(bare))
+    assert counts[1] <= counts[0] + 4
+
+
+def kernels(training: Any) -> int:
+    """How many kernels one step launches."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        step(training)
+        torch.cuda.synchronize()
+    return sum(event.device_type == torch.autograd.DeviceType.CUDA for event in profile.events())
 
 
 def test_a_step_captured_in_a_graph_is_replayed_as_it_was(start: Start) -> None:

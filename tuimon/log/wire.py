@@ -93,14 +93,14 @@ def to_float32(x: float) -> float:
 
 def scalar_value(tag: str, x: float) -> bytes:
     """A `Summary` holding one scalar (summaries concatenate)."""
-    return field(1, field(1, _utf8(tag)) + _VALUE_SIMPLE + struct.pack("<f", to_float32(x)))
+    return field(1, field(1, utf8(tag)) + _VALUE_SIMPLE + struct.pack("<f", to_float32(x)))
 
 
 def text_value(tag: str, text: str) -> bytes:
     """A `Summary` holding one text of TensorBoard's text plugin: a string tensor of shape [1]."""
     metadata = field(9, field(1, field(1, b"text")))
     shape = field(2, field(2, b"\x08\x01"))
-    return field(1, field(1, _utf8(tag)) + metadata + field(8, b"\x08\x07" + shape + field(8, _utf8(text))))
+    return field(1, field(1, utf8(tag)) + metadata + field(8, b"\x08\x07" + shape + field(8, utf8(text))))
 
 
 def histogram_value(tag: str, h: Histogram) -> bytes:
@@ -111,7 +111,7 @@ def histogram_value(tag: str, h: Histogram) -> bytes:
     moments = struct.pack("<BdBdBdBdBd", 0x09, h.min, 0x11, h.max, 0x19, math.fsum(counts), 0x21, h.sum, 0x29, h.sum_squares)
     packed = struct.Struct(f"<{len(used)}d")
     buckets = field(6, packed.pack(*(_EDGES[i] for i in used))) + field(7, packed.pack(*counts))
-    return field(1, field(1, _utf8(tag)) + field(5, moments + buckets))
+    return field(1, field(1, utf8(tag)) + field(5, moments + buckets))
 
 
 _EDGES = bins.edges()
@@ -148,12 +148,12 @@ class ScalarLayout:
         return self._header + message + FOOTER.pack(masked_crc(message))
 
 
-def _utf8(text: str) -> bytes:
+def utf8(text: str) -> bytes:
     """A text's bytes; half of a surrogate pair, which has none, by its number."""
     return text.encode(errors="backslashreplace")
 
 
 def _head(tag: str) -> bytes:
     """All of a scalar value's bytes before its four of float."""
-    name = field(1, _utf8(tag)) + _VALUE_SIMPLE
+    name = field(1, utf8(tag)) + _VALUE_SIMPLE
     return _VALUE + varint(len(name) + 4) + name

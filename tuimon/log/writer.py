@@ -38,7 +38,8 @@ _MAX_LAYOUTS = 256
 _KEPT_BYTES = 1 << 18  # of structured records that wait for room on a full disk
 
 # step, when by time.perf_counter, when by the wall's clock if that is known, scalars by name in two parts
-_Held = tuple[int, float, float | None, Mapping[Any, float], Mapping[Any, float]]
+# In the place of the two parts: None, and what makes whole records when they are written.
+_Held = tuple[int, float, float | None, Mapping[Any, float] | None, Any]
 
 
 def jsonable(value: object) -> object:
@@ -133,6 +134,15 @@ class LogWriter:
         self._held.append((step, at, None, own, values))
         if not self._roused:
             self._see_to_held()
+
+    def later(self, step: int, encode: Callable[[], bytes]) -> None:
+        """Has the thread that writes make whole records of a step and write them, in order with the scalars.
+
+        `encode` is called once, on that thread; what it raises is told as a gap.
+        """
+        self._held.append((step, time.perf_counter(), None, None, encode))
+        if not self._roused:
+            self._rouse()
 
     def flush(self) -> None:
         """Writes what is held back, and what waits for room on the disk."""
@@ -262,6 +272,10 @@ class LogWriter:
         frames, steps = [], []
         for step, at, wall_time, own, values in held:
             try:
+                if own is None:
+                    frames.append(values())
+                    steps.append(step)
+                    continue
                 both = {**own, **values} if own else values
                 names = tuple(both)
                 layout = self._layouts.get(names) or self._add_layout(names)

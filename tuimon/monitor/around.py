@@ -77,12 +77,11 @@ class Around:
             self.scope.change_gradients()
 
     @uncompiled
-    def conclude(self, done: int, longer_s: float) -> bool:
+    def conclude(self, done: int) -> bool:
         """Answers commands with what the optimizer has just used, takes the levers out of force, and measures the update.
 
         Args:
             done: completed steps, this one included.
-            longer_s: how much longer this step took than one without a sample, seconds.
 
         Returns:
             Whether the next step has levers to put in force.
@@ -90,7 +89,7 @@ class Around:
         self.desk.settle()
         self.scope.exit()
         if self.probe.armed:
-            self.probe.finish(done, longer_s)
+            self.probe.finish(done)
         return self.scope.active
 
 

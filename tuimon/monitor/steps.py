@@ -7,7 +7,6 @@ steps is kept from a `torch.compile` around the optimizer's step, which would co
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Mapping
@@ -49,7 +48,7 @@ class Steps:
         # whether there may be steps that nothing is done around
         self._wary = any(p.is_cuda for group in optimizer.param_groups for p in group["params"])
         self._pending_tensors: dict[str, Tensor] = {}  # those of them whose value may still be on a device
-        self._last_time, self._plain_s = 0.0, math.inf  # when the last step was done; how long the last took without a sample
+        self._last_time = 0.0  # when the last step was done
         self._handles = [
             optimizer.register_step_pre_hook(self._before),
             optimizer.register_step_post_hook(self._after),
@@ -135,7 +134,7 @@ class Steps:
             if len(groups) > 1:
                 self._add_group_rates(groups, own)
             if self._attend:
-                self._attend = self._around.conclude(self.done, self._now() - self._last_time - self._plain_s)
+                self._attend = self._around.conclude(self.done)
             last, now = self._last_time, self._now()
             if last:
                 own["throughput"] = 1.0 / (now - last)
@@ -143,7 +142,6 @@ class Steps:
             if self._under_way:
                 self._transfers.poll()
             if now >= self._schedule.next_time:
-                self._plain_s = now - last if last else math.inf
                 self._around.probe.arm()
                 self._attend = True
         except Exception as error:

@@ -19,10 +19,13 @@ from torch.nn.utils import parametrizations
 import tuimon
 from tuimon.log import histogram
 from tuimon.log.records import Notice, Refused, RunStarted
-from tuimon.monitor.probe.activations import MOST_FORWARDS
 from tuimon.monitor.probe.layers import find_layers
-from tuimon.monitor.probe.probe import DEAD_UNITS_TAG, WINDOW, Probe
+from tuimon.monitor.probe.outputs import MOST_FORWARDS
+from tuimon.monitor.probe.parameters import Parameters
+from tuimon.monitor.probe.probe import Probe
+from tuimon.monitor.probe.recorder import DEAD_UNITS_TAG
 from tuimon.monitor.probe.schedule import Schedule
+from tuimon.monitor.probe.sheet import WINDOW
 
 Start = Callable[..., Any]
 
@@ -410,7 +413,7 @@ def test_an_error_in_the_probe_is_told_once_and_training_goes_on(
     def broken(*_: Any) -> None:
         raise ZeroDivisionError("no such thing")
 
-    monkeypatch.setattr("tuimon.monitor.probe.statistics.summarize", broken)
+    monkeypatch.setattr("tuimon.monitor.probe.parameters.tally", broken)
     for _ in range(3):
         training.step()
     assert errors(training) == ["the monitor's probe failed: ZeroDivisionError: no such thing"]
@@ -483,33 +486,50 @@ def test_a_model_can_be_copied_and_saved_whole_while_it_is_sampled(start: Start,
     assert b"tuimon" not in (tmp_path / "model.pt").read_bytes()
 
 
+def paid(schedule: Schedule, taken: float, cost_s: float, log_bytes: float, arrived: float | None = None) -> float:
+    """When the next sample is due, after one."""
+    schedule.take(taken)
+    schedule.pay(taken if arrived is None else arrived, cost_s, log_bytes)
+    return schedule.next_time
+
+
 def test_samples_are_spaced_by_their_cost_and_their_room() -> None:
     """A sample of 10 ms waits a second at 1 %; one of 64 KiB two seconds, and more as the run grows old."""
     schedule = Schedule(0.01, now=100.0)
     assert schedule.next_time == 100.0
-    schedule.pay(103.0, 0.01, 0)
-    assert schedule.next_time == pytest.approx(104.0)
-    schedule.pay(103.0, 0.001, 64 * 1024)
-    assert schedule.next_time == pytest.approx(105.0)
-    schedule.pay(100.0 + 6000.0, 0.001, 64 * 1024)
-    assert schedule.next_time == pytest.approx(6100.0 + 20.0)
+    assert paid(schedule, 103.0, 0.01, 0) == pytest.approx(104.0)
+    assert paid(Schedule(0.01, now=100.0), 103.0, 0.001, 64 * 1024) == pytest.approx(105.0)
+    assert paid(Schedule(0.01, now=100.0), 6100.0, 0.001, 64 * 1024) == pytest.approx(6100.0 + 20.0)
+
+
+def test_a_sample_is_due_after_the_last_one_was_taken_and_not_after_it_arrived() -> None:
+    """A device tells of it late, and a step that holds a validation is long by nature: that time is the training's own."""
+    assert paid(Schedule(0.01, now=100.0), 103.0, 0.01, 0, arrived=133.0) == pytest.approx(104.0)
+
+
+def test_one_sample_that_cost_far_more_than_the_others_puts_none_off() -> None:
+    """The median of the last five counts."""
+    schedule = Schedule(0.01, now=0.0)
+    for i in range(5):
+        paid(schedule, 10.0 + i, 0.01, 0)
+    assert paid(schedule, 20.0, 0.5, 0) == pytest.approx(21.0)
+    for i in range(3):
+        paid(schedule, 30.0 + i, 0.5, 0)
+    assert paid(schedule, 40.0, 0.5, 0) == pytest.approx(90.0)
 
 
 def test_a_run_that_has_just_begun_is_sampled_more_often() -> None:
     """Eight times as often for two seconds: half a second of training shows units dying too, and an hour pays no more."""
     schedule = Schedule(0.01, now=100.0)
-    schedule.pay(101.0, 0.008, 0)
-    assert schedule.next_time == pytest.approx(101.1)
-    schedule.pay(102.0, 0.008, 0)
-    assert schedule.next_time == pytest.approx(102.8)
+    assert paid(schedule, 101.0, 0.008, 0) == pytest.approx(101.1)
+    assert paid(schedule, 102.0, 0.008, 0) == pytest.approx(102.8)
 
 
 def test_a_long_runs_samples_take_a_bounded_room() -> None:
     """A week of samples of 360 kB, of a hundred layers, stays under 250 MB."""
     schedule, now, samples = Schedule(0.01, 0.0), 0.0, 0
     while now < 7 * 86400:
-        schedule.pay(now, 0.01, 360e3)
-        now, samples = schedule.next_time, samples + 1
+        now, samples = paid(schedule, now, 0.01, 360e3), samples + 1
     assert samples * 360e3 < 250e6
 
 
@@ -518,15 +538,15 @@ def test_a_sample_for_which_there_is_no_memory_is_given_up_with_all_that_it_hold
 ) -> None:
     """The copy of the weights is as large as the model; the next sample is tried later."""
     training = start(budget=1.0)
-    probe, real = training.monitor._probe, Probe._measure_units
+    probe, real = training.monitor._probe, Probe._finish
 
     def out_of_memory(*_: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(Probe, "_measure_units", out_of_memory)
+    monkeypatch.setattr(Probe, "_finish", out_of_memory)
     training.step()
-    assert not probe._before and not probe._sheet.tensors and not probe._activations._own
-    monkeypatch.setattr(Probe, "_measure_units", real)
+    assert not probe._gathered and not probe._parameters._before and not probe._outputs._held
+    monkeypatch.setattr(Probe, "_finish", real)
     for _ in range(3):
         training.step()
     assert len(training.store["grad_norm/0"]) > 0
@@ -540,7 +560,7 @@ def test_a_step_that_is_captured_in_a_cuda_graph_is_left_alone(start: Start, mon
     training.step()
     capturing = True
     monkeypatch.setattr(training.monitor._steps, "_wary", True)
-    monkeypatch.setattr(training.monitor._probe, "_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(Parameters, "device", torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: capturing)
     monkeypatch.setattr(torch.cuda, "current_stream", None)  # to be asked for nothing
     training.step(log=False)

@@ -6,14 +6,18 @@ synchronized before the end of the run. On the CPU the numbers are there at once
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 Arrived = Callable[[list[float]], None]
+ArraysArrived = Callable[[list[NDArray[Any]]], None]
 
 
 class Flight(NamedTuple):
@@ -48,7 +52,7 @@ class Transfers:
     def __init__(self, launch: Launch = launch_on_cuda, asynchronous: Callable[[Tensor], bool] = travels) -> None:
         self._launch = launch
         self._asynchronous = asynchronous
-        self.under_way: deque[tuple[Flight, Arrived]] = deque()
+        self.under_way: deque[tuple[Flight, Callable[[Tensor], None]]] = deque()
 
     @torch.no_grad()
     def send(self, tensors: Sequence[Tensor], arrived: Arrived) -> None:
@@ -58,9 +62,21 @@ class Transfers:
         """
         flat = _flat(tensors)
         if self._asynchronous(flat):
-            self.under_way.append((self._launch(flat), arrived))
+            self.under_way.append((self._launch(flat), lambda host: arrived(host.tolist())))
         else:
             arrived(flat.tolist())
+
+    @torch.no_grad()
+    def send_arrays(self, tensors: Sequence[Tensor], arrived: ArraysArrived) -> None:
+        """Calls `arrived` with the tensors as arrays of their shapes: at once, as they are; or from a later `poll`, in float64.
+
+        What was sent first arrives first.
+        """
+        if not any(map(self._asynchronous, tensors)):
+            arrived([tensor.numpy() for tensor in tensors])
+            return
+        shapes = [tuple(tensor.shape) for tensor in tensors]
+        self.under_way.append((self._launch(_flat(tensors)), lambda host: arrived(_shaped(host.numpy(), shapes))))
 
     def poll(self) -> None:
         """Hands over what has arrived; never waits."""
@@ -75,7 +91,12 @@ class Transfers:
 
     def _hand_over(self) -> None:
         flight, arrived = self.under_way.popleft()
-        arrived(flight.host.tolist())
+        arrived(flight.host)
+
+
+def _shaped(flat: NDArray[Any], shapes: Sequence[tuple[int, ...]]) -> list[NDArray[Any]]:
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    return [part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)]
 
 
 def _flat(tensors: Sequence[Tensor]) -> Tensor:

@@ -1,0 +1,167 @@
+"""Reads gradients, weights and their update, of all layers together. Training thread; nothing here waits for a device."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from tuimon.monitor.probe.flat import MOST, Chunk, Layout, Part, chunks, local, plain, stride, thinned
+from tuimon.monitor.probe.layers import Layer
+from tuimon.monitor.probe.tally import squares, tally
+
+COPIED = 1 << 23  # weights that are copied before a step, 32 MiB; of a larger model a part of each tensor that is not small
+_SMALL = 1 << 12
+
+
+class Owned(NamedTuple):
+    """A parameter and whose it is.
+
+    Attributes:
+        parameter: the parameter.
+        owner: its layer's number.
+        units: how many units of the layer it has rows for; 0 where it is not judged by units.
+        dim: the dimension that counts them.
+    """
+
+    parameter: nn.Parameter
+    owner: int
+    units: int = 0
+    dim: int = 0
+
+
+class Counted(NamedTuple):
+    """A chunk of gradients; `table` [parts, columns] and `zero` [rows] as in a `Tally`."""
+
+    layout: Layout
+    table: Tensor
+    zero: Tensor
+
+
+class Moved(NamedTuple):
+    """A chunk of weights; `table` [parts, 1 or 3]: squares of the weights; where they were copied, of those and the update."""
+
+    layout: Layout
+    table: Tensor
+
+
+class Parameters:
+    """All parameters of some layers.
+
+    Args:
+        layers: the layers. A parameter belongs to the first that has it.
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self._owned = [_owned(layer, i, p) for i, layer in enumerate(layers) for p in layer.parameters]
+        keys = {id(one.parameter): key for key, one in enumerate(self._owned)}
+        self.judges = [_judges(layer, keys, self._owned) for layer in layers]
+        self._moving: set[int] = set()
+        self._before: list[Chunk] = []
+
+    def __len__(self) -> int:
+        return len(self._owned)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the first parameter is."""
+        return next((one.parameter.device for one in self._owned), torch.device("cpu"))
+
+    @property
+    def spread(self) -> bool:
+        """Whether this process holds only its own part of some parameter."""
+        return any(local(one.parameter) is not one.parameter for one in self._owned)
+
+    def gradients(self, grad_scale: Tensor | None, turn: int) -> list[Counted]:
+        """Counts the gradients as they are now.
+
+        Args:
+            grad_scale: what a loss scaler has multiplied them by, if one has.
+            turn: the sample's number: which values of a very large tensor are taken.
+        """
+        found = []
+        for flat, layout in chunks(self._gradients(turn)):
+            values = flat if grad_scale is None else flat / grad_scale.to(flat.device)
+            table, zero = tally(values, layout.lengths, layout.row_lengths())
+            assert zero is not None
+            found.append(Counted(layout, table, zero))
+        return found
+
+    def copy_weights(self, turn: int) -> None:
+        """Keeps the weights of what has a gradient, or a part of them, until `moved`."""
+        self._moving = {key for key, one in enumerate(self._owned) if one.parameter.grad is not None and _has_norm(one)}
+        self._before = [_own(chunk) for chunk in chunks(self._weights(self._moving, turn, COPIED))]
+
+    def moved(self, turn: int) -> list[Moved]:
+        """Measures the weights as they are now, and how far they have moved since `copy_weights`."""
+        before, self._before = self._before, []
+        moving = self._moving if before else set()
+        now = chunks(self._weights(moving, turn, COPIED))
+        found = [Moved(one.layout, _motion(one, old)) for one, old in zip(now, before, strict=True)]
+        others = {key for key, one in enumerate(self._owned) if key not in moving and _has_norm(one)}
+        for flat, layout in chunks(self._weights(others, turn)):
+            found.append(Moved(layout, squares(flat, layout.lengths)[:, None]))
+        return found
+
+    def drop(self) -> None:
+        """Gives up the copied weights."""
+        self._before = []
+
+    def _gradients(self, turn: int) -> Iterator[Part]:
+        for key, (parameter, owner, units, dim) in enumerate(self._owned):
+            gradient = parameter.grad
+            if gradient is None:
+                continue
+            own = local(gradient)
+            values, rows = plain(own), 1
+            if units and own.layout == torch.strided and own.shape[dim] == units:
+                rows, values = units, values.movedim(dim, 0) if dim else values
+            part = Part(owner, key, values, rows)
+            yield part if values.numel() <= MOST else thinned(part, stride(values.numel()), turn)
+
+    def _weights(self, keys: Container[int], turn: int, most: int | None = None) -> Iterator[Part]:
+        owned = [(key, one) for key, one in enumerate(self._owned) if key in keys]
+        every = stride(sum(one.parameter.numel() for _, one in owned), most) if most else 1
+        for key, one in owned:
+            values = plain(local(one.parameter))
+            size = values.numel()
+            part = Part(one.owner, key, values)
+            yield part if size <= _SMALL else thinned(part, max(every, stride(size)), turn)
+
+
+def _owned(layer: Layer, number: int, parameter: nn.Parameter) -> Owned:
+    for name, dim in (("weight", layer.weight_dim), ("bias", 0)):
+        if layer.units and layer.module._parameters.get(name) is parameter:
+            return Owned(parameter, number, layer.units, dim)
+    return Owned(parameter, number)
+
+
+def _judges(layer: Layer, keys: dict[int, int], owned: Sequence[Owned]) -> list[int]:
+    """The keys of the parameters whose zero gradients make the layer's units silent: weight and bias, also shared ones.
+
+    A parametrized module's own weight is no parameter, and has no gradient.
+    """
+    if not layer.units:
+        return []
+    found = (layer.module._parameters.get(name) for name in ("weight", "bias"))
+    known = [keys[id(parameter)] for parameter in found if parameter is not None and id(parameter) in keys]
+    return [key for key in known if owned[key].units == layer.units]
+
+
+def _has_norm(one: Owned) -> bool:
+    return not is_lazy(one.parameter) and (one.parameter.is_floating_point() or one.parameter.is_complex())
+
+
+def _own(chunk: Chunk) -> Chunk:
+    """The chunk with its values in memory of their own."""
+    return chunk._replace(flat=chunk.flat.clone()) if len(chunk.layout.keys) == 1 else chunk
+
+
+def _motion(now: Chunk, before: Chunk) -> Tensor:
+    """[parts, 3] squares of the weights now, of those before, of the update; the copy of those before is used up."""
+    old = squares(before.flat, before.layout.lengths)
+    update = torch.sub(now.flat, before.flat, out=before.flat)
+    return torch.stack([squares(now.flat, now.layout.lengths), old, squares(update, now.layout.lengths)], 1)
