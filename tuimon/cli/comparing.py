@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tuimon.base import format
-from tuimon.base.errors import TuimonError
+from tuimon.base.errors import TuimonError, in_one_line
+from tuimon.base.plain import one_line
 from tuimon.cli.tables import print_json, print_table
 from tuimon.cli.trusting import with_trust
 from tuimon.launcher.runs.loss import VALIDATION, latest, loss_tag
@@ -62,13 +64,23 @@ def compare(options: argparse.Namespace) -> int:
         show(directory, compare=runs, ascii=options.ascii)
         statuses = [summarize(run).status for run in runs]
     stores = [read_run(run) for run in runs]
-    rows = [result(run_name(run, directory), status, store) for run, status, store in zip(runs, statuses, stores, strict=True)]
+    names = [run_name(run, directory) for run in runs]
+    rows = [_row(name, status, store) for name, status, store in zip(names, statuses, stores, strict=True)]
     if options.json:
         print_json([row._asdict() for row in rows])
     else:
         print_table([_COLUMNS, *map(_texts, rows)])
     codes = (exit_code(status, store.exited) for status, store in zip(statuses, stores, strict=True))
     return next((code for code in codes if code), 0)
+
+
+def _row(name: str, status: Status, store: Store) -> Result:
+    """A run's row; an error in it is said, and costs no other run's."""
+    try:
+        return result(name, status, store)
+    except Exception as error:
+        print(f"tuimon: {name} cannot be shown: {one_line(in_one_line(error))}", file=sys.stderr)
+        return Result(name, status.state, store.step, None, None, None, None, None, math.nan)
 
 
 def _found(source: str, settings: Sequence[str], directory: Path) -> Spec | Path:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from tuimon.base.errors import TuimonError
+from tuimon.base.errors import TuimonError, in_one_line
 from tuimon.base.regular import open_regular
 from tuimon.cli.passing import PassThrough, routes
 from tuimon.cli.printing import Printer, outcome
@@ -81,6 +81,7 @@ class _Follower:
         self._items: queue.Queue[_Item] = queue.Queue(_BACKLOG)
         self._interrupts = self._served = 0
         self._unshown: set[str] = set()
+        self._failures: set[str] = set()
         self._closed = threading.Event()
         self._printer, self._passing = printer, passing
         self._feed = Feed(run, self._put, on_status=self._put, on_damage=self._put)
@@ -97,8 +98,8 @@ class _Follower:
                 return STOPPED_CODE
             if self._has_ended():
                 return self._end()
-            self._tell_findings()
-            self._printer.progress(self._store, self._status)
+            self._safely(self._tell_findings)
+            self._safely(self._printer.progress, self._store, self._status)
 
     def interrupt(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """Counts one Ctrl-C, for the loop to act on. Safe in a signal handler."""
@@ -140,14 +141,26 @@ class _Follower:
         self._store.damage = [known for known in self._store.damage if (known.path, known.offset) != place] + [damage]
 
     def _take_batch(self, batch: Batch) -> None:
-        self._store.apply(batch)
+        self._safely(self._store.apply, batch)
         for event in batch.events:
-            self._printer.event(event)
+            self._safely(self._printer.event, event)
         for tag, kind in batch.unshown.items():
             if kind not in self._unshown:
                 self._unshown.add(kind)
                 self._printer.line(f"not shown: {kind}, in {tag}")
-        self._write_json(jsonl.records(batch._replace(histograms=(), texts=())))
+        self._safely(lambda: self._write_json(jsonl.records(batch._replace(histograms=(), texts=()))))
+
+    def _safely(self, work: Callable[..., object], *arguments: object) -> None:
+        """Does a part of the telling. An error in it is said once, and the run is followed on: its exit code is ours."""
+        try:
+            work(*arguments)
+        except OSError:  # nobody reads our output any more
+            raise
+        except Exception as error:
+            text = f"error: something in the log cannot be shown: {in_one_line(error)}"
+            if text not in self._failures:
+                self._failures.add(text)
+                self._printer.line(text)
 
     def _tell_findings(self, last: bool = False) -> None:
         findings = self._news.fresh(self._store, last)
@@ -190,9 +203,9 @@ class _Follower:
         code = self._code()
         if self._passing:
             self._passing.finish(give_up=lambda: self._interrupts > self._served)
-        self._tell_findings(last=True)
-        self._printer.progress(self._store, self._status, last=True)
-        self._printer.line(outcome(self._store, self._status))
+        self._safely(self._tell_findings, True)
+        self._safely(self._printer.progress, self._store, self._status, True)
+        self._safely(lambda: self._printer.line(outcome(self._store, self._status)))
         if self._status.state not in ("finished", "stopped", "unknown") and not self._passing:
             self._show_output()
         if self._json:

@@ -23,6 +23,7 @@ from tuimon.log.lengths import Offsets
 from tuimon.log.records import EVENT_TAG, FINDING_TAG, RUN_TAG, Event
 
 _EVENT_TAGS = frozenset((RUN_TAG, EVENT_TAG, FINDING_TAG))
+MAX_COUNTED = 1e30  # in a bin of a histogram
 _EDGES = np.array(bins.edges())
 _SETTINGS = ("hparams", "custom_scalars")  # plugins whose data are settings, not values to show
 _PLUGINS = {
@@ -254,7 +255,7 @@ def _decode_buckets(tag: str, tensor: Any, at: _At, out: _Loose) -> None:
     if len(numbers):
         lows, highs, counts = numbers.reshape(-1, 3).T
         ours = _rebin(lows, highs, counts)
-        out.histograms.append(HistogramRecord(tag, at.step, at.wall, ours, float(lows[0]), float(highs[-1])))
+        out.histograms.append(HistogramRecord(tag, at.step, at.wall, _plausible(ours), float(lows[0]), float(highs[-1])))
 
 
 def _decode_text(tag: str, step: int, wall: float, text: str, out: _Loose) -> None:
@@ -277,7 +278,12 @@ def _histogram(tag: str, step: int, wall: float, message: Any) -> HistogramRecor
         n = min(len(limits), len(counts))
         lows = np.concatenate([[message.min], limits[: max(n - 1, 0)]])[:n]
         ours = _rebin(np.maximum(lows, message.min), np.minimum(limits[:n], message.max), counts[:n])
-    return HistogramRecord(tag, step, wall, ours, message.min, message.max)
+    return HistogramRecord(tag, step, wall, _plausible(ours), message.min, message.max)
+
+
+def _plausible(counts: Floats) -> Floats:
+    """Counts that can be added up and drawn: what is none is 0, and what is too large is very large."""
+    return np.nan_to_num(counts).clip(0.0, MAX_COUNTED)
 
 
 def _rebin(lows: Floats, highs: Floats, counts: Floats) -> Floats:

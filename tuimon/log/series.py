@@ -151,5 +151,4 @@ class HistogramSeries(_Table):
     def append(self, record: HistogramRecord) -> None:
         """Appends one histogram, in place of those at and after its step."""
         moments = np.array([[record.min, record.max]])
-        with np.errstate(over="ignore"):  # a count beyond a float's range is infinite
-            self._extend(np.array([record.step]), np.array([record.wall_time]), record.counts[None], moments)
+        self._extend(np.array([record.step]), np.array([record.wall_time]), record.counts[None], moments)

@@ -100,7 +100,9 @@ async def test_a_run_with_an_event_that_cannot_be_read_is_shown_with_the_word_of
         file.write(wire.frame(wire.event(1.0, 40, wire.text_value("tuimon/event", deep))))
         file.write(wire.frame(wire.event(1.0, 41, wire.scalar_value("loss/train", 0.125))))
     async with TuimonApp(runs_dir, open_run=run).run_test(size=(120, 36)) as pilot:
-        await said(pilot, "nested deeper than 64")
+        await seen(pilot, "! log damaged")
+        (damage,) = pilot.app.opened[run].store.damage
+        assert "nested deeper than 64" in str(damage)
         await seen(pilot, "running")
         assert pilot.app.opened[run].store["loss/train"].last == 0.125
 

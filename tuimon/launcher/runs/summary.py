@@ -22,6 +22,7 @@ from tuimon.log.series import Series
 from tuimon.log.store import Store
 
 _PACE_STEPS = 500
+_LEAST_PACE = 1e-30  # steps a second
 _SPARKS = 60  # points of a sparkline
 _CACHED = 1 << 14  # runs of one list
 
@@ -121,7 +122,7 @@ def pace(store: Store) -> float:
     Of one step alone, or of a mean of speeds, each validation would make a jump.
     """
     logged = store["throughput"].values[-_PACE_STEPS:] if "throughput" in store else np.empty(0)
-    speeds = logged[np.isfinite(logged) & (logged > 0)]
+    speeds = logged[np.isfinite(logged) & (logged > _LEAST_PACE)]
     return float(1 / np.mean(1 / speeds)) if len(speeds) else math.nan
 
 
