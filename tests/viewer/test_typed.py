@@ -59,7 +59,7 @@ def test_what_the_run_would_refuse_says_what_is_allowed(text, why):
         ("p", "paused"),
         ("lr_scale", "allowed: a number from 0 to 100, *factor, on, off, default"),
         ("activation=", "allowed: relu, tanh, default"),
-        ("checkpoint=", "allowed: nothing, it is an action"),
+        ("checkpoint=", "an action takes no value"),
         ("x", ""),
         ("x=", ""),
         ("lr_scale=1", ""),

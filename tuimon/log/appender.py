@@ -1,6 +1,6 @@
 """Appends bytes to a run's event file, through full disks and limits.
 
-Knows whole records by their length alone. The file is unbuffered, so what was written survives `kill -9`. Not thread-safe.
+Knows only the lengths of records. The file is unbuffered, so what was written survives `kill -9`. Not thread-safe.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LENGTH_BYTES, _FRAME_BYTES = 8, 16  # of a record: its length comes first; leng
 
 
 class Appender:
-    """One event file; another one where it may not grow any more (`ulimit -f`).
+    """One event file, or the next one when it may not grow further (`ulimit -f`).
 
     Args:
         folder: the run's folder; made if it is missing.
@@ -41,17 +41,17 @@ class Appender:
 
     @property
     def closed(self) -> bool:
-        """Whether nothing is written any more."""
+        """Whether it is closed."""
         return self._fd < 0
 
     @property
     def torn(self) -> bool:
-        """Whether a record was written in part: `finish` is to come before anything else."""
+        """Whether a record was only partly written: `finish` must be called before anything else."""
         return bool(self._torn)
 
     @property
     def folder(self) -> Path:
-        """The folder that the file is in: where it was made or, if the system tells, where somebody has moved it since."""
+        """The folder that holds the file: where it was created or, if the system knows, where it was moved."""
         if not self.path.exists():
             with contextlib.suppress(OSError):
                 moved = Path(os.readlink(f"/proc/self/fd/{self._fd}"))
@@ -59,7 +59,7 @@ class Appender:
         return self.path.parent
 
     def put(self, data: bytes) -> None:
-        """Appends whole records. Where there is room for a part only, the rest is torn off and waits for `finish`.
+        """Appends whole records. If there is only room for a part, the rest waits for `finish`.
 
         Raises:
             OSError: there was no room at all; nothing was written.
@@ -74,7 +74,7 @@ class Appender:
             self._torn, self._whole = data[written:], data[_torn_from(data, written) :]
 
     def finish(self) -> None:
-        """Writes the rest of a torn record; from its beginning, where it goes into another file.
+        """Writes the rest of a torn record, or all of it if it goes into another file.
 
         Raises:
             OSError: there is no room for it yet.
@@ -90,7 +90,7 @@ class Appender:
             self._torn = self._torn[written:]
 
     def close(self) -> None:
-        """Closes the file. Harmless when repeated."""
+        """Closes the file. Can be called repeatedly."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
@@ -109,7 +109,7 @@ class Appender:
 
 
 def _torn_from(data: bytes, written: int) -> int:
-    """Where the record begins that a write tore: `data` holds whole records, of which `written` bytes were written."""
+    """Where the record begins that was torn: `data` holds whole records, of which `written` bytes were written."""
     start = 0
     while (end := start + _FRAME_BYTES + int.from_bytes(data[start : start + _LENGTH_BYTES], "little")) <= written:
         start = end
@@ -136,7 +136,7 @@ def _create(folder: Path, suffix: str) -> tuple[Path, int]:
 
 
 def _begin(path: Path, fd: int) -> None:
-    """Writes what every event file begins with. Raises OSError, and leaves no file, where there is no room even for that."""
+    """Writes the first record of an event file. If there is no room for it, removes the file and raises OSError."""
     record = wire.frame(wire.version_event(time.time()))
     try:
         if os.write(fd, record) < len(record):

@@ -39,7 +39,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Points(NamedTuple):
-    """Scalars of one tag in the order of the log; three arrays of one length."""
+    """Scalars of one tag, in the order of the log: three arrays of the same length."""
 
     steps: npt.NDArray[np.int64]
     walls: Floats
@@ -47,7 +47,7 @@ class Points(NamedTuple):
 
 
 class HistogramRecord(NamedTuple):
-    """One histogram over the fixed bins; `counts` is [BINS]. A foreign one is re-binned by the middles of its buckets."""
+    """One histogram over the fixed bins; `counts` is [BINS]. Each bucket of a foreign one is put where its middle lies."""
 
     tag: str
     step: int
@@ -58,7 +58,7 @@ class HistogramRecord(NamedTuple):
 
 
 class TextRecord(NamedTuple):
-    """One text summary that is none of tuimon's own events."""
+    """One text summary that is not one of tuimon's own events."""
 
     tag: str
     step: int
@@ -67,7 +67,7 @@ class TextRecord(NamedTuple):
 
 
 class EventRecord(NamedTuple):
-    """One structured record, with when it was written."""
+    """One structured record, and when it was written."""
 
     step: int
     wall_time: float
@@ -75,7 +75,7 @@ class EventRecord(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """What could not be read: how many records or values, where the first one lies in the buffer, why, and how many bytes."""
+    """Records or values that could not be read: how many, where the first one is in the buffer, why, and how many bytes."""
 
     number: int
     offset: int
@@ -86,8 +86,8 @@ class LeftOut(NamedTuple):
 class Batch(NamedTuple):
     """Everything that one read found, in the order of the log within each kind.
 
-    `unshown` has the tags with values that tuimon does not show, each with what those are. `damage` is only told of a part that
-    was read out of a file.
+    `unshown` has the tags with values that tuimon does not show, and what those values are. `damage` is only set for a part
+    read out of a file.
     """
 
     scalars: dict[str, Points]
@@ -144,8 +144,8 @@ def decode(buffer: bytes, starts: Offsets, lengths: Offsets, used: int, plugins:
         buffer: bytes of a log.
         starts: [n], where each record's message begins.
         lengths: [n], its bytes.
-        used: the bytes that this batch stands for.
-        plugins: what earlier records said; what these say is added.
+        used: how many bytes of the log this batch covers.
+        plugins: what earlier records of this run said; updated with what these say.
     """
     columns, others = layout.decode(buffer, starts, lengths)
     loose = _Loose({} if plugins is None else plugins, {}, [], [], [], [], {})
@@ -164,7 +164,7 @@ def _left_out(faults: Sequence[tuple[int, str]], starts: Offsets, lengths: Offse
 
 
 def _join(columns: Iterable[layout.Columns], loose: Mapping[str, _Rows]) -> dict[str, Points]:
-    """Brings the pieces of each tag back into the order of the log."""
+    """Puts the pieces of each tag back into the order of the log."""
     pieces: dict[str, list[tuple[Any, Any, Any, Any]]] = {}
     for column in columns:
         for tag, values in column.values.items():
@@ -232,7 +232,7 @@ def _add_scalar(tag: str, at: _At, value: float, out: _Loose) -> None:
 
 
 def _decode_tensor(value: Any, at: _At, out: _Loose) -> None:
-    """What TensorFlow 2 writes in place of plain scalars and histograms; and texts."""
+    """Decodes what TensorFlow 2 writes instead of plain scalars and histograms, and texts."""
     tensor = value.tensor
     plugin = out.plugins.get(value.tag) or out.plugins.setdefault(value.tag, value.metadata.plugin_data.plugin_name)
     if tensor.string_val and plugin in ("", "text"):
@@ -287,7 +287,7 @@ def _plausible(counts: Floats) -> Floats:
 
 
 def _rebin(lows: Floats, highs: Floats, counts: Floats) -> Floats:
-    """Counts of foreign buckets, each put where its middle lies; all arrays [n]; returns [BINS]."""
+    """Puts the count of each foreign bucket [n] into the bin where the bucket's middle lies; returns [BINS]."""
     with np.errstate(over="ignore", invalid="ignore"):
         places = np.searchsorted(_EDGES, (lows + highs) / 2).clip(0, bins.BINS - 1)
     return np.bincount(places, counts, bins.BINS).astype(np.float64)

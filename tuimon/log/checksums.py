@@ -23,7 +23,7 @@ Words = npt.NDArray[np.uint32]
 
 
 def masked_crcs(buffer: bytes, starts: Offsets, lengths: Offsets) -> Words:
-    """The checksum of each message of a buffer, as TFRecord wants it; [n]."""
+    """The checksum of each message of a buffer, as TFRecord stores it; [n]."""
     crcs = np.empty(len(starts), np.uint32)
     for index in by_length(lengths):
         begin, length = starts[index], int(lengths[index[0]])
@@ -53,7 +53,7 @@ def _of_few_rows(matrix: npt.NDArray[np.uint8]) -> Words:
 
 @functools.cache
 def _table(bits: int) -> Words:
-    """What the lowest `bits` of a checksum add to the others as they are shifted out; [2 ** bits]."""
+    """How the lowest `bits` of a checksum change the others when they are shifted out; [2 ** bits]."""
     table = np.arange(1 << bits, dtype=np.uint32)
     for _ in range(bits):
         table = (table >> np.uint32(1)) ^ (_POLYNOMIAL * (table & np.uint32(1)))

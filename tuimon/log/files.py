@@ -1,4 +1,4 @@
-"""Which files of a folder are event files, in what order they were begun, and where one stops being readable.
+"""Finds the event files of a folder, in the order they were created, and describes where one is damaged.
 
 A file's name begins with a number: the second in which it was begun, or one more than the newest file's number where the clock
 has been set back since. So names in order are files in order, for TensorBoard too. Imports nothing heavy: a list of runs, or a
@@ -19,7 +19,7 @@ _LAUNCH = ".launch"  # how the name of a supervisor's file ends
 
 
 def event_files(path: Path) -> list[Path]:
-    """The event files of a folder in the order in which they were begun, or the one file that `path` is."""
+    """The event files of a folder in the order they were created, or the file itself if `path` is one."""
     if path.is_file():
         return [path]
     try:
@@ -38,14 +38,14 @@ def is_kind(ask: Callable[[], bool]) -> bool:
 
 
 def order(path: Path) -> tuple[str, str]:
-    """Sorts files as their names do; of one second, a supervisor's file comes before that of the training it started."""
+    """Sort key: by name, but a supervisor's file comes before that of the training it started in the same second."""
     if not path.name.endswith(_LAUNCH):
         return path.name, ""
     return _PREFIX + _number_in(path.name) + ".", path.name
 
 
 def new_name(folder: Path, rest: str) -> str:
-    """A name for a folder's next event file, which sorts behind all those that are there, whatever the clock says.
+    """A name for a folder's next event file that sorts after all existing ones, whatever the clock says.
 
     Args:
         folder: the run's folder.

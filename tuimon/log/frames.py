@@ -18,7 +18,7 @@ from tuimon.log.checksums import masked_crcs
 from tuimon.log.lengths import Offsets, cut
 from tuimon.log.wire import FOOTER, FRAME_BYTES, HEADER, masked_crc
 
-# A larger record is taken for damage: a wrong length must not make a reader wait for ever for bytes that never come.
+# A larger record counts as damage: a wrong length must not make a reader wait forever for bytes that never come.
 MAX_RECORD_BYTES = 1 << 28
 
 _WRONG_LENGTH = "a record's length does not match its checksum"
@@ -29,7 +29,7 @@ _LOOKED_AT = 4  # times the bytes of a buffer that are read in search of a recor
 _TABLED = 1 << 16
 
 _NONE = np.empty(0, np.int64)
-_SEEN = 128  # records followed one by one before it is looked whether their lengths repeat themselves
+_SEEN = 128  # records followed one by one before checking whether their lengths repeat
 
 
 class Frames(NamedTuple):
@@ -67,10 +67,10 @@ def split(buffer: bytes) -> Frames:
 
 
 def resync(buffer: bytes) -> int | None:
-    """Where the first whole record begins in a buffer cut out of the middle of a log; None when there is none.
+    """Where the first whole record begins in a buffer from the middle of a log; None if there is none.
 
-    TFRecord has no sync marks, but the length of each record carries a checksum of its own. Where records that seem to begin
-    turn out not to be whole time and again, the search ends.
+    TFRecord has no sync marks, but the length of each record has its own checksum. The search stops if too many places that
+    look like a record turn out not to be one.
     """
     raw = np.frombuffer(buffer, np.uint8)
     if len(raw) < FRAME_BYTES:
@@ -95,21 +95,21 @@ def resync(buffer: bytes) -> int | None:
 
 
 def size_of_first(buffer: bytes | bytearray) -> int:
-    """Bytes of the record that a buffer begins with, its frame included; 0 while that cannot be told."""
+    """Size in bytes of the first record of a buffer, frame included; 0 if the buffer is too short to know it."""
     return HEADER.unpack_from(buffer, 0)[0] + FRAME_BYTES if len(buffer) >= HEADER.size else 0
 
 
 def split_one(buffer: bytes, start: int) -> Offsets:
-    """The start of the one record at `start`, or nothing if it is not whole and right."""
+    """The start of the record at `start`, or nothing if that record is not complete and valid."""
     (length, _) = HEADER.unpack_from(buffer, start)
     return split(buffer[start : start + length + FRAME_BYTES]).starts
 
 
 def _places(buffer: bytes) -> Offsets:
-    """Where each whole record begins, and where the last one ends. The hot loop of reading: only the lengths are looked at.
+    """Where each whole record begins, and where the last one ends. This is the hot loop of reading: it only looks at lengths.
 
-    Most programs write the same records at each step. So the lengths are followed one by one only until they repeat
-    themselves; how they go on is then foreseen, and looked up for many records at a time.
+    Most programs write the same records at each step. So lengths are followed one by one only until they repeat; then the
+    next ones are predicted, and checked for many records at a time.
     """
     unpack, frame = HEADER.unpack_from, FRAME_BYTES
     pieces = []
@@ -130,9 +130,9 @@ def _places(buffer: bytes) -> Offsets:
 
 
 def _foresee(buffer: bytes, place: int, sizes: Offsets) -> Iterator[Offsets]:
-    """Where the records from `place` on begin, as far as they repeat the `sizes` of those before, in growing pieces.
+    """Where the records from `place` on begin, as long as they repeat the earlier `sizes`, in growing pieces.
 
-    Each piece ends with the place behind it.
+    The last element of each piece is the place after it.
     """
     half = len(sizes) // 2
     repeats = np.flatnonzero((np.lib.stride_tricks.sliding_window_view(sizes, half)[:-1] == sizes[-half:]).all(axis=1))
@@ -150,7 +150,7 @@ def _foresee(buffer: bytes, place: int, sizes: Offsets) -> Iterator[Offsets]:
 
 
 def _held(buffer: bytes, starts: Offsets, lengths: Offsets) -> int:
-    """How many records from the first on carry the right checksum of their length."""
+    """How many records, from the first, have a valid checksum of their length."""
     if not len(starts):
         return 0
     headers = cut(buffer, starts - FOOTER.size, FOOTER.size).view("<u4")[:, 0]
@@ -159,7 +159,7 @@ def _held(buffer: bytes, starts: Offsets, lengths: Offsets) -> int:
 
 
 def _crcs_of(lengths: Offsets) -> npt.NDArray[np.uint32]:
-    """The checksum of each length as a header has it. A log has few lengths, so a table of them costs little."""
+    """The checksum of each length, as headers store it. A log has few different lengths, so they are looked up in a table."""
     short = int(lengths.max()) < _TABLED
     distinct, which = (np.flatnonzero(np.bincount(lengths)), lengths) if short else np.unique(lengths, return_inverse=True)
     table = np.zeros(int(distinct[-1]) + 1 if short else len(distinct), np.uint32)
@@ -168,7 +168,7 @@ def _crcs_of(lengths: Offsets) -> npt.NDArray[np.uint32]:
 
 
 def _are_right(buffer: bytes, starts: Offsets, lengths: Offsets) -> npt.NDArray[np.bool_]:
-    """Whether each message carries the right checksum."""
+    """Whether each message matches its checksum; [n]."""
     if not len(starts):
         return np.ones(0, bool)
     footers = cut(buffer, starts + lengths, FOOTER.size).view("<u4")[:, 0]

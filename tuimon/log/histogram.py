@@ -19,7 +19,7 @@ ZERO = PER_SIDE
 
 
 class Histogram(NamedTuple):
-    """Counts of `BINS` bins with the moments of what was counted (NaN left out)."""
+    """Counts in `BINS` bins, and the moments of the counted values (without NaN)."""
 
     counts: Sequence[float]
     min: float
@@ -29,7 +29,7 @@ class Histogram(NamedTuple):
 
 
 def bin_of(x: float) -> int:
-    """The bin that a number falls in. Infinities fall in the outermost bins; NaN raises ValueError."""
+    """The bin of a number. Infinities go into the outermost bins; NaN raises ValueError."""
     if math.isnan(x):
         raise ValueError("NaN belongs to no bin")
     if abs(x) < 2.0**LOW_EXPONENT:
@@ -39,7 +39,7 @@ def bin_of(x: float) -> int:
 
 
 def edges() -> list[float]:
-    """The upper edge of each bin, ascending, length `BINS`; the outermost bin also takes everything beyond its edge."""
+    """The upper edge of each bin, ascending, length `BINS`; the outermost bins also hold everything beyond them."""
     powers = [2.0**e for e in range(LOW_EXPONENT, HIGH_EXPONENT + 2)]
     return [-p for p in reversed(powers[:-1])] + powers
 

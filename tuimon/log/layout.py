@@ -21,7 +21,7 @@ _VARINT_BYTES = 10  # of a 64-bit number
 
 
 class Columns(NamedTuple):
-    """Scalars of records that share their tags. `places` [n] orders them in the buffer; values are [n] for each tag."""
+    """Scalars of records with the same tags. `places` [n] is their order in the buffer; values are [n] per tag."""
 
     places: Offsets
     steps: npt.NDArray[np.int64]
@@ -36,7 +36,7 @@ class _Layout(NamedTuple):
 
 
 def decode(buffer: bytes, starts: Offsets, lengths: Offsets) -> tuple[list[Columns], Offsets]:
-    """All scalar-only records of a buffer, and the indices of the records that are something else."""
+    """The scalar-only records of a buffer, and the indices of all other records."""
     padded = buffer + bytes(_WORD)
     columns: list[Columns] = []
     others: list[Offsets] = []
@@ -48,7 +48,7 @@ def decode(buffer: bytes, starts: Offsets, lengths: Offsets) -> tuple[list[Colum
 
 
 def _decode_rows(rows: Bytes, length: int, index: Offsets, columns: list[Columns]) -> Offsets:
-    """Takes layout after layout out of rows of one length, padded to whole words; returns the indices of what remains."""
+    """Decodes rows of one length (padded to whole words), one layout after another; returns the indices of the rest."""
     others: list[int] = []
     left: Offsets = np.arange(len(rows))
     taken = np.zeros(len(rows), bool)
@@ -73,7 +73,7 @@ def _decode_rows(rows: Bytes, length: int, index: Offsets, columns: list[Columns
 
 
 def _matching(rows: Bytes, left: Offsets, layout: _Layout) -> Offsets:
-    """Which of the rows that are left have the layout of the first of them."""
+    """Which of the remaining rows have the same layout as the first of them."""
     words, fixed, same = rows.view(np.uint64), layout.fixed.view(np.uint64), left
     if len(fixed) > len(left):  # long rows, and few
         alike: npt.NDArray[np.bool_] = ((words[left] ^ words[left[0]]) & fixed == 0).all(axis=1)
@@ -98,7 +98,7 @@ def _read(rows: Bytes, index: Offsets, layout: _Layout) -> Columns:
 
 
 def _parse(record: bytes) -> _Layout | None:
-    """The layout of a record; None unless it is a time, perhaps a step, and a summary of nothing but plain scalars."""
+    """The layout of a record; None unless it has only a time, an optional step, and a summary of plain scalars."""
     if len(record) < 10 or record[0] != 0x09:
         return None
     try:
@@ -136,7 +136,7 @@ def _parse_event(record: bytes) -> _Layout | None:
 
 
 def _parse_value(record: bytes, at: int, end: int) -> tuple[str, int] | None:
-    """The tag and the place of the float in one `Value`; None if there is no float in it."""
+    """The tag and the position of the float in one `Value`; None if it has no float."""
     tag, place = "", None
     while at < end:
         key, at = _varint(record, at)
@@ -157,7 +157,7 @@ def _parse_value(record: bytes, at: int, end: int) -> tuple[str, int] | None:
 
 
 def _varint(record: bytes, at: int) -> tuple[int, int]:
-    """A number and the place behind it. Raises IndexError when it has no end within the record, or within 10 bytes."""
+    """A number and the position after it. Raises IndexError if it does not end within the record, or within 10 bytes."""
     value = 0
     for shift in range(0, 7 * _VARINT_BYTES, 7):
         byte = record[at]

@@ -1,4 +1,4 @@
-"""Messages of one length, taken out of a buffer together."""
+"""Takes messages of the same length out of a buffer together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Bytes = npt.NDArray[np.uint8]
 
 
 def by_length(lengths: Offsets) -> Iterator[Offsets]:
-    """The indices of the messages of one length, in their order, for each length."""
+    """For each length, the indices of its messages, in order."""
     order = np.argsort(lengths, kind="stable")
     cuts = np.flatnonzero(np.diff(lengths[order])) + 1
     return (index for index in np.split(order, cuts) if len(index))

@@ -1,7 +1,7 @@
-"""Follows the event files of a run, as they grow or long after.
+"""Reads the event files of a run, while they grow or later.
 
-A reader keeps a place in each event file of a folder and hands on whole records only. It does not care whether the bytes come
-from the file or from the socket of the training process: both are a `Tail`. No thread of its own; call it from one thread.
+A reader keeps a position in each event file of a folder and returns whole records only. The bytes may come from the file or
+from the socket of the training process: both are a `Tail`. It has no thread of its own; call it from one thread.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _BRANCHES_EVERY = 20  # reads; a viewer makes ten a second
 
 
 class Tail(Protocol):
-    """The bytes of one event file, from wherever they come."""
+    """The bytes of one event file, from any source."""
 
     def read(self, offset: int, max_bytes: int) -> bytes:
-        """Up to `max_bytes` from `offset` on; empty when there is nothing new yet. Never waits."""
+        """Up to `max_bytes` starting at `offset`; empty if there is nothing new yet. Never waits."""
         ...
 
     def close(self) -> None:
-        """Lets go of the file or connection."""
+        """Closes the file or connection."""
         ...
 
 
@@ -50,7 +50,7 @@ class FileTail:
 
 
 class _EventFile:
-    """A place in one event file."""
+    """One event file, and how far it has been read."""
 
     def __init__(self, path: Path, tail: Tail, plugins: batch.Plugins, branch: str = "") -> None:
         self.path = path
@@ -85,7 +85,7 @@ class _EventFile:
         return as_curves(decoded, self.branch) if self.branch else decoded
 
     def _note(self, left_out: batch.LeftOut | None) -> None:
-        """Keeps the place of the first, and counts the others."""
+        """Remembers where the first is, and counts all."""
         if left_out:
             self.left_out = _added(self.left_out, self.path, self._offset, left_out)
 
@@ -94,13 +94,13 @@ class _EventFile:
 
 
 class RunReader:
-    """Reads a run: all event files of its folder, in the order in which they were begun, or one event file given by its path.
+    """Reads a run: all event files of its folder, in the order they were created, or one event file given by its path.
 
     Curves that PyTorch's `add_scalars` wrote into folders within the run's are the run's own; where it has a tag of that name
     itself, that one counts.
 
     Args:
-        path: the folder or file; files that appear in the folder later are read too.
+        path: the folder or file; files that appear later are read, too.
         tails: opens a file's bytes.
 
     Raises:
@@ -119,11 +119,11 @@ class RunReader:
 
     @property
     def damage(self) -> list[Damage]:
-        """The places where files stop being readable, and the first of each file where something is left out."""
+        """Where files stop being readable, and for each file with records left out, where the first of those is."""
         return [damage for file in self._files.values() for damage in (file.left_out, file.damage) if damage]
 
     def read(self, max_bytes: int = READ_BYTES) -> Batch:
-        """What is new in the first file that has anything new; an empty batch when none has. Never waits."""
+        """The new records of the first file that has any; an empty batch if none has. Never waits."""
         for path in event_files(self.path):
             if path not in self._files:
                 self._files[path] = _EventFile(path, self._open_tail(path), self._plugins)
@@ -157,7 +157,7 @@ class RunReader:
 
 
 def read_run(path: str | Path) -> Store:
-    """Reads a run's log, of tuimon or of any other writer of TensorBoard event files.
+    """Reads a run's log, written by tuimon or by any other writer of TensorBoard event files.
 
     Args:
         path: the run's folder, or one event file.
@@ -181,7 +181,7 @@ def read_run(path: str | Path) -> Store:
 
 
 def _damage(path: Path, offset: int, reason: str, known: int) -> Damage:
-    """From `offset` on nothing can be read, to the end of the file, which has at least `known` bytes."""
+    """Damage from `offset` to the end of the file, which has at least `known` bytes."""
     try:
         size = path.stat().st_size
     except OSError:
@@ -201,15 +201,15 @@ def _added(known: Damage | None, path: Path, base: int, more: batch.LeftOut) -> 
 
 
 def read_part(path: Path, offset: int, max_bytes: int) -> Batch:
-    """The whole records that begin within a part of an event file; for looking into a long log without reading it.
+    """The whole records that begin within a part of an event file: to look into a long log without reading all of it.
 
     Args:
         path: the event file.
-        offset: where to begin; above 0, the first record after it is looked for by the checksums of the lengths.
-        max_bytes: how far to read.
+        offset: where to begin; if above 0, reading begins at the first record after it, found by the checksums of the lengths.
+        max_bytes: how much to read.
 
     Returns:
-        What was found, with the damage in that part.
+        What was found, including the damage in that part.
     """
     with open(path, "rb") as file:
         buffer = os.pread(file.fileno(), max_bytes, offset)

@@ -1,7 +1,7 @@
-"""What a run's log says, as plain frozen types.
+"""The structured records of a run's log, as plain frozen types.
 
-Imported by whoever writes a log (the training process, the supervisor) and whoever reads one (the screen, the headless
-printer, the diagnosis). Knows nothing of bytes, files, sockets, torch or the screen.
+Imported by everything that writes a log (the training process, the supervisor) or reads one (the screen, the headless printer,
+the diagnosis). Knows nothing of bytes, files, sockets, torch or the screen.
 
 The structured records (`Notice`, `Applied`, ...) are written as JSON inside TensorBoard text summaries; `kind` in the JSON
 tells them apart. Times are seconds since the epoch (float); steps are counts of completed optimizer steps.
@@ -28,10 +28,10 @@ Whole = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 
 
 class LeverInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A lever as a run declares it: its type, its bounds and where it stands.
+    """A lever as a run declares it: its type, its bounds and its current value.
 
     `type` is `number` (bounds in `low`, `high`, either may be None), `switch` (True or False), `choice` (one of
-    `choices`) or `action` (no value: it is done once for each command).
+    `choices`) or `action` (no value: it runs once per command).
     A number lever with `enabled` False keeps its value while it is switched off.
     """
 
@@ -71,7 +71,7 @@ class Launched(msgspec.Struct, frozen=True, tag="launched", tag_field="kind", om
 
 
 class Spawned(msgspec.Struct, frozen=True, tag="spawned", tag_field="kind", omit_defaults=True):
-    """The supervisor has started the training process, which has not said anything itself yet."""
+    """The supervisor has started the training process, which has not written a record of its own yet."""
 
     process: Process
 
@@ -147,7 +147,7 @@ class Notice(msgspec.Struct, frozen=True, tag="notice", tag_field="kind", omit_d
 
 
 class Gap(msgspec.Struct, frozen=True, tag="gap", tag_field="kind", omit_defaults=True):
-    """Records that could not be written (disk full), told once writing works again."""
+    """Records that could not be written (disk full); logged once writing works again."""
 
     records: Count
     reason: str
@@ -156,7 +156,7 @@ class Gap(msgspec.Struct, frozen=True, tag="gap", tag_field="kind", omit_default
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended", tag_field="kind", omit_defaults=True):
-    """The training process says that it is done."""
+    """The training process reports its end."""
 
     how: Literal["finished", "stopped", "failed", "killed"]
     reason: str = ""
@@ -164,7 +164,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended", tag_field="kind", omit_def
 
 
 class Exited(msgspec.Struct, frozen=True, tag="exited", tag_field="kind", omit_defaults=True):
-    """The supervisor says how the process ended: an exit code or a signal's number, never both."""
+    """The supervisor reports how the process ended: by an exit code or a signal's number, never both."""
 
     code: Whole | None = None
     signal: Whole | None = None
@@ -174,7 +174,7 @@ class Exited(msgspec.Struct, frozen=True, tag="exited", tag_field="kind", omit_d
 
 
 class Finding(msgspec.Struct, frozen=True, tag="finding", tag_field="kind", omit_defaults=True):
-    """Something a rule saw in the log, with the lever settings that may mend it."""
+    """Something a rule found in the log, with the lever settings that may fix it."""
 
     step: Count
     rule: str
@@ -188,7 +188,7 @@ Event = Launched | Spawned | RunStarted | Applied | Refused | CheckpointSaved | 
 
 
 class Command(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a viewer asks of a run: move one lever.
+    """A viewer's request to a run: move one lever.
 
     `op` is `set` (to `value`), `multiply` (a number, by `value`), `on`, `off` or `toggle` (a number lever keeps its value
     while off), `default` (back to what it was at the start) or `do` (an action). `id` makes a repeated send harmless.
@@ -202,7 +202,7 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Planned(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A command that is to take effect when `step` steps are complete; `mid_step` as of `Applied`."""
+    """A command to apply when `step` steps are complete; `mid_step` as in `Applied`."""
 
     step: Count
     command: Command
@@ -210,7 +210,7 @@ class Planned(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def tag_of(event: Event) -> str:
-    """The TensorBoard tag that an event is written under."""
+    """The TensorBoard tag under which an event is written."""
     if isinstance(event, Launched | Spawned | RunStarted):
         return RUN_TAG
     return FINDING_TAG if isinstance(event, Finding) else EVENT_TAG

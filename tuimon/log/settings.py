@@ -1,6 +1,6 @@
-"""Whether a command asks of a lever what it can be: judged where it is typed, and by the run that is to obey it.
+"""Checks whether a lever can be set as a command asks. Used where the command is typed, and by the run that applies it.
 
-The run has the last word: a lever of a script's own may refuse more than its type and bounds tell.
+The run decides in the end: a lever defined by a script may refuse values that its type and bounds allow.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class RefusedError(Exception):
 
 
 def wanted(info: LeverInfo, setting: Setting, command: Command, can_be_off: bool = True) -> Setting:
-    """The setting that a command asks for, of a lever that stands at `setting`.
+    """The setting that a command asks for, for a lever currently at `setting`.
 
     Raises:
         RefusedError: the operation, the value's type or the value is not allowed.
@@ -41,7 +41,7 @@ def wanted(info: LeverInfo, setting: Setting, command: Command, can_be_off: bool
 
 
 def check_action(info: LeverInfo, command: Command) -> None:
-    """Raises RefusedError when more is asked of an action than to be done."""
+    """Raises RefusedError if the command asks for anything other than to run the action."""
     if command.op not in ("do", "set") or command.value is not None:
         raise RefusedError(f"{info.name} is an action and takes no value")
 
@@ -49,7 +49,7 @@ def check_action(info: LeverInfo, command: Command) -> None:
 def allowed(info: LeverInfo, can_be_off: bool = True) -> str:
     """What a lever can be set to, in words."""
     if info.type == "action":
-        return "allowed: nothing, it is an action"
+        return "an action takes no value"
     if info.type == "switch":
         return "allowed: on, off, toggle, default"
     if info.type == "choice":
@@ -60,7 +60,7 @@ def allowed(info: LeverInfo, can_be_off: bool = True) -> str:
 
 
 def is_number(value: LeverValue) -> bool:
-    """Whether a lever's value is a finite number, and no switch's."""
+    """Whether a lever's value is a finite number (and not that of a switch)."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -1,6 +1,6 @@
-"""Everything a reader knows of one run: the log's records, folded.
+"""Everything known about one run: the contents of its log, merged.
 
-The live screen, the headless printer, the diagnosis and `tuimon.read_run` all hold one of these. It is fed with batches and
+The live screen, the headless printer, the diagnosis and `tuimon.read_run` each hold one. It is given batches and
 never reads anything itself. Not thread-safe: it belongs to the thread that applies the batches.
 """
 
@@ -20,30 +20,30 @@ from tuimon.log.walls import is_time, plausible
 if TYPE_CHECKING:
     from tuimon.log.files import Damage
 
-_IN_TIME = "system/"  # tuimon's meters go on while a step takes long: their points may share a step
+_IN_TIME = "system/"  # tuimon's meters also log during a long step, so several of their points may have the same step
 _NAMED = 3  # tags in a line about what they hold
 
 
 class Store:
-    """What is known of one run.
+    """What is known about one run.
 
     Attributes:
         series: scalars by tag.
         histograms: histograms by tag.
-        texts: text summaries by tag, tuimon's own events left out.
+        texts: text summaries by tag, without tuimon's own events.
         events: tuimon's own events, in the order they were read.
-        levers: how each lever stands now.
-        launched: the supervisor's word on what it started.
-        started: the training process's own; the latest one, when it was resumed.
+        levers: the current setting of each lever.
+        launched: what the supervisor started.
+        started: the training process's description of itself; the latest one if it was resumed.
         ended: how the training process says it ended; None while it runs, also after it was resumed.
-        exited: how the supervisor says it ended.
-        findings: those of `events` that are findings.
-        unshown: tags with values that tuimon does not show, and what those are.
+        exited: how it ended according to the supervisor.
+        findings: the findings among `events`.
+        unshown: tags with values that tuimon cannot show, and what those values are.
         damage: where the log cannot be read; set by the reader.
-        step: the largest step logged; after a resume of tuimon's own, counted from there.
-        first_wall: the earliest time of a record, in seconds since the epoch; NaN when none has a time.
-        last_wall: the latest one. Times that no clock tells (see `walls`) are left out of both.
-        version: grows with each batch.
+        step: the largest step logged; for a resumed run of tuimon, since it was resumed.
+        first_wall: the time of the first record, in seconds since the epoch; NaN if no record has a valid time (see `walls`).
+        last_wall: the time of the latest record.
+        version: increases with each batch.
     """
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Store:
         return tag in self.series
 
     def problems(self) -> list[str]:
-        """What of the log cannot be read or shown, each in one line."""
+        """The parts of the log that cannot be read or shown, one line each."""
         return problems_of(self.damage, self.unshown)
 
     def last(self, tag: str) -> float:
@@ -85,7 +85,7 @@ class Store:
         return self.series[tag].last if tag in self.series else math.nan
 
     def apply(self, batch: Batch) -> None:
-        """Takes in what one read found. Events come first: where a run was resumed decides what its scalars follow on."""
+        """Adds a batch. Its events come first, because they say from which step a resumed run continues."""
         if not batch:
             return
         for record in batch.events:
@@ -110,7 +110,7 @@ class Store:
             self.series.setdefault(tag, Series()).extend(points, None if in_time else kept, replaces=not in_time)
 
     def _apply_text(self, text: TextRecord) -> None:
-        """Appends a text, in place of those at and after its step; tuimon's own kinds of text all stay."""
+        """Appends a text, replacing those at and after its step. Texts under tuimon's own tags are all kept."""
         texts = self.texts.setdefault(text.tag, [])
         while texts and texts[-1].step >= text.step and not text.tag.startswith("tuimon/"):
             texts.pop()
@@ -161,7 +161,7 @@ class Store:
 
 
 def problems_of(damage: Iterable[Damage], unshown: Mapping[str, str]) -> list[str]:
-    """What of a log cannot be read or shown, each in one line; `unshown` as of a `Store`."""
+    """The parts of a log that cannot be read or shown, one line each; `unshown` as in `Store`."""
     kinds: dict[str, list[str]] = {}
     for tag, kind in unshown.items():
         kinds.setdefault(kind, []).append(tag)

@@ -1,9 +1,9 @@
 """How records become bytes: TFRecord frames around TensorBoard `Event` messages.
 
 A frame is `length: u64, crc(length): u32, message, crc(message): u32`, little-endian, with masked CRC-32C
-(tensorflow/core/lib/io/record_writer.h). The messages are tensorflow/core/util/event.proto and summary.proto. Only packing is
-here, by hand, because it is the training process that pays for it: a step's scalars are one cached struct layout. Parsing
-what others may have written is `reader`'s, with protobuf. Pure functions; any thread.
+(tensorflow/core/lib/io/record_writer.h). The messages are tensorflow/core/util/event.proto and summary.proto. This module
+only packs, by hand, because the training process pays for it: a step's scalars are one cached struct layout. Parsing, also of
+other programs' logs, is done in `batch` with protobuf. Pure functions; any thread.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _VALUE_SIMPLE = b"\x15"  # Value field 2, 32 bit
 
 
 def masked_crc(data: bytes | memoryview) -> int:
-    """The CRC-32C of `data`, rotated and offset as TFRecord wants it."""
+    """The CRC-32C of `data`, rotated and offset as TFRecord stores it."""
     crc = crc32c(data)
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
@@ -56,9 +56,9 @@ def varint(n: int) -> bytes:
 
 
 def step_varint(step: int) -> bytes:
-    """A step as a varint of always `STEP_BYTES` bytes.
+    """A step as a varint that always takes `STEP_BYTES` bytes.
 
-    Padding is legal protobuf, and it gives all records of one set of tags the same layout, which readers decode in bulk.
+    Padding is valid protobuf, and gives all records with the same tags the same layout, which readers decode in bulk.
 
     Raises:
         ValueError: outside 0 … `MAX_STEP`.
@@ -86,7 +86,7 @@ def version_event(wall_time: float) -> bytes:
 
 
 def to_float32(x: float) -> float:
-    """The number as `struct` can pack it into 32 bits: beyond their range it is infinite."""
+    """A number that `struct` can pack into 32 bits: infinite if it is beyond their range."""
     x = float(x)
     return math.copysign(math.inf, x) if abs(x) > FLOAT_MAX else x
 
@@ -135,7 +135,7 @@ class ScalarLayout:
         self._header = length + FOOTER.pack(masked_crc(length))
 
     def frame(self, wall_time: float, step: int, values: Iterable[float]) -> bytes:
-        """One whole record. Raises ValueError for a step out of range, TypeError for what is no number."""
+        """One whole record. Raises ValueError for a step out of range, TypeError for a value that is not a number."""
         parts = self._parts.copy()
         parts[1] = wall_time
         parts[3] = step_varint(step)
@@ -149,11 +149,11 @@ class ScalarLayout:
 
 
 def utf8(text: str) -> bytes:
-    """A text's bytes; half of a surrogate pair, which has none, by its number."""
+    """A text as UTF-8; half of a surrogate pair, which has no encoding, is escaped."""
     return text.encode(errors="backslashreplace")
 
 
 def _head(tag: str) -> bytes:
-    """All of a scalar value's bytes before its four of float."""
+    """The bytes of a scalar value before its float."""
     name = field(1, utf8(tag)) + _VALUE_SIMPLE
     return _VALUE + varint(len(name) + 4) + name

@@ -3,12 +3,12 @@
 Runs inside the training process (and the supervisor), on any of its threads. Records go to an unbuffered file, so what was
 written survives `kill -9`. Scalars may be held back for a moment: in a training step, whose arrays have pushed everything
 else out of the processor's caches, one record alone costs ten times what it costs in a row of them. For the same reason a
-training step hands over what it has as it is, in a list, whose code Python's own loop keeps in the caches; all that can be
-done later is done by the thread that writes: moments become times of day, names become tags.
+training step only appends its values to a list, which is code that the interpreter keeps in the caches. Everything else is done
+by the thread that writes: converting times, and names to tags.
 
 Whatever the disk does afterwards, nothing here raises. On a full disk scalars and samples are counted and dropped, structured
-records (levers, checkpoints, the end) are kept, stderr is told once, and as soon as there is room the log tells of the gap and
-gets what was kept. Standard library, msgspec and crc32c only.
+records (levers, checkpoints, the end) are kept, and one line goes to stderr. As soon as there is room, a record of the gap and
+what was kept are written. Standard library, msgspec and crc32c only.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _Held = tuple[int, float, float | None, Mapping[Any, float] | None, Any]
 
 
 def jsonable(value: object) -> object:
-    """A user's value in the log's own terms: numbers of numpy and torch as numbers, what is no JSON as its text."""
+    """A user's value as JSON can hold it: numbers of numpy and torch as numbers, everything else as text."""
     listed = getattr(value, "tolist", None)
     return listed() if callable(listed) else str(value)
 
@@ -52,7 +52,7 @@ _encode = msgspec.json.Encoder(enc_hook=jsonable).encode
 
 
 def _json(event: Event) -> str:
-    """An event as JSON; question marks stand for what is no text in it, such as parts of a file's name in another encoding."""
+    """An event as JSON. Characters that are not valid text, as in a file name in another encoding, become question marks."""
     try:
         return _encode(event).decode()
     except UnicodeEncodeError:
@@ -68,7 +68,7 @@ class LogWriter:
         suffix: ends the file's name and tells who wrote it: `run` (training process) or `launch` (supervisor).
         hold_s: longest time, in seconds, that scalars wait for others to be written with them; 0 writes each at once. Those
             that come later than this after the last ones never wait, and all other records are written at once, in order.
-        scalar_tag: what stands in the log for a scalar's name.
+        scalar_tag: turns a scalar's name into its tag in the log.
 
     Raises:
         TuimonError: the folder or the file cannot be made, or the disk is full already.
@@ -92,7 +92,7 @@ class LogWriter:
 
     @property
     def lost(self) -> int:
-        """Records that could not be written and that the log does not tell of yet."""
+        """How many records could not be written and are not yet reported in the log."""
         return self._gap.records if self._gap else 0
 
     @property
@@ -107,11 +107,11 @@ class LogWriter:
 
     @property
     def folder(self) -> Path:
-        """The folder that the file is in, also after somebody has moved it, if the system tells."""
+        """The folder that holds the file, even after it was moved, if the system knows."""
         return self._file.folder
 
     def scalars(self, step: int, values: Mapping[str, float], wall_time: float | None = None) -> None:
-        """Writes scalars of a step as one record, of this moment if no other is given; `values` must not change any more.
+        """Writes scalars of a step as one record, with the current time by default; `values` must not change afterwards.
 
         Raises:
             ValueError: the step is outside 0 … `wire.MAX_STEP`.
@@ -128,8 +128,8 @@ class LogWriter:
         Args:
             step: the number of the step.
             at: when it was logged, by `time.perf_counter`.
-            own: what the monitor knows of the step; neither it nor `values` must change any more.
-            values: what the user logs, which counts where both have a name.
+            own: what the monitor measured; neither this nor `values` may change afterwards.
+            values: what the user logs; takes precedence if a name is in both.
         """
         self._held.append((step, at, None, own, values))
         if not self._roused:
@@ -145,7 +145,7 @@ class LogWriter:
             self._rouse()
 
     def flush(self) -> None:
-        """Writes what is held back, and what waits for room on the disk."""
+        """Writes everything that is held back or waiting for room on the disk."""
         with self._lock:
             self._write_held()
             if self.wants_room and not self._file.closed:
@@ -171,7 +171,7 @@ class LogWriter:
         self._write_summary(step, wire.text_value(tag_of(event), _json(event)), None, keep=True)
 
     def close(self) -> None:
-        """Closes the file; whatever is written later is dropped. Harmless when repeated."""
+        """Closes the file; later records are dropped. Can be called repeatedly."""
         with self._lock:
             self._in_midst = False  # whoever a signal's handler has interrupted finds the file closed
             self._write_held()
@@ -182,11 +182,11 @@ class LogWriter:
         self._wake.set()
 
     def last_words(self, write: Callable[[], None], within_s: float = 1.0) -> None:
-        """Has `write` write the last records, and closes; the process ends right afterwards. Any thread; never waits for long.
+        """Lets `write` write the last records, then closes, because the process is about to end. Any thread; never waits long.
 
         Args:
             write: calls this writer's methods.
-            within_s: how long another thread may keep the file before all this is left undone, seconds.
+            within_s: how many seconds to wait for another thread that is writing; after that, nothing is done.
         """
         if not self._lock.acquire(timeout=within_s):
             return
@@ -217,7 +217,7 @@ class LogWriter:
             self._rouse()
 
     def _rouse(self) -> None:
-        """Has what is held back written soon, by a thread of the writer's own: nothing else may come after it for long."""
+        """Makes the writer's own thread write what is held back, since the next record may come much later."""
         if self._flusher is None:
             try:
                 self._flusher = threading.Thread(target=self._flush_when_roused, name="tuimon-log", daemon=True)
@@ -229,7 +229,7 @@ class LogWriter:
         self._wake.set()
 
     def _flush_when_roused(self) -> None:
-        """Writes again and again, as long as something comes: to be woken costs more than to write."""
+        """Keeps writing as long as records come, because waking up costs more than writing."""
         while not self._file.closed:
             time.sleep(self._hold_s)
             if self._held:
@@ -249,8 +249,8 @@ class LogWriter:
     def _write_held(self) -> None:
         """Writes what is held back. Under the lock.
 
-        An interrupt while records are made costs none. A signal's handler that comes here meanwhile leaves them to whom it
-        interrupted, or the later ones would be written first.
+        An interrupt while records are made loses none. A signal handler that gets here meanwhile leaves them to the code it
+        interrupted; otherwise later records would be written first.
         """
         if not self._held or self._in_midst:
             return
@@ -281,12 +281,12 @@ class LogWriter:
                 layout = self._layouts.get(names) or self._add_layout(names)
                 frames.append(layout.frame(offset + at if wall_time is None else wall_time, step, both.values()))
                 steps.append(step)
-            except Exception as error:  # no record for what is none; the others of the batch are
+            except Exception as error:  # this one cannot be written; the others can
                 self._lose(1, f"{type(error).__name__}: {error}", self._flushed_step, self._flushed_step)
         return frames, steps
 
     def _write(self, data: bytes, records: int, first_step: int, last_step: int, keep: bool = False) -> None:
-        """Writes whole records, as far as the disk lets it. Under the lock."""
+        """Writes whole records, if the disk has room. Under the lock."""
         if self._file.closed:
             return
         try:
@@ -307,14 +307,14 @@ class LogWriter:
         self._gap = msgspec.structs.replace(gap, records=gap.records + records, last_step=last_step)
 
     def _say(self, step: int, reason: str) -> None:
-        """Tells stderr once that records are missing: the log itself may not be able to before the end."""
+        """Prints once on stderr that records are missing: the log itself may not be able to say so before the end."""
         if not self._told:
             self._told = True
             with contextlib.suppress(Exception):  # stderr may be closed, or a file on the same disk
                 print(f"tuimon: the log misses what came after step {step}: {reason}: {self.path}", file=sys.stderr)
 
     def _catch_up(self) -> None:
-        """Writes what waits for room: the rest of a torn record, the word of the gap, what was kept. Raises OSError."""
+        """Writes what waits for room: the rest of a torn record, the record of the gap, the kept records. Raises OSError."""
         self._file.finish()
         if gap := self._gap:
             summary = wire.text_value(tag_of(gap), _encode(gap).decode())
@@ -328,7 +328,7 @@ class LogWriter:
 
 
 def add_event(folder: Path, event: Event) -> None:
-    """Appends a structured record to the log of a run that another writer has begun, and may go on with.
+    """Appends a structured record to the log of a run that another writer created and may still write to.
 
     Raises:
         OSError: the run has no log yet, or it cannot be written to.
