@@ -66,9 +66,9 @@ def _values(draw: st.DrawFn) -> bytes:
         text = draw(event_texts()) if tag.startswith("tuimon/") else draw(st.text(max_size=8))
         return wire.text_value(tag, text)
     if kind == 2:
-        return field(1, field(1, wire._utf8(tag)) + field(5, draw(_histograms())))
+        return field(1, field(1, wire.utf8(tag)) + field(5, draw(_histograms())))
     if kind == 3:
-        return field(1, field(1, wire._utf8(tag)) + field(8, draw(_tensors())))
+        return field(1, field(1, wire.utf8(tag)) + field(8, draw(_tensors())))
     if kind == 4:
         return field(1, field(1, b"t" * draw(_long)) + b"\x15" + struct.pack("<f", 1.0))
     return field(1, draw(_fields()))
@@ -200,7 +200,7 @@ _sequences = st.builds(
 )
 _pastes = st.binary(max_size=20).map(lambda data: b"\x1b[200~" + data + b"\x1b[201~")
 _reports = st.binary(min_size=3, max_size=3).map(b"\x1b[M".__add__)
-_typed = st.text(max_size=4).map(wire._utf8)
+_typed = st.text(max_size=4).map(wire.utf8)
 keys = st.lists(_sequences | _pastes | _reports | _typed | st.binary(max_size=6), min_size=1, max_size=8).map(b"".join)
 
 
