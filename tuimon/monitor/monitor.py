@@ -81,6 +81,11 @@ class Monitor:
         return self._steps.done
 
     @property
+    def stepping(self) -> bool:
+        """Whether the optimizer's step is under way."""
+        return self._steps.inside
+
+    @property
     def stop_requested(self) -> bool:
         """Whether a graceful stop was asked for. A script that reads this is trusted to stop by itself."""
         self._actions.cooperative = True

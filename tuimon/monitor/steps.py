@@ -7,6 +7,7 @@ steps is kept from a `torch.compile` around the optimizer's step, which would co
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -43,6 +44,7 @@ class Steps:
         self._write, self._under_way, self._now = scalars.writer.step, scalars.transfers.under_way, time.perf_counter
         self._owner = threading.get_ident()
         self._inside = False  # the optimizer's step, where a closure that trains (as Lightning's does) may log
+        self._nested = 0  # steps of the same optimizer within its step: its class calls its parent's, which PyTorch hooks, too
         self._attend = False  # there is more to do around this step than to write its scalars
         self._pending: dict[str, float] | None = None  # the last step's own scalars, until they are written
         # whether there may be steps that nothing is done around
@@ -106,10 +108,17 @@ class Steps:
             handle.remove()
         self._transfers.finish()  # last, for it raises what a device that has failed raises
 
-    def _before(self, _: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments | None:
+    @property
+    def inside(self) -> bool:
+        """Whether the optimizer's step is under way."""
+        return self._inside
+
+    def _before(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments | None:
         if self._wary and self._passes():
             return None
         try:
+            if self._inside and self._goes_deeper(optimizer):
+                return None
             if self._desk.called:
                 self._owner = threading.get_ident()
                 self._serve(mid_step=True)
@@ -124,6 +133,9 @@ class Steps:
 
     def _after(self, optimizer: Optimizer, _: tuple[Any, ...], __: dict[str, Any]) -> None:
         if self._wary and self._passes():
+            return
+        if self._nested:
+            self._nested -= 1
             return
         try:
             self._inside = False
@@ -157,6 +169,14 @@ class Steps:
         else:
             ready, self._pending = self._pending, None
             self._scalars.write(self.done, {**self._take_tensors(), **values} if self._pending_tensors else values, ready)
+
+    def _goes_deeper(self, optimizer: Optimizer) -> bool:
+        """Whether this step is within one that is under way; else that one has failed, and this is the next."""
+        if is_within_own_step(optimizer):
+            self._nested += 1
+            return True
+        self._nested = 0
+        return False
 
     def _passes(self) -> bool:
         """Whether this step is none to watch: after the end; or captured in a CUDA graph, whose replays would repeat it."""
@@ -205,3 +225,15 @@ class Steps:
             rate = group.get("lr")
             if rate is not None and not isinstance(rate, Tensor) and (isinstance(first, Tensor) or rate != first):
                 pending[f"lr/group{i}"] = float(rate)
+
+
+_HOOKED = Optimizer.profile_hook_step(lambda: None).__code__  # of the function that PyTorch puts around each class's `step`
+
+
+def is_within_own_step(optimizer: Optimizer) -> bool:
+    """Whether the step that is being hooked was called from another step of the same optimizer. Walks up the stack."""
+    steps, frame = 0, sys._getframe(1)
+    while frame is not None and steps < 2:
+        steps += frame.f_code is _HOOKED and frame.f_locals.get("self") is optimizer
+        frame = frame.f_back  # type: ignore[assignment]
+    return steps > 1

@@ -47,18 +47,6 @@ def losses() -> Iterator[Losses]:
     noted.close()
 
 
-@pytest.fixture
-def unasked(tmp_path: Path, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[UnaskedWatch]:
-    """As `tuimon run` sets it up in a script's process."""
-    given_folder(tmp_path / "train-01")
-    monkeypatch.setenv(given.FOLDER, str(tmp_path / "train-01"))
-    watching = UnaskedWatch()
-    yield watching
-    watching.close()
-    for monitor in ending.still_open():
-        monitor.close()
-
-
 def train(model: nn.Module, steps: int = 3, optimizer: torch.optim.Optimizer | None = None) -> list[float]:
     """A loop that knows nothing of tuimon."""
     optimizer = optimizer or torch.optim.SGD(model.parameters(), lr=0.1)

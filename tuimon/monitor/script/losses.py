@@ -17,11 +17,18 @@ _UNSCALED = "_tuimon_unscaled"  # on a scaled loss: the loss as the script has c
 
 
 class Losses:
-    """Stands between the script and `torch.autograd.backward` (which `Tensor.backward` calls) until it is closed."""
+    """Stands between the script and `torch.autograd.backward` (which `Tensor.backward` calls) until it is closed.
+
+    Attributes:
+        seen: losses that `backward` was called on.
+        stepping: whether the watched optimizer makes a step.
+        inside_backward: whether gradients are being computed, as where an optimizer is stepped for each that is there.
+    """
 
     def __init__(self) -> None:
         self.seen = 0
-        self.stepping = False  # inside the watched optimizer's step
+        self.inside_backward = False
+        self.stepping = False
         self._evaluated = False  # its closure has told a loss, and may evaluate it again and again
         self._sum: Tensor | None = None
         self._backward = torch.autograd.backward
@@ -68,7 +75,11 @@ class Losses:
         def backward(tensors: Any, grad_tensors: Any = None, *args: Any, **kwargs: Any) -> None:
             if grad_tensors is None:
                 self._note(tensors)
-            original(tensors, grad_tensors, *args, **kwargs)
+            self.inside_backward = True
+            try:
+                original(tensors, grad_tensors, *args, **kwargs)
+            finally:
+                self.inside_backward = False
 
         return backward
 

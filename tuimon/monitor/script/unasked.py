@@ -19,7 +19,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-from tuimon.base import given
+from tuimon.base import format, given
 from tuimon.log.files import event_files
 from tuimon.monitor import ending
 from tuimon.monitor.script.losses import Losses
@@ -77,8 +77,11 @@ class UnaskedWatch:
 
     def _after(self, optimizer: Optimizer, _: tuple[Any, ...], __: dict[str, Any]) -> None:
         if optimizer is self._optimizer():
+            monitor = self._monitor()
+            if monitor and monitor.stepping:  # a step within the optimizer's step
+                return
             loss = self._losses.end_step()
-            if loss is not None and (monitor := self._monitor()):
+            if loss is not None and monitor:
                 monitor.log(loss=loss.item() if loss.is_cpu else loss)
         elif not self._losses.stepping:  # an optimizer inside of the watched one leaves it its loss
             self._losses.take()
@@ -105,10 +108,11 @@ class UnaskedWatch:
         self._losses.end_step()
 
     def _leave_out(self, optimizer: Optimizer, monitor: Monitor) -> None:
-        if not self._others:
+        watched = self._optimizer()
+        if not self._others and watched is not None:
+            part = f"{format.count(_size_of(watched))} parameters"
             monitor.notice(
-                f"a second optimizer ({type(optimizer).__name__}) makes steps, too: only the first is watched; "
-                "tuimon.watch(model, optimizer) in the script watches whichever it is given"
+                _stepped_inside_backward(part) if self._losses.inside_backward else _second(optimizer, part), "warning"
             )
         self._others.add(optimizer)
 
@@ -135,6 +139,24 @@ class UnaskedWatch:
         folder = given.given()
         if folder and not any(file.suffix == ".run" for file in event_files(folder)):
             given.put_back(folder, text)
+
+
+def _second(optimizer: Optimizer, part: str) -> str:
+    return (
+        f"a second optimizer ({type(optimizer).__name__}) makes steps, too: only the first, of {part}, is watched and steered, "
+        "and the losses are its own; tuimon.watch(model, optimizer) in the script watches whichever it is given"
+    )
+
+
+def _stepped_inside_backward(part: str) -> str:
+    return (
+        f"several optimizers make their steps inside of backward: only the first, of {part}, is watched and steered; "
+        "one optimizer of all parameters that makes its step after backward is watched and steered as a whole"
+    )
+
+
+def _size_of(optimizer: Optimizer) -> int:
+    return sum(parameter.numel() for group in optimizer.param_groups for parameter in group["params"])
 
 
 def _is_of_a_later_rank() -> bool:
