@@ -18,15 +18,18 @@ import os
 import stat
 import time
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from tuimon.base.errors import TuimonError
+from tuimon.base.outside import json_decoder
 from tuimon.base.process import Process, host_name, this_process
 
 LOCK_FILE = "trainer.lock"
 
+_decode_process: Callable[[str | bytes], Process] = json_decoder(Process)
 _POLL_S = 0.02
 _MOST_BYTES = 1024
 _BUSY = (errno.EWOULDBLOCK, errno.EACCES)  # EACCES: some network file systems
@@ -146,8 +149,8 @@ def _sign(descriptor: int) -> None:
 
 def _holder(descriptor: int) -> str:
     try:
-        process = msgspec.json.decode(os.pread(descriptor, _MOST_BYTES, 0), type=Process)
-    except (OSError, msgspec.MsgspecError):
+        process = _decode_process(os.pread(descriptor, _MOST_BYTES, 0))
+    except (OSError, ValueError):
         return "another process"
     return f"process {process.pid}" + (f" on {process.host}" if process.host != host_name() else "")
 

@@ -6,16 +6,17 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-
-import msgspec
 
 from tuimon.base.errors import TuimonError
 from tuimon.base.folder_lock import FolderLock, lock_folder
+from tuimon.base.outside import json_decoder
 from tuimon.base.run_name import check_name
 from tuimon.log.records import STEERING_FILE, Notice, Planned
 from tuimon.log.writer import add_event
 
+_decode_plan: Callable[[str | bytes], list[Planned]] = json_decoder(list[Planned])
 _PATIENCE_S = 5.0  # for whoever holds the lock while it starts this process
 _kept: dict[str, FolderLock] = {}  # by folder
 os.register_at_fork(after_in_child=_kept.clear)
@@ -48,7 +49,7 @@ def planned_steering(run_dir: Path) -> list[Planned]:
         OSError, ValueError: the file that says so cannot be read.
     """
     path = run_dir / STEERING_FILE
-    planned = msgspec.json.decode(path.read_bytes(), type=list[Planned]) if path.is_file() else []
+    planned = _decode_plan(path.read_bytes()) if path.is_file() else []
     return sorted(planned, key=lambda one: (one.step, one.mid_step))
 
 

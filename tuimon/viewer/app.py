@@ -6,37 +6,33 @@ the top: what the first frame does not need is imported on first use.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.console import RenderableType
 from rich.text import Text
 from textual import on, work
-from textual.actions import ActionParseResult
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import CommandInput, CommandPalette, SearchIcon
-from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.worker import WorkerFailed
 
-from tuimon.base.errors import TuimonError, in_one_line
+from tuimon.base.errors import TuimonError
 from tuimon.log.records import Applied, Notice, Refused
-from tuimon.viewer import net, theme
+from tuimon.viewer import theme
 from tuimon.viewer.deferred import collect_again, import_numpy
 from tuimon.viewer.keyboard import KeyboardDriver
 from tuimon.viewer.keys import keys_of
 from tuimon.viewer.lean import lean
 from tuimon.viewer.messages import AnswerCame, BatchRead, DamageFound, StatusChanged, StopAnswered
-from tuimon.viewer.net import Netted
+from tuimon.viewer.netted_app import NettedApp
 from tuimon.viewer.plain_text import said
 from tuimon.viewer.screens.base import TuimonScreen
 
@@ -52,11 +48,10 @@ _BEHIND_EVERY_S = 1.0  # behind a dialog, every change makes Textual redraw the 
 _AWAIT_LOG_S = 0.2
 _STARTED_AFTER_S = 2.0
 _HEIGHTS = [(0, "-flat"), (14, "-low"), (30, "-high")]  # from this many rows on, the screen gets this class
-_FAILURE_FOR_S = 15.0
 _SOON_S = 0.001  # Textual does not accept a timer of length zero
 
 
-class TuimonApp(Netted, App[None]):
+class TuimonApp(NettedApp):
     """The viewer."""
 
     TITLE = "tuimon"
@@ -77,7 +72,6 @@ class TuimonApp(Netted, App[None]):
         self._compared_first: tuple[Path, ...] = ()
         self._dirty: set[Path] = set()
         self._told: dict[tuple[str, str], float] = {}  # title and text of each notice on screen, and when it disappears
-        self._failures: set[str] = set()  # errors already shown
         self._drawn_at = self._draws_at = 0.0
         self._drawing: Timer | None = None
         self._waiting: Timer | None = None  # waits for the log of the first run
@@ -155,7 +149,7 @@ class TuimonApp(Netted, App[None]):
     def take_batch(self, event: BatchRead) -> None:
         """Adds a batch to its store and schedules a redraw."""
         if run := self.opened.get(event.path):
-            with self._saying(f"{run.name}: could not add new records"):
+            with self.saying(f"{run.name}: could not add new records"):
                 run.store.apply(event.batch)
             steered = any(isinstance(record.event, Applied | Refused) for record in event.batch.events)
             self._draw_soon(event.path, _STEERED_EVERY_S if steered else DRAW_EVERY_S)
@@ -262,7 +256,7 @@ class TuimonApp(Netted, App[None]):
         self._drawn_at = time.monotonic()
         dirty, self._dirty = self._dirty, set()
         if self.front:
-            with self._saying("Could not update the screen"):
+            with self.saying("Could not update the screen"):
                 self.front.runs_changed(dirty)
 
     def follow(self, path: Path) -> OpenRun:
@@ -390,48 +384,6 @@ class TuimonApp(Netted, App[None]):
         """Quits the viewer. The shell lists the runs that keep training, and how the others ended."""
         told = [run.parting() for run in self.opened.values() if run.seen_live]
         self.exit(message=Text("\n".join(told)) if told else None)
-
-    async def run_action(
-        self,
-        action: str | ActionParseResult,
-        default_namespace: DOMNode | None = None,
-        namespaces: Mapping[str, DOMNode] | None = None,
-    ) -> bool:
-        """Runs the action of a key or a palette command; an error in it does not end the app."""
-        with self._saying("That did not work"):
-            return await super().run_action(action, default_namespace, namespaces)
-        return True
-
-    @contextlib.contextmanager
-    def _saying(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            self.tell_failure(error, what)
-
-    def tell_failure(self, error: Exception, what: str = "Something went wrong") -> None:
-        """Shows an error as a notice, each text only once."""
-        text = f"{what}: {net.caught(error)}"
-        if text not in self._failures:
-            self._failures.add(text)
-            self.notify(text, severity="error", timeout=_FAILURE_FOR_S, markup=False)
-
-    def _handle_exception(self, error: Exception) -> None:
-        """Ends the app, as Textual does, unless a worker failed: nothing waits for it."""
-        if isinstance(error, WorkerFailed) and isinstance(error.error, Exception):
-            self.tell_failure(error.error)
-        else:
-            super()._handle_exception(error)
-
-    @property
-    def failure(self) -> str:
-        """The error that ended the app, in one line; empty if the user quit."""
-        error = self._exception
-        return in_one_line(error) if error else ""
-
-    def _fatal_error(self) -> None:
-        """Ends the app after an uncaught error. `show` reports it in one line; Textual would print a page."""
-        self._close_messages_no_wait()
 
     def leave_soon(self) -> None:
         """Quits from a signal handler, between two messages."""

@@ -1,7 +1,7 @@
 """Confines an error to one panel, run or command: it is shown there once, and the rest of the screen keeps working.
 
 Each kind of work has one net: a panel's update and drawing (`update`, `Drawn`), a row of a list (`RowList`), a handler of a
-message (`Netted`) and a key's action (`TuimonApp.run_action`). All of them pass what they catch through `caught`. Main thread.
+message (`Netted`) and a key's action (`NettedApp.run_action`). All of them pass what they catch through `caught`. Main thread.
 """
 
 from __future__ import annotations

@@ -484,7 +484,7 @@ def test_a_plan_is_carried_out_in_the_order_of_its_steps(start: Start, tmp_path:
     assert [(applied.step, applied.new) for applied in training.events(Applied)] == [(1, 0.1), (2, 0.2)]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[{}]", '[{"step": 1, "command": {"lever": "l1", "op": "melt"}}]'])
+@pytest.mark.parametrize("content", ["", "{", "[{}]", "[" * 9_000, '[{"step": 1, "command": {"lever": "l1", "op": "melt"}}]'])
 def test_a_plan_that_cannot_be_read_is_told_and_training_goes_on(
     start: Start, tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
