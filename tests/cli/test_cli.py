@@ -139,6 +139,18 @@ def test_a_log_cannot_write_to_the_terminal(tmp_path: Path, command: tuple[str, 
         assert "warning: one two?2J\n" in told
 
 
+def test_dump_says_how_old_the_layers_statistics_are(tmp_path: Path) -> None:
+    """On stderr, where a program that reads the records does not find it, and only where it matters."""
+    writer = LogWriter(tmp_path, "run")
+    writer.sample(10, {"grad_norm/fc": 1.0}, {}, 1_700_000_000.0)
+    writer.scalars(11, {"loss/train": 1.0}, 1_700_000_004.0)
+    assert not tuimon("dump", str(tmp_path)).stderr
+    writer.scalars(12, {"loss/train": 1.0}, 1_700_000_012.0)
+    writer.close()
+    told = "tuimon: the layers were last sampled at step 10, 12 s before the last record\n"
+    assert tuimon("dump", str(tmp_path)).stderr == told
+
+
 def test_ls_imports_neither_torch_nor_the_screen(tmp_path: Path) -> None:
     """That is what makes it quick."""
     code = (

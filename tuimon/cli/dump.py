@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from pathlib import Path
 
+from tuimon.base import format
 from tuimon.base.errors import in_one_line
 from tuimon.base.plain import one_line
 from tuimon.launcher.runs import jsonl
 from tuimon.log.batch import EventRecord, HistogramRecord, TextRecord
 from tuimon.log.reader import RunReader
-from tuimon.log.store import problems_of
+from tuimon.log.store import LAYER_TAGS, STALE_S, problems_of
 
 
 def dump(path: Path, json_lines: bool = False) -> int:
@@ -24,9 +26,11 @@ def dump(path: Path, json_lines: bool = False) -> int:
     render = jsonl.line if json_lines else text_line
     problems: dict[str, None] = {}  # in order, each once
     unshown: dict[str, str] = {}
+    ages = _Ages()
     while batch := reader.read():
         unshown.update(batch.unshown)
         for record in jsonl.records(batch):
+            ages.see(record)
             try:
                 sys.stdout.buffer.write(render(record))
             except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # of this record alone
@@ -34,7 +38,28 @@ def dump(path: Path, json_lines: bool = False) -> int:
     sys.stdout.flush()
     for problem in [*problems_of(reader.damage, unshown), *problems]:
         print(f"tuimon: {one_line(str(problem))}", file=sys.stderr)
+    if note := ages.note():
+        print(f"tuimon: {note}", file=sys.stderr)
     return 1 if reader.damage or problems else 0
+
+
+class _Ages:
+    """How old the latest sample of the layers is beside the latest record."""
+
+    def __init__(self) -> None:
+        self._last = self._sampled = math.nan
+        self._step = 0
+
+    def see(self, record: jsonl.Record) -> None:
+        self._last = record.wall_time if math.isnan(self._last) else max(self._last, record.wall_time)
+        if isinstance(record, jsonl.Metrics) and any(tag.startswith(LAYER_TAGS) for tag in record.values):
+            self._sampled, self._step = record.wall_time, record.step
+
+    def note(self) -> str:
+        age_s = self._last - self._sampled
+        if not age_s > STALE_S:
+            return ""
+        return f"the layers were last sampled at step {self._step}, {format.age(age_s)} before the last record"
 
 
 def text_line(record: jsonl.Record) -> bytes:

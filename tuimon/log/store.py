@@ -24,6 +24,10 @@ _IN_TIME = "system/"  # tuimon's meters also log during a long step, so several 
 _NAMED = 3  # tags in a line about what they hold
 
 
+LAYER_TAGS = ("grad_norm/", "weight_norm/")  # that every sample of the layers has
+STALE_S = 5.0  # layer statistics that are older than this say how old they are
+
+
 class Store:
     """What is known about one run.
 
@@ -83,6 +87,11 @@ class Store:
     def last(self, tag: str) -> float:
         """The latest value of a tag; NaN when there is none."""
         return self.series[tag].last if tag in self.series else math.nan
+
+    def layers_age_s(self) -> float:
+        """How much older the latest sample of the layers is than the latest record, in seconds; NaN without a sample."""
+        norms = next((series for tag, series in self.series.items() if tag.startswith(LAYER_TAGS) and len(series)), None)
+        return math.nan if norms is None else self.last_wall - float(norms.walls[-1])
 
     def apply(self, batch: Batch) -> None:
         """Adds a batch. Its events come first, because they say from which step a resumed run continues."""

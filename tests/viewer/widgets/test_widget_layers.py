@@ -1,6 +1,7 @@
 """The layer table, histograms through time, and one layer's details."""
 
 import json
+import time
 
 from tuimon.viewer.widgets import HistogramView, LayerDetail, LayerTable
 
@@ -106,3 +107,20 @@ async def test_details_of_a_layer_that_is_nan(run, show):
         detail.show_layer("fc2")
         lines = {line.split()[0]: line.split()[-2:] for line in shown.lines() if line.strip()}
         assert lines["grad"] == ["nan", "!"] and lines["activations"] == ["activations", "–"]
+
+
+async def test_a_table_that_is_older_than_five_seconds_says_so(run, show):
+    """Beside the latest record of the log; a new sample takes the note away."""
+    now = time.time()
+    run.writer.sample(10, {"grad_norm/fc1": 1.0, "grad_norm/fc2": 1.0}, {}, now + 10.0)
+    async with show(table := LayerTable(), 60, 12) as shown:
+        table.update_from(run.read())
+        assert not table.border_subtitle
+        run.writer.scalars(11, {"loss/train": 1.0}, now + 22.0)
+        table.update_from(run.read())
+        await shown.pilot.pause()
+        assert table.border_subtitle == "12 s old"
+        run.writer.sample(12, {"grad_norm/fc1": 1.0, "grad_norm/fc2": 1.0}, {}, now + 23.0)
+        table.update_from(run.read())
+        await shown.pilot.pause()
+        assert not table.border_subtitle

@@ -9,7 +9,8 @@ import numpy as np
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from tuimon.log.store import Store
+from tuimon.base.format import age
+from tuimon.log.store import STALE_S, Store
 from tuimon.viewer.draw.histogram import Exponents, exponent_range
 from tuimon.viewer.draw.layers import Key, Layer, layer_columns, layer_header, layer_row, sorting_key
 from tuimon.viewer.draw.rows import Row
@@ -57,11 +58,12 @@ class LayerTable(RowList):
         """A sample updates all layer statistics at once, so the gradient norms' versions cover all of them."""
         norms = sum(series.version for tag, series in store.series.items() if tag.startswith(("grad_norm/", "dead_units/")))
         drawn = sum(series.version for series in store.histograms.values())
-        return norms, drawn, id(store.started)
+        return norms, drawn, id(store.started), _staleness(store)
 
     def take(self, store: Store) -> None:
         """Reads the latest sample; the selected layer stays selected when its row moves."""
         self._layers = layers(store)
+        self.border_subtitle = _staleness(store)
         known = [layer.gradient for layer in self._layers if layer.gradient is not None]
         self._exponents = exponent_range(np.array(known)) if known else (-20, -1)
         self._order()
@@ -130,6 +132,12 @@ class LayerTable(RowList):
         else:
             self._layers = _sorted(self._layers, self._sort, self._up)
         self.cursor = next((i for i, layer in enumerate(self._layers) if layer.name == self.selected), 0)
+
+
+def _staleness(store: Store) -> str:
+    """How old the latest sample is, once that matters: `12 s old`."""
+    age_s = store.layers_age_s()
+    return f"{age(age_s)} old" if age_s > STALE_S else ""
 
 
 def _sorted(rows: list[Layer], key: Key, up: bool) -> list[Layer]:
