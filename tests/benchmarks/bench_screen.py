@@ -26,7 +26,7 @@ from pathlib import Path
 import psutil
 import pyte
 
-from tuimon.launcher.steering.client import stop
+from tuimon.launcher.steering.stop import stop
 from tuimon.log.batch import EventRecord
 from tuimon.log.reader import read_run
 from tuimon.log.records import Applied

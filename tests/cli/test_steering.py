@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from conftest import wait_until
 from launching import STANDIN, Runs
+from tuimon.base.format import count
 from tuimon.launcher.runs.glance import lifecycle
 
 
@@ -54,3 +58,67 @@ def test_a_timeout_that_is_no_time_is_an_error(timeout: str) -> None:
     """In the words of the other options."""
     done = tuimon("set", "a", "pause", f"--timeout={timeout}")
     assert done.returncode == 2 and f"argument --timeout: invalid seconds value: '{timeout}'" in done.stderr
+
+
+STUBBORN = """
+import sys, time, torch, tuimon
+torch.set_num_threads(1)
+model = torch.nn.Linear(4, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+with tuimon.watch(model, optimizer, run_dir=sys.argv[1], meters=False, budget=0) as monitor:
+    while True:
+        try:
+            model(torch.ones(1, 4)).sum().backward()
+            optimizer.step()
+            time.sleep(float(sys.argv[2]))
+        except KeyboardInterrupt:
+            if monitor.step > int(sys.argv[3]):
+                break
+"""
+
+
+def stubborn(runs: Runs, pause_s: float, until_step: int) -> Path:
+    """A training whose script catches every interrupt before a step."""
+    words = [str(runs.folder / "a"), str(pause_s), str(until_step)]
+    run = runs.supervise("a", sys.executable, "-c", STUBBORN, *words)
+    wait_until(lambda: lifecycle(run).training, what="it trains")
+    return run
+
+
+def test_stop_says_that_a_script_trains_on(runs: Runs) -> None:
+    """With exit code 1, in the list of runs, and with what ends it."""
+    run = stubborn(runs, 0.005, 10**9)
+    done = tuimon("stop", "a", "--timeout", "3", "--runs-dir", str(runs.folder))
+    asked = lifecycle(run).stop_asked
+    assert asked is not None and done.returncode == 1 and done.stdout == ""
+    waiting, told, hint = done.stderr.splitlines()
+    assert waiting == "asked a to stop; waiting up to 3 s for its training to end"
+    assert told == f"tuimon: a was asked to stop at step {count(asked)} and is still training."
+    assert "tuimon stop --now a" in hint
+    (row,) = json.loads(tuimon("ls", "--json", "--runs-dir", str(runs.folder)).stdout)
+    assert (row["state"], row["detail"]) == ("running", f"asked to stop at step {count(asked)}, still training")
+    assert tuimon("stop", "a", "--now", "--runs-dir", str(runs.folder)).returncode == 0
+    wait_until(lambda: not lifecycle(run).status().live, what="it is over")
+
+
+def test_stop_is_applied_once_a_script_gives_in(runs: Runs) -> None:
+    """It is asked again and again until it does."""
+    run = stubborn(runs, 0.02, 100)
+    done = tuimon("stop", "a", "--runs-dir", str(runs.folder))
+    assert done.returncode == 0, done.stderr
+    life = lifecycle(run)
+    assert life.ended and life.ended.how == "stopped" and life.ended.step > 100
+    assert done.stdout.startswith(f"a: applied at step {count(life.ended.step)}: stop (checkpoints/")
+
+
+def test_stop_waits_for_a_process_that_is_asked_by_signal(runs: Runs) -> None:
+    """A run that has no socket, and one that has not begun to train."""
+    run = runs.start("a", "--no-socket")
+    done = tuimon("stop", "a", "--runs-dir", str(runs.folder))
+    assert done.returncode == 0 and "to stop (SIGTERM); its training has ended" in done.stdout and lifecycle(run).ended
+    runs.start("b", "--no-socket", "--deaf")
+    done = tuimon("stop", "b", "--timeout", "0.5", "--runs-dir", str(runs.folder))
+    assert done.returncode == 1 and "to stop (SIGTERM), and it is still running." in done.stderr
+    runs.script("c", "import time; time.sleep(600)")
+    done = tuimon("stop", "c", "--runs-dir", str(runs.folder))
+    assert done.returncode == 0 and "to stop (SIGTERM); it is killed" in done.stdout

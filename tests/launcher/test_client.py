@@ -18,8 +18,9 @@ from tuimon.base.errors import TuimonError
 from tuimon.base.process import Process, this_process
 from tuimon.launcher.runs.connecting import connect, join
 from tuimon.launcher.runs.glance import lifecycle
-from tuimon.launcher.steering.client import Client, NoAnswer, client_of, send, stop
+from tuimon.launcher.steering.client import Client, NoAnswer, client_of, send
 from tuimon.launcher.steering.commands import parse_setting
+from tuimon.launcher.steering.stop import stop
 from tuimon.launcher.steering.stopping import stop_by_signal
 from tuimon.log.reader import read_run
 from tuimon.log.records import Applied, Refused

@@ -15,8 +15,9 @@ from launching import STANDIN, Runs, status
 from tuimon.base.process import Process, is_alive
 from tuimon.launcher.runs.glance import lifecycle
 from tuimon.launcher.runs.summary import summarize
-from tuimon.launcher.steering.client import send, stop
+from tuimon.launcher.steering.client import send
 from tuimon.launcher.steering.commands import parse_setting
+from tuimon.launcher.steering.stop import stop
 from tuimon.log.reader import read_run
 from tuimon.log.records import Applied
 

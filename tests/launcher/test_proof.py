@@ -25,8 +25,9 @@ from tuimon.launcher.runs import proof
 from tuimon.launcher.runs.glance import lifecycle
 from tuimon.launcher.runs.proof import why_not_ours
 from tuimon.launcher.steering import stopping
-from tuimon.launcher.steering.client import send, stop
+from tuimon.launcher.steering.client import send
 from tuimon.launcher.steering.commands import parse_setting
+from tuimon.launcher.steering.stop import stop
 from tuimon.log.reader import read_run
 from tuimon.log.records import Applied, Launched, RunStarted
 from tuimon.log.writer import LogWriter

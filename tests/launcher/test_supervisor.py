@@ -16,7 +16,7 @@ from tuimon.base.errors import TuimonError
 from tuimon.base.process import is_alive
 from tuimon.launcher.runs.glance import lifecycle
 from tuimon.launcher.start.spawn import supervise
-from tuimon.launcher.steering.client import stop
+from tuimon.launcher.steering.stop import stop
 from tuimon.launcher.supervisor.oom import OutOfMemoryWatch, kills
 from tuimon.log.reader import read_run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import fcntl
 import gc
@@ -25,7 +26,9 @@ from torch import nn
 import tuimon
 from conftest import wait_until
 from tuimon.base.errors import TuimonError
-from tuimon.log.records import Applied, CheckpointSaved, Command, Ended, Notice, Refused, RunStarted
+from tuimon.launcher.runs.glance import lifecycle
+from tuimon.launcher.runs.status import Status
+from tuimon.log.records import Applied, CheckpointSaved, Command, Ended, Notice, Refused, RunStarted, StopAsked
 from tuimon.monitor import describe
 from tuimon.monitor.folder import new_run_folder
 
@@ -245,6 +248,46 @@ def test_a_stop_that_is_refused_asks_for_nothing(start: Start) -> None:
     assert training.events(Ended) == [Ended(how="finished", step=3)]
 
 
+def test_a_stop_is_applied_when_the_training_has_ended(start: Start) -> None:
+    """Not when it was asked for, which the log says by itself; the checkpoint that is saved first is the answer's note."""
+    training, answers = start(), []
+    training.step()
+    with pytest.raises(KeyboardInterrupt):
+        training.monitor.send(Command("stop", "do", by="ada", id="1"), answers.append)
+        training.step()
+    training.monitor.send(Command("stop", "do", id="1"), answers.append)  # sent again: no second stop
+    with contextlib.suppress(KeyboardInterrupt):
+        training.step()
+    assert not answers and training.events(StopAsked) == [StopAsked(step=1, by="ada", id="1")]
+    assert not [applied for applied in training.events(Applied) if applied.lever == "stop"]
+    training.monitor.close()
+    (applied,) = training.events(Applied)
+    assert answers == [applied, applied] and (applied.step, applied.note) == (2, "checkpoints/step-1.pt")
+    events = [type(record.event) for record in training.store.events]
+    assert events.index(Applied) < events.index(Ended)
+
+
+def test_a_script_that_swallows_the_interrupt_is_asked_again(start: Start) -> None:
+    """Every ten steps, where a step begins; the log says once that it still trains, and how to end it."""
+    training, answers, asked = start(), [], []
+    training.monitor.send(Command("stop", "do"), answers.append)
+    for _ in range(35):
+        try:
+            training.step(log=False)
+        except KeyboardInterrupt:
+            asked.append(training.monitor.step)
+            training.monitor.log(val_loss=1.0)  # a script that evaluates once more on its way out is left in peace
+            training.step(log=False)
+    assert asked == [0, 10, 20, 30]
+    (notice,) = training.events(Notice)
+    assert notice.level == "warning" and not answers
+    assert notice.text == "asked to stop at step 0, still training; `tuimon stop --now run` ends it"
+    assert lifecycle(training.monitor.run_dir).status() == Status("running", "asked to stop at step 0, still training")
+    training.monitor.close()
+    assert [answer.step for answer in answers] == [35] == [applied.step for applied in training.events(Applied)]
+    assert len(list((training.monitor.run_dir / "checkpoints").iterdir())) == 1
+
+
 def test_a_script_that_reads_stop_requested_stops_by_itself(start: Start) -> None:
     """No exception: the loop's own condition ends it, and the log says stopped."""
     training = start()
@@ -252,8 +295,8 @@ def test_a_script_that_reads_stop_requested_stops_by_itself(start: Start) -> Non
         training.step()
         if training.monitor.step == 3:
             training.monitor.request_stop("test")
+    assert training.monitor.step == 4 and [type(asked) for asked in training.events(StopAsked)] == [StopAsked]
     training.monitor.close()
-    assert training.monitor.step == 4
     assert training.events(Ended)[0].how == "stopped"
 
 

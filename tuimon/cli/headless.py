@@ -25,7 +25,7 @@ from tuimon.diagnosis.news import News
 from tuimon.launcher.feed import Feed
 from tuimon.launcher.runs import jsonl
 from tuimon.launcher.runs.status import STOPPED_CODE, Status, exit_code
-from tuimon.launcher.steering import client
+from tuimon.launcher.steering.stop import stop
 from tuimon.launcher.supervisor.output import OUTPUT
 from tuimon.log.batch import Batch
 from tuimon.log.files import Damage
@@ -188,7 +188,7 @@ class _Follower:
 
     def _stop(self, now: bool) -> None:
         try:
-            client.stop(self._path, now)
+            stop(self._path, now)
         except TuimonError as error:
             self._put(error.message)
 

@@ -225,6 +225,7 @@ def _add_stop(verbs: _Verbs) -> None:
     _complete(parser.add_argument("run", metavar="RUN", help=_RUN_HELP), "runs")
     _runs_dir(parser)
     parser.add_argument("--now", action="store_true", help="end its process immediately, by force if needed")
+    _timeout(parser, "how long to wait for its training to end")
 
 
 def _add_dump(verbs: _Verbs) -> None:

@@ -19,7 +19,7 @@ from tuimon.launcher.runs.status import Status
 from tuimon.launcher.runs.summary import pace, seconds_trained
 from tuimon.launcher.steering.commands import describe
 from tuimon.log.batch import EventRecord
-from tuimon.log.records import Applied, CheckpointSaved, Finding, Gap, Launched, Notice, Refused, RunStarted
+from tuimon.log.records import Applied, CheckpointSaved, Finding, Gap, Launched, Notice, Refused, RunStarted, StopAsked
 from tuimon.log.store import Store
 
 _REWRITE_S = 0.2
@@ -166,6 +166,8 @@ def event_text(record: EventRecord) -> str:
             return _started_text(event)
         case Applied() | Refused() as answer:
             return describe(answer)
+        case StopAsked() as event:
+            return f"asked to stop at step {format.count(event.step)}" + (f" by {event.by}" if event.by else "")
         case CheckpointSaved(reason="asked") as event:
             return f"checkpoint at step {event.step}: {event.path}"
         case Notice() as event:

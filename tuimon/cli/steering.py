@@ -10,6 +10,7 @@ from tuimon.base.errors import TuimonError
 from tuimon.launcher.runs.runs import find_run, runs_dir
 from tuimon.launcher.steering import client
 from tuimon.launcher.steering.commands import describe, parse_setting, value_text
+from tuimon.launcher.steering.stop import stop as stop_run
 from tuimon.launcher.steering.waiting import wait_for_training
 from tuimon.log.records import Refused
 
@@ -21,7 +22,7 @@ def set_levers(options: argparse.Namespace) -> int:
     if not commands:
         levers = _levers(run) or "none yet, because training has not started"
         raise TuimonError("Name a lever to set, such as lr_scale=0.5.", f"Levers of {run.name}: {levers}.")
-    wait_for_training(run, options.timeout, lambda text: print(text, file=sys.stderr, flush=True))
+    wait_for_training(run, options.timeout, _say)
     code = 0
     for command in commands:
         answer = client.send(run, command)
@@ -32,10 +33,15 @@ def set_levers(options: argparse.Namespace) -> int:
 
 
 def stop(options: argparse.Namespace) -> int:
-    """Stops a run."""
+    """Stops a run and waits until its training has ended; fails if it goes on."""
     run = find_run(options.run, runs_dir(options.runs_dir))
-    print(f"{run.name}: {client.stop(run, options.now)}")
+    done = stop_run(run, options.now, options.timeout, _say)
+    print(f"{run.name}: {done}")
     return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _levers(run: Path) -> str:

@@ -129,6 +129,14 @@ class Refused(msgspec.Struct, frozen=True, tag="refused", tag_field="kind", omit
     id: str = ""
 
 
+class StopAsked(msgspec.Struct, frozen=True, tag="asked", tag_field="kind", omit_defaults=True):
+    """The training loop was asked to stop when `step` steps were complete; `Applied` follows when the training has ended."""
+
+    step: Count
+    by: str = ""
+    id: str = ""
+
+
 class CheckpointSaved(msgspec.Struct, frozen=True, tag="checkpoint", tag_field="kind", omit_defaults=True):
     """A checkpoint file is complete on disk; `path` is relative to the run's folder."""
 
@@ -184,7 +192,9 @@ class Finding(msgspec.Struct, frozen=True, tag="finding", tag_field="kind", omit
     remedy: dict[str, LeverValue] = {}
 
 
-Event = Launched | Spawned | RunStarted | Applied | Refused | CheckpointSaved | Notice | Gap | Ended | Exited | Finding
+Event = (
+    Launched | Spawned | RunStarted | Applied | Refused | StopAsked | CheckpointSaved | Notice | Gap | Ended | Exited | Finding
+)
 
 
 class Command(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -56,7 +56,7 @@ class Actions:
 
     def _stop(self) -> str:
         if self.cooperative:
-            return "the script is asked to stop"
+            return ""
         path = self._save()
         self._leave(KeyboardInterrupt("stopped from outside"))
         return path

@@ -40,8 +40,7 @@ class Around:
     def close(self, done: int) -> None:
         """Ends sampling, answers every command, and gives the parameter groups back what they held."""
         self.probe.close()
-        self.desk.settle()
-        self.desk.refuse_all(done, "the run is over")
+        self.desk.close(done)
         self.scope.exit()
 
     @uncompiled

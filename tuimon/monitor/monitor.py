@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 
 from tuimon.base.errors import TuimonError
 from tuimon.base.folder_lock import FolderLock
+from tuimon.base.format import count
 from tuimon.log.records import STEERING_FILE, CheckpointSaved, Command, Ended, Event, LeverValue, Notice, RunStarted
 from tuimon.log.writer import LogWriter
 from tuimon.monitor import describe, ending
@@ -291,7 +292,17 @@ class Monitor:
             self.event(self._started)
 
     def _leave(self, error: BaseException) -> None:
-        self._steps.leaving = error
+        """Ends the training loop by an exception; a script that catches it and trains on is told about once."""
+        asked_at, told = self.step, False
+
+        def goes_on() -> None:
+            nonlocal told
+            if not told:
+                end_it = f"`tuimon stop --now {self.run_dir.name}` ends it"
+                self.notice(f"asked to stop at step {count(asked_at)}, still training; {end_it}", "warning")
+            told = True
+
+        self._steps.leaving.ask(error, goes_on)
 
     def _resume(self) -> None:
         """Ends a pause that a stop was asked for in; it is logged like any other resume."""

@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 
 from tuimon.monitor.around import Arguments, Around
 from tuimon.monitor.guard import Guard, uncompiled
+from tuimon.monitor.leaving import Leaving
 from tuimon.monitor.scalars import Scalars
 
 _MOST_GROUPS = 8  # parameter groups whose learning rates are logged one by one
@@ -37,7 +38,7 @@ class Steps:
     def __init__(self, optimizer: Optimizer, around: Around, scalars: Scalars, guard: Guard) -> None:
         self.done = 0
         self.quiet = False
-        self.leaving: BaseException | None = None  # raised at the boundary once all is answered
+        self.leaving = Leaving()
         self._around, self._scalars, self._guard = around, scalars, guard
         # reached at each step, hence kept at hand
         self._desk, self._schedule, self._transfers = around.desk, around.probe.schedule, scalars.transfers
@@ -193,10 +194,11 @@ class Steps:
     def _serve(self, mid_step: bool) -> None:
         self._last_time += self._desk.serve(self.done, mid_step, self._before_pause)
         self.attend()
-        if self.leaving is not None:
-            error, self.leaving = self.leaving, None
-            self._desk.settle()
-            raise error
+        if self.leaving.asked:
+            self._desk.called = True  # so that the later steps come here, too
+            if error := self.leaving.due(self.done, mid_step):
+                self._desk.settle()
+                raise error
 
     def _before_pause(self) -> None:
         self._write_pending()

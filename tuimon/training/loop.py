@@ -310,9 +310,9 @@ class Trainer:
             return f"{path}, saved when the run continues" if self.monitor.levers["paused"] else f"{path}, after this step"
         return self._save(f"step-{self.step}.pt", "asked", self._content())
 
-    def _ask_to_stop(self) -> str:
+    def _ask_to_stop(self) -> None:
+        """Ends the training after the current step, a validation and a checkpoint."""
         self._asked_to_stop = True
-        return f"validates, saves and stops {'after this step' if self._mid_step else 'now'}"
 
     def _say_what(self) -> None:
         parameters = sum(parameter.numel() for parameter in self.model.parameters())

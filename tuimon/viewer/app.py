@@ -46,6 +46,7 @@ DRAW_EVERY_S = 0.25
 _STEERED_EVERY_S = 0.05  # show the effect of a key sooner than the next point of a curve
 _BEHIND_EVERY_S = 1.0  # behind a dialog, every change makes Textual redraw the whole screen
 _AWAIT_LOG_S = 0.2
+_STOP_WAIT_S = 5.0  # before a stop is shown as asked for, not done
 _STARTED_AFTER_S = 2.0
 _HEIGHTS = [(0, "-flat"), (14, "-low"), (30, "-high")]  # from this many rows on, the screen gets this class
 _SOON_S = 0.001  # Textual does not accept a timer of length zero
@@ -345,10 +346,13 @@ class TuimonApp(NettedApp):
 
     @work(thread=True, group="stop")
     def _stop(self, path: Path) -> None:
-        from tuimon.launcher.steering.client import stop
+        from tuimon.launcher.steering.client import NoAnswer
+        from tuimon.launcher.steering.stop import stop
 
         try:
-            self.post_message(StopAnswered(stop(path)))
+            self.post_message(StopAnswered(stop(path, timeout_s=_STOP_WAIT_S)))
+        except NoAnswer as waiting:  # it may validate and save for longer
+            self.post_message(StopAnswered(waiting.message))
         except TuimonError as error:
             self.post_message(StopAnswered("", error))
 

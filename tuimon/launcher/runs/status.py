@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from tuimon.base.format import count
 from tuimon.base.process import Process, is_alive, signal_name
-from tuimon.log.records import Applied, Ended, Exited, Launched, LeverInfo, RunStarted, Spawned
+from tuimon.log.records import Applied, Ended, Exited, Launched, LeverInfo, RunStarted, Spawned, StopAsked
 
 State = Literal["starting", "running", "paused", "finished", "stopped", "failed", "killed", "lost", "unknown"]
 STOPPED_CODE = 130  # the trainer's exit code after Ctrl-C, as a shell has it
@@ -61,6 +62,7 @@ class Lifecycle:
         ended: how the latest training process says it ended.
         exited: how the supervisor says the latest attempt ended.
         paused: whether the training is paused.
+        stop_asked: the step at which the latest training process was asked to stop; None if it was not.
     """
 
     def __init__(self) -> None:
@@ -71,6 +73,7 @@ class Lifecycle:
         self.ended: Ended | None = None
         self.exited: Exited | None = None
         self.paused = False
+        self.stop_asked: int | None = None
         self._paused_after = 0  # steps
 
     def see(self, record: StepEvent) -> None:
@@ -83,12 +86,14 @@ class Lifecycle:
                 self.spawned = event.process
             case RunStarted() as event:
                 self.started = self.training = event
-                self.ended = None
+                self.ended = self.stop_asked = None
                 self.paused, self._paused_after = _starts_paused(event.levers), record.step
             case Ended() as event:
                 self.ended = event
             case Exited() as event:
                 self.exited = event
+            case StopAsked() as event:
+                self.stop_asked = event.step
             case Applied(lever="paused") as event:
                 self.paused, self._paused_after = event.new is True, event.step
 
@@ -121,10 +126,14 @@ class Lifecycle:
         if lives[0] is None:
             return Status("unknown", f"on {known[0].host}, whose processes cannot be seen from here")
         if any(lives):  # the supervisor alone is about to log how it ended
-            return Status("starting" if not started else "paused" if self.paused else "running")
+            return self._live() if started else Status("starting")
         if started:
             return Status("lost", "its process is gone, and no supervisor was left to say how it ended")
         return Status("lost", "its processes are gone, and training had not begun")
+
+    def _live(self) -> Status:
+        asked = "" if self.stop_asked is None else f"asked to stop at step {count(self.stop_asked)}, still training"
+        return Status("paused" if self.paused else "running", asked)
 
     def _processes(self) -> list[Process]:
         """The latest attempt's processes that are known, the training process first."""

@@ -1,4 +1,4 @@
-"""Steers a run: sends commands to the training process over its Unix socket, and stops it by a signal where that fails.
+"""Steers a run: sends commands to its training process over the Unix socket.
 
 The socket speaks lines of JSON: the first says what is wanted, then each line is a command, and each line back an answer, in
 whatever order commands take effect. Used from any thread of a process that watches; knows no torch and no screen.
@@ -22,10 +22,9 @@ from tuimon.launcher.runs.glance import lifecycle
 from tuimon.launcher.runs.runs import is_resumable
 from tuimon.launcher.runs.status import ENDING, Lifecycle
 from tuimon.launcher.runs.tail import SocketTail, open_tail
-from tuimon.launcher.steering.stopping import stop_by_signal
 from tuimon.log.records import Applied, Command, Refused
 
-__all__ = ["Client", "NoAnswer", "SocketTail", "client_of", "open_tail", "send", "stop"]
+__all__ = ["Client", "NoAnswer", "SocketTail", "check_live", "client_of", "open_tail", "send"]
 
 Answer = Applied | Refused
 OnAnswer = Callable[[Answer | TuimonError], None]
@@ -141,11 +140,11 @@ class Client:
 
 
 def send(run: Path, command: Command, timeout_s: float = _ANSWER_TIMEOUT_S) -> Answer:
-    """Sends one command to a run and waits for what became of it.
+    """Sends one command to a run and waits for its answer.
 
     Raises:
         NoAnswer: none came in time.
-        TuimonError: the run cannot be steered: it has ended, has not begun, or has no socket.
+        TuimonError: the run cannot be steered: it has ended, has not begun to train, or has no socket.
     """
     client = client_of(run, lifecycle(run))
     try:
@@ -154,36 +153,13 @@ def send(run: Path, command: Command, timeout_s: float = _ANSWER_TIMEOUT_S) -> A
         client.close()
 
 
-def stop(run: Path, now: bool = False, timeout_s: float = _ANSWER_TIMEOUT_S) -> str:
-    """Stops a run: gracefully (it finishes its step, validates and saves), or `now`, with whatever signal it takes.
-
-    Returns:
-        What was done, for people. A graceful stop is asked for, and not waited for.
-
-    Raises:
-        TuimonError: it does not run, or cannot be stopped from here.
-    """
-    life = lifecycle(run)
-    _check_live(run, life)
-    if now or not life.training or not life.training.socket:
-        return stop_by_signal(run, life, now)
-    from tuimon.launcher.steering.commands import describe, parse_setting
-
-    try:
-        return describe(send(run, parse_setting("stop"), timeout_s))
-    except NoAnswer:
-        return "asked to stop; it does so at the end of the step that it is in"
-    except TuimonError:  # nobody listens (any more)
-        return stop_by_signal(run, life, now)
-
-
 def client_of(run: Path, life: Lifecycle) -> Client:
     """A connection for steering a live run.
 
     Raises:
         TuimonError: the run cannot be steered, and why: it has no socket, for one, or is another user's.
     """
-    _check_live(run, life)
+    check_live(run, life)
     if not life.training:
         raise TuimonError(f"{run.name} is still starting: its training has not begun.", "It can be steered once it has.")
     if life.ended:
@@ -193,7 +169,8 @@ def client_of(run: Path, life: Lifecycle) -> Client:
     return Client(connect(run, life.training.socket, life.training.process))
 
 
-def _check_live(run: Path, life: Lifecycle) -> None:
+def check_live(run: Path, life: Lifecycle) -> None:
+    """Raises TuimonError where a run has ended, or cannot be reached from this host."""
     status = life.status()
     if status.live:
         return

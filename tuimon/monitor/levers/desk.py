@@ -2,7 +2,7 @@
 
 Commands come in from any thread; they are carried out on the training thread, between two steps, each id exactly once. The
 answer goes out, to the log and to whoever asked, when the next step has shown what is really in force, or at once where no
-step comes.
+step comes. A stop is answered when the run is closed: a script may go on training after it was asked.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
-from tuimon.log.records import Applied, Command, Event, Planned, Refused
+import msgspec
+
+from tuimon.log.records import Applied, Command, Event, Planned, Refused, StopAsked
 from tuimon.monitor.levers.levers import Change, Levers
 
 Answer = Applied | Refused
@@ -36,6 +38,7 @@ class Desk:
         self._queue: SimpleQueue[tuple[Command, Reply]] = SimpleQueue()
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._open: list[tuple[Change, list[Reply]]] = []
+        self._at_end: list[tuple[Change, list[Reply]]] = []
         self._plan: list[Planned] = []  # in the order in which they are due
         self._mid_step = False  # where the boundary that is served lies
         self.called = False  # whether something was handed in; to look at this is the whole cost of a boundary without
@@ -88,8 +91,15 @@ class Desk:
         """Whether commands were carried out that are not answered yet."""
         return bool(self._open)
 
-    def refuse_all(self, step: int, reason: str) -> None:
-        """Answers what still waits in the queue when the run is over."""
+    def close(self, step: int) -> None:
+        """Answers all that waits when the run is over: what was asked for has been done, what was not looked at is refused."""
+        self.settle()
+        waiting, self._at_end = self._at_end, []
+        for change, replies in waiting:
+            self._answer(msgspec.structs.replace(change.told(), step=step, mid_step=False), replies)
+        self._refuse_all(step, "the run is over")
+
+    def _refuse_all(self, step: int, reason: str) -> None:
         while True:
             try:
                 command, reply = self._queue.get_nowait()
@@ -123,6 +133,9 @@ class Desk:
         result = self._levers.carry_out(command, step, self._mid_step)
         if isinstance(result, Refused):
             self._answer(result, [reply])
+        elif result.at_end:
+            self._at_end.append((result, [reply]))
+            self._write(StopAsked(step, by=command.by, id=command.id))
         elif not result.in_step:
             self._answer(result.told(), [reply])
         else:
@@ -132,7 +145,7 @@ class Desk:
         """Answers a command that was sent again as it was answered the first time."""
         if not command.id:
             return False
-        for change, replies in self._open:
+        for change, replies in (*self._open, *self._at_end):
             if change.applied.id == command.id:
                 replies.append(reply)
                 return True

@@ -74,23 +74,31 @@ class Lever:
 
 @dataclass(frozen=True)
 class Action:
-    """Something that is done once for each command: it has no value. `act` does it and returns a note for the answer."""
+    """Something that is done once for each command: it has no value.
+
+    Args:
+        info: its name and help.
+        act: does it; returns a note for the answer.
+        at_end: it is only asked for, and done when the run is closed.
+    """
 
     info: LeverInfo
     act: Callable[[], str]
+    at_end: bool = False
 
 
 @dataclass(frozen=True)
 class Change:
     """What a command did, before the note is known.
 
-    `lever` is None where an action was done; `before` holds the readings from before it.
+    `lever` is None where an action was done; `before` holds the readings from before it; `at_end` as of `Action`.
     """
 
     applied: Applied
     lever: Lever | None
     before: dict[str, str]
     remark: str = ""
+    at_end: bool = False
 
     @property
     def in_step(self) -> bool:
@@ -246,7 +254,7 @@ class Levers:
     def _act(self, action: Action, command: Command, step: int) -> Change:
         check_action(action.info, command)
         applied = Applied(step=step, lever=action.info.name, by=command.by, id=command.id)
-        return Change(applied, None, {}, action.act())
+        return Change(applied, None, {}, action.act(), action.at_end)
 
     def _set(self, lever: Lever, command: Command, step: int) -> Change:
         old = lever.setting

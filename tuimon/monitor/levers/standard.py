@@ -40,7 +40,7 @@ def declare_standard(
     levers.declare(_regularization(levers))
     levers.declare(Lever(LeverInfo("paused", "switch", False, help="Holds training between two steps."), lasting=False))
     for name, act in actions.items():
-        levers.offer(Action(LeverInfo(name, "action", help=_ACTIONS.get(name, "")), act))
+        levers.offer(Action(LeverInfo(name, "action", help=_ACTIONS.get(name, "")), act, at_end=name == "stop"))
 
 
 def _regularization(levers: Levers) -> Lever:

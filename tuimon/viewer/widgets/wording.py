@@ -21,6 +21,7 @@ from tuimon.log.records import (
     Refused,
     RunStarted,
     Spawned,
+    StopAsked,
 )
 
 _SHORT = {"lr_scale": "lr", "weight_decay": "wd", "clip_norm": "clip", "regularization": "reg"}
@@ -42,6 +43,8 @@ def describe(event: Event, ascii: bool = False) -> tuple[str, str]:
             return _applied(event, ascii) + _by(event.by), "value"
         case Refused():
             return f"refused {_refused(event, ascii)}{_by(event.by)}", "warn"
+        case StopAsked():
+            return f"asked to stop{_by(event.by)}", "value"
         case CheckpointSaved():
             return f"saved {PurePath(event.path).name}, {_REASONS[event.reason]}", "value"
         case Notice():
