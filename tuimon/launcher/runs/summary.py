@@ -20,9 +20,11 @@ from tuimon.log.files import Damage, event_files
 from tuimon.log.records import Launched, RunStarted
 from tuimon.log.series import Series
 from tuimon.log.store import Store
+from tuimon.log.walls import plausible
 
 _PACE_STEPS = 500
 _LEAST_PACE = 1e-30  # steps a second
+_CORRECTED_S = 1.0
 _SPARKS = 60  # points of a sparkline
 _CACHED = 1 << 14  # runs of one list
 
@@ -127,12 +129,22 @@ def pace(store: Store) -> float:
 
 
 def seconds_trained(store: Store) -> float:
-    """From the first record to the last, without the time in which the run was over until it was resumed; NaN for no record."""
+    """Seconds from the first record to the last, without the time between an end and its resume.
+
+    NaN if the log has no times, or the clock was set back meanwhile: then nothing tells how long it took.
+    """
+    if any(_runs_back(store[tag]) for tag in ("throughput", loss_tag(store)) if tag in store):
+        return math.nan
     steps = store["throughput"].walls if "throughput" in store else np.empty(0)
     walls = np.append(steps, [record.wall_time for record in store.events])
     launches = [record.wall_time for record in store.events if isinstance(record.event, Launched)]
     idle = sum(launch - max(walls[walls < launch], default=launch) for launch in launches[1:])
     return store.last_wall - store.first_wall - float(idle)
+
+
+def _runs_back(series: Series) -> bool:
+    """Whether a later point has an earlier time, by more than a clock is corrected by in passing."""
+    return bool((np.diff(plausible(series.walls)) < -_CORRECTED_S).any())
 
 
 def _thinned(series: Series) -> tuple[float, ...]:
