@@ -96,6 +96,7 @@ def test_a_kill_is_told_in_words(exited: Exited, detail: str) -> None:
         (Ended("stopped", "asked to stop"), Exited(code=0), "stopped", "asked to stop", 130),
         (Ended("finished"), Exited(signal=11), "killed", "SIGSEGV: it crashed in native code", 139),
         (None, Exited(signal=9, out_of_memory=True), "killed", "out of memory: the kernel killed it", 137),
+        (None, Exited(code=1, error="KeyError: 'x'"), "failed", "KeyError: 'x'", 1),
         (None, Exited(reason="Cannot start x"), "failed", "Cannot start x", 1),
         (Ended("failed", "ValueError: x"), None, "failed", "ValueError: x", 1),
         (None, None, "lost", "its process is gone, and no supervisor was left to say how it ended", 1),

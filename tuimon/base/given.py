@@ -10,11 +10,20 @@ import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 FOLDER = "TUIMON_RUN_FOLDER"  # the environment's variable
 TOKEN = ".unwatched"  # in the folder, until a process takes it
 _LOCAL_RANK = "LOCAL_RANK"  # what torchrun and its like number a machine's processes by
-_MOST_BYTES = 4096
+WHY, END = "why", "end"  # what the token's lines begin with: `why TEXT`, `end PID TEXT`
+_MOST_BYTES = 1 << 16
+
+
+class Told(NamedTuple):
+    """What a program has told while no process of it was watched."""
+
+    why: str  # nothing was; empty where that is not known
+    ends: dict[int, str]  # the exceptions that ended processes, by pid
 
 
 def environment_for(folder: Path) -> dict[str, str]:
@@ -40,7 +49,7 @@ def take() -> Path | None:
 def put_back(folder: Path, why: str) -> None:
     """Undoes `take` for a training that could not be watched, and says why."""
     with contextlib.suppress(OSError):
-        (folder / TOKEN).write_text(why, encoding="utf-8", errors="replace")
+        (folder / TOKEN).write_text(f"{WHY} {' '.join(why.splitlines())}\n", encoding="utf-8", errors="replace")
 
 
 def given(environment: Mapping[str, str] = os.environ) -> Path | None:
@@ -54,16 +63,19 @@ def is_a_later_rank(environment: Mapping[str, str] = os.environ) -> bool:
     return environment.get(_LOCAL_RANK, "0") != "0"
 
 
-def untaken(folder: Path) -> str | None:
+def untaken(folder: Path) -> Told | None:
     """What the program has told while nobody took the folder; None if a process has taken it."""
     try:
         with open(folder / TOKEN, encoding="utf-8", errors="replace") as token:
-            return token.read(_MOST_BYTES).strip()
+            lines = [line.partition(" ") for line in token.read(_MOST_BYTES).splitlines()]
     except OSError:
         return None
+    why = next((text for kind, _, text in lines if kind == WHY), "")
+    ends = (text.partition(" ") for kind, _, text in lines if kind == END)
+    return Told(why, {int(pid): how for pid, _, how in ends if pid.isdecimal()})
 
 
-def withdraw(folder: Path) -> str | None:
+def withdraw(folder: Path) -> Told | None:
     """As `untaken`, when the program has ended; the token is gone then."""
     told = untaken(folder)
     with contextlib.suppress(OSError):

@@ -178,6 +178,7 @@ class Exited(msgspec.Struct, frozen=True, tag="exited", tag_field="kind", omit_d
     signal: Whole | None = None
     out_of_memory: bool = False
     reason: str = ""  # why it could not even be started
+    error: str = ""  # the exception that ended a process which no monitor watched
     unwatched: str = ""  # why nothing could be watched; empty where something was
 
 

@@ -16,13 +16,13 @@ import sys
 import weakref
 from typing import Literal, Protocol
 
+from tuimon.base import failure
 from tuimon.base.process import signal_name
 from tuimon.monitor.abrupt import SignalWatch, tell_of_exit
 
 How = Literal["finished", "stopped", "failed", "killed"]
 
 _INTERRUPTED = 130  # the exit code that a shell gives a program after Ctrl-C
-_NO_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed")  # how torch and its libraries put it, in lower case
 
 
 class Closable(Protocol):
@@ -84,8 +84,7 @@ def how_it_ends(error: BaseException | None) -> tuple[How, str]:
         return "stopped", "interrupted"
     if isinstance(error, SystemExit):
         return _how_code_ends(error.code)
-    text = f"{type(error).__name__}: {error}"
-    return "failed", f"out of memory: {text}" if _is_want_of_memory(error) else text
+    return "failed", failure.told(error)
 
 
 def _how_code_ends(code: object) -> tuple[How, str]:
@@ -101,13 +100,6 @@ def _how_number_ends(number: int, reason: str) -> tuple[How, str]:
     if number == 0:
         return "finished", ""
     return ("stopped" if number == _INTERRUPTED else "failed"), reason
-
-
-def _is_want_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, of the host or of a GPU; PyTorch says the former in the words of a RuntimeError only."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _NO_MEMORY)
 
 
 def _uncaught() -> BaseException | None:

@@ -386,7 +386,10 @@ def test_a_script_that_trains_nothing_leaves_word_why(
     done = run_script(tmp_path, environment, f"import sys\n{code}")
     assert done.stderr == ("no data\n" if "no data" in code else f"tuimon: {word}; it goes on\n" if code == FAILING else "")
     left = given.untaken(tmp_path / "run")
-    assert left is not None and left.startswith(word.format(tmp_path, python=sys.executable)) and bool(word) == bool(left)
+    assert (
+        left is not None and left.why.startswith(word.format(tmp_path, python=sys.executable)) and bool(word) == bool(left.why)
+    )
+    assert not left.ends
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ def _after_exit(exited: Exited, ended: Ended | None, logged: bool) -> Status:
     if exited.code == STOPPED_CODE:
         return Status("stopped", "" if ended else "before it had logged an end")
     if exited.code:
-        return Status("failed", f"exit code {exited.code}")
+        return Status("failed", exited.error or f"exit code {exited.code}")
     return Status("finished", _BROKEN_OFF if logged else exited.unwatched)
 
 

@@ -84,16 +84,19 @@ class _Supervisor:
             self._forward()
         ending = _ending(self._child.wait(), self._child.pid, memory)
         output.end(self._child.pid)
-        why = self._why_unwatched()
+        raised, why = self._unwatched(self._child.pid)
         if why:
             log.event(Notice(why, "warning"))
-        log.event(msgspec.structs.replace(ending, unwatched=why))
+        log.event(msgspec.structs.replace(ending, error=raised, unwatched=why))
         log.close()
 
-    def _why_unwatched(self) -> str:
-        """Returns why a program could not be watched; empty if one of its processes was."""
+    def _unwatched(self, pid: int) -> tuple[str, str]:
+        """Of a program that was not watched: the exception that ended process `pid`; if none did, why it was not."""
         seen = given.withdraw(self._run)
-        return "" if seen is None else f"nothing could be watched: {seen or _NOTHING_SEEN}"
+        if seen is None:
+            return "", ""
+        error = seen.ends.get(pid, "")
+        return error, "" if error else f"nothing could be watched: {seen.why or _NOTHING_SEEN}"
 
     def _launched(self) -> Launched:
         return Launched(

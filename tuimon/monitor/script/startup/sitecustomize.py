@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _GIVEN = "TUIMON_RUN_FOLDER"  # as in tuimon.base.given, which not every Python has
 _TOKEN = ".unwatched"
+_MOST_CHARACTERS = 1000
 _why_unwatched: list[Callable[[], str]] = []  # one, once torch is there
 
 
@@ -56,23 +57,33 @@ def _watch() -> None:
         _why_unwatched.append(watch_unasked())
     except Exception as error:  # the training goes on unwatched
         atexit.unregister(_note_what_was_seen)
-        _note(f"{sys.executable} cannot watch: {type(error).__name__}: {error}")
+        _note(f"why {sys.executable} cannot watch: {type(error).__name__}: {error}")
 
 
 def _note_what_was_seen() -> None:
-    main = sys.modules.get("__main__")
-    if hasattr(main, "build"):
-        _note(f"a file with build(spec) is a model: tuimon run digits-mlp model.name={sys.argv[0]}")
-    elif _why_unwatched:
-        _note(_why_unwatched[0]())
+    error = getattr(sys, "last_value", None)  # which Python keeps of one that ends the program
+    if error is not None and not isinstance(error, KeyboardInterrupt):
+        _note(f"end {os.getpid()} {_told(error)}")
+    if hasattr(sys.modules.get("__main__"), "build"):
+        _note(f"why a file with build(spec) is a model: tuimon run digits-mlp model.name={sys.argv[0]}")
+    elif _why_unwatched and (why := _why_unwatched[0]()):
+        _note(f"why {why}")
+
+
+def _told(error: BaseException) -> str:
+    try:
+        from tuimon.base import failure
+
+        return failure.told(error)
+    except Exception:
+        return type(error).__name__
 
 
 def _note(text: str) -> None:
-    """Leaves word for the supervisor why nothing was watched, as long as nothing is; the program's first word counts."""
+    """Leaves word for the supervisor, as `tuimon.base.given` reads it, as long as no process is watched."""
     try:
         token = os.open(os.path.join(os.environ[_GIVEN], _TOKEN), os.O_WRONLY | os.O_APPEND)
-        if not os.fstat(token).st_size:
-            os.write(token, text.encode("utf-8", "replace"))
+        os.write(token, " ".join(text[:_MOST_CHARACTERS].split("\n")).encode("utf-8", "replace") + b"\n")
         os.close(token)
     except (OSError, KeyError):
         pass
