@@ -82,6 +82,7 @@ def test_what_is_no_number_is_told_once_and_the_rest_is_logged(start: Start) -> 
     """A text among the metrics costs a notice, not the training."""
     training = start()
     for _ in range(2):
+        training.step(log=False)
         training.monitor.log(loss=1.0, accuracy="high", norm=torch.ones(3))
     assert training.store["loss/train"].values.tolist() == [1.0, 1.0]
     assert [n.text for n in training.events(Notice)] == [
