@@ -136,6 +136,22 @@ def test_a_pause_is_seen_though_its_step_is_written_after_it(tmp_path: Path) -> 
         assert summarize(tmp_path).status.state == "paused"
 
 
+def test_a_run_that_goes_on_in_further_files_is_known_by_its_first(tmp_path: Path) -> None:
+    """Under a limit on the size of files its process begins many: how it began is in the first, where it is in the last."""
+    for number in range(40):
+        log = LogWriter(tmp_path, "run")
+        if number == 0:
+            log.event(started())
+        log.scalars(number + 1, {"loss/train": 1 / (number + 1), "lr": 0.1})
+        log.close()
+    told = summarize(tmp_path)
+    assert (told.status.state, told.step, told.val_loss) == ("running", 40, None)
+    log = LogWriter(tmp_path, "run")
+    log.event(Ended("stopped", step=40))
+    log.close()
+    assert summarize(tmp_path).status.state == "stopped"
+
+
 def test_a_pause_is_over_when_training_went_on(tmp_path: Path) -> None:
     """Wherever the end of a long pause lies: among what is looked at, or not."""
     whole, run = tmp_path / "whole", tmp_path / "run"

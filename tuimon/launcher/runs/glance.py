@@ -6,7 +6,8 @@ training step and all that follows it is, which tells whether a run is paused: a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,7 @@ _MOST_BYTES = 1 << 23  # how much to read in search of something at either end
 _PLACES, _PLACE_BYTES = 24, 1 << 13
 _BRANCHES = 16  # how many of the curves that have folders of their own are looked into
 _ATTEMPTS = 4  # how many of a run's last attempts are looked into
+_LAST_FILES = 2
 _EACH_STEP = ("throughput", "lr")  # tags that the monitor itself writes, by its own count of steps
 
 
@@ -52,7 +54,7 @@ def lifecycle(run: Path) -> Lifecycle:
 def glance_at(run: Path, places: int = _PLACES) -> Glance:
     """A run's store as `glance` returns it, and the events that decide its state."""
     found = Glance(Store(), Lifecycle())
-    for path in event_files(run)[-2 * _ATTEMPTS :]:
+    for path in _latest(event_files(run)):
         with _only_this(path, found.store):
             for batch in look_into(path, places):
                 found.store.apply(batch)
@@ -61,6 +63,17 @@ def glance_at(run: Path, places: int = _PLACES) -> Glance:
     if places:
         _add_branches(found.store, run, places)
     return found
+
+
+def _latest(files: Sequence[Path]) -> list[Path]:
+    """The files of the last attempts; if one process wrote many, as under `ulimit -f`, only its first and its last ones."""
+    parts = [list(part) for _, part in itertools.groupby(files, key=_writer)]
+    return [path for part in parts[-2 * _ATTEMPTS :] for path in (part[:1] + part[1:][-_LAST_FILES:])]
+
+
+def _writer(path: Path) -> tuple[str, ...]:
+    """The process that wrote a training's file, by its name; of any other file, the file itself."""
+    return tuple(path.name.rsplit(".", 3)[1::2]) if path.suffix == ".run" else (path.name,)
 
 
 def _add_branches(store: Store, run: Path, places: int) -> None:
@@ -74,7 +87,7 @@ def _add_branches(store: Store, run: Path, places: int) -> None:
 
 @contextmanager
 def _only_this(path: Path, store: Store) -> Iterator[None]:
-    """Whatever goes wrong with one file is noted, and the others are read."""
+    """Notes whatever goes wrong with one file, so that the others are still read."""
     try:
         yield
     except OSError:
@@ -84,9 +97,9 @@ def _only_this(path: Path, store: Store) -> Iterator[None]:
 
 
 def judge(run: Path) -> tuple[Lifecycle, Status]:
-    """What a run's log says of how it stands, and how it is judged to stand, by one look at log and processes.
+    """The events that decide a run's state, and that state, from one look at its log and processes.
 
-    Where a supervisor has died since its log was read, its last word is read as well.
+    If its supervisor has ended since the log was read, the log is read again: it may now tell how the run ended.
     """
     life = lifecycle(run)
     status = life.status()
@@ -111,7 +124,7 @@ def started_in(path: Path) -> RunStarted | None:
 
 
 def look_into(path: Path, places: int) -> list[Batch]:
-    """Parts of one event file in their order: its beginning, places, its end; the whole of it if it is small."""
+    """Parts of one event file, in order: its beginning, some places, its end. All of it if it is small."""
     size = path.stat().st_size
     if size <= 2 * _FIRST_BYTES + places * _PLACE_BYTES:
         return [read_part(path, 0, size)]
@@ -121,7 +134,7 @@ def look_into(path: Path, places: int) -> list[Batch]:
 
 
 def _head(path: Path, size: int) -> tuple[Batch, int]:
-    """At least two records: the first only says that it is an event file, the second introduces the run."""
+    """At least two records: the first only marks an event file, the second describes the run."""
     wanted = _FIRST_BYTES
     while (batch := read_part(path, 0, wanted)).records < 2 and wanted < min(size, _MOST_BYTES):
         wanted *= 8
@@ -129,9 +142,9 @@ def _head(path: Path, size: int) -> tuple[Batch, int]:
 
 
 def _tail(path: Path, size: int, after: int) -> tuple[Batch, int]:
-    """At least the last two training steps and all that follows: a pause is written before the step's own scalars.
+    """At least the last two training steps and all that follows, because a pause is written before its step's scalars.
 
-    Where that costs little, also all the steps whose mean is shown as the loss.
+    If that costs little, also all steps whose mean is shown as the loss.
     """
     wanted = _FIRST_BYTES
     while True:
