@@ -277,7 +277,7 @@ def test_presets_are_listed() -> None:
     [
         (["run", "digits-mlp", "lr=0"], 1, "tuimon: optimizer.lr = 0: must be"),
         (["run", "digit-mlp"], 1, "did you mean digits-mlp?"),
-        (["run", "digits-mlp", "--name", "a/b"], 1, "cannot be called 'a/b'"),
+        (["run", "digits-mlp", "--name", "a/b"], 1, "cannot be named 'a/b'"),
         (["run", "digits-mlp", "--device", "tpu"], 1, "Unknown device 'tpu'"),
         (["run", "digits-mlp", "--runs-dir", "/proc/nope"], 1, "Cannot make a folder for the run in /proc/nope"),
         (["run"], 1, "`tuimon presets` lists the presets"),

@@ -75,7 +75,7 @@ def test_only_a_run_that_can_go_on_is_said_to(runs: Runs) -> None:
     (run / "spec.toml").write_text("")
     with pytest.raises(TuimonError) as raised:
         stop(run)
-    assert raised.value.hint == "`tuimon resume a` goes on with it."
+    assert raised.value.hint == "`tuimon resume a` continues it."
 
 
 def test_a_run_that_has_not_begun_says_so(runs: Runs) -> None:
@@ -195,7 +195,7 @@ def test_a_reused_pid_is_never_signalled(runs: Runs, monkeypatch: pytest.MonkeyP
     stranger = Process(bystander.host, bystander.boot_id, bystander.pid, bystander.started - 1)
     life.training = msgspec.structs.replace(life.training, process=stranger)
     life.spawned = stranger
-    with monkeypatch.context() as patched, pytest.raises(TuimonError, match="not to be found"):
+    with monkeypatch.context() as patched, pytest.raises(TuimonError, match="was not found"):
         for kill in ((os, "kill"), (os, "killpg"), (signal, "pidfd_send_signal")):
             patched.setattr(*kill, lambda *args: pytest.fail(f"signalled {args}"))
         stop_by_signal(run, life, now=True)

@@ -60,7 +60,7 @@ def test_a_run_is_found_by_path(folder: Path, tmp_path: Path, monkeypatch: pytes
         ("mlp", "several runs: mlp-02, mlp-01"),
         ("mpl-02", "The nearest: mlp-02"),
         ("zzz", "The newest: mlp-02, cnn-01"),
-        ("", "name is empty"),
+        ("", "name of the run is empty"),
         ("~nobody-is-called-so", "No run called"),
     ],
 )
@@ -75,7 +75,7 @@ def test_an_empty_name_never_means_the_only_run(tmp_path: Path) -> None:
     """`tuimon stop "$RUN"`, where that was never set."""
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "events.out.tfevents.1.host.1.0.run").touch()
-    with pytest.raises(TuimonError, match="name is empty"):
+    with pytest.raises(TuimonError, match="name of the run is empty"):
         find_run("", tmp_path)
 
 
@@ -95,7 +95,7 @@ def test_a_current_folder_that_is_gone_is_told(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
-    with pytest.raises(TuimonError, match="current folder is no longer there"):
+    with pytest.raises(TuimonError, match="current folder no longer exists"):
         runs_dir()
 
 
@@ -130,14 +130,14 @@ def test_a_folder_that_may_not_be_looked_into_is_told(folder: Path, monkeypatch:
         lambda: find_run("empty", folder),
     )
     for look in looks:
-        with pytest.raises(TuimonError, match=r"Cannot look into .*: Permission denied"):
+        with pytest.raises(TuimonError, match=r"Cannot read .*: Permission denied"):
             look()
 
 
 def test_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:
     """A disk that is not mounted, say."""
     (tmp_path / "runs").symlink_to(tmp_path / "unmounted")
-    with pytest.raises(TuimonError, match=r"Cannot look into .*runs: No such file"):
+    with pytest.raises(TuimonError, match=r"Cannot read .*runs: No such file"):
         check_runs_dir(tmp_path / "runs")
     check_runs_dir(tmp_path / "not yet")
 

@@ -80,7 +80,7 @@ def test_a_name_may_be_given_once(tmp_path: Path, handed_over: list[dict[str, An
 @pytest.mark.parametrize("name", ["", " a", "a/b", "..", ".hidden", "-v", "a\nb", "latest", "x" * 200])
 def test_a_name_that_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
     """Each with its reason; no folder is made."""
-    with pytest.raises(TuimonError, match="cannot be called"):
+    with pytest.raises(TuimonError, match="cannot be named"):
         check_name(name)
     with pytest.raises(TuimonError):
         start(SPEC, runs_dir=tmp_path, name=name)
@@ -127,7 +127,7 @@ def test_a_current_folder_that_is_gone_is_told_before_anything_starts(
         lambda: load_spec("digits-mlp", ["epochs=2"]),
         lambda: list(check(SPEC)),
     ):
-        with pytest.raises(TuimonError, match="current folder is no longer there"):
+        with pytest.raises(TuimonError, match="current folder no longer exists"):
             begin()
     assert list(tmp_path.iterdir()) == []
 

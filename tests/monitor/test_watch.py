@@ -145,7 +145,7 @@ def test_a_run_never_takes_anothers_folder(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("TUIMON_RUNS", str(tmp_path / "here"))
     assert [new_run_folder(None, "a").name for _ in range(3)] == ["a", "a-2", "a-3"]
     assert (tmp_path / "here" / "a-3").is_dir()
-    with pytest.raises(tuimon.TuimonError, match=r"cannot be called '\.\./b'"):
+    with pytest.raises(tuimon.TuimonError, match=r"cannot be named '\.\./b'"):
         new_run_folder(None, "../b")
 
 

@@ -1,1 +1,1 @@
-"""What every room uses and that uses none: errors, text, names, and who a process is. Never imports torch or Textual."""
+"""Shared by all packages, and imports none of them: errors, text, names, processes, locks. Never imports torch or Textual."""

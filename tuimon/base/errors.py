@@ -1,4 +1,4 @@
-"""The one error type whose text is written for the user, and one line for all others."""
+"""The error type whose text is written for the user, and one line of text for any other error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _LONGEST = 200  # characters of an unexpected error's own text
 
 
 class TuimonError(Exception):
-    """Something the user can understand and act on.
+    """An error that the user can understand and act on.
 
     Its text says what was being done, to what, and why it failed; `hint` says what to try. Shown as it is on stderr
     by the command line and in a dialog by the screen, never with a traceback.
@@ -25,9 +25,9 @@ class TuimonError(Exception):
 
 
 def in_one_line(error: BaseException) -> str:
-    """An error that nobody expected, for the place where it is caught: its type, its text, and where it was raised.
+    """An unexpected error as one line: type, text and where it was raised.
 
-    Such as `ZeroDivisionError: division by zero (chart.py:110)`. Never raises.
+    For example `ZeroDivisionError: division by zero (chart.py:110)`. Never raises.
     """
     try:
         text = " ".join(str(error).split())
@@ -38,7 +38,7 @@ def in_one_line(error: BaseException) -> str:
 
 
 def _place(trace: TracebackType | None) -> str:
-    """The innermost line of this package that the error came through; empty when there is none."""
+    """The innermost line of this package in the error's traceback; empty if there is none."""
     place = ""
     while trace is not None:
         path = trace.tb_frame.f_code.co_filename

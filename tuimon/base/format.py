@@ -1,6 +1,6 @@
-"""Numbers as people read them: the one place that turns base units into text.
+"""Numbers as text: the one place that formats base units for users.
 
-NaN is "nan", infinity is "inf", and what was never measured (None) is a dash. Pure functions, any thread.
+NaN is "nan", infinity is "inf", and a missing value (None) is a dash. Pure functions, any thread.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _MIB = 1024.0**2
 
 
 def missing(ascii: bool = False) -> str:
-    """What stands where nothing was measured."""
+    """The text for a missing value."""
     return "-" if ascii else "–"
 
 
@@ -32,7 +32,7 @@ def number(value: float | None, ascii: bool = False) -> str:
         return scientific(value)
     if size >= 1000:
         return count(round(value))
-    exponent = int(f"{size:.2e}".partition("e")[2])  # of what is shown: 0.0099999998 is 0.0100
+    exponent = int(f"{size:.2e}".partition("e")[2])  # after rounding: 0.0099999998 is shown as 0.0100
     return f"{value:.{max(0, 2 - exponent)}f}"
 
 
@@ -47,7 +47,7 @@ def scientific(value: float | None, ascii: bool = False) -> str:
 
 
 def tick(value: float, step: float) -> str:
-    """An axis label for a multiple of `step`, with as many digits as tell it from the next."""
+    """An axis label for a multiple of `step`, with enough digits to distinguish it from the next one."""
     if value == 0:
         return "0"
     digits = max(3, math.floor(math.log10(abs(value)) + 1e-9) - math.floor(math.log10(step) + 1e-9) + 1)
@@ -59,7 +59,7 @@ def tick(value: float, step: float) -> str:
 
 
 def si(value: float | None, ascii: bool = False, digits: int = 3) -> str:
-    """A number with an SI prefix and at most so many digits: `950`, `1.2k`, `3.1M`, `5m`; beyond the prefixes, `1e32`."""
+    """A number with an SI prefix and at most `digits` digits: `950`, `1.2k`, `3.1M`, `5m`; beyond the prefixes, `1e32`."""
     if value is None:
         return missing(ascii)
     if not math.isfinite(value):
@@ -75,7 +75,7 @@ def si(value: float | None, ascii: bool = False, digits: int = 3) -> str:
 
 
 def count(value: float | None, ascii: bool = False) -> str:
-    """A whole number with its thousands set apart: `1 204`."""
+    """A whole number with spaces between thousands: `1 204`."""
     if value is None:
         return missing(ascii)
     if not math.isfinite(value):
@@ -96,7 +96,7 @@ def gib(size_bytes: float | None, ascii: bool = False) -> str:
 
 
 def percent(fraction: float | None, ascii: bool = False) -> str:
-    """A fraction as whole percent; under one percent, a decimal: `87 %`, `0.4 %`."""
+    """A fraction as whole percent, with one decimal below one percent: `87 %`, `0.4 %`."""
     if fraction is None:
         return missing(ascii)
     if not math.isfinite(fraction):
@@ -106,7 +106,7 @@ def percent(fraction: float | None, ascii: bool = False) -> str:
 
 
 def duration(seconds: float | None, ascii: bool = False) -> str:
-    """A span of time as a clock shows it: `0:07`, `1:12`, `2:05:09`, `3d 04h`."""
+    """A duration as a clock shows it: `0:07`, `1:12`, `2:05:09`, `3d 04h`."""
     if seconds is None:
         return missing(ascii)
     if not math.isfinite(seconds):
@@ -118,7 +118,7 @@ def duration(seconds: float | None, ascii: bool = False) -> str:
 
 
 def clock(seconds: float) -> str:
-    """A span of time to the second, however long it is: `0:07`, `2:05:09`, `75:05:09`."""
+    """A duration to the second, however long it is: `0:07`, `2:05:09`, `75:05:09`."""
     sign = "-" if seconds <= -0.5 else ""
     minutes, second = divmod(round(abs(seconds)), 60)
     hours, minute = divmod(minutes, 60)
@@ -126,7 +126,7 @@ def clock(seconds: float) -> str:
 
 
 def age(seconds: float | None, ascii: bool = False) -> str:
-    """How long ago, in the largest unit that fits: `now`, `12 s`, `5 min`, `3 h`, `2 d`."""
+    """An age in the largest unit that fits: `now`, `12 s`, `5 min`, `3 h`, `2 d`."""
     if seconds is None or not math.isfinite(seconds):
         return missing(ascii)
     if seconds < 1.5:
@@ -146,7 +146,7 @@ def time_of_day(wall_time: float) -> str:
 
 
 def rate(per_second: float | None, ascii: bool = False) -> str:
-    """Steps a second: `412 it/s`; when slower than one, seconds a step: `2.5 s/it`."""
+    """Steps per second: `412 it/s`; below one, seconds per step: `2.5 s/it`."""
     if per_second is None or math.isnan(per_second):
         return f"{missing(ascii)} it/s"
     if 0 < per_second < 1:
@@ -155,7 +155,7 @@ def rate(per_second: float | None, ascii: bool = False) -> str:
 
 
 def scale(value: float, ascii: bool = False) -> str:
-    """A factor as people say it: `½`, `¼`, `×2`, `×0.3`."""
+    """A factor: `½`, `¼`, `×2`, `×0.3`."""
     if not ascii and value in (0.5, 0.25, 0.125):
         return {0.5: "½", 0.25: "¼", 0.125: "⅛"}[value]
     if ascii and 0 < value < 1 and (1 / value).is_integer():

@@ -1,4 +1,4 @@
-"""The folder that a launcher has made for the first run of a program, handed on to all of the program's processes.
+"""The folder that a launcher made for a program's first run, known to all of the program's processes.
 
 The environment names the folder; a token in it is taken by the first process that trains. What is told about the program while
 nobody has taken the folder is kept in the token. Standard library only; any process, any thread.
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 FOLDER = "TUIMON_RUN_FOLDER"  # the environment's variable
 TOKEN = ".unwatched"  # in the folder, until a process takes it
-_LOCAL_RANK = "LOCAL_RANK"  # what torchrun and its like number a machine's processes by
+_LOCAL_RANK = "LOCAL_RANK"  # by which torchrun and similar launchers number the processes of a machine
 WHY, END = "why", "end"  # what the token's lines begin with: `why TEXT`, `end PID TEXT`
 _MOST_BYTES = 1 << 16
 
@@ -27,14 +27,14 @@ class Told(NamedTuple):
 
 
 def environment_for(folder: Path) -> dict[str, str]:
-    """What the environment of a program must say, so that its first training process uses a folder with a token in it."""
+    """The environment variables that make a program's first training process use a folder with a token in it."""
     return {FOLDER: str(folder.absolute())}
 
 
 def take() -> Path | None:
-    """The folder that was given to this program, for the first of its processes to ask; None for all others.
+    """Takes the folder that was given to this program. The first process that asks gets it, all others get None.
 
-    Of several processes that train one model, only the first on its machine gets it.
+    Of several processes that train one model together, only the first on its machine can get it.
     """
     folder = given()
     if folder is None or is_a_later_rank():
@@ -53,18 +53,18 @@ def put_back(folder: Path, why: str) -> None:
 
 
 def given(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """The folder that was given to this program, whoever has taken it; None for a program that no launcher started."""
+    """The folder that was given to this program, taken or not; None if no launcher started the program."""
     folder = environment.get(FOLDER)
     return Path(folder) if folder else None
 
 
 def is_a_later_rank(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether another process of this machine speaks for the training that this one is part of."""
+    """Whether this process trains together with another one on this machine that has a lower rank."""
     return environment.get(_LOCAL_RANK, "0") != "0"
 
 
 def untaken(folder: Path) -> Told | None:
-    """What the program has told while nobody took the folder; None if a process has taken it."""
+    """What the program has written while nobody took the folder; None if a process has taken it."""
     try:
         with open(folder / TOKEN, encoding="utf-8", errors="replace") as token:
             lines = [line.partition(" ") for line in token.read(_MOST_BYTES).splitlines()]
@@ -76,7 +76,7 @@ def untaken(folder: Path) -> Told | None:
 
 
 def withdraw(folder: Path) -> Told | None:
-    """As `untaken`, when the program has ended; the token is gone then."""
+    """Returns what `untaken` does, and removes the token; for a program that has ended."""
     told = untaken(folder)
     with contextlib.suppress(OSError):
         (folder / TOKEN).unlink()

@@ -1,4 +1,4 @@
-"""The current folder, from which relative paths are meant. Standard library only."""
+"""The current folder, where relative paths start. Standard library only."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from tuimon.base.errors import TuimonError
 
 
 def current_folder() -> Path:
-    """Where this process stands.
+    """The current folder of this process.
 
     Raises:
-        TuimonError: somebody has removed that folder.
+        TuimonError: the folder was removed.
     """
     try:
         return Path.cwd()
     except FileNotFoundError:
-        raise TuimonError("The current folder is no longer there.", "Change to another one with `cd`.") from None
+        raise TuimonError("The current folder no longer exists.", "Change to another one with `cd`.") from None

@@ -1,7 +1,7 @@
-"""JSON that others wrote, decoded within stated limits and with one kind of error. Any thread.
+"""Decodes JSON from others, within fixed limits and with two kinds of error. Any thread.
 
-What comes from a log or a socket may be anything. Deep nesting would fail in the decoder, or later in whatever walks or writes
-the value, wherever the stack happens to end; so it is refused here, at a fixed depth. Linear in the text's length.
+A log or a socket can contain anything. Deep nesting would exhaust the stack in the decoder, or later in code that walks or
+writes the value, so it is refused here, at a fixed depth. Takes time linear in the text's length.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-MAX_NESTING = 64  # objects and arrays within each other
+MAX_NESTING = 64  # levels of objects and arrays
 MAX_JSON_BYTES = 16 << 20
 
 T = TypeVar("T")
@@ -23,18 +23,15 @@ _STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 class MalformedError(ValueError):
-    """A text that is no JSON, is too long or too deep, or holds no number or text that can be written again."""
+    """The text is not JSON, is too long or nested too deeply, or contains a number or text that cannot be represented."""
 
 
 class OtherError(ValueError):
-    """JSON of another type than was expected: from a later version, say."""
+    """The JSON has another type than expected, for example from a later version."""
 
 
 def json_decoder(kind: type[T] | Any) -> Callable[[str | bytes], T]:
-    """A function that decodes JSON into values of one type.
-
-    It raises MalformedError or OtherError, and nothing else.
-    """
+    """Returns a function that decodes JSON into values of one type. It raises only MalformedError or OtherError."""
     decode: Callable[[str | bytes], T] = msgspec.json.Decoder(kind).decode
 
     def bounded(text: str | bytes) -> T:
@@ -50,7 +47,7 @@ def json_decoder(kind: type[T] | Any) -> Callable[[str | bytes], T]:
 
 
 def nesting(text: str) -> int:
-    """How deep objects and arrays lie within each other in a JSON text; brackets in strings do not count."""
+    """How deeply objects and arrays are nested in a JSON text; brackets in strings do not count."""
     brackets = _OTHERS.sub("", _STRINGS.sub("", text))
     return max(itertools.accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 

@@ -1,7 +1,7 @@
-"""Who a process is, and whether it still lives.
+"""Identifies processes, and tells whether they are still alive.
 
-A pid alone proves nothing: it is reused, and means something else on another host or after a reboot. A process is named by
-host, boot id, pid and start time together. Read from any process and thread.
+A pid alone is not enough: it is reused, and means another process on another host or after a reboot. Host, boot id, pid and
+start time together identify a process. For any process and thread.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Annotated
 
 import msgspec
 
-_STATE, _START_TIME = 0, 19  # fields of /proc/<pid>/stat, counted from behind the command's name
+_STATE, _START_TIME = 0, 19  # fields of /proc/<pid>/stat, counted from after the command's name
 
 
 class Process(msgspec.Struct, frozen=True):
-    """Who a process is, beyond its pid, which another process may get later."""
+    """The identity of a process: more than its pid, which another process may get later."""
 
     host: str
     boot_id: str
@@ -35,7 +35,7 @@ def host_name() -> str:
 
 @functools.cache
 def boot_id() -> str:
-    """Changes with every boot of this machine (and differs between containers' hosts); empty where Linux does not tell."""
+    """An id that changes with every boot of this machine; empty on systems other than Linux."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -43,7 +43,7 @@ def boot_id() -> str:
 
 
 def identify(pid: int) -> Process | None:
-    """The identity of a living process on this machine; None when there is none, or only its zombie."""
+    """The identity of a live process on this machine; None if there is none, or only a zombie."""
     started = _started(pid)
     return None if started is None else Process(host_name(), boot_id(), pid, started)
 
@@ -54,7 +54,7 @@ def this_process() -> Process:
 
 
 def is_alive(process: Process) -> bool | None:
-    """Whether exactly this process still runs; None where that cannot be told: it is another host's."""
+    """Whether exactly this process is alive; None if it is on another host and cannot be seen from here."""
     if process.host != host_name():
         return None
     if process.boot_id != boot_id():
@@ -72,7 +72,7 @@ def _started(pid: int) -> float | None:
 
 
 def _started_elsewhere(pid: int) -> float | None:
-    """Where there is no /proc (macOS): psutil knows."""
+    """Asks psutil, on systems without /proc (macOS)."""
     import psutil
 
     try:

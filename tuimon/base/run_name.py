@@ -1,4 +1,4 @@
-"""What a run may be called: the name of one folder, typed on command lines."""
+"""Which names a run can have: a run's name is the name of a folder, and is typed on command lines."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ _RESERVED = ("latest",)
 
 
 def check_name(name: str) -> None:
-    """Raises TuimonError when a run cannot be called so."""
+    """Raises TuimonError if a run cannot have this name."""
     problem = _wrong_with(name)
     if problem:
-        raise TuimonError(f"A run cannot be called {name!r}: {problem}.", "Use letters, digits, '-', '_' and '.'.")
+        raise TuimonError(f"A run cannot be named {name!r}: {problem}.", "Use letters, digits, '-', '_' and '.'.")
 
 
 def _wrong_with(name: str) -> str:
     if not name.strip() or name != name.strip():
-        return "it is empty, or has a space at an end"
+        return "it is empty, or begins or ends with a space"
     if "/" in name or not name.isprintable():
-        return "it is to be the name of one folder, without / and control characters"
+        return "it must be the name of one folder, without / or control characters"
     if name[0] in ".-":
         return f"it begins with {name[0]!r}"
     if len(name.encode()) > _MAX_BYTES:

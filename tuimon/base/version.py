@@ -1,3 +1,3 @@
-"""The version of tuimon, in the one place that everything else reads it from."""
+"""The version of tuimon. Everything else reads it from here."""
 
 __version__ = "0.1.0"

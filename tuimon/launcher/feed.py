@@ -1,7 +1,7 @@
-"""Feeds a viewer: a thread that reads a run's log as it grows, carries commands to it, and sees when it ends.
+"""Feeds a viewer: a thread that reads a run's log as it grows, sends commands to the run, and notices its end.
 
-The thread only calls the functions that it was given; whatever they build belongs to whoever gave them. A viewer that is slow
-to return from them slows down its own feed and nothing else.
+The thread only calls the functions that it was given, and owns nothing that they build. A viewer that is slow to return from
+them slows down its own feed and nothing else.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from tuimon.log.reader import RunReader
 from tuimon.log.records import Command, Refused
 
 _BATCH_BYTES = 1 << 20  # so that a viewer can draw between two batches while it catches up
-CATCHING_UP = "its log is being read"  # a live run can be steered by then, but what is known of it is old
+CATCHING_UP = "its log is being read"  # a live run can be steered meanwhile, but its numbers are old
 _LIVE_PERIOD_S = 0.1
-_ASKED_PERIOD_S, _ASKED_FOR_S = 0.02, 0.3  # a command's effect is about to be logged: how often to look, and how long
+_ASKED_PERIOD_S, _ASKED_FOR_S = 0.02, 0.3  # after a command: how often to look for its effect, and how long
 _OTHER_PERIOD_S = 0.5  # a log that another framework may still be writing; a run that may be resumed
 
 
@@ -77,7 +77,7 @@ class Feed:
         self._wake.set()
 
     def close(self, timeout_s: float = 1.0) -> None:
-        """Ends the feed; the run is not touched. Nothing is called any more once this returns in time."""
+        """Ends the feed; the run continues. Once this returns in time, nothing is called any more."""
         self._closing = True
         self._wake.set()
         if threading.current_thread() is not self._thread:
@@ -108,14 +108,14 @@ class Feed:
         return _LIVE_PERIOD_S if self.status.live else _OTHER_PERIOD_S
 
     def _read(self) -> bool:
-        """Hands on one batch; whether there may be more already."""
+        """Passes on one batch; returns whether more may be there already."""
         before = self._life.status()
         batch = self._reader.read(_BATCH_BYTES)
         if batch:
             self._hand_on(batch)
             return _is_followed_by_more(batch) or not self.status.live
         self._tell_damage()
-        self._tell(before)  # judged before the read that found nothing more: an end comes after the last batch
+        self._tell(before)  # judged before the read that found nothing more, so an end comes after the last batch
         return False
 
     def _hand_on(self, batch: Batch) -> None:
@@ -162,5 +162,5 @@ class Feed:
 
 
 def _is_followed_by_more(batch: Batch) -> bool:
-    """Whether so much came that more may be there already."""
+    """Whether the batch is so large that more may be there already."""
     return batch.bytes >= _BATCH_BYTES // 2

@@ -1,1 +1,1 @@
-"""Finds runs on disk, judges how they stand, and reads as much of their logs as a list needs."""
+"""Finds runs on disk, judges their state, and reads as much of their logs as a list needs."""

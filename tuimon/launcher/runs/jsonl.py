@@ -1,7 +1,7 @@
 """A log's records as JSON lines, for other programs. Pure functions.
 
 Each line has a `kind`: `metrics` (all scalars of one record: `values` by tag), `histogram`, `text`, `event`, `finding`, `end`.
-NaN and infinities are null, as JSON has no word for them.
+NaN and infinities are null, because JSON cannot express them.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ _when = itemgetter(0, 1)
 
 
 def records(batch: Batch) -> list[Record]:
-    """Everything in a batch, by the time it was written."""
+    """All records of a batch, sorted by wall time."""
     found: list[Record] = [*batch.events, *_metrics(batch), *batch.histograms, *batch.texts]
     return sorted(found, key=lambda record: record.wall_time if is_time(record.wall_time) else 0.0)
 
 
 def line(record: Record) -> bytes:
-    """One record as one line of JSON, newline included."""
+    """A record as one line of JSON, with its newline."""
     return encode(_plain(record)) + b"\n"
 
 
 def end_line(status: Status, code: int, store: Store) -> bytes:
-    """The last line: how it ended, and the step and losses that `tuimon ls` shows."""
+    """The last line: how the run ended, and the step and losses that `tuimon ls` shows."""
     losses = {"loss": latest(store, loss_tag(store)), "val_loss": latest(store, VALIDATION)}
     ended = {"kind": "end", "state": status.state, "detail": status.detail, "code": code, "step": store.step}
     return encode(ended | losses) + b"\n"

@@ -20,7 +20,7 @@ LAST_CHECKPOINT = Path("checkpoints", "last.pt")
 
 _EVENTS = "events.out.tfevents."
 _LATEST = "latest"
-_SECONDS = re.compile("[0-9]{1,20}")  # not isdigit: ² is a digit, and no number
+_SECONDS = re.compile("[0-9]{1,20}")  # not isdigit: ² is a digit but not a number
 _SUGGESTED = 5  # runs that a message names
 
 
@@ -30,20 +30,20 @@ def runs_dir(option: str | Path | None = None) -> Path:
 
 
 def _absolute(path: str | Path) -> Path:
-    """`~` of a user that there is not stays as it is."""
+    """The absolute path; `~name` of an unknown user stays as it is."""
     path = Path(os.path.expanduser(path))
     return path if path.is_absolute() else current_folder() / path
 
 
 def is_resumable(run: Path) -> bool:
-    """Whether a run that has ended can go on: tuimon started it, and it saved a checkpoint."""
-    from tuimon.spec.spec import SPEC_FILE  # only here: what lists runs is to start soon
+    """Whether a run that has ended can be resumed: tuimon started it, and it saved a checkpoint."""
+    from tuimon.spec.spec import SPEC_FILE  # only here, so that listing runs starts quickly
 
     return (run / SPEC_FILE).is_file() and (run / LAST_CHECKPOINT).is_file()
 
 
 def check_runs_dir(directory: Path) -> None:
-    """Raises TuimonError when something else than a folder is there, or one that may not be looked into."""
+    """Raises TuimonError if the directory is not a folder, or cannot be read."""
     if not os.path.lexists(directory):
         return
     try:
@@ -53,27 +53,27 @@ def check_runs_dir(directory: Path) -> None:
         raise TuimonError(f"{directory} is not a folder.", hint) from None
     except OSError as error:
         hint = "Name another folder with --runs-dir or $TUIMON_RUNS."
-        raise TuimonError(f"Cannot look into {directory}: {error.strerror}.", hint) from error
+        raise TuimonError(f"Cannot read {directory}: {error.strerror}.", hint) from error
 
 
 def list_runs(directory: Path) -> list[Path]:
-    """All runs of a directory, the one begun last first; empty when there is no such directory."""
+    """All runs of a directory, newest first; empty if there is no such directory."""
     return [path for _, _, path in sorted(((*_begun(found), found.path) for found in log_folders(directory)), reverse=True)]
 
 
 def run_name(run: Path, directory: Path) -> str:
-    """What a run is called among those of a directory: its path there; `.` for the directory itself."""
+    """A run's name within a directory: its path from there; `.` for the directory itself."""
     return run.relative_to(directory).as_posix() if run.is_relative_to(directory) else run.name
 
 
 def find_run(text: str, directory: Path) -> Path:
-    """The run that `text` means: `latest`, a name, a path, or the beginning of exactly one name.
+    """The run that `text` names: `latest`, a name, a path, or the beginning of exactly one name.
 
     Raises:
-        TuimonError: none or several; the text names the nearest ones.
+        TuimonError: no run or several match; the text names the nearest ones.
     """
-    if not text:  # as of a shell's variable that is not set: not the only run that there is
-        raise TuimonError("Which run is meant? Its name is empty.", "`tuimon ls` lists them.")
+    if not text:  # from an unset shell variable, say; it must not mean the only run
+        raise TuimonError("The name of the run is empty.", "`tuimon ls` lists the runs.")
     named, path = directory / text, _absolute(text)
     if text != _LATEST:
         for candidate in (named, path):
@@ -82,8 +82,8 @@ def find_run(text: str, directory: Path) -> Path:
     runs = {run_name(run, directory): run for run in list_runs(directory)}
     if text == _LATEST and runs:
         return next(iter(runs.values()))
-    begin_so = any(name.startswith(text) for name in runs)  # beside a folder of data called `digits`, say
-    for candidate in (named,) if begin_so else (named, path):
+    is_prefix = any(name.startswith(text) for name in runs)  # then `digits` does not mean a data folder of that name
+    for candidate in (named,) if is_prefix else (named, path):
         if candidate.is_dir():
             check_runs_dir(candidate)
             raise _without_log(candidate)
@@ -91,7 +91,7 @@ def find_run(text: str, directory: Path) -> Path:
 
 
 def _without_log(folder: Path) -> TuimonError:
-    """Other programs put logs into folders within a run's: train, validation."""
+    """The error for a folder whose logs, if any, are in folders inside it, such as train and validation."""
     names = [found.name for found in itertools.islice(log_folders(folder), _SUGGESTED)]
     hint = f"Runs in it: {', '.join(sorted(names))}." if names else "An event file is named events.out.tfevents.…"
     return TuimonError(f"{folder} has no event file of its own.", hint)
@@ -106,7 +106,7 @@ def _by_prefix(text: str, runs: dict[str, Path], directory: Path) -> Path:
     if len(outermost) == 1:
         return runs[outermost[0]]
     if found:
-        raise TuimonError(f"{text!r} is the beginning of several runs: {_names(found)}.", "Type more of the name, or `latest`.")
+        raise TuimonError(f"{text!r} matches several runs: {_names(found)}.", "Type more of the name, or `latest`.")
     near = difflib.get_close_matches(text, runs, n=3, cutoff=0.4)
     hint = f"The nearest: {', '.join(near)}." if near else f"The newest: {_names(list(runs))}."
     raise TuimonError(f"No run called {text!r} in {directory}.", hint)
@@ -118,7 +118,7 @@ def _names(names: list[str]) -> str:
 
 
 def _begun(found: LogFolder) -> tuple[float, float]:
-    """The second in which its newest file was begun, as that file's name tells, and when it was last written."""
+    """The second in its newest file's name, which is when that file was begun, and when it was last written."""
     seconds = found.newest.partition(_EVENTS)[2].partition(".")[0]
     try:
         written = os.stat(os.path.join(found.path, found.newest)).st_mtime

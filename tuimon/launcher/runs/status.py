@@ -110,8 +110,8 @@ class Lifecycle:
     def status(self, alive: Callable[[Process], bool | None] = is_alive) -> Status:
         """The run's state now; looks at the process table.
 
-        How the process ended, in the supervisor's record, decides. As long as a supervisor may still write it, the run has not
-        ended, whatever its training process says.
+        The supervisor's record of how the process ended decides. As long as a supervisor can still write it, the run has not
+        ended, whatever its training process logged.
         """
         started, ended = self.training, self.ended
         if self.exited:
@@ -143,10 +143,10 @@ class Lifecycle:
 
 
 def exit_code(status: Status, exited: Exited | None) -> int:
-    """What a command exits with that stands in for the run's own process.
+    """The exit code of a command that stands in for the run's own process.
 
     Args:
-        status: how the run stands.
+        status: the run's state.
         exited: the supervisor's record of the end; None where there is none.
 
     Returns:

@@ -31,7 +31,7 @@ _CACHED = 1 << 14  # runs of one list
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a list shows of a run. None, "", and NaN but in a loss mean: the log does not say."""
+    """What a list shows of a run. None, "", and NaN (except in a loss) mean that the log does not contain it."""
 
     name: str
     path: Path
@@ -49,25 +49,25 @@ class RunSummary:
     activation: str = ""
     first_wall: float = math.nan
     last_wall: float = math.nan
-    damage: tuple[Damage, ...] = ()  # what was seen of it; a look does not read all of a long log
+    damage: tuple[Damage, ...] = ()  # as far as it was seen: not all of a long log is read
 
 
 def summarize(path: Path, name: str = "") -> RunSummary:
-    """Summarizes a run from a glance at its log; `name` is what it is called, by default its folder's name.
+    """Summarizes a run from a glance at its log; its name is its folder's if `name` is empty.
 
-    A log that has not grown is not read again; whether its processes live is looked at each time. Never raises: of a run that
-    cannot be read, the state is unknown, and its detail says why.
+    A log that has not grown is not read again; whether its processes are alive is checked each time. Never raises: the state
+    of a run that cannot be read is unknown, and its detail says why.
     """
     try:
         return _summarize(path, name or path.name)
-    except Exception as error:  # of this run alone: a list shows the others
+    except Exception as error:  # concerns this run only; a list still shows the others
         return RunSummary(name or path.name, path, Status("unknown", f"its log cannot be read: {in_one_line(error)}"))
 
 
 def _summarize(path: Path, name: str) -> RunSummary:
     look = _look(path, _signature(path))
     status = look.life.status()
-    if look.life.awaits_exit and not status.live:  # its supervisor may have said the last word since
+    if look.life.awaits_exit and not status.live:  # its supervisor may have logged the end since
         look = _look(path, _signature(path))
         status = look.life.status()
     return RunSummary(name, path, status, **look.told)
@@ -80,7 +80,7 @@ class _Look:
 
 
 def _signature(run: Path) -> tuple[tuple[str, int], ...]:
-    """Changes whenever anything is appended to the run's log."""
+    """A value that changes whenever something is appended to the run's log."""
     sizes = []
     for file in (*event_files(run), *branch_files(run)):
         try:
@@ -119,9 +119,9 @@ def _losses(store: Store) -> dict[str, Any]:
 
 
 def pace(store: Store) -> float:
-    """Steps a second over the latest steps, by the time they took in all; NaN where none was logged.
+    """Steps per second over the latest steps, from the total time they took; NaN if none was logged.
 
-    Of one step alone, or of a mean of speeds, each validation would make a jump.
+    The speed of a single step, or a mean of speeds, would jump at each validation.
     """
     logged = store["throughput"].values[-_PACE_STEPS:] if "throughput" in store else np.empty(0)
     speeds = logged[np.isfinite(logged) & (logged > _LEAST_PACE)]
@@ -143,7 +143,7 @@ def seconds_trained(store: Store) -> float:
 
 
 def _runs_back(series: Series) -> bool:
-    """Whether a later point has an earlier time, by more than a clock is corrected by in passing."""
+    """Whether a later point has an earlier time, by more than the small corrections that a clock gets all the time."""
     return bool((np.diff(plausible(series.walls)) < -_CORRECTED_S).any())
 
 
@@ -162,7 +162,7 @@ def _made_of(life: Lifecycle) -> dict[str, Any]:
 
 
 class MadeOf(NamedTuple):
-    """What trains; "" where the log does not say."""
+    """What is trained; "" if the log does not contain it."""
 
     model: str
     activation: str
@@ -170,7 +170,7 @@ class MadeOf(NamedTuple):
 
 
 def made_of(started: RunStarted | None, launched: Launched | None) -> MadeOf:
-    """The names that the user gave in a spec; else those of the classes. No activation where the model has none to set."""
+    """The names from the spec, else those of the classes. No activation if the model has none that can be changed."""
     spec = (started and started.spec) or (launched and launched.spec) or {}
     return MadeOf(
         model=Path(_named(spec, "model", "name")).stem or (started.model if started else ""),

@@ -1,4 +1,4 @@
-"""The bytes of a run's log, from the socket of its training process or from the file; each a `Tail` of the log's reader."""
+"""The bytes of a run's log, from its training process's socket or from the file; each is a `Tail` for the log's reader."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tuimon.launcher.runs.glance import started_in
 from tuimon.launcher.runs.proof import why_not_ours
 from tuimon.log.reader import FileTail, Tail
 
-_IDLE_READS = 10  # of the socket, before the file is asked whether it knows more
+_IDLE_READS = 10  # of the socket without new bytes, before the file is checked for more
 _ERROR = b'{"error"'  # no record's length field looks like this: it would be 2^61 bytes
 
 
 class SocketTail:
-    """The bytes of one event file as its training process serves them. For one thread.
+    """The bytes of one event file, served by its training process. For one thread.
 
     Args:
         connect: a new connection to the run's socket, or a TuimonError.
@@ -33,7 +33,7 @@ class SocketTail:
         self._position = 0
 
     def read(self, offset: int, max_bytes: int) -> bytes:
-        """What has arrived from `offset` on. Connects when it must; otherwise never waits.
+        """The bytes that have arrived from `offset` on. Connects if necessary; otherwise never waits.
 
         Raises:
             ConnectionError: the training process has gone, or will not serve this file.
@@ -81,16 +81,16 @@ class SocketTail:
         return b"".join(pieces)
 
     def _lost(self, pieces: list[bytes]) -> None:
-        """The other end closed; what arrived before that still counts, unless it says why it will not serve."""
+        """The other end has closed. What arrived before still counts, unless it says why the file is not served."""
         self.close()
         if not pieces or pieces[0].startswith(_ERROR):
             raise ConnectionError(b"".join(pieces).decode(errors="replace") or f"{self._file}: the connection was closed")
 
 
 class LiveTail:
-    """An event file that is being written: from the file up to its end, then from the socket, then from the file again.
+    """An event file that is being written: read from the file up to its end, then from the socket, then from the file again.
 
-    The file catches up fastest, the socket tells what is new; when the training process has gone, or its socket falls behind
+    Catching up is fastest from the file; the socket delivers what is new. When the process is gone, or its socket falls behind
     the file, the file is all that counts. It goes on at the same byte each time.
     """
 
@@ -101,7 +101,7 @@ class LiveTail:
         self._idle = 0
 
     def read(self, offset: int, max_bytes: int) -> bytes:
-        """Reads from whichever serves now. Never raises for a lost connection."""
+        """Reads from the socket or the file. A lost connection raises nothing."""
         if self._socket and self._caught_up:
             try:
                 found = self._socket.read(offset, max_bytes)
@@ -128,7 +128,7 @@ class LiveTail:
 
 
 def open_tail(path: Path) -> Tail:
-    """Opens an event file; while its training process lives and is the caller's own, with the socket of that process."""
+    """Opens an event file, with its training process's socket if that process is alive and the caller's own."""
     try:
         started = started_in(path) if path.name.endswith(".run") else None
     except (OSError, TuimonError):

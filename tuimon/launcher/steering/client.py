@@ -1,7 +1,7 @@
 """Steers a run: sends commands to its training process over the Unix socket.
 
-The socket speaks lines of JSON: the first says what is wanted, then each line is a command, and each line back an answer, in
-whatever order commands take effect. Used from any thread of a process that watches; knows no torch and no screen.
+The protocol is lines of JSON: the first line says what is wanted, each further line is a command, and each line back is an
+answer, in the order in which commands take effect. For any thread of a viewer; uses neither torch nor Textual.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _decode: Callable[[str | bytes], Answer] = json_decoder(Answer)
 
 
 class _Told(msgspec.Struct):
-    """What a run says in place of an answer before it closes the connection."""
+    """The error that a run sends instead of an answer before it closes the connection."""
 
     error: str
 
@@ -45,14 +45,14 @@ _decode_told: Callable[[str | bytes], _Told] = json_decoder(_Told)
 
 
 class NoAnswer(TuimonError):
-    """A command was handed to the run, and what became of it is not known (yet)."""
+    """A command was sent to the run, and its result is not known yet."""
 
 
 class Client:
     """A connection for steering one run. Thread-safe; a thread of its own reads the answers.
 
     Args:
-        connection: a connection to the run's socket, which the client takes over.
+        connection: a connection to the run's socket; the client closes it.
 
     Raises:
         TuimonError: the connection is broken.
@@ -92,7 +92,7 @@ class Client:
         try:
             answer = answers.get(timeout=timeout_s)
         except queue.Empty:
-            hint = "A command takes effect between two steps; the run's log will tell."
+            hint = "A command takes effect between two steps; the run's log will show it."
             raise NoAnswer(f"{command.lever}: no answer within {timeout_s:g} s.", hint) from None
         if isinstance(answer, TuimonError):
             raise answer
@@ -117,7 +117,7 @@ class Client:
                 while line := lines.readline(_MAX_LINE_BYTES):
                     self._dispatch(line)
         except Exception as error:
-            reason = f"the answers of the run cannot be read on: {in_one_line(error)}"
+            reason = f"the run's answers cannot be read: {in_one_line(error)}"
         self._closed = True
         self._fail_all(reason)
 
@@ -157,7 +157,7 @@ def client_of(run: Path, life: Lifecycle) -> Client:
     """A connection for steering a live run.
 
     Raises:
-        TuimonError: the run cannot be steered, and why: it has no socket, for one, or is another user's.
+        TuimonError: the run cannot be steered: it has no socket, for example, or belongs to another user.
     """
     check_live(run, life)
     if not life.training:
@@ -170,14 +170,14 @@ def client_of(run: Path, life: Lifecycle) -> Client:
 
 
 def check_live(run: Path, life: Lifecycle) -> None:
-    """Raises TuimonError where a run has ended, or cannot be reached from this host."""
+    """Raises TuimonError if a run has ended, or runs on another host."""
     status = life.status()
     if status.live:
         return
     detail = f" ({status.detail})" if status.detail else ""
     if status.state == "unknown":
         raise TuimonError(f"{run.name} cannot be steered from here{detail}.")
-    hint = f"`tuimon resume {run.name}` goes on with it." if is_resumable(run) else ""
+    hint = f"`tuimon resume {run.name}` continues it." if is_resumable(run) else ""
     raise TuimonError(f"{run.name} is not running: {status.state}{detail}.", hint)
 
 
@@ -194,4 +194,4 @@ def _error_in(line: bytes) -> str:
     try:
         return _decode_told(line).error
     except ValueError:
-        return f"the run sent what cannot be read: {line[:80]!r}"
+        return f"the run sent something unreadable: {line[:80]!r}"

@@ -1,4 +1,4 @@
-"""Lever settings as people write them, and what a run answered as people read it. Pure functions."""
+"""Lever settings as users type them, and a run's answers as users read them. Pure functions."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _ALIASES = {"pause": Command("paused", "on"), "resume": Command("paused", "off")
 
 
 def parse_setting(text: str, by: str = "") -> Command:
-    """A command from `NAME=value`, `NAME=*factor`, `NAME=on|off|toggle|default`, or `NAME` for an action.
+    """Parses `NAME=value`, `NAME=*factor`, `NAME=on|off|toggle|default`, or `NAME` for an action.
 
-    The name and the bounds are judged by the run, which alone knows its levers.
+    Name and bounds are checked by the run, because only the run knows its levers.
 
     Raises:
-        TuimonError: it is none of these.
+        TuimonError: the text has none of these forms.
     """
     name, equals, value = (part.strip() for part in text.partition("="))
     if not name or (equals and not value):
@@ -59,7 +59,7 @@ def _finite(name: str, number: float | None, text: str) -> float:
 
 
 def author() -> str:
-    """Who asks: user@host."""
+    """The user who sends a command, as user@host."""
     try:
         return f"{getpass.getuser()}@{host_name()}"
     except (KeyError, OSError):
@@ -70,7 +70,7 @@ def describe(answer: Applied | Refused) -> str:
     """One line: `applied at step 1 204: lr_scale 1 → 0.5 (lr 0.001 → 0.0005)`, or why it was refused."""
     if isinstance(answer, Refused):
         asked = "" if answer.value is None else f"={value_text(answer.value)}"
-        at = f" at step {format.count(answer.step)}" if answer.step else ""  # none where the training loop never saw it
+        at = f" at step {format.count(answer.step)}" if answer.step else ""  # none if the training loop never saw it
         return f"refused{at}: {answer.lever}{asked}: {answer.reason}"
     note = f" ({answer.note})" if answer.note else ""
     return f"applied at step {format.count(answer.step)}: {answer.lever}{_change(answer)}{note}"

@@ -1,6 +1,6 @@
-"""Stops a run: asks its training to end, waits until it has, and falls back to a signal where nobody answers.
+"""Stops a run: asks its training to end, waits until it has ended, and falls back to a signal if nobody answers.
 
-Asked and stopped are different things: a step may take minutes, and a script may catch the interrupt and train on.
+A run that was asked to stop has not stopped yet: a step may take minutes, and a script may catch the interrupt and continue.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def stop(run: Path, now: bool = False, timeout_s: float = TIMEOUT_S, say: Callab
             return describe(_ask(run, life, timeout_s, say))
         except NoAnswer:
             raise
-        except TuimonError:  # nobody listens (any more)
+        except TuimonError:  # nobody listens, or the process has ended
             if (told := _ended(run)) is not None:
                 return told
     done = stop_by_signal(run, life)

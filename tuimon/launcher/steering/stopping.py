@@ -1,7 +1,7 @@
-"""Stops a training process by signals, for when its socket does not answer or it must end now.
+"""Stops a training process with signals, when its socket does not answer or it must end now.
 
-A process is signalled only while it is exactly the one that the log names (a pid may belong to another by now), and only if
-the kernel says that it is the caller's own and this run's: a log may name any process.
+A process is signalled only if it is exactly the one that the log names (another process may have its pid by now), and only if
+the kernel confirms that it is the caller's own and this run's, because a log can name any process.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def stop_by_signal(run: Path, life: Lifecycle, now: bool = False, grace_s: float
     with something else, and the rest of its group last.
 
     Returns:
-        What was done, for people.
+        What was done, for the user.
 
     Raises:
         TuimonError: there is no such process here, or it is not the caller's own, or not this run's.
@@ -52,7 +52,7 @@ def stop_by_signal(run: Path, life: Lifecycle, now: bool = False, grace_s: float
 
 def _end(process: Process, grace_s: float) -> str:
     steps = ((signal.SIGTERM, _SECOND_WORD_S), (signal.SIGTERM, grace_s), (signal.SIGKILL, grace_s))
-    for number, patience_s in steps:  # the trainer takes the first as a request, the second as an order
+    for number, patience_s in steps:  # the trainer stops gracefully at the first, at once at the second
         _signal(process, number)
         if _gone(process, patience_s):
             return f"stopped process {process.pid} ({number.name})"
@@ -67,7 +67,7 @@ def _leads_a_group(process: Process) -> bool:
 
 
 def _end_group_of(leader: Process) -> None:
-    """Kills what is left of the group that an ended process led, unless another process has its pid by now."""
+    """Kills the rest of the group that an ended process led, unless another process has its pid by now."""
     if identify(leader.pid) is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(leader.pid, signal.SIGKILL)
@@ -80,8 +80,8 @@ def _training_process(run: Path, life: Lifecycle) -> Process:
     child = child_of(_proven(supervisor, run)) if supervisor and is_alive(supervisor) else None
     if child is None and life.spawned and is_alive(life.spawned):
         return _proven(life.spawned, run)
-    if child is None:  # it has not said anything of itself, or is no more
-        raise TuimonError("Cannot stop the run: its training process is not to be found on this machine.")
+    if child is None:
+        raise TuimonError(f"Cannot stop {run.name}: its training process was not found on this machine.")
     return child
 
 
@@ -92,12 +92,12 @@ def _proven(process: Process, run: Path) -> Process:
 
 
 def _signal(process: Process, number: signal.Signals) -> None:
-    """Signals exactly this process: its descriptor, where the system has such, is never that of a later one with its pid."""
+    """Signals exactly this process: a process descriptor, if the system has them, never means a later process with its pid."""
     with contextlib.suppress(ProcessLookupError), _held(process) as handle:
         if not is_alive(process):
             return
         if number == signal.SIGKILL and _leads_a_group(process):
-            os.killpg(process.pid, number)  # with its workers, which it can no longer end itself
+            os.killpg(process.pid, number)  # and its workers, which it can no longer end itself
         elif handle is None:
             os.kill(process.pid, number)
         else:
@@ -106,7 +106,7 @@ def _signal(process: Process, number: signal.Signals) -> None:
 
 @contextlib.contextmanager
 def _held(process: Process) -> Iterator[int | None]:
-    """A descriptor of a process; None where the system has none. Raises ProcessLookupError."""
+    """A descriptor of a process; None if the system has no such descriptors. Raises ProcessLookupError."""
     try:
         handle = os.pidfd_open(process.pid)
     except ProcessLookupError:
