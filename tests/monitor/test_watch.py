@@ -565,7 +565,7 @@ def test_a_budget_that_is_none_is_refused_before_anything_is_made(tmp_path: Path
         ((), {"settings": {"l2": -1.0}}, "Cannot start with l2 = -1.0"),
         ((), {"name": "latest"}, "latest means the newest run"),
         ((), {"name": "-rf"}, "it begins with '-'"),
-        ((), {"name": "a\nb"}, "without / and control characters"),
+        ((), {"name": "a\nb"}, "without / or control characters"),
     ],
 )
 def test_wrong_arguments_are_told_before_anything_is_made(
