@@ -217,6 +217,23 @@ def test_dump_prints_any_log_as_text(log: Path) -> None:
     assert lines[2].endswith("step 3        note  'hello\\nworld'")
 
 
+@pytest.mark.parametrize("back_s", [0.0, 3600.0])
+def test_dump_prints_records_in_the_order_of_the_log(tmp_path: Path, back_s: float) -> None:
+    """Scalars, histograms and events, also where the clock was set back between them: the last line is the latest."""
+    now, writer = 1_700_000_000.0, LogWriter(tmp_path, "v2")
+    for step in range(1, 4):
+        wall = now + step - back_s * (step > 1)
+        writer.scalars(step, {"loss/train": 0.5, "lr": 0.1}, wall_time=wall)
+        writer.sample(step, {"loss/val": 0.5}, {"gradient/a": Histogram([1.0] * BINS, -1, 2, 0, 1)}, wall_time=wall)
+        writer.event(Notice(text="hello"), step)
+    writer.close()
+    lines = [json.loads(line) for line in tuimon("dump", str(tmp_path), "--json").stdout.splitlines()]
+    assert [(line["kind"], line["step"]) for line in lines] == [
+        (kind, step) for step in (1, 2, 3) for kind in ("metrics", "histogram", "metrics", "event")
+    ]
+    assert [sorted(line["values"]) for line in lines[::4]] == [["loss/train", "lr"]] * 3
+
+
 @pytest.mark.parametrize(
     ("wall", "told"),
     [(float("nan"), "nan "), (1e18, "1e+18 "), (-0.5, "1969-12-31 23:59:59.500 "), (0.9999, "1970-01-01 00:00:00.999 ")],

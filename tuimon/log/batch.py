@@ -83,8 +83,17 @@ class LeftOut(NamedTuple):
     bytes: int = 0
 
 
+class Places(NamedTuple):
+    """Which record each part of a batch comes from: the order of the log across kinds, whatever the clock did."""
+
+    scalars: Mapping[str, Offsets]
+    histograms: Sequence[int]
+    texts: Sequence[int]
+    events: Sequence[int]
+
+
 class Batch(NamedTuple):
-    """Everything that one read found, in the order of the log within each kind.
+    """Everything that one read found, in the order of the log within each kind; across kinds, `places` tells.
 
     `unshown` has the tags with values that tuimon does not show, and what those values are. `damage` is only set for a part
     read out of a file.
@@ -99,6 +108,7 @@ class Batch(NamedTuple):
     left_out: LeftOut | None = None
     unshown: Mapping[str, str] = {}
     damage: Sequence[Damage] = ()
+    places: Places | None = None
 
     def __bool__(self) -> bool:
         """Whether anything was read."""
@@ -127,6 +137,7 @@ class _Loose(NamedTuple):
     events: list[EventRecord]
     faults: list[tuple[int, str]]  # record, reason
     unshown: dict[str, str]
+    places: tuple[list[int], list[int], list[int]]  # of histograms, texts and events
 
 
 class _At(NamedTuple):
@@ -148,12 +159,21 @@ def decode(buffer: bytes, starts: Offsets, lengths: Offsets, used: int, plugins:
         plugins: what earlier records of this run said; updated with what these say.
     """
     columns, others = layout.decode(buffer, starts, lengths)
-    loose = _Loose({} if plugins is None else plugins, {}, [], [], [], [], {})
+    loose = _Loose({} if plugins is None else plugins, {}, [], [], [], [], {}, ([], [], []))
     for i in others:
         _decode_one(buffer[starts[i] : starts[i] + lengths[i]], int(i), loose)
-    scalars = _join(columns, loose.scalars)
-    left_out = _left_out(loose.faults, starts, lengths)
-    return Batch(scalars, loose.histograms, loose.texts, loose.events, len(starts), used, left_out, loose.unshown)
+    scalars, places = _join(columns, loose.scalars)
+    return Batch(
+        scalars,
+        loose.histograms,
+        loose.texts,
+        loose.events,
+        len(starts),
+        used,
+        _left_out(loose.faults, starts, lengths),
+        loose.unshown,
+        places=Places(places, *loose.places),
+    )
 
 
 def _left_out(faults: Sequence[tuple[int, str]], starts: Offsets, lengths: Offsets) -> LeftOut | None:
@@ -163,8 +183,8 @@ def _left_out(faults: Sequence[tuple[int, str]], starts: Offsets, lengths: Offse
     return LeftOut(len(faults), int(starts[record]), reason, int(sum(lengths[i] for i in {i for i, _ in faults})))
 
 
-def _join(columns: Iterable[layout.Columns], loose: Mapping[str, _Rows]) -> dict[str, Points]:
-    """Puts the pieces of each tag back into the order of the log."""
+def _join(columns: Iterable[layout.Columns], loose: Mapping[str, _Rows]) -> tuple[dict[str, Points], dict[str, Offsets]]:
+    """Puts the pieces of each tag back into the order of the log; returns its points, and which records they are from."""
     pieces: dict[str, list[tuple[Any, Any, Any, Any]]] = {}
     for column in columns:
         for tag, values in column.values.items():
@@ -173,16 +193,18 @@ def _join(columns: Iterable[layout.Columns], loose: Mapping[str, _Rows]) -> dict
         for tag, rows in loose.items():
             values = np.array(rows.values, np.float64).astype(np.float32)
             pieces.setdefault(tag, []).append((rows.places, rows.steps, rows.walls, values))
-    return {tag: _in_order(parts) for tag, parts in pieces.items()}
+    joined = {tag: _in_order(parts) for tag, parts in pieces.items()}
+    return {tag: points for tag, (points, _) in joined.items()}, {tag: places for tag, (_, places) in joined.items()}
 
 
-def _in_order(parts: list[tuple[Any, Any, Any, Any]]) -> Points:
+def _in_order(parts: list[tuple[Any, Any, Any, Any]]) -> tuple[Points, Offsets]:
     if len(parts) == 1:
-        _, steps, walls, values = parts[0]
-        return Points(np.asarray(steps, np.int64), np.asarray(walls, np.float64), values)
-    order = np.argsort(np.concatenate([p[0] for p in parts]), kind="stable")
+        places, steps, walls, values = parts[0]
+        return Points(np.asarray(steps, np.int64), np.asarray(walls, np.float64), values), np.asarray(places, np.int64)
+    places = np.concatenate([p[0] for p in parts])
+    order = np.argsort(places, kind="stable")
     steps, walls, values = (np.concatenate([p[i] for p in parts])[order] for i in (1, 2, 3))
-    return Points(steps.astype(np.int64), walls, values)
+    return Points(steps.astype(np.int64), walls, values), places[order].astype(np.int64)
 
 
 def _decode_one(record: bytes, index: int, out: _Loose) -> None:
@@ -205,6 +227,9 @@ def _decode_one(record: bytes, index: int, out: _Loose) -> None:
             out.faults.append((index, str(error)))
         except Exception as error:  # whatever others wrote: the rest can be read
             out.faults.append((index, in_one_line(error)))
+    kinds: tuple[Sequence[object], ...] = (out.histograms, out.texts, out.events)
+    for found, places in zip(kinds, out.places, strict=True):
+        places += [index] * (len(found) - len(places))
 
 
 def _decode_value(value: Any, at: _At, out: _Loose) -> None:

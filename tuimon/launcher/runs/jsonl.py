@@ -6,8 +6,8 @@ NaN and infinities are null, because JSON cannot express them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from itertools import groupby, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -32,13 +32,26 @@ class Metrics(NamedTuple):
 
 
 Record = Metrics | HistogramRecord | TextRecord | EventRecord
-_when = itemgetter(0, 1)
+_Placed = tuple[float, Record]
+_place = itemgetter(0)
+_place_and_step = itemgetter(0, 1)
 
 
 def records(batch: Batch) -> list[Record]:
-    """All records of a batch, sorted by wall time."""
-    found: list[Record] = [*batch.events, *_metrics(batch), *batch.histograms, *batch.texts]
-    return sorted(found, key=lambda record: record.wall_time if is_time(record.wall_time) else 0.0)
+    """All records of a batch in the order of the log, or by wall time if the batch does not tell that order."""
+    found = [*_placed(batch), *_metrics(batch)]
+    return [record for _, record in sorted(found, key=_place)]
+
+
+def _placed(batch: Batch) -> Iterator[_Placed]:
+    for kind in ("events", "histograms", "texts"):
+        found: Sequence[Record] = getattr(batch, kind)
+        places = getattr(batch.places, kind) if batch.places else [_second(record.wall_time) for record in found]
+        yield from zip(places, found, strict=False)  # a kind that was left out still has its places
+
+
+def _second(wall_time: float) -> float:
+    return wall_time if is_time(wall_time) else 0.0
 
 
 def line(record: Record) -> bytes:
@@ -65,11 +78,14 @@ def _plain(record: Record) -> dict[str, Any]:
     return {"kind": kind, "step": record.step, "wall_time": record.wall_time, kind: record.event}
 
 
-def _metrics(batch: Batch) -> Iterator[Metrics]:
-    rows: list[tuple[float, int, str, float]] = []
+def _metrics(batch: Batch) -> Iterator[_Placed]:
+    """The scalars of each record."""
+    rows: list[tuple[float, int, float, str, float]] = []
     for tag, points in batch.scalars.items():
-        when = zip(points.walls.tolist(), points.steps.tolist(), strict=True)
-        rows += ((wall, step, tag, value) for (wall, step), value in zip(when, points.values.tolist(), strict=True))
-    rows.sort(key=_when)
-    for (wall, step), group in groupby(rows, key=_when):
-        yield Metrics(step, wall, {tag: value for _, _, tag, value in group})
+        walls = points.walls.tolist()
+        places = batch.places.scalars[tag].tolist() if batch.places else map(_second, walls)
+        rows += zip(places, points.steps.tolist(), walls, repeat(tag), points.values.tolist())
+    rows.sort(key=_place_and_step)
+    for (place, step), group in groupby(rows, key=_place_and_step):
+        together = list(group)
+        yield place, Metrics(step, together[0][2], {tag: value for *_, tag, value in together})
