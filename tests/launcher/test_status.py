@@ -59,6 +59,8 @@ def judged(*events: Event, alive: dict[Process, bool | None]) -> tuple[str, str]
         ([LAUNCHED, STARTED, Ended("failed"), Exited(code=0)], False, False, "failed"),
         ([LAUNCHED, STARTED, Ended("stopped"), Exited(signal=2)], False, False, "stopped"),  # Ctrl-C, as Python ends by it
         ([LAUNCHED, STARTED, Ended("stopped"), Exited(code=130)], False, False, "stopped"),
+        ([LAUNCHED, STARTED, Ended("stopped"), Exited(signal=15)], False, False, "stopped"),  # by `stop --now`, while it left
+        ([LAUNCHED, STARTED, Ended("killed"), Exited(signal=15)], False, False, "killed"),
         ([LAUNCHED, STARTED, Exited(signal=9)], False, False, "killed"),
         ([LAUNCHED, Exited(reason="no such file")], False, False, "failed"),
         ([LAUNCHED, STARTED, Ended("stopped"), Exited(code=130), LAUNCHED], True, False, "starting"),

@@ -170,8 +170,10 @@ def _after_exit(exited: Exited, ended: Ended | None, logged: bool) -> Status:
     """The state by how the process ended; the reason by what it said itself, where both agree."""
     if exited.reason:
         return Status("failed", exited.reason)
-    if exited.signal == signal.SIGINT:  # by which Python ends after Ctrl-C
-        return Status("stopped", ended.reason if ended and ended.how == "stopped" else "by SIGINT")
+    stopped = ended is not None and ended.how == "stopped"
+    # by SIGINT Python ends after Ctrl-C; by a second SIGTERM, a process that was just leaving after the first
+    if exited.signal == signal.SIGINT or (stopped and exited.signal == signal.SIGTERM):
+        return Status("stopped", ended.reason if ended and stopped else "by SIGINT")
     if exited.signal is not None:
         return Status("killed", _killed_by(exited.signal, exited.out_of_memory))
     if ended and (ended.how != "finished" or not exited.code):
