@@ -90,12 +90,15 @@ def test_a_child_does_not_keep_the_lock_of_a_parent_that_was_killed(tmp_path: Pa
     then = f"import multiprocessing, os, signal, subprocess\n{start}\nprint(pid)"
     with holder(tmp_path, then) as (process, printed):
         child = identify(int(printed))
-        assert child and not is_free(tmp_path)
-        process.kill()
-        process.wait()
-        wait_until(lambda: is_free(tmp_path), what="the lock is free")
-        assert is_alive(child)
-        os.kill(child.pid, signal.SIGKILL)
+        assert child
+        try:
+            assert not is_free(tmp_path)
+            process.kill()
+            process.wait()
+            wait_until(lambda: is_free(tmp_path), what="the lock is free")
+            assert is_alive(child)
+        finally:
+            os.kill(child.pid, signal.SIGKILL)
 
 
 def test_a_forked_child_that_ends_leaves_the_lock_with_its_parent(tmp_path: Path) -> None:
