@@ -300,6 +300,27 @@ def test_files_are_not_begun_without_end(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 64 and not read_run(tmp_path).damage
 
 
+def test_records_that_are_encoded_later_hold_back_no_scalars(tmp_path: Path) -> None:
+    """The writer's own thread is at work on them; a slow step's scalars are on disk all the same before the call returns."""
+    writer, go_on = LogWriter(tmp_path, "run", hold_s=0.05), threading.Event()
+    frame = wire.frame(wire.event(1.0, 5, wire.scalar_value("late", 2.0)))
+
+    def encode() -> bytes:
+        go_on.wait(60)
+        return frame
+
+    writer.later(encode)
+    writer.scalars(6, {"x": 1.0})
+    store = read_run(tmp_path)
+    assert list(store["x"].steps) == [6] and "late" not in store
+    go_on.set()
+    writer.flush()
+    assert list(read_run(tmp_path)["late"].steps) == [5]
+    writer.later(encode)
+    writer.close()
+    assert read_run(tmp_path)["late"].values.tolist() == [2.0]
+
+
 def test_a_forked_child_never_writes(tmp_path: Path) -> None:
     """A DataLoader worker inherits the writer; what it writes is dropped, and the parent's goes on."""
     writer = LogWriter(tmp_path, "run", hold_s=0.02)

@@ -38,8 +38,7 @@ _MAX_LAYOUTS = 256
 _KEPT_BYTES = 1 << 18  # of structured records that wait for room on a full disk
 
 # step, when by time.perf_counter, when by the wall's clock if that is known, scalars by name in two parts
-# In the place of the two parts: None, and what makes whole records when they are written.
-_Held = tuple[int, float, float | None, Mapping[Any, float] | None, Any]
+_Held = tuple[int, float, float | None, Mapping[Any, float], Mapping[Any, float]]
 
 
 def jsonable(value: object) -> object:
@@ -79,6 +78,9 @@ class LogWriter:
         self._hold_s = hold_s
         self._scalar_tag = scalar_tag
         self._held: list[_Held] = []  # appended to without the lock, by any thread
+        self._later: list[Callable[[], bytes]] = []  # records that are still to be encoded
+        self._encoding = threading.RLock()  # held while that is done; whoever holds it never waits for the other lock
+        self._encoded: list[bytes] = []
         self._in_midst = False  # of writing what is held back
         self._flushed, self._flushed_step = -math.inf, 0  # when scalars were written last, and of which step
         self._roused, self._wake = False, threading.Event()
@@ -135,17 +137,21 @@ class LogWriter:
         if not self._roused:
             self._see_to_held()
 
-    def later(self, step: int, encode: Callable[[], bytes]) -> None:
-        """Has the thread that writes make whole records of a step and write them, in order with the scalars.
+    def later(self, encode: Callable[[], bytes]) -> None:
+        """Makes the writer's own thread encode whole records and write them, soon; scalars are not held back for that.
 
-        `encode` is called once, on that thread; what it raises is told as a gap.
+        Args:
+            encode: called once, on that thread or by `flush`; must not raise.
         """
-        self._held.append((step, time.perf_counter(), None, None, encode))
-        if not self._roused:
-            self._rouse()
+        self._later.append(encode)
+        if self._has_thread():
+            self._wake.set()
+        else:
+            self.flush()
 
     def flush(self) -> None:
-        """Writes everything that is held back or waiting for room on the disk."""
+        """Writes everything that is held back, still to be encoded, or waiting for room on the disk."""
+        self._encode_later()
         with self._lock:
             self._write_held()
             if self.wants_room and not self._file.closed:
@@ -172,6 +178,7 @@ class LogWriter:
 
     def close(self) -> None:
         """Closes the file; later records are dropped. Can be called repeatedly."""
+        self._encode_later()
         with self._lock:
             self._in_midst = False  # whoever a signal's handler has interrupted finds the file closed
             self._write_held()
@@ -188,6 +195,7 @@ class LogWriter:
             write: calls this writer's methods.
             within_s: how many seconds to wait for another thread that is writing; after that, nothing is done.
         """
+        self._encode_later(within_s)
         if not self._lock.acquire(timeout=within_s):
             return
         try:
@@ -211,34 +219,51 @@ class LogWriter:
     def _see_to_held(self) -> None:
         if self._file.closed:
             self._held.clear()
-        elif time.perf_counter() - self._flushed >= self._hold_s:
-            self.flush()
+        elif time.perf_counter() - self._flushed < self._hold_s and self._has_thread():
+            self._roused = True
+            self._wake.set()
         else:
-            self._rouse()
+            with self._lock:
+                self._write_held()
 
-    def _rouse(self) -> None:
-        """Makes the writer's own thread write what is held back, since the next record may come much later."""
+    def _has_thread(self) -> bool:
+        """Whether the writer's own thread runs, which writes what is held back, as the next record may come much later."""
         if self._flusher is None:
             try:
-                self._flusher = threading.Thread(target=self._flush_when_roused, name="tuimon-log", daemon=True)
+                self._flusher = threading.Thread(target=self._write_on, name="tuimon-log", daemon=True)
                 self._flusher.start()
             except RuntimeError:  # no thread can be had, as at the interpreter's end
                 self._flusher = None
-                return self.flush()
-        self._roused = True
-        self._wake.set()
+                return False
+        return True
 
-    def _flush_when_roused(self) -> None:
+    def _write_on(self) -> None:
         """Keeps writing as long as records come, because waking up costs more than writing."""
         while not self._file.closed:
+            self._encode_later()
+            if self._encoded:
+                with self._lock:
+                    self._write_held()
             time.sleep(self._hold_s)
             if self._held:
-                self.flush()
+                with self._lock:
+                    self._write_held()
                 continue
             self._roused = False
-            if not self._held:  # else it came before the word that nobody writes
+            if not (self._held or self._later):  # else it came before the word that nobody writes
                 self._wake.wait()
                 self._wake.clear()
+
+    def _encode_later(self, within_s: float = -1.0) -> None:
+        """Encodes what was left for later, or waits for whoever does. Without the lock: others need it meanwhile."""
+        if not self._encoding.acquire(timeout=within_s):
+            return
+        try:
+            while self._later:
+                if records := self._later.pop(0)():
+                    self._encoded.append(records)
+        finally:
+            self._encoding.release()
 
     def _write_summary(self, step: int, summary: bytes, wall_time: float | None, keep: bool = False) -> None:
         record = wire.frame(wire.event(time.time() if wall_time is None else wall_time, step, summary))
@@ -252,7 +277,7 @@ class LogWriter:
         An interrupt while records are made loses none. A signal handler that gets here meanwhile leaves them to the code it
         interrupted; otherwise later records would be written first.
         """
-        if not self._held or self._in_midst:
+        if self._in_midst or not (self._held or self._encoded):
             return
         self._in_midst = True
         try:
@@ -263,6 +288,8 @@ class LogWriter:
             if steps:
                 self._flushed_step = steps[-1]
                 self._write(b"".join(frames), len(frames), steps[0], steps[-1])
+            while self._encoded:
+                self._write(self._encoded.pop(0), 1, self._flushed_step, self._flushed_step)
         finally:
             self._in_midst = False
 
@@ -272,10 +299,6 @@ class LogWriter:
         frames, steps = [], []
         for step, at, wall_time, own, values in held:
             try:
-                if own is None:
-                    frames.append(values())
-                    steps.append(step)
-                    continue
                 both = {**own, **values} if own else values
                 names = tuple(both)
                 layout = self._layouts.get(names) or self._add_layout(names)
@@ -350,7 +373,9 @@ _writers: weakref.WeakSet[LogWriter] = weakref.WeakSet()
 def _silence_forked_child() -> None:
     """A forked DataLoader worker inherits the descriptor and, perhaps, a held lock: its copies must never write."""
     for writer in list(_writers):
-        writer._lock = threading.RLock()
+        writer._lock, writer._encoding = threading.RLock(), threading.RLock()
+        writer._later.clear()
+        writer._encoded.clear()
         writer._held.clear()
         writer._close()
 

@@ -13,6 +13,8 @@ import pytest
 
 import tuimon
 from conftest import wait_until
+from tuimon.base.process import this_process
+from tuimon.log.records import RunStarted
 from tuimon.log.writer import LogWriter
 from tuimon.monitor.meters.meters import Meters
 from tuimon.monitor.meters.nvml import Gpus
@@ -153,6 +155,7 @@ def test_the_real_module_fits_the_protocol() -> None:
 def metered(tmp_path: Path, driver: Driver) -> tuple[LogWriter, Meters, list[BaseException]]:
     errors: list[BaseException] = []
     writer = LogWriter(tmp_path, "run")
+    writer.event(RunStarted("metered", this_process()))  # of such a log several readings of one step are kept
     return writer, Meters(writer, lambda: 5, lambda _, e: errors.append(e), lambda: Gpus(driver), period_s=0.05), errors
 
 

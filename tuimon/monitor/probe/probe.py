@@ -160,7 +160,7 @@ class Probe:
             self.schedule.pay(time.perf_counter(), self._stopwatch.seconds(), 0)
 
     def _arrived(self, step: int, wall_time: float, own: Sheet, stopwatch: Stopwatch, taken: Taken) -> None:
-        self._writer.later(step, functools.partial(self._recorder.records, step, wall_time, own, stopwatch, taken))
+        self._writer.later(functools.partial(self._recorder.records, step, wall_time, own, stopwatch, taken))
 
     def _fail(self, error: BaseException) -> None:
         self.close()
