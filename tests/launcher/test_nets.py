@@ -124,10 +124,10 @@ def test_a_feed_that_fails_says_why_and_goes_on(runs_dir: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (b"[" * 50_000 + b"]" * 50_000, "cannot be read"),
-        (b'{"error":' + b"[" * 50_000 + b"]" * 50_000 + b"}", "cannot be read"),
-        (b"\xff\xfe", "cannot be read"),
-        (b"x" * (3 << 20), "cannot be read"),
+        (b"[" * 50_000 + b"]" * 50_000, "unreadable"),
+        (b'{"error":' + b"[" * 50_000 + b"]" * 50_000 + b"}", "unreadable"),
+        (b"\xff\xfe", "unreadable"),
+        (b"x" * (3 << 20), "unreadable"),
         (b'{"error":"busy"}', "Busy"),
     ],
 )
