@@ -134,12 +134,10 @@ def test_a_feed_that_fails_says_why_and_goes_on(runs_dir: Path, monkeypatch: pyt
 def test_an_answer_that_cannot_be_read_answers_the_command(answer: bytes, reason: str) -> None:
     """Nobody waits for ever, and the connection serves on."""
     ours, theirs = socket.socketpair()
-    client = Client(ours)
-    threading.Thread(target=_answer, args=(theirs, answer), daemon=True).start()
-    with pytest.raises(TuimonError, match=reason):
-        client.send(parse_setting("lr_scale=1"), timeout_s=30)
-    client.close()
-    theirs.close()
+    with theirs, contextlib.closing(Client(ours)) as client:
+        threading.Thread(target=_answer, args=(theirs, answer), daemon=True).start()
+        with pytest.raises(TuimonError, match=reason):
+            client.send(parse_setting("lr_scale=1"), timeout_s=30)
 
 
 def _answer(peer: socket.socket, answer: bytes) -> None:
