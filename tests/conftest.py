@@ -14,9 +14,10 @@ import pytest
 
 
 def pytest_configure() -> None:
-    """Makes Ctrl-C reach processes that tests start. A shell's background job would inherit it as ignored."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Lets Ctrl-C and a hangup reach what tests start: a shell ignores the one in the background, `nohup` the other."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def wait_until(condition: Callable[[], object], timeout: float = 60.0, what: str = "") -> None:
