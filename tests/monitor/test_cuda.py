@@ -143,5 +143,5 @@ def test_a_step_captured_in_a_graph_is_replayed_as_it_was(start: Start) -> None:
     assert not torch.equal(before, model.weight) and training.monitor.step == 3
     training.monitor.close()
     assert [notice.text for notice in training.events(Notice)] == [
-        "the optimizer's step is captured in a CUDA graph: its replays are neither counted nor steered"
+        "the optimizer's step was captured in a CUDA graph: its replays are not counted, and levers do not affect them"
     ]

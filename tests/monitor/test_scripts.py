@@ -220,7 +220,7 @@ other.close()
 
 
 def test_a_run_without_a_socket_goes_on_and_says_why(environment: dict[str, str], tmp_path: Path) -> None:
-    """Neither folder will do: the log tells why nobody can steer, which is all that is amiss, and what to do."""
+    """Neither folder will do: the log says why the run cannot be steered, and what to do."""
     (tmp_path / "file").write_text("")
     environment |= {"XDG_RUNTIME_DIR": str(tmp_path / ("x" * 100)), "TMPDIR": str(tmp_path / ("y" * 100))}
     (tmp_path / ("y" * 100)).mkdir()
@@ -228,5 +228,5 @@ def test_a_run_without_a_socket_goes_on_and_says_why(environment: dict[str, str]
     assert store.started.socket == ""
     assert "longer than 107 bytes" in store.started.socket_error
     notices = [record.event.text for record in store.events if type(record.event).__name__ == "Notice"]
-    assert len(notices) == 1 and "nobody can steer" in notices[0] and "XDG_RUNTIME_DIR" in notices[0]
+    assert len(notices) == 1 and "cannot be steered" in notices[0] and "XDG_RUNTIME_DIR" in notices[0]
     assert store["loss/train"].steps.tolist() == [1]

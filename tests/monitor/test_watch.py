@@ -86,8 +86,8 @@ def test_what_is_no_number_is_told_once_and_the_rest_is_logged(start: Start) -> 
         training.monitor.log(loss=1.0, accuracy="high", norm=torch.ones(3))
     assert training.store["loss/train"].values.tolist() == [1.0, 1.0]
     assert [n.text for n in training.events(Notice)] == [
-        "accuracy/train was given something that is no number: str",
-        "norm was given something that is no number: Tensor",
+        "accuracy/train was given a value that is not a number: str",
+        "norm was given a value that is not a number: Tensor",
     ]
 
 

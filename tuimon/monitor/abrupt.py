@@ -26,7 +26,7 @@ _PIPE_BYTES = 1 << 16
 
 
 def tell_of_exit(tell: Tell) -> None:
-    """Has `tell` called with the exit code before `os._exit` ends the process, in forked children, too."""
+    """Calls `tell` with the exit code before `os._exit` ends the process, also in forked children."""
     plain = os._exit
 
     @functools.wraps(plain)
@@ -39,7 +39,7 @@ def tell_of_exit(tell: Tell) -> None:
 
 
 class SignalWatch:
-    """Has `tell` called before a signal ends this process, on a thread of its own, as long as it is not closed.
+    """Calls `tell` on a thread of its own before a signal ends this process, until it is closed.
 
     Only for signals that the script neither handles nor ignores.
 

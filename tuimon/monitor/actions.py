@@ -33,7 +33,7 @@ class Actions:
         return {name: functools.partial(self._act, name) for name in self._handlers}
 
     def on(self, action: str, handler: Handler) -> None:
-        """Has `handler` do what an action asks.
+        """Registers `handler` for an action.
 
         Raises:
             TuimonError: there is no such action.

@@ -30,7 +30,7 @@ def check(model: object, optimizer: object, config: object, settings: Mapping[st
         hint = "It is tuimon.watch(model, optimizer); each of several optimizers is watched by a call of its own."
         raise TuimonError(f"Cannot watch a {type(optimizer).__name__}: it is not a torch optimizer.", hint)
     if config is not None and not isinstance(config, Mapping) and not hasattr(config, "__dict__"):
-        raise TuimonError(f"Cannot keep a {type(config).__name__} as the run's config.", "Give a dictionary.")
+        raise TuimonError(f"Cannot store a {type(config).__name__} as the run's config.", "Give a dictionary.")
     if not isinstance(budget, int | float) or not budget >= 0:
         raise TuimonError(f"Cannot take budget = {budget!r}.", "Give a share of the time: 0.01, or 0 for no layer statistics.")
     known = {"l1", "l2", "clip_norm", "clip_value"}

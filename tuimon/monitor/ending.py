@@ -43,7 +43,7 @@ _signals: SignalWatch | None = None  # while a monitor is open
 
 
 def watch_over(monitor: Closable) -> None:
-    """Has a monitor closed when the process ends, and made inert in forked children."""
+    """Closes a monitor when the process ends, and makes it inert in forked children."""
     global _signals
     if multiprocessing.parent_process() is not None:
         multiprocessing.util.Finalize(None, _close_all, exitpriority=0)  # a forked one of these ends without `atexit`
@@ -58,7 +58,7 @@ def watch_over(monitor: Closable) -> None:
 
 @functools.cache
 def _hook_exit() -> None:
-    """Has `os._exit` log the end of the runs that are open then; once."""
+    """Makes `os._exit` log the end of the runs that are open at that time. Can be called repeatedly."""
     tell_of_exit(_tell)
 
 
@@ -118,7 +118,7 @@ def _close_all() -> None:
 
 
 def _tell(code: int | None, number: int | None) -> None:
-    """Has each run logged before `os._exit` with a code, or a signal, ends the process."""
+    """Logs the end of each run before `os._exit` with a code, or a signal, ends the process."""
     how: How
     if number is not None:
         how, reason = "killed", f"by {signal_name(number)}"

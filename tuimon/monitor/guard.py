@@ -1,4 +1,4 @@
-"""The edge of the monitor: what goes wrong inside is told once, and training goes on; nothing inside is compiled with it."""
+"""The edge of the monitor: reports errors once and lets training continue; keeps the monitor's own work uncompiled."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def uncompiled(work: F) -> F:
 
 
 class Guard:
-    """Tells of each failing part once: one line to the log through `tell`, the traceback to stderr."""
+    """Reports each failing part once: one line to the log through `tell`, the traceback to stderr."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell

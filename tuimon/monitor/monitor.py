@@ -115,7 +115,7 @@ class Monitor:
         self._steps.log(step, more if metrics is None else self._together(metrics, more))
 
     def on(self, action: Literal["checkpoint", "stop"], handler: Callable[[], object]) -> None:
-        """Has `handler` do what an action asks, at a boundary; what it returns is the answer's note, e.g. a file's path."""
+        """Registers `handler` for an action. It runs at a boundary; what it returns is the answer's note, e.g. a path."""
         self._actions.on(action, handler)
 
     def add_lever(
@@ -156,30 +156,30 @@ class Monitor:
         self._announce()
 
     def event(self, event: Event) -> None:
-        """Writes a structured record."""
+        """Logs a structured record."""
         self._writer.event(event, self.step)
 
     def notice(self, text: str, level: Literal["info", "warning", "error"] = "info") -> None:
-        """Writes something that the user should know."""
+        """Logs a notice for the user."""
         self.event(Notice(text=text, level=level, step=self.step))
 
     def _warn(self, text: str) -> None:
         self.notice(text, "warning")
 
     def send(self, command: Command, reply: Callable[[Answer], None] = lambda _: None) -> None:
-        """Hands in a command, as a viewer would; `reply` is called with the answer on the training thread."""
+        """Submits a command, as a viewer would; `reply` gets the answer on the training thread."""
         self._desk.submit(command, reply)
 
     def request_stop(self, by: str = "") -> None:
-        """Asks for a graceful stop, and ends a pause. Safe in a signal handler."""
+        """Requests a graceful stop and ends a pause. Safe in a signal handler."""
         self.send(Command("stop", "do", by=by))
 
     def state_dict(self) -> dict[str, Any]:
-        """The step and where the levers stand, in plain types."""
+        """The step and the levers' state, in plain types."""
         return {"step": self.step, **self.levers.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on from a checkpoint: its step, its levers."""
+        """Continues from a checkpoint: restores its step and its levers."""
         self._steps.done = int(state["step"])
         self._desk.skip_to(self._steps.done)
         self.levers.load_state_dict(state)
@@ -250,9 +250,9 @@ class Monitor:
         self._attempt(self._open_station if serve else None)
         self._announce()
         if self._socket_error:
-            self.notice(f"nobody can steer this run: {self._socket_error}", "warning")
+            self.notice(f"this run cannot be steered: {self._socket_error}", "warning")
         if self._lock.error:
-            self.notice(f"a second training in this folder would not be kept out: {self._lock.error}", "warning")
+            self.notice(f"cannot prevent a second training in this folder: {self._lock.error}", "warning")
         self._attempt(self._open_meters if meters else None)
         self._plan()
         self._steps.begin()
@@ -271,7 +271,7 @@ class Monitor:
         try:
             self._desk.plan(planned_steering(self.run_dir))
         except (OSError, ValueError) as error:
-            self.notice(f"nothing of what {STEERING_FILE} plans is done, as it cannot be read: {error}", "warning")
+            self.notice(f"cannot read {STEERING_FILE}, so none of its commands are carried out: {error}", "warning")
 
     def _open_meters(self) -> None:
         me = weakref.ref(self)
@@ -292,7 +292,7 @@ class Monitor:
             self.event(self._started)
 
     def _leave(self, error: BaseException) -> None:
-        """Ends the training loop by an exception; a script that catches it and trains on is told about once."""
+        """Ends the training loop by an exception. Logs once that a script has caught it and continues."""
         asked_at, told = self.step, False
 
         def goes_on() -> None:

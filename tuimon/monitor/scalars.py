@@ -27,7 +27,7 @@ class Scalars:
     Args:
         writer: takes the records.
         transfers: brings the values that live on a device.
-        notice: is told, once for each tag, of a value that is no finite number.
+        notice: takes a warning, once per tag, about a value that is not finite.
         travels: tells which tensors have to be waited for.
     """
 
@@ -86,7 +86,10 @@ class Scalars:
             step = -1
         if not 0 <= step <= MAX_STEP or step != asked:
             kept = step if 0 <= step <= MAX_STEP and isinstance(asked, float) else done
-            self._tell_once("step", f"step {asked!r} is no whole number from 0: logged under {kept}; others like it, too")
+            self._tell_once(
+                "step",
+                f"step {asked!r} is not a whole number of at least 0: logged under step {kept}, and so are others like it",
+            )
             return kept
         return step
 
@@ -95,7 +98,7 @@ class Scalars:
             return float(value.item() if hasattr(value, "item") else value)
         except (TypeError, ValueError, RuntimeError, OverflowError):
             tag = scalar_tag(name)
-            self._tell_once(tag, f"{tag} was given something that is no number: {type(value).__name__}")
+            self._tell_once(tag, f"{tag} was given a value that is not a number: {type(value).__name__}")
             return None
 
     def _tell_not_finite(self, step: int, name: Any, number: float) -> None:

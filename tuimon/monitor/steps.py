@@ -186,7 +186,7 @@ class Steps:
         captured = torch.cuda.is_current_stream_capturing()
         if captured:
             self._around.probe.tell_once(
-                "the optimizer's step is captured in a CUDA graph: its replays are neither counted nor steered"
+                "the optimizer's step was captured in a CUDA graph: its replays are not counted, and levers do not affect them"
             )
         return captured
 

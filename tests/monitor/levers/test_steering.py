@@ -434,7 +434,7 @@ def test_one_of_several_processes_is_not_steered_alone(start: Start, monkeypatch
         training.monitor.send(command, answers.append)
     training.step()
     assert [type(answer) for answer in answers] == [Applied, Refused, Refused, Applied]
-    assert "one of 2 that train together" in answers[1].reason and own == {"x": 2.0}
+    assert "2 processes train this model together" in answers[1].reason and own == {"x": 2.0}
 
 
 @pytest.mark.filterwarnings("ignore:FSDP")

@@ -443,7 +443,7 @@ def test_a_compiled_model_is_sampled_without_its_activations(
     for _ in range(3):
         training.step()
     notices = [event.text for event in training.events(Notice)]
-    assert sum("activations are left out" in text for text in notices) == 1
+    assert sum("no activation statistics" in text for text in notices) == 1
     tags = set(training.store) | set(training.store.histograms)
     assert any(tag.startswith("gradient/") for tag in tags) and not any(tag.startswith("activation") for tag in tags)
 
@@ -551,7 +551,7 @@ def test_a_sample_for_which_there_is_no_memory_is_given_up_with_all_that_it_hold
         training.step()
     assert len(training.store["grad_norm/0"]) > 0
     notices = [notice.text for notice in training.events(Notice)]
-    assert notices == ["a sample of the layers was given up: the GPU had no memory left for it"]
+    assert notices == ["skipped a sample of the layers: not enough GPU memory"]
 
 
 def test_a_step_that_is_captured_in_a_cuda_graph_is_left_alone(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -567,7 +567,7 @@ def test_a_step_that_is_captured_in_a_cuda_graph_is_left_alone(start: Start, mon
     training.step(log=False)
     assert training.monitor.step == 1 and len(training.store["grad_norm/0"]) == 1
     assert [notice.text for notice in training.events(Notice)] == [
-        "the optimizer's step is captured in a CUDA graph: its replays are neither counted nor steered"
+        "the optimizer's step was captured in a CUDA graph: its replays are not counted, and levers do not affect them"
     ]
     capturing = False
     monkeypatch.undo()
@@ -628,9 +628,11 @@ def test_one_rank_of_a_sharded_model_is_watched_without_asking_the_other(tmp_pat
     store = tuimon.read_run(tmp_path / "run")
     assert len(store["grad_norm/0"]) == len(store["loss/train"]) == 6
     refused = [record.event for record in store.events if isinstance(record.event, Refused)]
-    assert [one.lever for one in refused] == ["clip_norm", "lr_scale"] and "one of 2 that train together" in refused[0].reason
+    assert [one.lever for one in refused] == ["clip_norm", "lr_scale"] and "2 processes train this model together" in refused[
+        0
+    ].reason
     notices = [record.event.text for record in store.events if isinstance(record.event, Notice)]
-    assert notices == ["the model is spread over several processes: norms and histograms are of this process's part of it"]
+    assert notices == ["the model is sharded over several processes: norms and histograms cover this process's shard only"]
 
 
 def test_a_forward_that_is_recorded_or_transformed_is_not_looked_at(start: Start) -> None:

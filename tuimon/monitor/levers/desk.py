@@ -49,7 +49,7 @@ class Desk:
         self.called = True  # after it, for the other thread looks in the other order
 
     def plan(self, commands: Sequence[Planned]) -> None:
-        """Has commands carried out at their steps, in the given order."""
+        """Schedules commands for their steps, in the given order."""
         self._plan = list(commands)
         self.called = bool(commands)
 
@@ -81,7 +81,7 @@ class Desk:
         return time.perf_counter() - began
 
     def settle(self) -> None:
-        """Answers every command whose effect has not been told yet, with what is in force now."""
+        """Answers every command that is still unanswered, with the values now in force."""
         waiting, self._open = self._open, []
         for change, replies in waiting:
             self._answer(change.told(), replies)
@@ -142,7 +142,7 @@ class Desk:
             self._open.append((result, [reply]))
 
     def _is_known(self, command: Command, reply: Reply) -> bool:
-        """Answers a command that was sent again as it was answered the first time."""
+        """Repeats the first answer for a command that was sent again."""
         if not command.id:
             return False
         for change, replies in (*self._open, *self._at_end):

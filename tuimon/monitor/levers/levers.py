@@ -19,7 +19,7 @@ from tuimon.log.settings import RefusedError, Setting, check_action, wanted
 
 _ALIASES = {"pause": ("paused", "on"), "resume": ("paused", "off")}
 _HISTORY = 1000
-_UNDO = LeverInfo("undo", "action", help="Takes back the last change.")
+_UNDO = LeverInfo("undo", "action", help="Undoes the last change.")
 
 
 def _nothing(_: Any) -> None:
@@ -147,7 +147,7 @@ class Levers:
             lever.put(self.in_force(lever))
 
     def infos(self) -> tuple[LeverInfo, ...]:
-        """All levers as they stand, then the actions."""
+        """All levers with their current values, then the actions."""
         levers = (
             msgspec.structs.replace(lever.info, value=lever.setting[0], enabled=lever.enabled) for lever in self._table.values()
         )
@@ -176,16 +176,16 @@ class Levers:
         return Applied(0, name, old=old[0], new=old[0], old_enabled=old[1], new_enabled=on)
 
     def put_regularizers(self) -> None:
-        """Puts every regularizer into force, or out of it."""
+        """Applies every regularizer, or takes it out of force."""
         for lever in self._regularizers():
             lever.put(self.in_force(lever))
 
     def regularizer_readings(self) -> dict[str, str]:
-        """What is read back of all regularizers."""
+        """Reads back all regularizers."""
         return {label: text for lever in self._regularizers() for label, text in lever.readings().items()}
 
     def carry_out(self, command: Command, step: int, mid_step: bool = False) -> Change | Refused:
-        """Does what a command asks, or says why not. An error in a lever's own code leaves the lever where it was.
+        """Carries out a command, or says why not. After an error in a lever's own code, the lever keeps its value.
 
         `step` steps are complete; `mid_step`: the next has begun.
         """
@@ -209,19 +209,19 @@ class Levers:
         return self._set(self._find(command.lever), command, step)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where all levers stand and what can be undone, in plain types. A pause is not remembered."""
+        """The levers' values and the undo history, in plain types. A pause is not stored."""
         levers = {name: list(lever.setting) for name, lever in self._table.items() if lever.lasting}
         return {"levers": levers, "history": [[name, *setting] for name, setting in self._history]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Puts all levers where they stood; those not declared yet follow when they are."""
+        """Restores the levers' values; those not declared yet are restored when they are."""
         self._history = [(name, (value, enabled)) for name, value, enabled in state.get("history", [])]
         self._saved = {name: (value, enabled) for name, (value, enabled) in state.get("levers", {}).items()}
         for name in [name for name in self._saved if name in self._table]:
             self._place(self._table[name], self._saved.pop(name))
 
     def release(self) -> None:
-        """Gives the model back what it had before any lever was moved. The user's own levers stay where they are."""
+        """Restores what the model had before any lever was moved. The user's own levers keep their values."""
         for lever in self._table.values():
             if lever.current is None and lever.info.name != "regularization":
                 lever.put(lever.info.value if lever.info.enabled else None)
@@ -245,7 +245,7 @@ class Levers:
         count = self._processes() if lever.shared else 1
         if count > 1:
             raise RefusedError(
-                f"this process is one of {count} that train together, and {lever.info.name} would move in it alone"
+                f"{count} processes train this model together, and {lever.info.name} would change in this one only"
             )
 
     def _regularizers(self) -> Iterable[Lever]:

@@ -17,8 +17,8 @@ from tuimon.monitor.levers.levers import Action, Lever, Levers
 from tuimon.monitor.levers.scope import StepScope
 
 _CLIPS = {
-    "clip_norm": "Largest norm of all gradients together, after penalties and clip_value.",
-    "clip_value": "Largest size of any one entry of the gradients, after penalties.",
+    "clip_norm": "Largest total gradient norm, applied after penalties and clip_value.",
+    "clip_value": "Largest absolute value of a gradient entry, applied after penalties.",
 }
 _ACTIONS = {"checkpoint": "Saves a checkpoint now.", "stop": "Ends the run after this step."}
 _SMALLEST, _LARGEST = 1e-9, 1e9  # a positive lower bound: zero would stop training or divide by it
@@ -38,13 +38,13 @@ def declare_standard(
     for name in ("clip_norm", "clip_value"):
         levers.declare(_clip(name, scope, settings.get(name, 0.0)))
     levers.declare(_regularization(levers))
-    levers.declare(Lever(LeverInfo("paused", "switch", False, help="Holds training between two steps."), lasting=False))
+    levers.declare(Lever(LeverInfo("paused", "switch", False, help="Pauses training between two steps."), lasting=False))
     for name, act in actions.items():
         levers.offer(Action(LeverInfo(name, "action", help=_ACTIONS.get(name, "")), act, at_end=name == "stop"))
 
 
 def _regularization(levers: Levers) -> Lever:
-    info = LeverInfo("regularization", "switch", True, help="All regularizers at once; each keeps its place meanwhile.")
+    info = LeverInfo("regularization", "switch", True, help="Turns all regularizers off and back on; each keeps its value.")
     return Lever(info, lambda _: levers.put_regularizers(), levers.regularizer_readings, in_step=True)
 
 
@@ -66,7 +66,7 @@ def own_lever(
 
     def put_whole(value: Any) -> None:
         if value != int(value):
-            raise RefusedError(f"{name} takes whole numbers")
+            raise RefusedError(f"{name} must be a whole number")
         put(int(value))
 
     value = current()
@@ -76,9 +76,9 @@ def own_lever(
     elif isinstance(value, str):
         kind = "choice"
         if not choices:
-            raise TuimonError(f"The lever {name!r} holds a text and has no choices.", "Give choices=(…), or a number.")
+            raise TuimonError(f"The lever {name!r} holds a string but has no choices.", "Give choices=(…), or a number.")
     elif not isinstance(value, int | float):
-        raise TuimonError(f"The lever {name!r} holds a {type(value).__name__}.", "A lever is a number, a bool or a text.")
+        raise TuimonError(f"The lever {name!r} holds a {type(value).__name__}.", "A lever holds a number, a bool or a string.")
     info = LeverInfo(name, kind, value, low=low, high=high, choices=choices, help=about)
     whole = put_whole if type(value) is int else put
     return Lever(info, whole, lambda: {name: _text(current())}, current=current, shared=False)
@@ -88,7 +88,7 @@ def _lr_scale(scope: StepScope) -> Lever:
     def put(value: float | None) -> None:
         scope.lr_scale = 1.0 if value is None else value
 
-    about = "Multiplies the learning rate that the optimizer and its scheduler say."
+    about = "Multiplies the learning rate set by the optimizer and its scheduler."
     info = LeverInfo("lr_scale", "number", 1.0, low=_SMALLEST, high=_LARGEST, help=about)
     return Lever(info, put, lambda: _group_reading(scope, "lr"), in_step=True)
 
@@ -103,7 +103,7 @@ def _weight_decay(scope: StepScope) -> Lever:
             scope.weight_decay_factor = value / base if base else 1.0
         scope.weight_decay = value if value and not base else None
 
-    about = "Decay of the group that has most; the others keep their proportion to it."
+    about = "Largest weight decay of any parameter group; the others are scaled with it."
     info = LeverInfo("weight_decay", "number", base, low=0.0, high=100.0, regularizer=True, help=about)
     return Lever(info, put, lambda: _group_reading(scope, "weight_decay"), in_step=True)
 
@@ -113,7 +113,7 @@ def _penalty(name: str, scope: StepScope, start: float) -> Lever:
         setattr(scope, name, value or 0.0)
 
     formula = "‖w‖₁" if name == "l1" else "½‖w‖²"
-    about = f"Adds {name}·{formula} of all trained parameters to the loss, through its gradient."
+    about = f"Adds {name}·{formula} of all trained parameters to the loss."
     info = LeverInfo(name, "number", float(start), low=0.0, high=100.0, regularizer=True, help=about)
     return Lever(info, put, lambda: {name: _text(getattr(scope, name))})
 
@@ -142,7 +142,7 @@ def _dropout(drops: list[tuple[nn.Module, str]]) -> Lever:
     def reading() -> dict[str, str]:
         return {"dropout": _text(max(getattr(module, name) for module, name in drops))}
 
-    about = "Rate of the layer that drops most; the others keep their proportion to it."
+    about = "Highest dropout rate of any layer; the others are scaled with it."
     info = LeverInfo("dropout", "number", base, low=0.0, high=1.0, regularizer=True, help=about)
     return Lever(info, put, reading)
 

@@ -27,7 +27,7 @@ class Meters:
     Args:
         writer: takes the readings.
         step: tells the step to label them with.
-        report: is told of an error that ends the thread.
+        report: takes an error that ends the thread.
         gpus: opens the driver; called on the thread, because a driver may take seconds to wake.
         period_s: between two readings.
     """

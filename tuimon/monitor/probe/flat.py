@@ -1,7 +1,7 @@
 """Lays the tensors of many layers end to end, so that they are measured together. Training thread.
 
 A chunk is one flat float32 array of bounded size. Very large tensors are thinned: every k-th value is taken, from a place that
-moves on with each sample, so that each value has its turn. What each chunk holds of which layer is told in its parts.
+moves on with each sample, so that each value has its turn. A layout says which layer each part of a chunk belongs to.
 """
 
 from __future__ import annotations

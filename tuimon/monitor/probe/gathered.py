@@ -31,7 +31,7 @@ class Gathered:
         return round(most) if most > 1.5 else 0
 
     def send(self, transfers: Transfers, arrived: Callable[[Taken], None]) -> None:
-        """Has everything brought to the host; `arrived` is called at once, or from a later poll."""
+        """Brings everything to the host; `arrived` is called at once, or from a later poll."""
         transfers.send_arrays(list(self._tensors()), lambda arrays: arrived(self._taken(iter(arrays))))
 
     def _tensors(self) -> Iterator[Tensor]:

@@ -180,7 +180,7 @@ class OutputWatch:
             self._edge(self.count)
 
     def _wants(self, number: int) -> bool:
-        """Whether a layer's own output is to be measured."""
+        """Whether a layer's own output should be measured."""
         self._forwards[number] += 1
         if self._forwards[number] > MOST_FORWARDS:
             self._chain = ()

@@ -91,7 +91,7 @@ class Probe:
         if self._hooks_allowed:
             self._edge(self._outputs.start)
         else:
-            self.tell_once("activations are left out: hooks that come and go would have the model compiled again each time")
+            self.tell_once("no activation statistics: the model is compiled, and hooks would recompile it at every sample")
 
     def read_gradients(self, grad_scale: Tensor | None = None) -> None:
         """Reads the gradients as the loss gives them, and copies the weights. Before the optimizer's step."""
@@ -127,7 +127,7 @@ class Probe:
                 work()
         except torch.OutOfMemoryError:
             self._drop()
-            self.tell_once("a sample of the layers was given up: the GPU had no memory left for it")
+            self.tell_once("skipped a sample of the layers: not enough GPU memory")
             self.schedule.pay(time.perf_counter(), max(self._stopwatch.seconds(), _OUT_OF_MEMORY_S), 0)
         except Exception as error:
             self._fail(error)
@@ -144,7 +144,7 @@ class Probe:
             self._gathered.outputs = self._outputs.take()
         self._gathered.gradients = self._parameters.gradients(grad_scale, self._turn)
         if self._parameters.spread:
-            self.tell_once("the model is spread over several processes: norms and histograms are of this process's part of it")
+            self.tell_once("the model is sharded over several processes: norms and histograms cover this process's shard only")
         self._parameters.copy_weights(self._turn)
 
     @torch.no_grad()
@@ -152,7 +152,7 @@ class Probe:
         gathered, self._gathered = self._gathered, Gathered()
         gathered.weights = self._parameters.moved(self._turn)
         if factor := gathered.thinned():
-            self.tell_once(f"of very large tensors a part of the values is measured: every {factor}th at most")
+            self.tell_once(f"very large tensors are measured in part: down to every {factor}th value")
         if gathered:
             arrived = functools.partial(self._arrived, step, time.time(), self._sheet, self._stopwatch)
             gathered.send(self._transfers, arrived)

@@ -166,8 +166,8 @@ class Station:
         now = time.monotonic()
         if now - self._told_at >= _TOLD_EVERY_S:
             self._told_at = now
-            self._notice(f"commands were refused: more than {COMMANDS_PER_S} a second were sent to this run")
-        return f"a run takes {COMMANDS_AT_ONCE} commands at once and {COMMANDS_PER_S} a second; send fewer"
+            self._notice(f"refused commands: more than {COMMANDS_PER_S} per second were sent to this run")
+        return f"a run accepts {COMMANDS_AT_ONCE} commands at once and {COMMANDS_PER_S} per second; send fewer"
 
     def _drain_wakes(self) -> None:
         with contextlib.suppress(BlockingIOError):
