@@ -559,7 +559,7 @@ def test_a_budget_that_is_none_is_refused_before_anything_is_made(tmp_path: Path
         ((nn.Linear(1, 1), ["a", "b"]), {}, "Cannot watch a list: it is not a torch optimizer"),
         ((nn.Linear(1, 1), argparse.Namespace(param_groups=[])), {}, "Cannot watch a Namespace: it is not a torch optimizer"),
         (("model", None), {}, "Cannot watch a str: it is not a torch.nn.Module"),
-        ((), {"config": 3}, "Cannot keep a int as the run's config"),
+        ((), {"config": 3}, "Cannot store a int as the run's config"),
         ((), {"total_steps": "100"}, "Cannot take total_steps = '100'"),
         ((), {"settings": {"clip_nrm": 1.0}}, "Cannot start with clip_nrm"),
         ((), {"settings": {"l2": -1.0}}, "Cannot start with l2 = -1.0"),

@@ -281,13 +281,13 @@ class LogWriter:
             return
         self._in_midst = True
         try:
-            self._flushed = time.perf_counter()
-            held = self._held[:]
-            frames, steps = self._framed(held)
-            del self._held[: len(held)]
-            if steps:
-                self._flushed_step = steps[-1]
-                self._write(b"".join(frames), len(frames), steps[0], steps[-1])
+            if held := self._held[:]:
+                self._flushed = time.perf_counter()  # of scalars alone: a slow step's never wait because of a sample
+                frames, steps = self._framed(held)
+                del self._held[: len(held)]
+                if steps:
+                    self._flushed_step = steps[-1]
+                    self._write(b"".join(frames), len(frames), steps[0], steps[-1])
             while self._encoded:
                 self._write(self._encoded.pop(0), 1, self._flushed_step, self._flushed_step)
         finally:

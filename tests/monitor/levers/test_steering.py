@@ -397,7 +397,7 @@ def test_a_lever_of_whole_numbers_gets_whole_numbers(start: Start) -> None:
         training.monitor.send(Command(lever, "multiply", factor), answers.append)
     training.step()
     assert settings == {"accumulate": 8, "temperature": 0.5} and type(settings["accumulate"]) is int
-    assert isinstance(answers[1], Refused) and "whole numbers" in answers[1].reason
+    assert isinstance(answers[1], Refused) and "whole number" in answers[1].reason
 
 
 def test_a_lever_that_can_never_be_moved_is_not_made(start: Start) -> None:
