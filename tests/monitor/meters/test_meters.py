@@ -140,7 +140,7 @@ def test_no_driver_is_one_sentence(code: int) -> None:
     """Neither library nor module: no GPUs, and why."""
     gpus = Gpus(Driver(nvmlInit=error(code)))
     assert gpus.read() == []
-    assert gpus.reason == f"no NVIDIA GPU to be asked: {error(code)}"
+    assert gpus.reason == f"no NVIDIA GPU found: {error(code)}"
 
 
 def test_the_real_module_fits_the_protocol() -> None:
@@ -203,5 +203,5 @@ def test_no_driver_is_said_once_and_the_host_is_shown(tmp_path: Path) -> None:
     meters.close()
     writer.close()
     texts = tuimon.read_run(tmp_path).texts["tuimon/gpu"]
-    reason = "no NVIDIA GPU to be asked: NVML Shared Library Not Found"
+    reason = "no NVIDIA GPU found: NVML Shared Library Not Found"
     assert [json.loads(t.text) for t in texts] == [{"reason": reason, "gpus": []}]

@@ -72,7 +72,7 @@ class Gpus:
         except ImportError:
             self.reason = "nvidia-ml-py is not installed"
         except Exception as error:  # NVMLError comes with the module, and so cannot be named here
-            self.reason = f"no NVIDIA GPU to be asked: {explain(error)}"
+            self.reason = f"no NVIDIA GPU found: {explain(error)}"
 
     def read(self) -> list[GpuReading]:
         """Every GPU's reading; a GPU that fails as a whole tells so for each value."""
@@ -100,7 +100,7 @@ class Gpus:
             known = name.decode(errors="replace") if isinstance(name, bytes) else name
             self._handles.append((index, f"GPU ({unnamed})" if unnamed else known, handle))
         if not self._handles:
-            self.reason = f"no NVIDIA GPU to be asked: {refused}" if refused else "the NVIDIA driver lists no GPU"
+            self.reason = f"no NVIDIA GPU found: {refused}" if refused else "the NVIDIA driver lists no GPU"
             _attempt(nvml.nvmlShutdown)
 
     def _read(self, index: int, name: str, handle: Any) -> GpuReading:
