@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from tuimon.base.errors import TuimonError
-from tuimon.launcher.start.trust import Untrusted
 
 _Result = TypeVar("_Result")
 
@@ -24,6 +23,8 @@ def with_trust(options: argparse.Namespace, act: Callable[[bool], _Result]) -> _
         Untrusted: there is no terminal to ask on.
         TuimonError: the user said no, or whatever `act` raises.
     """
+    from tuimon.launcher.start.trust import Untrusted
+
     try:
         return act(options.trust)
     except Untrusted as error:

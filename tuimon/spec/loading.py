@@ -17,13 +17,14 @@ import msgspec
 from tuimon.base.errors import TuimonError
 from tuimon.base.here import current_folder
 from tuimon.base.nearest import did_you_mean
+from tuimon.spec import SPEC_FILE
 from tuimon.spec import fields as _fields
 from tuimon.spec.combinations import check_together
 from tuimon.spec.data import check_data, check_model, located
 from tuimon.spec.keys import OPTIONS, SHORT_NAMES, check_value, fields, find_key, no_such_key, table
 from tuimon.spec.presets import DEFAULT_PRESET, preset_paths, read_toml
 from tuimon.spec.sections import OPTIMIZERS
-from tuimon.spec.spec import SPEC_FILE, ModelSpec, Spec
+from tuimon.spec.spec import ModelSpec, Spec
 
 _SECTIONS = ("data", "model", "optimizer", "training")  # a file that tuimon wrote has all of them
 

@@ -26,8 +26,6 @@ from tuimon.spec.sections import (
     TrainingSpec,
 )
 
-SPEC_FILE = "spec.toml"  # in a run's folder
-
 
 class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The model to train: one of the files in models/, or the user's own."""

@@ -1,7 +1,7 @@
-"""The app: holds the open runs, follows their logs, and shows screens.
+"""The app: shows screens, dialogs and notices, and quits.
 
-Runs in the viewer's process, on the main thread. Each feed has its own threads, which only post messages. Imports little at
-the top: what the first frame does not need is imported on first use.
+Runs in the viewer's process, on the main thread. Imports little at the top: what the first frame does not need is imported on
+first use.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -25,34 +25,24 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from tuimon.base.errors import TuimonError
-from tuimon.log.records import Applied, Notice, Refused
+from tuimon.spec import SPEC_FILE
 from tuimon.viewer import theme
-from tuimon.viewer.deferred import collect_again, import_numpy
+from tuimon.viewer.deferred import collect_again
+from tuimon.viewer.following import FollowingApp
 from tuimon.viewer.keyboard import KeyboardDriver
 from tuimon.viewer.keys import keys_of
 from tuimon.viewer.lean import lean
-from tuimon.viewer.messages import AnswerCame, BatchRead, DamageFound, StatusChanged, StopAnswered
-from tuimon.viewer.netted_app import NettedApp
+from tuimon.viewer.messages import StopAnswered
 from tuimon.viewer.plain_text import said
 from tuimon.viewer.screens.base import TuimonScreen
 
-if TYPE_CHECKING:
-    from tuimon.launcher.runs.status import Status
-    from tuimon.log.batch import Batch, EventRecord
-    from tuimon.log.files import Damage
-    from tuimon.viewer.opened import Answer, OpenRun
-
-DRAW_EVERY_S = 0.25
-_STEERED_EVERY_S = 0.05  # show the effect of a key sooner than the next point of a curve
-_BEHIND_EVERY_S = 1.0  # behind a dialog, every change makes Textual redraw the whole screen
 _AWAIT_LOG_S = 0.2
 _STOP_WAIT_S = 5.0  # before a stop is shown as asked for, not done
 _STARTED_AFTER_S = 2.0
 _HEIGHTS = [(0, "-flat"), (14, "-low"), (30, "-high")]  # from this many rows on, the screen gets this class
-_SOON_S = 0.001  # Textual does not accept a timer of length zero
 
 
-class TuimonApp(NettedApp):
+class TuimonApp(FollowingApp):
     """The viewer."""
 
     TITLE = "tuimon"
@@ -65,16 +55,11 @@ class TuimonApp(NettedApp):
     ]
 
     def __init__(self, runs_dir: Path, open_run: Path | None = None, launch: bool = False, ascii: bool = False) -> None:
-        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
-        self.runs_dir = runs_dir
+        super().__init__(runs_dir, ansi_color=True if "NO_COLOR" in os.environ else None)
         self.ascii_only = ascii
-        self.opened: dict[Path, OpenRun] = {}
         self._first = (open_run, launch)
         self._compared_first: tuple[Path, ...] = ()
-        self._dirty: set[Path] = set()
         self._told: dict[tuple[str, str], float] = {}  # title and text of each notice on screen, and when it disappears
-        self._drawn_at = self._draws_at = 0.0
-        self._drawing: Timer | None = None
         self._waiting: Timer | None = None  # waits for the log of the first run
         wanted = theme.starting_theme(self.console.color_system, os.environ)
         self.theme = wanted if wanted in self.available_themes else theme.FULL
@@ -118,6 +103,10 @@ class TuimonApp(NettedApp):
             return
         self._waiting = self.set_timer(_AWAIT_LOG_S, self._show_first)
 
+    def curves_came(self) -> None:
+        """Shows the run that was asked for at the start."""
+        self._show_first()
+
     def _show_first(self) -> None:
         path, _ = self._first
         if path and self._waiting:
@@ -125,68 +114,6 @@ class TuimonApp(NettedApp):
             self._waiting = None
             self.open_run(path)
             self._first = (None, False)
-
-    # Called by feeds, on their threads: these only post a message.
-
-    def batch_read(self, path: Path, batch: Batch) -> None:
-        """Posts a batch of records that a feed has read."""
-        self.post_message(BatchRead(path, batch))
-
-    def answer_came(self, path: Path, answer: Answer) -> None:
-        """Posts a run's answer to a command."""
-        self.post_message(AnswerCame(path, answer))
-
-    def status_changed(self, path: Path, status: Status) -> None:
-        """Posts a run's new status."""
-        self.post_message(StatusChanged(path, status))
-
-    def damage_found(self, path: Path, damage: Damage) -> None:
-        """Posts where a log is damaged."""
-        self.post_message(DamageFound(path, damage))
-
-    # Handlers for these messages, on the main thread.
-
-    @on(BatchRead)
-    def take_batch(self, event: BatchRead) -> None:
-        """Adds a batch to its store and schedules a redraw."""
-        if run := self.opened.get(event.path):
-            with self.saying(f"{run.name}: could not add new records"):
-                run.store.apply(event.batch)
-            steered = any(isinstance(record.event, Applied | Refused) for record in event.batch.events)
-            self._draw_soon(event.path, _STEERED_EVERY_S if steered else DRAW_EVERY_S)
-            if run.store.series:
-                self._show_first()
-            if run.seen_live:
-                self._tell_further(run.name, event.batch.events)
-
-    def _tell_further(self, name: str, records: Sequence[EventRecord]) -> None:
-        """Tells the latest of the further runs that a program has announced."""
-        told = [record.event for record in records if isinstance(record.event, Notice) and record.event.run]
-        if told:
-            self.notify(told[-1].text, title=name, timeout=15, markup=False)
-
-    @on(AnswerCame)
-    def take_answer(self, event: AnswerCame) -> None:
-        """Shows the answer to a command at once."""
-        run = self.opened.get(event.path)
-        if run and run.settle(event.answer):
-            self._each_screen_told(event.path, event.answer)
-            self._draw_soon(event.path)
-
-    @on(StatusChanged)
-    def take_status(self, event: StatusChanged) -> None:
-        """Updates a run's status."""
-        if run := self.opened.get(event.path):
-            run.seen_live = run.seen_live or event.status.live
-            run.status = event.status
-            self._draw_soon(event.path)
-
-    @on(DamageFound)
-    def tell_damage(self, event: DamageFound) -> None:
-        """Marks a run whose log cannot all be read, for as long as it is open."""
-        if run := self.opened.get(event.path):
-            run.damaged(event.damage)
-            self._draw_soon(event.path)
 
     @on(StopAnswered)
     def tell_stop(self, event: StopAnswered) -> None:
@@ -221,58 +148,6 @@ class TuimonApp(NettedApp):
             return
         self._told[title, message] = now + (self.NOTIFICATION_TIMEOUT if timeout is None else timeout)
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
-
-    @property
-    def front(self) -> TuimonScreen | None:
-        """The topmost screen below any dialogs."""
-        screens = self._screens()
-        return screens[-1] if screens else None
-
-    @property
-    def is_covered(self) -> bool:
-        """Whether a dialog covers the front screen."""
-        return self.front is not None and self.front is not self.screen_stack[-1]
-
-    def _each_screen_told(self, path: Path, answer: Answer) -> None:
-        for screen in self._screens():
-            screen.answered(path, answer)
-
-    def _screens(self) -> list[TuimonScreen]:
-        return [screen for screen in self.screen_stack if isinstance(screen, TuimonScreen)]
-
-    def _draw_soon(self, path: Path, every_s: float = DRAW_EVERY_S) -> None:
-        """Draws now if the last drawing is at least `every_s` seconds ago, else as soon as it is."""
-        self._dirty.add(path)
-        now = time.monotonic()
-        at = max(now + _SOON_S, self._drawn_at + (_BEHIND_EVERY_S if self.is_covered else every_s))
-        if self._drawing is not None and at < self._draws_at:
-            self._drawing.stop()
-            self._drawing = None
-        if self._drawing is None:
-            self._draws_at = at
-            self._drawing = self.set_timer(at - now, self._draw)
-
-    def _draw(self) -> None:
-        self._drawing = None
-        self._drawn_at = time.monotonic()
-        dirty, self._dirty = self._dirty, set()
-        if self.front:
-            with self.saying("Could not update the screen"):
-                self.front.runs_changed(dirty)
-
-    def follow(self, path: Path) -> OpenRun:
-        """Opens a run, or returns it if it is already open.
-
-        Raises:
-            TuimonError: there is no such run.
-        """
-        if path not in self.opened:
-            import_numpy()
-            from tuimon.launcher.runs.runs import run_name
-            from tuimon.viewer.opened import open_run
-
-            self.opened[path] = open_run(path, self, run_name(path, self.runs_dir))
-        return self.opened[path]
 
     def open_run(self, path: Path) -> None:
         """Shows a run's screen on top of Home."""
@@ -339,8 +214,6 @@ class TuimonApp(NettedApp):
 
     def _is_own_script(self, path: Path) -> bool:
         """Whether a run trains the user's own script rather than a spec."""
-        from tuimon.spec.spec import SPEC_FILE
-
         started = self.opened[path].store.started if path in self.opened else None
         return started.spec is None if started else not (path / SPEC_FILE).is_file()
 

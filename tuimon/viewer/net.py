@@ -6,13 +6,15 @@ message (`Netted`) and a key's action (`NettedApp.run_action`). All of them pass
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from textual.message import Message
 from textual.message_pump import MessagePump
 
 from tuimon.base.errors import in_one_line
-from tuimon.log.store import Store
+
+if TYPE_CHECKING:
+    from tuimon.log.store import Store  # it imports numpy, which the first frame does not need
 
 
 def caught(error: Exception) -> str:

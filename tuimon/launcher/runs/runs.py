@@ -15,6 +15,7 @@ from tuimon.base.errors import TuimonError
 from tuimon.base.here import current_folder
 from tuimon.log.files import event_files
 from tuimon.log.folders import LogFolder, log_folders
+from tuimon.spec import SPEC_FILE
 
 LAST_CHECKPOINT = Path("checkpoints", "last.pt")
 
@@ -37,8 +38,6 @@ def _absolute(path: str | Path) -> Path:
 
 def is_resumable(run: Path) -> bool:
     """Whether a run that has ended can be resumed: tuimon started it, and it saved a checkpoint."""
-    from tuimon.spec.spec import SPEC_FILE  # only here, so that listing runs starts quickly
-
     return (run / SPEC_FILE).is_file() and (run / LAST_CHECKPOINT).is_file()
 
 

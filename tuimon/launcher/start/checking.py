@@ -17,8 +17,9 @@ from tuimon.launcher.start.devices import choose_device
 from tuimon.launcher.start.spawn import PYTHON, importable
 from tuimon.launcher.start.start import placed, require_torch
 from tuimon.launcher.start.trust import require_trust
+from tuimon.spec import SPEC_FILE
 from tuimon.spec.loading import save_spec
-from tuimon.spec.spec import SPEC_FILE, Spec
+from tuimon.spec.spec import Spec
 from tuimon.training.report import Line, decode
 
 _PATIENCE_S = 5.0  # until a terminated process is killed

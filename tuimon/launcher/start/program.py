@@ -17,8 +17,8 @@ from typing import NamedTuple
 from tuimon.base.errors import TuimonError
 from tuimon.base.nearest import did_you_mean
 from tuimon.log.records import Launched
+from tuimon.spec import SPEC_FILE
 from tuimon.spec.presets import preset_paths
-from tuimon.spec.spec import SPEC_FILE
 
 _PYTHON_SUFFIXES = (".py", ".pyw", ".pyc", ".pyz")
 _HEAD_BYTES = 1024

@@ -17,8 +17,8 @@ from tuimon.launcher.start.trust import require_trust_in_run
 from tuimon.log.reader import read_run
 from tuimon.log.records import BY_SPEC, Applied, Command, Planned, RunStarted
 from tuimon.log.store import Store
+from tuimon.spec import SPEC_FILE
 from tuimon.spec.loading import load_spec
-from tuimon.spec.spec import SPEC_FILE
 
 
 def replay(

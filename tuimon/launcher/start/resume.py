@@ -21,9 +21,10 @@ from tuimon.launcher.start.devices import choose_device
 from tuimon.launcher.start.start import launch, placed, require_torch, starting
 from tuimon.launcher.start.trust import require_trust_in_run
 from tuimon.log.records import CheckpointSaved
+from tuimon.spec import SPEC_FILE
 from tuimon.spec.keys import MAY_CHANGE, find_key
 from tuimon.spec.loading import load_spec
-from tuimon.spec.spec import SPEC_FILE, Spec
+from tuimon.spec.spec import Spec
 
 _PATIENCE_S = 30.0  # for a process that has logged its end, to end
 _LOCK_PATIENCE_S = 10.0  # and for one without a supervisor

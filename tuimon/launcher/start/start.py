@@ -24,7 +24,8 @@ from tuimon.launcher.start.spawn import PYTHON, supervise, watched
 from tuimon.launcher.start.streams import Streams
 from tuimon.launcher.start.trust import require_trust, require_trust_in_program
 from tuimon.log.records import STEERING_FILE, Planned
-from tuimon.spec.spec import SPEC_FILE, Spec
+from tuimon.spec import SPEC_FILE
+from tuimon.spec.spec import Spec
 
 MODEL_COPY = "model.py"  # a copy of the user's model file; the run itself uses the original
 SCRIPT_COPY = "script.py"  # and of a program's source

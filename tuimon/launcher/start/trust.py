@@ -17,8 +17,9 @@ from tuimon.base.plain import one_line
 from tuimon.launcher.runs.runs import LAST_CHECKPOINT
 from tuimon.launcher.start.program import Program
 from tuimon.log.files import event_files
+from tuimon.spec import SPEC_FILE
 from tuimon.spec.presets import preset_paths
-from tuimon.spec.spec import SPEC_FILE, Spec
+from tuimon.spec.spec import Spec
 
 
 class Untrusted(TuimonError):
