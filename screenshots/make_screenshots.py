@@ -22,7 +22,7 @@ from textual.pilot import Pilot
 from tuimon.base.errors import TuimonError
 from tuimon.launcher.runs.glance import lifecycle
 from tuimon.launcher.start.start import start
-from tuimon.launcher.steering.client import stop
+from tuimon.launcher.steering.stop import stop
 from tuimon.spec.loading import load_spec
 from tuimon.viewer.app import TuimonApp
 from tuimon.viewer.screens.run import RunScreen
