@@ -30,7 +30,7 @@ def event_files(path: Path) -> list[Path]:
 
 
 def is_kind(ask: Callable[[], bool]) -> bool:
-    """What an entry of a folder says of its kind; False for a link in a circle, of which asking raises."""
+    """Whether an entry of a folder is of a kind; False for a link in a circle, where asking raises."""
     try:
         return ask()
     except OSError:
