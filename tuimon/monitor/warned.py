@@ -17,7 +17,7 @@ _REGISTRY, _VERSION = "__warningregistry__", "version"
 
 @contextlib.contextmanager
 def memory_kept() -> Iterator[None]:
-        """Remembers each module's warnings during what is done in here; also works as a decorator."""
+    """Remembers each module's warnings during what is done in here; also works as a decorator."""
     before = _version()
     try:
         yield
