@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Parses a command line; exits with 2 on wrong usage. Settings may come before, between and after options.
+    """Parses a command line; exits with 2 on wrong usage. Settings, runs and tags may come before, between and after options.
 
     A user's own program and everything after it are in `program` of the result; tuimon's options come before it.
     """
@@ -35,11 +35,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     program = _program_in(parser, arguments)
     options, extra = parser.parse_known_args(arguments[: len(arguments) - len(program)])
     takes_settings = hasattr(options, "settings")
-    if extra and (not takes_settings or any(word.startswith("-") for word in extra)):
+    words = options.settings if takes_settings else getattr(options, "words", None)
+    if extra and (words is None or any(word.startswith("-") for word in extra)):
         hint = "; write a setting as key=value, without dashes" if takes_settings else ""
         parser.error(f"unknown arguments: {' '.join(extra)}{hint}")
-    if extra:
-        options.settings += extra
+    if extra and words is not None:
+        words += extra
     options.program = list(program)
     return options
 
@@ -93,7 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="COMMAND", title="commands")
     for add in (_add_run, _add_check, _add_compare, _add_resume, _add_replay, _add_ls, _add_attach):
         add(verbs)
-    for add in (_add_set, _add_stop, _add_dump, _add_others):
+    for add in (_add_set, _add_stop, _add_plot, _add_dump, _add_others):
         add(verbs)
     return parser
 
@@ -226,6 +227,38 @@ def _add_stop(verbs: _Verbs) -> None:
     _runs_dir(parser)
     parser.add_argument("--now", action="store_true", help="end its process immediately, by force if needed")
     _timeout(parser, "how long to wait for its training to end")
+
+
+def _add_plot(verbs: _Verbs) -> None:
+    parser = _add(verbs, "plot", "Print curves of runs as a chart: on a terminal, into a pipe, or into a CI log.")
+    text = "runs (name, start of a name, `latest`, path), then tags or globs such as 'grad_norm/*' (default: the losses)"
+    _complete(parser.add_argument("words", metavar="RUN|TAG", nargs="+", help=text), "runs")
+    _runs_dir(parser)
+    parser.add_argument("--log", action="store_true", help="logarithmic y axis")
+    parser.add_argument("--x", choices=("step", "epoch", "time"), default="step", help="what the x axis counts (default: step)")
+    text = "smooth with this weight, as on TensorBoard's page (default if given without one: 0.6)"
+    parser.add_argument("--smooth", metavar="WEIGHT", type=weight, nargs="?", const=0.6, default=0.0, help=text)
+    parser.add_argument("--size", metavar="COLUMNSxROWS", type=size, help="size of each chart (default: as the terminal)")
+    parser.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="draw with ASCII characters only")
+    parser.add_argument(
+        "--no-color", action="store_true", help="no colours (also: $NO_COLOR, and wherever there is no terminal)"
+    )
+
+
+def weight(text: str) -> float:
+    """A smoothing weight in [0, 1); for argparse, which names this function in its error."""
+    value = float(text)
+    if not 0 <= value < 1:
+        raise ValueError(text)
+    return value
+
+
+def size(text: str) -> tuple[int, int]:
+    """Columns and rows, such as `100x25`; for argparse, which names this function in its error."""
+    columns, _, rows = text.lower().partition("x")
+    if not (20 <= int(columns) <= 2000 and 8 <= int(rows) <= 2000):
+        raise argparse.ArgumentTypeError("a chart has 20 to 2000 columns and 8 to 2000 rows, such as 100x25")
+    return int(columns), int(rows)
 
 
 def _add_dump(verbs: _Verbs) -> None:
