@@ -240,7 +240,7 @@ def test_a_spec_survives_toml_and_plain_tables(name: str, tmp_path: Path):
     assert load_spec(tmp_path / "run" / "spec.toml") == spec
     assert load_spec(tmp_path / "run") == spec
     assert parse_spec(spec.to_dict()) == spec
-    assert tomllib.loads(spec.to_toml())["optimizer"]["eps"] == 1e-8
+    assert tomllib.loads(spec.to_toml())["optimizer"]["eps"] == spec.optimizer.eps
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["spec.toml"]
 
 
@@ -262,6 +262,14 @@ def test_overrides_for_gives_the_difference_from_the_preset():
     ]  # fmt: skip
     assert load_spec(spec.preset, found) == spec
     assert overrides_for(load_spec("digits-cnn")) == []
+
+
+@pytest.mark.parametrize("decay", [[], ["weight_decay=0"], ["weight_decay=0.5"]])
+def test_overrides_for_another_optimizer_keep_its_settings(decay: list[str]):
+    """Also those that are not the new optimizer's default, but were the former one's."""
+    spec = load_spec("digits-mlp", ["optimizer=adamw", *decay])
+    assert load_spec("digits-mlp", overrides_for(spec)) == spec
+    assert len(overrides_for(spec)) == 1 + len(decay)
 
 
 def test_overrides_for_leaves_out_settings_that_the_optimizer_does_not_have():

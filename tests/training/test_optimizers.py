@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from tuimon.spec.loading import load_spec
+from tuimon.spec.loading import load_spec, parse_spec, with_overrides
 from tuimon.spec.sections import OPTIMIZERS
 from tuimon.training.loop import train
 from tuimon.training.parts import optimizer
@@ -53,21 +55,65 @@ def test_gradient_descent_follows_its_formula():
         (["optimizer=sgd", "momentum=0.9"], lambda p: torch.optim.SGD(p, 0.1, 0.9)),
         (["optimizer=sgd", "momentum=0.9", "dampening=0.5"], lambda p: torch.optim.SGD(p, 0.1, 0.9, 0.5)),
         (["optimizer=sgd", "momentum=0.9", "nesterov=true"], lambda p: torch.optim.SGD(p, 0.1, 0.9, nesterov=True)),
-        (["optimizer=adagrad"], lambda p: torch.optim.Adagrad(p, 0.1, eps=1e-8)),
-        (["optimizer=adagrad", "lr_decay=0.1"], lambda p: torch.optim.Adagrad(p, 0.1, lr_decay=0.1, eps=1e-8)),
+        (["optimizer=adagrad"], lambda p: torch.optim.Adagrad(p, 0.1)),
+        (["optimizer=adagrad", "lr_decay=0.1"], lambda p: torch.optim.Adagrad(p, 0.1, lr_decay=0.1)),
         (["optimizer=rmsprop", "alpha=0.9"], lambda p: torch.optim.RMSprop(p, 0.1, 0.9)),
         (["optimizer=rmsprop", "centered=true"], lambda p: torch.optim.RMSprop(p, 0.1, centered=True)),
-        (["optimizer=adadelta", "eps=1e-6"], lambda p: torch.optim.Adadelta(p, 0.1)),
+        (["optimizer=adadelta"], lambda p: torch.optim.Adadelta(p, 0.1)),
         (["optimizer=adam"], lambda p: torch.optim.Adam(p, 0.1)),
         (["optimizer=adam", "amsgrad=true"], lambda p: torch.optim.Adam(p, 0.1, amsgrad=True)),
         (["optimizer=adamw", "weight_decay=0.1"], lambda p: torch.optim.AdamW(p, 0.1, weight_decay=0.1)),
-        (["optimizer=muon"], lambda p: torch.optim.AdamW(p, 0.1, weight_decay=0)),
+        (["optimizer=adamw"], lambda p: torch.optim.AdamW(p, 0.1)),
+        (["optimizer=muon"], lambda p: torch.optim.AdamW(p, 0.1, weight_decay=0.1)),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_an_optimizer_is_torchs_own(overrides: list[str], build: Callable[[list[nn.Parameter]], Optimizer]):
     """It gets the spec's settings; for Muon, the parameters that are not matrices are compared."""
     assert ours(*overrides, "lr=0.1") == theirs(build)
+
+
+_OWN_NAMES = {"momentum": "muon_momentum", "nesterov": "muon_nesterov", "adjust_lr_fn": "adjust_lr"}  # of Muon's settings
+_CLASSES = {
+    "gd": torch.optim.SGD, "sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop, "adagrad": torch.optim.Adagrad, "adadelta": torch.optim.Adadelta,
+    "muon": torch.optim.Muon,
+}  # fmt: skip
+
+
+def torchs_own(name: str) -> dict[str, object]:
+    """The defaults of torch's class, by our names; those that a spec cannot set are left out."""
+    own = inspect.signature(_CLASSES[name]).parameters.values()
+    names = {p.name: _OWN_NAMES.get(p.name, p.name) if name == "muon" else p.name for p in own}
+    settings = {"lr", "weight_decay", *OPTIMIZERS[name]} - ({"eps"} if name == "muon" else set())  # that eps is adamw's
+    return {names[p.name]: p.default for p in own if names[p.name] in settings}
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_an_optimizers_defaults_are_torchs_own(name: str):
+    """A spec that only names its optimizer gets what torch.optim gives; an override leaves the learning rate as it was."""
+    expected = torchs_own(name)
+    assert {"lr", "weight_decay"} <= set(expected)
+    expected |= {"adjust_lr": "original"} if name == "muon" else {}  # torch writes None for it
+    named = parse_spec({"optimizer": {"name": name}}).optimizer
+    assert {setting: getattr(named, setting) for setting in expected} == expected
+    switched = load_spec("digits-mlp", [f"optimizer={name}"]).optimizer
+    assert switched == msgspec.structs.replace(named, lr=1e-4)
+
+
+def test_a_given_setting_stays_with_another_optimizer():
+    """Only what was at the former optimizer's default follows."""
+    given = load_spec("digits-mlp", ["optimizer.eps=1e-3", "optimizer=adadelta"]).optimizer
+    assert given.eps == 1e-3
+    later = with_overrides(load_spec("digits-mlp", ["optimizer.eps=1e-3"]), ["optimizer=adadelta"]).optimizer
+    assert later.eps == 1e-3
+    assert load_spec("digits-mlp", ["optimizer=adamw", "weight_decay=0"]).optimizer.weight_decay == 0
+
+
+def test_adamw_alone_is_not_adam():
+    """It decays the weights by torch's own 0.01."""
+    plain, decayed = (load_spec("digits-mlp", [f"optimizer={name}"]) for name in ("adam", "adamw"))
+    assert (plain.optimizer.weight_decay, decayed.optimizer.weight_decay) == (0, 0.01)
 
 
 def test_adagrad_resets_its_sum_of_squares():
@@ -112,7 +158,7 @@ def test_muon_updates_a_matrix_almost_orthogonally():
     torch.manual_seed(0)
     weight = nn.Parameter(torch.zeros(6, 16))
     weight.grad = torch.randn(6, 16) * torch.tensor([9.0, 1, 1, 1, 1, 3])[:, None]
-    optimizer(load_spec("digits-mlp", ["optimizer=muon", "lr=0.02"]).optimizer, [weight]).step()
+    optimizer(load_spec("digits-mlp", ["optimizer=muon", "lr=0.02", "adjust_lr=match_rms_adamw"]).optimizer, [weight]).step()
     scale = 0.02 * 0.2 * 16**0.5  # lr, and what makes its mean square that of AdamW: 0.2·√(larger side)
     sizes = torch.linalg.svdvals(weight.detach()) / scale
     assert torch.linalg.svdvals(weight.grad).max() > 5 * torch.linalg.svdvals(weight.grad).min()

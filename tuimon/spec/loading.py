@@ -23,7 +23,7 @@ from tuimon.spec.combinations import check_together
 from tuimon.spec.data import check_data, check_model, located
 from tuimon.spec.keys import OPTIONS, SHORT_NAMES, check_value, fields, find_key, no_such_key, table
 from tuimon.spec.presets import DEFAULT_PRESET, preset_paths, read_toml
-from tuimon.spec.sections import OPTIMIZERS
+from tuimon.spec.sections import OPTIMIZER_DEFAULTS, OPTIMIZERS, default_of
 from tuimon.spec.spec import ModelSpec, Spec
 
 _SECTIONS = ("data", "model", "optimizer", "training")  # a file that tuimon wrote has all of them
@@ -70,6 +70,8 @@ def parse_spec(data: Mapping[str, Any]) -> Spec:
         TuimonError: one line about the first error.
     """
     checked = {key: _misplaced(key) if "." in key else _checked(key, value) for key, value in data.items()}
+    plan = checked.get("optimizer", {})
+    checked["optimizer"] = OPTIMIZER_DEFAULTS.get(plan.get("name", ""), {}) | plan
     spec = msgspec.convert(checked, Spec)
     _check_together(spec)
     return spec
@@ -78,7 +80,8 @@ def parse_spec(data: Mapping[str, Any]) -> Spec:
 def with_overrides(spec: Spec, overrides: Sequence[str]) -> Spec:
     """Applies `key=value` overrides; a later one wins over an earlier one for the same key.
 
-    Setting epochs without steps resets steps to 0, because otherwise the spec's steps would decide.
+    Setting epochs without steps resets steps to 0, because otherwise the spec's steps would decide. With another optimizer,
+    settings that were at the default of the former one, but not the learning rate, get the new one's.
 
     Raises:
         TuimonError: one line about the first invalid override.
@@ -92,6 +95,7 @@ def with_overrides(spec: Spec, overrides: Sequence[str]) -> Spec:
         if keys[-1] == "preset":
             raise TuimonError(f"{override}: preset is not a setting; start from the preset: tuimon run {text.strip()}")
         _put(data, keys[-1], check_value(keys[-1], text))
+    _follow(data["optimizer"], spec.optimizer.name, keys)
     if "training.epochs" in keys and "training.steps" not in keys:
         _put(data, "training.steps", 0)
     changed = parse_spec(data)
@@ -105,7 +109,11 @@ def overrides_for(spec: Spec, source: str | Path = "") -> list[str]:
     Raises:
         TuimonError: the source does not exist (any more).
     """
-    base, wanted = _flat(load_spec(source or spec.preset or DEFAULT_PRESET)), _flat(spec)
+    start = load_spec(source or spec.preset or DEFAULT_PRESET)
+    plan = msgspec.structs.asdict(start.optimizer) | {"name": spec.optimizer.name}
+    _follow(plan, start.optimizer.name, ())
+    followed = {f"optimizer.{setting}": value for setting, value in plan.items() if setting != "name"}
+    base, wanted = _flat(start) | followed, _flat(spec)
     unused = _unused(spec) | ({"training.epochs"} if spec.training.steps else set())
     changed = [key for key, value in wanted.items() if base.get(key) != value and key not in unused]
     short = {key: name for name, key in SHORT_NAMES.items()}
@@ -178,6 +186,15 @@ def _put(data: dict[str, Any], key: str, value: Any) -> None:
     for part in path:
         data = data.setdefault(part, {})
     data[last] = value
+
+
+def _follow(plan: dict[str, Any], former: str, keys: Sequence[str]) -> None:
+    """Leaves out the settings of another optimizer that were at their default, so that they get that of the new one."""
+    if plan["name"] == former:
+        return
+    for setting in {setting for defaults in OPTIMIZER_DEFAULTS.values() for setting in defaults} - {"lr"}:
+        if f"optimizer.{setting}" not in keys and plan[setting] == default_of(former, setting):
+            plan[setting] = default_of(plan["name"], setting)
 
 
 def _flat(spec: Spec) -> dict[str, Any]:

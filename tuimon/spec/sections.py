@@ -5,7 +5,7 @@ A help text is one line, because the Launch screen shows it beside its field.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -30,12 +30,24 @@ OPTIMIZERS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
+# torch's own defaults where they are not Adam's, which are the defaults of the fields. What a spec leaves out becomes these.
+OPTIMIZER_DEFAULTS: dict[str, dict[str, float]] = {
+    "adamw": {"weight_decay": 0.01},
+    "rmsprop": {"lr": 0.01},
+    "adagrad": {"lr": 0.01, "eps": 1e-10},
+    "adadelta": {"lr": 1.0, "eps": 1e-6},
+    "muon": {"weight_decay": 0.1},
+}
+
 _Fraction = Annotated[float, Meta(ge=0, lt=1)]
 _Coefficient = Annotated[float, Meta(ge=-100, le=100)]
 
 
 class OptimizerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The optimizer and its settings. Settings that the named optimizer does not have are ignored."""
+    """The optimizer and its settings. Settings that the named optimizer does not have are ignored.
+
+    The defaults are torch's own; `default_of` gives those of each optimizer.
+    """
 
     name: Annotated[OptimizerName, Meta(description="the optimizer; gd uses the whole training split as one batch")] = "adam"
     lr: Annotated[float, Meta(gt=0, le=1000, description="learning rate: how far each step goes")] = 1e-3
@@ -69,11 +81,16 @@ class OptimizerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     adjust_lr: Annotated[
         Literal["match_rms_adamw", "original"],
         Meta(description="scale each matrix's rate to adamw's update size, or by its shape (muon)"),
-    ] = "match_rms_adamw"
+    ] = "original"
     rest_lr: Annotated[
         float,
         Meta(ge=0, le=1000, description="learning rate of adamw, for parameters that are not matrices (muon); 0: same as lr"),
     ] = 0.0
+
+
+def default_of(optimizer: str, setting: str) -> Any:
+    """The default of a setting for the named optimizer: torch's own."""
+    return OPTIMIZER_DEFAULTS.get(optimizer, {}).get(setting, getattr(OptimizerSpec(), setting))
 
 
 class InitSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

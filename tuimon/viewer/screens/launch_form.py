@@ -56,7 +56,7 @@ ROWS = (
     Row("more", MORE, "where"),
 )
 SPEC_KEYS = tuple(row.key for row in ROWS if "." in row.key)
-_DEVICE = "training.device"
+_DEVICE, _OPTIMIZER, _DECAY = "training.device", "optimizer.name", "optimizer.weight_decay"
 OF_A_SCRIPT = (PRESET, _DEVICE, NAME, MORE)  # the fields that a script uses
 _HELP = {
     PRESET: "a preset, or your own .toml, script or command",
@@ -162,6 +162,8 @@ def spec_of(preset: str, texts: Mapping[str, str]) -> Spec:
     """
     base = texts_of(load_spec(preset))
     changed = [f"{key}={texts[key]}" for key in SPEC_KEYS if key in texts and texts[key].strip() != base[key]]
+    if texts.get(_OPTIMIZER, base[_OPTIMIZER]).strip() != base[_OPTIMIZER]:  # its own default is not what the form shows
+        changed.append(f"{_DECAY}={texts.get(_DECAY, base[_DECAY])}")
     return load_spec(preset, [*changed, *_split(texts.get(MORE, ""))])
 
 
