@@ -55,8 +55,8 @@ def test_ls_shows_runs_newest_first(runs: Runs) -> None:
     assert lines[0].split()[:4] == ["RUN", "STATE", "STEP", "LOSS"]
     assert lines[1].split()[:2] == ["new", "running"]
     assert lines[2].split()[:3] == ["old", "finished", "20/20"]
-    found = json.loads(tuimon("ls", "--json", *where).stdout)
-    assert [run["name"] for run in found] == ["new", "old"]
+    found = [json.loads(line) for line in tuimon("ls", "--json", *where).stdout.splitlines()]
+    assert [run["run"] for run in found] == ["new", "old"]
     assert (found[1]["state"], found[1]["step"], found[1]["path"]) == ("finished", 20, str(runs.folder / "old"))
     assert tuimon("ls", "--names", *where).stdout.split() == ["new", "old"]
 
@@ -91,7 +91,7 @@ def test_ls_of_nothing_is_no_error(tmp_path: Path) -> None:
     """Prints an empty array for programs; for people, a message on stderr."""
     done = tuimon("ls", "--runs-dir", str(tmp_path))
     assert (done.returncode, done.stdout) == (0, "") and "No runs in" in done.stderr
-    assert json.loads(tuimon("ls", "--json", "--runs-dir", str(tmp_path)).stdout) == []
+    assert tuimon("ls", "--json", "--runs-dir", str(tmp_path)).stdout == ""
 
 
 def test_ls_of_a_file_is_an_error(tmp_path: Path) -> None:
@@ -285,7 +285,8 @@ def test_presets_are_listed() -> None:
     names = [preset.name for preset in presets()]
     out = tuimon("presets").stdout
     assert all(name in out for name in names) and "Watch:" in out
-    assert [preset["name"] for preset in json.loads(tuimon("presets", "--json").stdout)] == names
+    lines = tuimon("presets", "--json").stdout.splitlines()
+    assert [json.loads(line)["preset"] for line in lines] == names
     assert tuimon("presets", "--names").stdout.split() == names
 
 

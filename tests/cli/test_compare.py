@@ -33,7 +33,7 @@ def test_presets_are_started_and_runs_opened(runs: Runs) -> None:
 def test_the_table_as_json_has_null_for_unknown_values(runs: Runs) -> None:
     """One object for each run; the best validation loss is the lowest finite one."""
     runs.start("stand-in", "--steps", "40")
-    (row,) = json.loads(compared(runs, "stand-in", "--json").stdout)
+    row = json.loads(compared(runs, "stand-in", "--json").stdout)
     assert (row["run"], row["state"], row["step"], row["dead_fraction"]) == ("stand-in", "finished", 40, None)
     assert row["best_val_loss"] <= row["val_loss"]
 
@@ -81,7 +81,7 @@ def test_runs_of_one_name_have_a_row_each(runs: Runs, tmp_path: Path) -> None:
         log.close()
     paths = [str(tmp_path / folder / "one") for folder in ("here", "there", "here")]
     done = compared(runs, *paths, "--json")
-    assert [(row["run"], row["loss"]) for row in json.loads(done.stdout)] == [("one", 0.5), ("one", 0.5)]
+    assert [(row["run"], row["loss"]) for row in map(json.loads, done.stdout.splitlines())] == [("one", 0.5), ("one", 0.5)]
 
 
 @pytest.mark.parametrize("sources", [["lr=3"], ["a", "lr=3", "epochs=2"]])

@@ -108,7 +108,7 @@ def test_no_end_is_told_before_the_process_has_ended(runs: Runs, tmp_path: Path,
     assert process.returncode == 3
     if form:
         assert json.loads(out.splitlines()[-1]) == {
-            "kind": "end", "state": "failed", "detail": "exit code 3", "code": 3, "step": 1,
+            "kind": "end", "schema": 1, "state": "failed", "detail": "exit code 3", "code": 3, "step": 1,
             "loss": 0.5, "val_loss": None,
         }  # fmt: skip
     assert "failed after" in (err if form else out) and "exit code 3" in (err if form else out)
@@ -132,7 +132,7 @@ def test_stdout_gets_nothing_but_json_lines(runs: Runs) -> None:
     assert steps == list(range(1, 26))
     assert lines[0]["event"]["kind"] == "launched"
     losses = {"loss": pytest.approx(0.04977, rel=1e-3), "val_loss": pytest.approx(0.1)}
-    assert lines[-1] == {"kind": "end", "state": "finished", "detail": "", "code": 0, "step": 25} | losses
+    assert lines[-1] == {"kind": "end", "schema": 1, "state": "finished", "detail": "", "code": 0, "step": 25} | losses
     assert "finished after" in err
 
 

@@ -31,7 +31,7 @@ def test_all_runs_are_listed_by_their_names(folder: Path, capsys: pytest.Capture
     assert main(["ls", "--runs-dir", str(folder), "--names"]) == 0
     assert sorted(capsys.readouterr().out.split()) == NAMES
     assert main(["ls", "--runs-dir", str(folder), "--json"]) == 0
-    listed = {run["name"]: run for run in json.loads(capsys.readouterr().out)}
+    listed = {run["run"]: run for run in map(json.loads, capsys.readouterr().out.splitlines())}
     assert sorted(listed) == NAMES and listed["nested/train"]["path"] == str(folder / "nested" / "train")
     assert main(["ls", "--runs-dir", str(folder)]) == 0
     assert sorted(line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]) == NAMES
@@ -59,7 +59,7 @@ def test_a_damaged_log_is_marked_in_the_list(tmp_path: Path, capsys: pytest.Capt
     assert "! zeros: events.out.tfevents" in told.err and "4 096 bytes cannot be read" in told.err
     assert "! flipped: " in told.err and "is left out (" in told.err and "good" not in told.err
     assert main(["ls", "--runs-dir", str(tmp_path), "--json"]) == 0
-    damage = {run["name"]: run["damage"] for run in json.loads(capsys.readouterr().out)}
+    damage = {run["run"]: run["damage"] for run in map(json.loads, capsys.readouterr().out.splitlines())}
     assert [len(damage[name]) for name in ("zeros", "flipped", "good")] == [1, 1, 0]
     assert damage["zeros"][0]["bytes"] == 4096 and damage["flipped"][0]["left_out"] == 1
 
@@ -82,7 +82,7 @@ def test_the_loss_is_one_quantity_everywhere(tmp_path: Path, capsys: pytest.Capt
     writer.scalars(records, {"loss/val": 0.75})
     writer.close()
     assert main(["ls", "--runs-dir", str(tmp_path), "--json"]) == 0
-    (listed,) = json.loads(capsys.readouterr().out)
+    listed = json.loads(capsys.readouterr().out)
     assert main(["ls", "--runs-dir", str(tmp_path)]) == 0
     table = capsys.readouterr().out.splitlines()
     in_table = dict(zip(*(re.split(r"\s{2,}", row.strip()) for row in table), strict=False))

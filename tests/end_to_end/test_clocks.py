@@ -44,7 +44,7 @@ def trained(run: Path) -> int:
 
 def listed(runs: Runs) -> str:
     """The state that `tuimon ls` shows of the one run."""
-    (run,) = json.loads(tuimon(runs, "ls", "--json").stdout)
+    run = json.loads(tuimon(runs, "ls", "--json").stdout)
     return str(run["state"])
 
 

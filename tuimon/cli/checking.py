@@ -10,7 +10,11 @@ import sys
 from collections.abc import Iterable
 from functools import partial
 
+import msgspec
+
+from tuimon.cli.tables import print_lines
 from tuimon.cli.trusting import with_trust
+from tuimon.launcher.runs.lines import CheckLine
 from tuimon.launcher.start.checking import check as look
 from tuimon.launcher.start.trust import require_trust
 from tuimon.spec.loading import load_spec
@@ -37,7 +41,7 @@ def _as_json(spec: Spec) -> list[Line]:
     lines = []
     for line in look(spec, trusted=True):
         lines.append(line)
-        print(line.encode(), flush=True)
+        print_lines([CheckLine(**msgspec.structs.asdict(line))])
     return lines
 
 

@@ -17,11 +17,12 @@ import numpy as np
 from tuimon.base import format
 from tuimon.base.errors import TuimonError, in_one_line
 from tuimon.base.plain import one_line
-from tuimon.cli.tables import print_json, print_table
+from tuimon.cli.tables import print_lines, print_table
 from tuimon.cli.trusting import with_trust
+from tuimon.launcher.runs.lines import ResultLine
 from tuimon.launcher.runs.loss import VALIDATION, latest, loss_tag
 from tuimon.launcher.runs.runs import find_run, run_name, runs_dir
-from tuimon.launcher.runs.status import Status, exit_code
+from tuimon.launcher.runs.status import State, Status, exit_code
 from tuimon.launcher.runs.summary import seconds_trained, summarize
 from tuimon.launcher.start.start import start
 from tuimon.launcher.start.trust import require_trust
@@ -67,7 +68,7 @@ def compare(options: argparse.Namespace) -> int:
     names = [run_name(run, directory) for run in runs]
     rows = [_row(name, status, store) for name, status, store in zip(names, statuses, stores, strict=True)]
     if options.json:
-        print_json([row._asdict() for row in rows])
+        print_lines(ResultLine(**row._asdict()) for row in rows)
     else:
         print_table([_COLUMNS, *map(_texts, rows)])
     codes = (exit_code(status, store.exited) for status, store in zip(statuses, stores, strict=True))
@@ -120,7 +121,7 @@ class Result(NamedTuple):
     """One row of the table; None where the log has no such value."""
 
     run: str
-    state: str
+    state: State
     step: int
     loss: float | None
     val_loss: float | None

@@ -1,4 +1,4 @@
-"""Verbs that list or print: `ls`, `presets`, `dump`, `doctor`, `completion`."""
+"""Verbs that list or print: `ls`, `presets`, `dump`, `doctor`, `schema`, `completion`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from tuimon.base import format
 from tuimon.base.errors import in_one_line
 from tuimon.base.plain import one_line
-from tuimon.cli.tables import print_json, print_table
+from tuimon.cli.tables import print_lines, print_table
 from tuimon.launcher.runs.runs import check_runs_dir, find_run, list_runs, run_name, runs_dir
 
 if TYPE_CHECKING:
+    from tuimon.launcher.runs.lines import JsonLine
     from tuimon.launcher.runs.summary import RunSummary
+    from tuimon.spec.presets import PresetInfo
 
 _RUN_COLUMNS = ("RUN", "STATE", "STEP", "LOSS", "VAL", "SPEED", "DEVICE", "LAST RECORD")
 _DISPENSABLE = ("DEVICE", "SPEED", "VAL")  # dropped in this order on a narrow terminal
@@ -34,15 +34,16 @@ def ls(options: argparse.Namespace) -> int:
         return _print_names(run_name(run, directory) for run in runs)
     from tuimon.launcher.runs.summary import summarize
 
-    summaries = [summarize(run, run_name(run, directory)) for run in runs]
+    summaries = (summarize(run, run_name(run, directory)) for run in runs)
     if options.json:
-        return print_json([_plain(summary) for summary in summaries])
-    if not summaries:
+        return print_lines(map(_line, summaries))
+    listed = list(summaries)
+    if not listed:
         print(f"No runs in {directory}. Start one with `tuimon run`.", file=sys.stderr)
         return 0
-    code = print_table([_RUN_COLUMNS, *map(_row, summaries)], _DISPENSABLE)
+    code = print_table([_RUN_COLUMNS, *map(_row, listed)], _DISPENSABLE)
     sys.stdout.flush()
-    for run in summaries:
+    for run in listed:
         for damage in run.damage:
             print(one_line(f"! {run.name}: {damage}"), file=sys.stderr)
     return code
@@ -56,7 +57,7 @@ def presets(options: argparse.Namespace) -> int:
     if options.names:
         return _print_names(preset.name for preset in found)
     if options.json:
-        return print_json([msgspec.structs.asdict(preset) | {"path": str(preset.path)} for preset in found])
+        return print_lines(map(_preset_line, found))
     width = min(100, shutil.get_terminal_size().columns)
     for group in dict.fromkeys(preset.group for preset in found):
         print(f"--- {group or 'others'}\n")
@@ -81,6 +82,16 @@ def doctor(options: argparse.Namespace) -> int:
     from tuimon.cli.doctor import examine, report
 
     return report(examine(runs_dir(options.runs_dir)))
+
+
+def schema(_options: argparse.Namespace) -> int:
+    """Prints the JSON Schema of the lines that `--json` prints."""
+    import msgspec
+
+    from tuimon.launcher.runs.lines import json_schema
+
+    print(msgspec.json.format(msgspec.json.encode(json_schema())).decode())
+    return 0
 
 
 def completion(options: argparse.Namespace) -> int:
@@ -124,14 +135,21 @@ def _ago(wall: float) -> str:
     return age if age == "now" else f"{age} ago"
 
 
-def _plain(run: RunSummary) -> dict[str, Any]:
-    names = [name for name in run.__dataclass_fields__ if name not in ("path", "status", "damage")]
-    return {name: getattr(run, name) for name in names} | {
-        "path": str(run.path),
-        "state": run.status.state,
-        "detail": run.status.detail,
-        "damage": [damage._asdict() | {"path": str(damage.path)} for damage in run.damage],
-    }
+def _line(run: RunSummary) -> JsonLine:
+    from tuimon.launcher.runs.lines import DamageOf, RunLine
+
+    names = [name for name in run.__dataclass_fields__ if name not in ("name", "path", "status", "damage")]
+    damage = tuple(DamageOf(**damage._asdict() | {"path": str(damage.path)}) for damage in run.damage)
+    told: dict[str, Any] = {name: getattr(run, name) for name in names}
+    status = run.status
+    return RunLine(run=run.name, path=str(run.path), state=status.state, detail=status.detail, damage=damage, **told)
+
+
+def _preset_line(preset: PresetInfo) -> JsonLine:
+    from tuimon.launcher.runs.lines import PresetLine
+
+    path = str(preset.path)
+    return PresetLine(preset=preset.name, title=preset.title, group=preset.group, text=preset.text, path=path)
 
 
 def _print_names(names: Any) -> int:

@@ -110,9 +110,9 @@ def _runs_dir(parser: argparse.ArgumentParser, default: str | None = argparse.SU
     _complete(parser.add_argument("--runs-dir", metavar="DIR", default=default, help=text), "directories")
 
 
-def _output(parser: argparse.ArgumentParser) -> None:
+def _output(parser: argparse.ArgumentParser, lines: str = "metrics, events, findings, and how it ended") -> None:
     parser.add_argument("--headless", action="store_true", help="print progress instead of opening the screen")
-    parser.add_argument("--json", action="store_true", help="print JSON lines: metrics, events, findings, and how it ended")
+    parser.add_argument("--json", action="store_true", help=f"print JSON lines: {lines}")
     parser.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="draw with ASCII characters only")
 
 
@@ -188,7 +188,7 @@ def _add_replay(verbs: _Verbs) -> None:
 def _add_ls(verbs: _Verbs) -> None:
     parser = _add(verbs, "ls", "List runs, newest first.")
     _runs_dir(parser)
-    parser.add_argument("--json", action="store_true", help="print a JSON array")
+    parser.add_argument("--json", action="store_true", help="print JSON lines, one a run")
     parser.add_argument("--names", action="store_true", help="print names only")
 
 
@@ -270,8 +270,9 @@ def _add_dump(verbs: _Verbs) -> None:
 
 def _add_others(verbs: _Verbs) -> None:
     presets = _add(verbs, "presets", "List the presets.")
-    presets.add_argument("--json", action="store_true", help="print a JSON array")
+    presets.add_argument("--json", action="store_true", help="print JSON lines, one a preset")
     presets.add_argument("--names", action="store_true", help="print names only")
     _runs_dir(_add(verbs, "doctor", "Check what training and the screen need, and say how to fix each problem."))
+    _add(verbs, "schema", "Print the JSON Schema of the lines that --json prints.")
     completion = _add(verbs, "completion", 'Print a shell completion script; to load it: eval "$(tuimon completion bash)"')
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))

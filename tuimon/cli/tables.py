@@ -5,19 +5,24 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Sequence
-from typing import Any
-
-import msgspec
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from tuimon.base.plain import one_line
+
+if TYPE_CHECKING:
+    from tuimon.launcher.runs.lines import JsonLine
 
 _GAP = "  "
 
 
-def print_json(value: Any) -> int:
-    """Prints a value as indented JSON; NaN becomes null."""
-    print(msgspec.json.format(msgspec.json.encode(value)).decode())
+def print_lines(lines: Iterable[JsonLine]) -> int:
+    """Prints JSON lines, as they come."""
+    from tuimon.launcher.runs.lines import encoded
+
+    for line in lines:
+        sys.stdout.buffer.write(encoded(line))
+    sys.stdout.flush()
     return 0
 
 

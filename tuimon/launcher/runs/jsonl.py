@@ -1,18 +1,15 @@
-"""A log's records as JSON lines, for other programs. Pure functions.
-
-Each line has a `kind`: `metrics` (all scalars of one record: `values` by tag), `histogram`, `text`, `event`, `finding`, `end`.
-NaN and infinities are null, because JSON cannot express them.
-"""
+"""A log's records as JSON lines, for other programs; `lines` has their types. Pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, repeat
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
+from tuimon.launcher.runs import lines
 from tuimon.launcher.runs.loss import VALIDATION, latest, loss_tag
 from tuimon.launcher.runs.status import Status
 from tuimon.log.batch import Batch, EventRecord, HistogramRecord, TextRecord
@@ -56,26 +53,29 @@ def _second(wall_time: float) -> float:
 
 def line(record: Record) -> bytes:
     """A record as one line of JSON, with its newline."""
-    return encode(_plain(record)) + b"\n"
+    return lines.encoded(_typed(record))
 
 
 def end_line(status: Status, code: int, store: Store) -> bytes:
     """The last line: how the run ended, and the step and losses that `tuimon ls` shows."""
-    losses = {"loss": latest(store, loss_tag(store)), "val_loss": latest(store, VALIDATION)}
-    ended = {"kind": "end", "state": status.state, "detail": status.detail, "code": code, "step": store.step}
-    return encode(ended | losses) + b"\n"
+    loss, val_loss = latest(store, loss_tag(store)), latest(store, VALIDATION)
+    ended = lines.EndLine(
+        state=status.state, detail=status.detail, code=code, step=store.step, loss=loss, val_loss=val_loss
+    )  # fmt: skip
+    return lines.encoded(ended)
 
 
-def _plain(record: Record) -> dict[str, Any]:
+def _typed(record: Record) -> lines.JsonLine:
     match record:
         case Metrics():
-            return {"kind": "metrics", **record._asdict()}
+            return lines.MetricsLine(**record._asdict())
         case HistogramRecord():
-            return {"kind": "histogram", **record._asdict(), "counts": record.counts.tolist()}
+            return lines.HistogramLine(**record._asdict() | {"counts": record.counts.tolist()})
         case TextRecord():
-            return {"kind": "text", **record._asdict()}
-    kind = "finding" if isinstance(record.event, Finding) else "event"
-    return {"kind": kind, "step": record.step, "wall_time": record.wall_time, kind: record.event}
+            return lines.TextLine(**record._asdict())
+        case EventRecord(step, wall_time, Finding() as finding):
+            return lines.FindingLine(step=step, wall_time=wall_time, finding=finding)
+    return lines.EventLine(step=record.step, wall_time=record.wall_time, event=record.event)
 
 
 def _metrics(batch: Batch) -> Iterator[_Placed]:

@@ -1,0 +1,177 @@
+"""The lines of all `--json` outputs, as types: one object a line, with its `kind` and the version of the schema.
+
+The same thing has the same name in every kind: `run` is a run's name, `loss` a mean over its latest training steps, `val_loss`
+and `val_accuracy` are its last validation; wall times are seconds since the epoch, durations are `seconds`. What a log does not
+tell, and what JSON cannot express (NaN, infinities), is null. A new field is no new version; a changed or removed one is.
+
+docs/json.md describes them for people, `tuimon schema` prints their JSON Schema for programs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from tuimon.launcher.runs.status import State
+from tuimon.log.records import Event, Finding
+
+SCHEMA = 1
+
+Number = float | None
+
+
+class JsonLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+    """What every line has."""
+
+    schema: int = SCHEMA
+
+
+class DamageOf(msgspec.Struct, frozen=True, kw_only=True):
+    """A place where a log cannot be read."""
+
+    path: str
+    offset: int
+    reason: str
+    left_out: int
+    bytes: int
+
+
+class RunLine(JsonLine, frozen=True, kw_only=True, tag="run"):
+    """A run in a list (`ls`)."""
+
+    run: str
+    path: str
+    state: State
+    detail: str = ""
+    step: int = 0
+    total_steps: int | None = None
+    steps_per_epoch: int | None = None
+    loss: Number = None
+    val_loss: Number = None
+    losses: tuple[Number, ...] = ()
+    steps_per_second: Number = None
+    device: str = ""
+    model: str = ""
+    optimizer: str = ""
+    activation: str = ""
+    first_wall: Number = None
+    last_wall: Number = None
+    damage: tuple[DamageOf, ...] = ()
+
+
+class ResultLine(JsonLine, frozen=True, kw_only=True, tag="result"):
+    """A run's row in a comparison (`compare`)."""
+
+    run: str
+    state: State
+    step: int
+    loss: Number
+    val_loss: Number
+    best_val_loss: Number
+    val_accuracy: Number
+    dead_fraction: Number
+    seconds: Number
+
+
+class CheckLine(JsonLine, frozen=True, kw_only=True, tag="check"):
+    """One check before training (`check`)."""
+
+    check: str
+    verdict: Literal["pass", "warn", "fail"]
+    number: str = ""
+    text: str = ""
+    points: tuple[tuple[float, Number], ...] = ()
+    marks: tuple[tuple[float, str], ...] = ()
+
+
+class PresetLine(JsonLine, frozen=True, kw_only=True, tag="preset"):
+    """A preset (`presets`)."""
+
+    preset: str
+    title: str
+    group: str
+    text: tuple[str, ...]
+    path: str
+
+
+class MetricsLine(JsonLine, frozen=True, kw_only=True, tag="metrics"):
+    """The scalars of one record of a log, by tag."""
+
+    step: int
+    wall_time: Number
+    values: dict[str, Number]
+
+
+class HistogramLine(JsonLine, frozen=True, kw_only=True, tag="histogram"):
+    """A histogram over signed powers of two: `counts[56]` holds zero, and |x| below 2^-40."""
+
+    tag: str
+    step: int
+    wall_time: Number
+    counts: list[Number]
+    min: Number
+    max: Number
+
+
+class TextLine(JsonLine, frozen=True, kw_only=True, tag="text"):
+    """A text of a log."""
+
+    tag: str
+    step: int
+    wall_time: Number
+    text: str
+
+
+class EventLine(JsonLine, frozen=True, kw_only=True, tag="event"):
+    """One of tuimon's own records of a run: launched, started, applied, refused, checkpoint, ended, and more."""
+
+    step: int
+    wall_time: Number
+    event: Event
+
+
+class FindingLine(JsonLine, frozen=True, kw_only=True, tag="finding"):
+    """What a rule found in a log."""
+
+    step: int
+    wall_time: Number
+    finding: Finding
+
+
+class EndLine(JsonLine, frozen=True, kw_only=True, tag="end"):
+    """The last line of a run that was followed (`run`, `resume`, `replay`, `attach`): how it ended."""
+
+    state: State
+    detail: str
+    code: int
+    step: int
+    loss: Number
+    val_loss: Number
+
+
+AnyLine = (
+    RunLine
+    | ResultLine
+    | CheckLine
+    | PresetLine
+    | MetricsLine
+    | HistogramLine
+    | TextLine
+    | EventLine
+    | FindingLine
+    | EndLine
+)  # fmt: skip
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def encoded(line: JsonLine) -> bytes:
+    """One line of JSON, with its newline; NaN and infinities are null."""
+    return _encode(line) + b"\n"
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a line of any kind."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A line of tuimon's JSON output"}
+    return head | {"version": SCHEMA} | msgspec.json.schema(AnyLine)
