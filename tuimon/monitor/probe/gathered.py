@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from tuimon.monitor.probe import outputs, sheet
+from tuimon.monitor.probe import alike, ends, outputs, sheet
 from tuimon.monitor.probe.parameters import Counted, Moved
 from tuimon.monitor.probe.sheet import Array, Taken
 from tuimon.monitor.probe.transfers import Transfers
@@ -19,10 +19,13 @@ class Gathered:
 
     gradients: list[Counted] = field(default_factory=list)
     weights: list[Moved] = field(default_factory=list)
-    outputs: list[outputs.Outputs | outputs.UnitOutputs] = field(default_factory=list)
+    direction: list[Tensor] = field(default_factory=list)
+    alike: list[alike.Alike] = field(default_factory=list)
+    outputs: list[outputs.Outputs | outputs.UnitOutputs | outputs.Negative] = field(default_factory=list)
+    facts: list[ends.Facts] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.gradients or self.weights or self.outputs)
+        return bool(self.gradients or self.weights or self.outputs or self.facts)
 
     def thinned(self) -> int:
         """Every how-manieth value is measured, at the most; 0 where all are."""
@@ -42,8 +45,15 @@ class Gathered:
         for one in self.outputs:
             if isinstance(one, outputs.Outputs):
                 yield one.table
+            elif isinstance(one, outputs.Negative):
+                yield one.counts
             else:
                 yield from (one.zero,) if one.near is None else (one.zero, one.near)
+        yield from self.direction
+        for likeness in self.alike:
+            yield likeness.table
+        for facts in self.facts:
+            yield facts.values
 
     def _taken(self, arrays: Iterator[Array]) -> Taken:
         """The same on the host; the arrays come in the order of `_tensors`."""
@@ -51,10 +61,16 @@ class Gathered:
         weights = [sheet.Weights(moved.layout, next(arrays)) for moved in self.weights]
         whole: list[sheet.Outputs] = []
         units: list[sheet.UnitOutputs] = []
+        negative: list[sheet.Negative] = []
         for one in self.outputs:
             if isinstance(one, outputs.Outputs):
                 whole.append(sheet.Outputs(one.owners, one.after, one.rows, one.every, next(arrays)))
+            elif isinstance(one, outputs.Negative):
+                negative.append(sheet.Negative(one.owners, next(arrays), one.samples))
             else:
                 zero = next(arrays)
                 units.append(sheet.UnitOutputs(one.owners, zero, None if one.near is None else next(arrays), one.samples))
-        return Taken(gradients, weights, whole, units)
+        direction = [next(arrays) for _ in self.direction]
+        similar = [sheet.Alike(one.owners, next(arrays)) for one in self.alike]
+        facts = [sheet.Facts(one.tags, next(arrays)) for one in self.facts]
+        return Taken(gradients, weights, whole, units, negative, direction, similar, facts)

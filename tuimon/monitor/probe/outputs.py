@@ -19,12 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from tuimon.monitor.probe import units
+from tuimon.monitor.probe.ends import Ends, Facts
 from tuimon.monitor.probe.flat import CHUNK, MOST, local, stride
 from tuimon.monitor.probe.layers import Layer, is_activation
 from tuimon.monitor.probe.tally import tally
 
 MOST_FORWARDS = 64  # of one layer that a sample looks at: nobody knows how many more come before the optimizer's step
 _HELD_BYTES = 1 << 26  # of references that are kept; more is counted at once
+_FEW = 1 << 11  # values of an activation's input whose sign is looked at
 _KEY = -0x7475696D  # among a module's hooks, whose own keys count up from 0
 
 Edge = Callable[[Callable[[], None]], None]
@@ -37,7 +39,10 @@ class _Held(NamedTuple):
     after: bool  # it is an activation's
     tensor: Tensor
     version: int
-    limits: tuple[float, ...]  # the activation's asymptotes
+    limits: tuple[float, ...] = ()  # the activation's asymptotes
+    given: Tensor | None = None  # what the activation got; None where its output tells the sign, having overwritten it
+    given_version: int = 0
+    below: bool = False  # zero counts as negative, as ReLU has overwritten it with that
 
 
 class Outputs(NamedTuple):
@@ -78,14 +83,28 @@ class UnitOutputs(NamedTuple):
     samples: int
 
 
+class Negative(NamedTuple):
+    """What activations of one shape got.
+
+    Attributes:
+        owners: [inputs] the layers that each counts for.
+        counts: [inputs] how many of the values are below zero.
+        samples: of how many.
+    """
+
+    owners: list[tuple[int, ...]]
+    counts: Tensor
+    samples: int
+
+
 class _Hook:
     """A forward hook that copies and pickles of the model do not carry with them: there it does nothing."""
 
-    def __init__(self, ran: Callable[[nn.Module, Any], None]) -> None:
+    def __init__(self, ran: Callable[[nn.Module, Any, Any], None]) -> None:
         self._ran = ran
 
     def __call__(self, module: nn.Module, inputs: Any, output: Any) -> None:
-        self._ran(module, output)
+        self._ran(module, inputs, output)
 
     def __deepcopy__(self, memo: Any) -> Callable[..., None]:
         return _DO_NOTHING
@@ -119,7 +138,8 @@ class OutputWatch:
         self._changed: set[int] = set()  # layers whose output is overwritten before it can be counted
         self._held: list[_Held] = []
         self._held_bytes = 0
-        self._counted: list[Outputs | UnitOutputs] = []
+        self._counted: list[Outputs | UnitOutputs | Negative] = []
+        self._ends = Ends()
         self._turn = 0
         self.calls = 0  # of the hook in this sample
 
@@ -130,6 +150,7 @@ class OutputWatch:
         self._forwards.clear()
         self.calls = 0
         self._turn += 1
+        self._ends.start(self._turn)
         numbers = self._numbers
         self._hooked = [m for m in self._model.modules() if m in numbers or is_activation(m)]  # they may be exchanged
         if self._model not in numbers and not is_activation(self._model):
@@ -143,7 +164,11 @@ class OutputWatch:
         for module in hooked:
             module._forward_hooks.pop(_KEY, None)
 
-    def take(self) -> list[Outputs | UnitOutputs]:
+    def take_facts(self) -> list[Facts]:
+        """What was read of the model's input and output since `start`."""
+        return self._ends.take()
+
+    def take(self) -> list[Outputs | UnitOutputs | Negative]:
         """What was counted since `start`."""
         self.count()
         counted = self._counted
@@ -161,21 +186,27 @@ class OutputWatch:
         held, self._held, self._held_bytes = self._held, [], 0
         for group in _groups(held, self._changed).values():
             self._counted += _count(group, self._layers, self._turn)
+        for found in _groups_of_given(held).values():
+            self._counted.append(_count_negative(found, self._turn))
 
     def _forget(self) -> None:
         self._held, self._held_bytes, self._counted, self._chain = [], 0, [], ()
 
-    def _ran(self, module: nn.Module, output: Any) -> None:
+    def _ran(self, module: nn.Module, inputs: Any, output: Any) -> None:
         if not module.training or not torch.is_grad_enabled() or _traced():
             return
         self.calls += 1
         number = self._numbers.get(module)
         if number is not None:
+            if self._ends.wants_input(inputs):
+                self._edge(lambda: self._ends.read_input(module, inputs[0]))
             if self._wants(number):
-                self._hold((number,), False, output, module)
+                self._hold((number,), output)
         elif self._chain and is_activation(module):
             owners, self._chain = self._chain, ()
-            self._hold(owners, True, output, module)
+            self._hold(owners, output, module, inputs)
+        if module is self._model and self._ends.wants_output:
+            self._edge(lambda: self._ends.read_output(output))
         if self._held and (module is self._model or self._held_bytes > _HELD_BYTES):
             self._edge(self.count)
 
@@ -188,16 +219,31 @@ class OutputWatch:
         self._chain = (*self._chain, number) if self._layers[number].is_norm else (number,)
         return number not in self._followed
 
-    def _hold(self, owners: tuple[int, ...], after: bool, output: Any, module: nn.Module) -> None:
+    def _hold(self, owners: tuple[int, ...], output: Any, activation: nn.Module | None = None, inputs: Any = ()) -> None:
         while isinstance(output, tuple) and output:
             output = output[0]  # recurrent layers: the outputs, then the state; of packed sequences, the data
         if not (isinstance(output, Tensor) and output.is_floating_point() and output.numel()):
             return
         tensor = local(output.detach())
+        self._held_bytes += tensor.numel() * tensor.element_size()
         if not self._changed.isdisjoint(owners):
             tensor = tensor.clone()
-        self._held.append(_Held(owners, after, tensor, tensor._version, units.asymptotes(module) if after else ()))
-        self._held_bytes += tensor.numel() * tensor.element_size()
+        if activation is None:
+            self._held.append(_Held(owners, False, tensor, tensor._version))
+            return
+        limits, given = units.asymptotes(activation), _given(inputs, output)
+        if given is not None:
+            self._held_bytes += given.numel() * given.element_size()
+        version, below = 0 if given is None else given._version, type(activation) in (nn.ReLU, nn.ReLU6)
+        self._held.append(_Held(owners, True, tensor, tensor._version, limits, given, version, below))
+
+
+def _given(inputs: Any, output: Tensor) -> Tensor | None:
+    """What an activation got; None if its output has overwritten it, or nothing was given by position."""
+    given = inputs[0] if isinstance(inputs, tuple) and inputs else None
+    if not isinstance(given, Tensor) or given.shape != output.shape or given.data_ptr() == output.data_ptr():
+        return None
+    return local(given.detach())
 
 
 def _traced() -> bool:
@@ -230,6 +276,36 @@ def _count(group: Sequence[_Held], layers: Sequence[Layer], turn: int) -> Iterat
         every = size * len(some) / stacked.numel()
         yield Outputs([one.owners for one in some], [one.after for one in some], len(pieces), every, table)
         yield from _by_units(some, stacked, layers)
+
+
+def _groups_of_given(held: Sequence[_Held]) -> dict[Any, list[_Held]]:
+    """Activations whose inputs can be stacked. What was overwritten since is left out."""
+    groups: dict[Any, list[_Held]] = defaultdict(list)
+    for one in held:
+        seen, version = (one.tensor, one.version) if one.given is None else (one.given, one.given_version)
+        if one.after and seen._version == version:
+            groups[seen.shape, seen.stride(), seen.dtype, seen.device, one.given is None and one.below].append(one)
+    return groups
+
+
+def _count_negative(group: Sequence[_Held], turn: int) -> Negative:
+    """How many values that activations got are negative, of a subset of large ones."""
+    some = torch.stack([_few(one.tensor if one.given is None else one.given, turn) for one in group])
+    negative = some <= 0 if group[0].below and group[0].given is None else some < 0
+    return Negative([one.owners for one in group], negative.sum(1), some.shape[1])
+
+
+def _few(values: Tensor, turn: int) -> Tensor:
+    """[n] all values of a small tensor; of a larger one every k-th, no more than `_FEW`."""
+    if values.is_contiguous():
+        flat = values.reshape(-1)
+    elif values.ndim == 4 and values.is_contiguous(memory_format=torch.channels_last):
+        flat = values.permute(0, 2, 3, 1).reshape(-1)
+    else:
+        every = min(stride(values.numel(), _FEW), len(values))
+        flat = values[turn % every :: every].reshape(-1)
+    every = stride(len(flat), _FEW)
+    return flat if every == 1 else flat[turn % every :: every | 1]  # odd, lest it always meets the same features
 
 
 def _by_units(some: Sequence[_Held], stacked: Tensor, layers: Sequence[Layer]) -> Iterator[UnitOutputs]:

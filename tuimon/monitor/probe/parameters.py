@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from tuimon.monitor.probe.direction import Direction
 from tuimon.monitor.probe.flat import MOST, Chunk, Layout, Part, chunks, local, plain, stride, thinned
 from tuimon.monitor.probe.layers import Layer
 from tuimon.monitor.probe.tally import squares, tally
@@ -56,24 +57,25 @@ class Parameters:
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
-        self._owned = [_owned(layer, i, p) for i, layer in enumerate(layers) for p in layer.parameters]
-        keys = {id(one.parameter): key for key, one in enumerate(self._owned)}
-        self.judges = [_judges(layer, keys, self._owned) for layer in layers]
+        self.owned = [_owned(layer, i, p) for i, layer in enumerate(layers) for p in layer.parameters]
+        keys = {id(one.parameter): key for key, one in enumerate(self.owned)}
+        self.judges = [_judges(layer, keys, self.owned) for layer in layers]
+        self._direction = Direction(sum(0 if is_lazy(one.parameter) else one.parameter.numel() for one in self.owned))
         self._moving: set[int] = set()
         self._before: list[Chunk] = []
 
     def __len__(self) -> int:
-        return len(self._owned)
+        return len(self.owned)
 
     @property
     def device(self) -> torch.device:
         """Where the first parameter is."""
-        return next((one.parameter.device for one in self._owned), torch.device("cpu"))
+        return next((one.parameter.device for one in self.owned), torch.device("cpu"))
 
     @property
     def spread(self) -> bool:
         """Whether this process holds only its own part of some parameter."""
-        return any(local(one.parameter) is not one.parameter for one in self._owned)
+        return any(local(one.parameter) is not one.parameter for one in self.owned)
 
     def gradients(self, grad_scale: Tensor | None, turn: int) -> list[Counted]:
         """Counts the gradients as they are now.
@@ -88,11 +90,16 @@ class Parameters:
             table, zero = tally(values, layout.lengths, layout.row_lengths())
             assert zero is not None
             found.append(Counted(layout, table, zero))
+            self._direction.add(Chunk(values, layout))
         return found
+
+    def direction(self) -> list[Tensor]:
+        """How the gradients that were counted last compare with those of the sample before, as `Direction.take` gives it."""
+        return self._direction.take()
 
     def copy_weights(self, turn: int) -> None:
         """Keeps the weights of what has a gradient, or a part of them, until `moved`."""
-        self._moving = {key for key, one in enumerate(self._owned) if one.parameter.grad is not None and _has_norm(one)}
+        self._moving = {key for key, one in enumerate(self.owned) if one.parameter.grad is not None and _has_norm(one)}
         self._before = [_own(chunk) for chunk in chunks(self._weights(self._moving, turn, COPIED))]
 
     def moved(self, turn: int) -> list[Moved]:
@@ -101,17 +108,18 @@ class Parameters:
         moving = self._moving if before else set()
         now = chunks(self._weights(moving, turn, COPIED))
         found = [Moved(one.layout, _motion(one, old)) for one, old in zip(now, before, strict=True)]
-        others = {key for key, one in enumerate(self._owned) if key not in moving and _has_norm(one)}
+        others = {key for key, one in enumerate(self.owned) if key not in moving and _has_norm(one)}
         for flat, layout in chunks(self._weights(others, turn)):
             found.append(Moved(layout, squares(flat, layout.lengths)[:, None]))
         return found
 
     def drop(self) -> None:
-        """Gives up the copied weights."""
+        """Gives up what is kept of weights and gradients."""
         self._before = []
+        self._direction.drop()
 
     def _gradients(self, turn: int) -> Iterator[Part]:
-        for key, (parameter, owner, units, dim) in enumerate(self._owned):
+        for key, (parameter, owner, units, dim) in enumerate(self.owned):
             gradient = parameter.grad
             if gradient is None:
                 continue
@@ -120,10 +128,13 @@ class Parameters:
             if units and own.layout == torch.strided and own.shape[dim] == units:
                 rows, values = units, values.movedim(dim, 0) if dim else values
             part = Part(owner, key, values, rows)
-            yield part if values.numel() <= MOST else thinned(part, stride(values.numel()), turn)
+            if values.numel() > MOST:
+                self._direction.add_large(key, values)
+                part = thinned(part, stride(values.numel()), turn)
+            yield part
 
     def _weights(self, keys: Container[int], turn: int, most: int | None = None) -> Iterator[Part]:
-        owned = [(key, one) for key, one in enumerate(self._owned) if key in keys]
+        owned = [(key, one) for key, one in enumerate(self.owned) if key in keys]
         every = stride(sum(one.parameter.numel() for _, one in owned), most) if most else 1
         for key, one in owned:
             values = plain(local(one.parameter))

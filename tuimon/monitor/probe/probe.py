@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from tuimon.log.writer import LogWriter
 from tuimon.monitor.guard import uncompiled
+from tuimon.monitor.probe.alike import Likeness
 from tuimon.monitor.probe.gathered import Gathered
 from tuimon.monitor.probe.layers import compiled, find_layers
 from tuimon.monitor.probe.outputs import OutputWatch
@@ -77,6 +78,7 @@ class Probe:
     def _find_layers(self) -> None:
         self.layers = find_layers(self._model)
         self._parameters = Parameters(self.layers)
+        self._likeness = Likeness(self._parameters.owned)
         self._outputs = OutputWatch(self._model, self.layers if self._hooks_allowed else [], self._edge)
         names, units = [layer.name for layer in self.layers], [layer.units for layer in self.layers]
         self._sheet = Sheet(names, units, self._parameters.judges)
@@ -142,7 +144,10 @@ class Probe:
     def _read_gradients(self, grad_scale: Tensor | None) -> None:
         if self._hooks_allowed:
             self._gathered.outputs = self._outputs.take()
+            self._gathered.facts = self._outputs.take_facts()
         self._gathered.gradients = self._parameters.gradients(grad_scale, self._turn)
+        self._gathered.direction = self._parameters.direction()
+        self._gathered.alike = self._likeness.take()
         if self._parameters.spread:
             self.tell_once("the model is sharded over several processes: norms and histograms cover this process's shard only")
         self._parameters.copy_weights(self._turn)

@@ -17,8 +17,8 @@ from tuimon.monitor.probe.units import SHARE
 
 WINDOW = 4  # sampled steps in a row over which a unit must be silent to be called dead
 _SCALARS = (
-    "grad_norm", "weight_norm", "update_ratio", "activation_min", "activation_max", "saturated_fraction", "dead_units",
-    "dead_fraction",
+    "grad_norm", "weight_norm", "update_ratio", "activation_min", "activation_max", "activation_mean", "activation_std",
+    "negative_fraction", "saturated_fraction", "dead_units", "dead_fraction", "unit_similarity", "identical_fraction",
 )  # fmt: skip
 
 Array = NDArray[Any]
@@ -59,13 +59,39 @@ class UnitOutputs(NamedTuple):
     samples: int
 
 
+class Negative(NamedTuple):
+    """Of what activations of one shape got, `counts` [inputs] of `samples` values are below zero."""
+
+    owners: list[tuple[int, ...]]
+    counts: Array
+    samples: int
+
+
+class Alike(NamedTuple):
+    """Layers whose units were compared: `table` [layers, 2] as `probe.alike` has it."""
+
+    owners: list[int]
+    table: Array
+
+
+class Facts(NamedTuple):
+    """Numbers that belong to no layer: `values` [tags]."""
+
+    tags: tuple[str, ...]
+    values: Array
+
+
 class Taken(NamedTuple):
-    """All that one sample brought to the host."""
+    """All that one sample brought to the host; `direction` holds what `Direction.take` gives."""
 
     gradients: list[Gradients]
     weights: list[Weights]
     outputs: list[Outputs]
     units: list[UnitOutputs]
+    negative: list[Negative]
+    direction: list[Array]
+    alike: list[Alike]
+    facts: list[Facts]
 
 
 class Reading(NamedTuple):
@@ -100,6 +126,7 @@ class Sheet:
         self._tags = {kind: [f"{kind}/{name}" for name in names] for kind in (*_SCALARS, "gradient", "activation")}
         self._streaks: dict[int, tuple[Array, int]] = {}  # of each layer: how long each unit is silent; samples so far
 
+    @np.errstate(all="ignore")  # what is not finite has no ratio: NaN
     def read(self, taken: Taken) -> Reading:
         """What a sample says; samples come in their order."""
         count = len(self._names)
@@ -113,9 +140,9 @@ class Sheet:
         put("grad_norm", graded, np.where(gradients[:, tally.NANS] > 0, np.nan, np.sqrt(gradients[:, tally.SQUARES])))
         self._put_weights(taken.weights, put)
         outputs, seen = self._outputs(taken.outputs)
-        empty = outputs[:, tally.LOW] > outputs[:, tally.HIGH]
-        put("activation_min", seen, np.where(empty, np.nan, outputs[:, tally.LOW]))
-        put("activation_max", seen, np.where(empty, np.nan, outputs[:, tally.HIGH]))
+        for kind, found in _moments(outputs).items():
+            put(kind, seen, found)
+        put("negative_fraction", *_shares(taken.negative, count))
         silent, near = _by_owner(taken.units)
         for owner, (counts, samples) in near.items():
             put("saturated_fraction", np.array([owner]), np.array([(counts > SHARE * samples).mean()]))
@@ -123,9 +150,14 @@ class Sheet:
         for owner, numbers in dead.items():
             put("dead_units", np.array([owner]), np.array([len(numbers)]))
             put("dead_fraction", np.array([owner]), np.array([len(numbers) / self._units[owner]]))
+        for alike in taken.alike:
+            put("unit_similarity", np.array(alike.owners), alike.table[:, 0])
+            put("identical_fraction", np.array(alike.owners), alike.table[:, 1])
         tags = [tag for kind in _SCALARS for tag, there in zip(self._tags[kind], known[kind].tolist(), strict=True) if there]
         histogram_tags = [self._tags["gradient"][i] for i in graded] + [self._tags["activation"][i] for i in seen]
-        scalars = np.concatenate([values[kind][known[kind]] for kind in _SCALARS])
+        facts = [*taken.facts, *_cosine(taken.direction)]
+        tags += [tag for some in facts for tag in some.tags]
+        scalars = np.concatenate([*(values[kind][known[kind]] for kind in _SCALARS), *(some.values for some in facts)])
         named = {self._names[owner]: numbers for owner, numbers in dead.items()}
         return Reading(tags, scalars, histogram_tags, np.concatenate([gradients, outputs]), named)
 
@@ -202,6 +234,40 @@ class Sheet:
                 dead[owner] = np.flatnonzero(streaks[owner][0] >= WINDOW).tolist()
         self._streaks = streaks
         return dead
+
+
+def _moments(outputs: Array) -> dict[str, Array]:
+    """Range, mean and standard deviation of what layers put out, from their tallies; NaN where they put out nothing else."""
+    low, high, total, squares = (outputs[:, column] for column in (tally.LOW, tally.HIGH, tally.SUM, tally.SQUARES))
+    count = outputs[:, tally.COUNTS :].sum(1)
+    mean = np.where(count > 0, total / count, np.nan)
+    deviation = np.sqrt(np.maximum(squares / count - mean * mean, 0.0))
+    there = low <= high
+    return {
+        "activation_min": np.where(there, low, np.nan),
+        "activation_max": np.where(there, high, np.nan),
+        "activation_mean": mean,
+        "activation_std": np.where(count > 0, deviation, np.nan),
+    }
+
+
+def _shares(negative: Sequence[Negative], layers: int) -> tuple[Array, Array]:
+    """The layers whose activations were looked at; the share of negative values among those that they got."""
+    below, seen = np.zeros(layers), np.zeros(layers)
+    for one in negative:
+        for owners, count in zip(one.owners, one.counts.tolist(), strict=True):
+            below[list(owners)] += count
+            seen[list(owners)] += one.samples
+    there = np.flatnonzero(seen)
+    return there, below[there] / seen[there]
+
+
+def _cosine(direction: Sequence[Array]) -> list[Facts]:
+    """The cosine of the whole gradient with that of the sample before; NaN if one of them is zero or not finite."""
+    if not direction:
+        return []
+    product, now, before = np.array(direction, dtype=np.float64).sum(0).tolist()
+    return [Facts(("grad_cosine",), np.array([np.float64(product) / np.sqrt(now * before)]))]
 
 
 def _by_owner(units: Sequence[UnitOutputs]) -> tuple[dict[int, Flags], dict[int, tuple[Array, int]]]:

@@ -79,7 +79,7 @@ def on_device(flat: Tensor, segments: Lengths, rows: Lengths | None = None) -> T
     moments = [nans, lows, highs, _reduce(wide, "sum", lengths), _reduce(wide.square(), "sum", lengths)]
     bins = _bin_of_pattern(flat.device)[(clean.view(torch.int32) >> 23) & (_PATTERNS - 1)]
     owner = torch.repeat_interleave(torch.arange(len(segments), device=flat.device), lengths, output_size=len(flat))
-    counts = _count(bins + owner * BINS, len(segments) * BINS).view(len(segments), BINS).to(wide.dtype)
+    counts = count_cells(bins + owner * BINS, len(segments) * BINS).view(len(segments), BINS).to(wide.dtype)
     counts[:, histogram.ZERO] -= nans
     return Tally(torch.cat([torch.stack([m.to(wide.dtype) for m in moments], 1), counts], 1), zero)
 
@@ -88,7 +88,7 @@ def squares(flat: Tensor, segments: Lengths) -> Tensor:
     """The sum of squares of each segment of a flat float32 tensor, [segments] float64 on its device; arguments as `tally`'s."""
     if flat.device.type == "cpu":
         squared = flat.numpy().astype(np.float64)
-        np.multiply(squared, squared, out=squared)
+        np.multiply(squared, squared, out=squared)  # of float32 none overflows
         return torch.from_numpy(np.add.reduceat(squared, _starts(segments)))
     wide = flat.double() if flat.device.type != "mps" else flat
     return _reduce(wide.square(), "sum", _lengths(segments, flat.device))
@@ -125,6 +125,7 @@ def to_histogram(row: Doubles) -> Histogram:
     return Histogram(counts.tolist(), float(row[LOW]), float(row[HIGH]), float(row[SUM]), float(row[SQUARES]))
 
 
+@np.errstate(all="ignore")  # infinities of both signs have no sum: NaN
 def _on_host(x: NDArray[np.float32], segments: Lengths, rows: Lengths | None) -> tuple[Doubles, Flags | None]:
     starts = _starts(segments)
     patterns = x.view(np.uint16)[1::2] >> 7 if np.little_endian else (x.view(np.uint32) >> 23).astype(np.uint16)
@@ -195,7 +196,7 @@ def _reduce(values: Tensor, how: str, lengths: Tensor) -> Tensor:
     return reduced
 
 
-def _count(cells: Tensor, size: int) -> Tensor:
+def count_cells(cells: Tensor, size: int) -> Tensor:
     """How often each of `size` cells occurs, [size]; exact, as no more than 2²⁴ values are counted at once."""
     if not cells.is_cuda:
         return torch.bincount(cells, minlength=size)

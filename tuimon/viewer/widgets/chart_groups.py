@@ -16,6 +16,11 @@ LAYER_KINDS = (
     "saturated_fraction",
     "activation_min",
     "activation_max",
+    "activation_mean",
+    "activation_std",
+    "negative_fraction",
+    "unit_similarity",
+    "identical_fraction",
 )
 DECADES = ("grad_norm", "update_ratio")  # these vanish or explode by powers of ten
 NOISY = {"loss": 0.6, "accuracy": 0.6, "throughput": 0.9}  # these vary a lot from step to step
