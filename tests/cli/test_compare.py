@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from launching import Runs, status
+from tuimon.base.errors import TuimonError
+from tuimon.base.process import Process
+from tuimon.cli.comparing import result
+from tuimon.cli.sources import sources_of
+from tuimon.launcher.runs.status import Status
+from tuimon.log.reader import read_run
+from tuimon.log.records import LayerInfo, RunStarted
 from tuimon.log.writer import LogWriter
+from tuimon.spec.loading import load_spec
 
 
 def compared(runs: Runs, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -23,7 +31,7 @@ def compared(runs: Runs, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_presets_are_started_and_runs_opened(runs: Runs) -> None:
     """It trains a preset with the given settings and waits for a run; the table has a row for each."""
     runs.start("stand-in", "--steps", "40")
-    done = compared(runs, "digits-softmax", "stand-in", "epochs=1")
+    done = compared(runs, "digits-softmax", "epochs=1", "stand-in")
     assert done.returncode == 0, done.stderr
     head, trained, opened = done.stdout.splitlines()
     assert head.split()[:4] == ["RUN", "STATE", "STEP", "LOSS"]
@@ -84,9 +92,59 @@ def test_runs_of_one_name_have_a_row_each(runs: Runs, tmp_path: Path) -> None:
     assert [(row["run"], row["loss"]) for row in map(json.loads, done.stdout.splitlines())] == [("one", 0.5), ("one", 0.5)]
 
 
+def test_settings_belong_to_the_source_before_them(runs: Runs) -> None:
+    """Each run trains with its own; several values make as many runs, and their names tell them apart."""
+    done = compared(runs, "epochs=20", "quadratic", "lr=0.01", "quadratic", "lr=0.1,0.2", "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["run"] for row in rows] == ["quadratic-lr_0.01-01", "quadratic-lr_0.1-01", "quadratic-lr_0.2-01"]
+    assert [row["step"] for row in rows] == [20, 20, 20]
+    specs = [load_spec(runs.folder / row["run"]) for row in rows]
+    assert [spec.optimizer.lr for spec in specs] == [0.01, 0.1, 0.2]
+    losses = [row["loss"] for row in rows]
+    assert losses == sorted(losses, reverse=True) and losses[0] > 2 * losses[1]
+
+
+def test_the_output_layer_has_no_dead_units(tmp_path: Path) -> None:
+    """It gets no gradient once everything is learned; the table tells of hidden layers."""
+    layers = (LayerInfo("fc1", "Linear", activation="relu"), LayerInfo("out", "Linear"))
+    started = RunStarted(name="one", process=Process("host", "boot", 1, 2.0), layers=layers)
+    log = LogWriter(tmp_path / "one", "v2")
+    log.event(started)
+    log.scalars(1, {"dead_fraction/fc1": 0.125, "dead_fraction/out": 0.7})
+    log.close()
+    store = read_run(tmp_path / "one")
+    assert result("one", Status("finished"), store).dead_fraction == 0.125
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("a lr=0.1 b", [("a", ("lr=0.1",)), ("b", ())]),
+        ("seed=1 a b lr=2", [("a", ("seed=1",)), ("b", ("seed=1", "lr=2"))]),
+        ("a lr=1,2 seed=3,4", [("a", (f"lr={lr}", f"seed={seed}")) for lr in (1, 2) for seed in (3, 4)]),
+        ("a hidden=64,32", [("a", ("hidden=64,32",))]),
+        ("a hidden=[64],[64,32]", [("a", ("hidden=[64]",)), ("a", ("hidden=[64,32]",))]),
+        ("a activation=relu,tanh", [("a", ("activation=relu",)), ("a", ("activation=tanh",))]),
+        ("a betas=0.9,0.99", [("a", ("betas=0.9,0.99",))]),
+        ("a data.path=x,y.csv", [("a", ("data.path=x,y.csv",))]),
+        ("./odd=name a", [("./odd=name", ()), ("a", ())]),
+    ],
+)
+def test_words_become_sources_with_their_settings(words: str, expected: list[tuple[str, tuple[str, ...]]]) -> None:
+    """A list stays one value unless it is in brackets several times."""
+    assert [source[:2] for source in sources_of(words.split())] == expected
+
+
+def test_too_many_combinations_are_refused() -> None:
+    """Before anything starts."""
+    values = ",".join(map(str, range(9)))
+    with pytest.raises(TuimonError, match="81 runs"):
+        sources_of(["quadratic", f"seed={values}", f"epochs={values}"])
+
+
 @pytest.mark.parametrize("sources", [["lr=3"], ["a", "lr=3", "epochs=2"]])
 def test_settings_that_change_nothing_are_an_error(runs: Runs, sources: list[str]) -> None:
-    """If all sources are runs, or there are no other arguments."""
+    """If they come after a run, or there are no other arguments."""
     runs.start("a", "--steps", "20")
     done = compared(runs, *sources)
     assert done.returncode == 1 and "Cannot apply lr=3" in done.stderr

@@ -17,6 +17,7 @@ import numpy as np
 from tuimon.base import format
 from tuimon.base.errors import TuimonError, in_one_line
 from tuimon.base.plain import one_line
+from tuimon.cli.sources import Source, sources_of
 from tuimon.cli.tables import print_lines, print_table
 from tuimon.cli.trusting import with_trust
 from tuimon.launcher.runs.lines import ResultLine
@@ -35,6 +36,7 @@ from tuimon.spec.spec import Spec
 _COLUMNS = ("RUN", "STATE", "STEP", "LOSS", "VAL", "BEST VAL", "ACC", "DEAD", "TIME")
 _LOOK_EVERY_S = 0.5
 _TELL_EVERY_S = 5.0
+_LONGEST_STEM = 80  # characters
 
 
 def compare(options: argparse.Namespace) -> int:
@@ -44,18 +46,12 @@ def compare(options: argparse.Namespace) -> int:
         The first exit code, in the order of the runs, that is not 0; 0 if there is none.
     """
     directory = runs_dir(options.runs_dir)
-    settings = [word for word in options.sources if "=" in word]
-    sources = [word for word in options.sources if "=" not in word]
-    found = [_found(source, settings, directory) for source in sources]  # find all of them before starting any
-    if settings and all(isinstance(one, Path) for one in found):
-        hint = "Settings only change presets and .toml files, which are started. Runs are opened as they are."
-        raise TuimonError(f"Cannot apply {' '.join(settings)}: there is no preset or .toml file to apply it to.", hint)
+    sources = sources_of(options.sources)
+    found = [_found(source, directory) for source in sources]  # find all of them before starting any
     for source, spec in zip(sources, found, strict=True):
         if isinstance(spec, Spec):
-            with_trust(options, partial(require_trust, spec, source))
-    started = (
-        one if isinstance(one, Path) else start(one, runs_dir=directory, device=options.device, trusted=True) for one in found
-    )
+            with_trust(options, partial(require_trust, spec, source.word))
+    started = (_opened(source, one, options, directory) for source, one in zip(sources, found, strict=True))
     runs = list(dict.fromkeys(started))  # a run named twice is compared once
     if options.headless or options.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         statuses = _wait(runs)
@@ -84,16 +80,29 @@ def _row(name: str, status: Status, store: Store) -> Result:
         return Result(name, status.state, store.step, None, None, None, None, None, math.nan)
 
 
-def _found(source: str, settings: Sequence[str], directory: Path) -> Spec | Path:
+def _found(source: Source, directory: Path) -> Spec | Path:
     """The spec of a preset or a .toml file; for anything else, an existing run."""
     names = [preset.name for preset in presets()]
-    if source.endswith(".toml") or source in names:
-        return load_spec(source, settings)
+    if source.word.endswith(".toml") or source.word in names:
+        return load_spec(source.word, source.settings)
     try:
-        return find_run(source, directory)
+        run = find_run(source.word, directory)
     except TuimonError as error:
-        near = ", ".join(difflib.get_close_matches(source, names)) or "`tuimon presets` lists them"
-        raise TuimonError(f"{error.message} {source!r} is not a preset or a .toml file either.", f"Presets: {near}.") from None
+        near = ", ".join(difflib.get_close_matches(source.word, names)) or "`tuimon presets` lists them"
+        text = f"{error.message} {source.word!r} is not a preset or a .toml file either."
+        raise TuimonError(text, f"Presets: {near}.") from None
+    if source.settings:
+        hint = "Settings change the preset or .toml file before them, which is started. Runs are opened as they are."
+        raise TuimonError(f"Cannot apply {' '.join(source.settings)} to the run {source.word}.", hint)
+    return run
+
+
+def _opened(source: Source, found: Spec | Path, options: argparse.Namespace, directory: Path) -> Path:
+    """The run of a source, which is started if it is a spec; its name says what tells it from the others."""
+    if isinstance(found, Path):
+        return found
+    stem = f"{found.name}{source.label}"[:_LONGEST_STEM]
+    return start(found, runs_dir=directory, stem=stem, device=options.device, trusted=True)
 
 
 def _wait(runs: Sequence[Path]) -> list[Status]:
@@ -127,7 +136,7 @@ class Result(NamedTuple):
     val_loss: float | None
     best_val_loss: float | None
     val_accuracy: float | None
-    dead_fraction: float | None  # of the layer with the most dead units
+    dead_fraction: float | None  # of the hidden layer with the most dead units
     seconds: float
 
 
@@ -135,12 +144,18 @@ def result(name: str, status: Status, store: Store) -> Result:
     """The latest values of a run, and its lowest finite validation loss."""
     val = store["loss/val"].values if "loss/val" in store else np.empty(0)
     finite = val[np.isfinite(val)]
-    dead = [store.last(tag) for tag in store if tag.startswith("dead_fraction/")]
+    dead = [store.last(tag) for tag in store if tag.startswith("dead_fraction/") and tag not in _of_output(store)]
     return Result(
         name, status.state, store.step, latest(store, loss_tag(store)), latest(store, VALIDATION),
         float(finite.min()) if len(finite) else None, latest(store, "accuracy/val"), max(dead, default=None),
         seconds_trained(store),
     )  # fmt: skip
+
+
+def _of_output(store: Store) -> set[str]:
+    """The tag of the output layer, which gets no gradient for a class that is learned: it has no units that could die."""
+    layers = store.started.layers if store.started else ()
+    return {f"dead_fraction/{layer.name}" for layer in layers[-1:] if not layer.activation}
 
 
 def _texts(row: Result) -> tuple[str, ...]:

@@ -163,7 +163,10 @@ def _add_check(verbs: _Verbs) -> None:
 
 def _add_compare(verbs: _Verbs) -> None:
     parser = _add(verbs, "compare", "Train several presets or open several runs, overlay their curves, and print a table.")
-    text = "presets and .toml files to start, and runs to open; key=value changes everything that is started"
+    text = (
+        "presets and .toml files to start, and runs to open; key=value changes the one before it, at the beginning all; "
+        "lr=0.01,0.1 makes two runs"
+    )
     _complete(parser.add_argument("sources", metavar="PRESET|SPEC.toml|RUN|key=value", nargs="+", help=text), "runs")
     _runs_dir(parser)
     parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default: as in each spec)")
