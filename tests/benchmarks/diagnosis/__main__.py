@@ -58,10 +58,10 @@ def chosen(only: Sequence[str]) -> list[Case]:
 
 
 def _train(logs: Logs, cases: Sequence[Case], jobs: int, again: bool) -> list[str]:
-    names = {recipe: case.name for case in reversed(cases) for recipe in (case.recipe, case.faulty)}
-    names |= {case.faulty: case.name for case in cases}
+    names = {case.recipe: f"twin of {case.name}" for case in reversed(cases)} | {case.faulty: case.name for case in cases}
+    recipes = [recipe for case in cases for recipe in (case.recipe, case.faulty)]
     failed = []
-    for i, done in enumerate(logs.make(names, jobs, again)):
+    for i, done in enumerate(logs.make(recipes, jobs, again)):
         print(f"{i + 1}: {done.seconds:5.1f} s {names[done.recipe]} {done.error}", file=sys.stderr, flush=True)
         failed += [f"{names[done.recipe]}: {done.error}"] if done.error else []
     return failed

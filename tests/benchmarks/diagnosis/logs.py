@@ -1,7 +1,7 @@
 """Trains what has no log yet, and keeps the logs: a folder for each recipe, by what the log depends on.
 
-That is the recipe, the code that trains it, and tuimon's monitor and log. The rules are not among it, so that a set whose
-rules alone have changed is scored again in seconds.
+That is the recipe, the code that trains it, and the code of tuimon that decides which numbers a log has. The rules are not
+among it, so that a set whose rules alone have changed is scored again in seconds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tuimon.log.store import Store
 
 HERE, PACKAGE = Path(__file__).parent, Path(tuimon.__file__).parent
 TRAINS = ("data", "nets", "losses", "schedules", "loop", "odd")
-WATCHES = ("monitor", "log")
+WATCHES = ("monitor/probe", "monitor/meters", "monitor/scalars.py", "monitor/steps.py", "log/histogram.py")
 KEPT_S = 7 * 86400.0  # a log that nothing has read for so long is removed
 
 
@@ -41,7 +41,8 @@ def default_folder() -> Path:
 def _code() -> bytes:
     digest = hashlib.sha256()
     files = [HERE / f"{name}.py" for name in TRAINS]
-    files += [file for name in WATCHES for file in sorted((PACKAGE / name).rglob("*.py"))]
+    for place in (PACKAGE / name for name in WATCHES):
+        files += [place] if place.suffix else sorted(place.rglob("*.py"))
     for file in files:
         digest.update(ast.dump(ast.parse(file.read_bytes())).encode())  # comments and line breaks train nothing
     return digest.digest()

@@ -62,10 +62,10 @@ def optimizer_of(recipe: Recipe, parameters: list[nn.Parameter]) -> torch.optim.
 
 
 def batches(x: Tensor, y: Tensor, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches for ever, each epoch in an order of its own unless the recipe sorts them."""
+    """Batches for ever, each epoch in an order of its own."""
     dice = torch.Generator().manual_seed(recipe.seed + 23)
     while True:
-        order = torch.arange(len(x)) if recipe.order == "sorted" else torch.randperm(len(x), generator=dice)
+        order = torch.randperm(len(x), generator=dice)
         for part in order.split(recipe.batch):
             if len(part) == min(recipe.batch, len(x)):
                 yield _worked(x[part], recipe), y[part]
@@ -75,8 +75,8 @@ def _worked(x: Tensor, recipe: Recipe) -> Tensor:
     """A batch from a pipeline that waits for a slow disk, or works on each row in plain Python."""
     if recipe.wait_s:
         time.sleep(recipe.wait_s)
-    for _ in range(recipe.work):
-        x = torch.stack([torch.tensor([float(value) for value in row.flatten()]).reshape(row.shape) for row in x])
+    for i in range(recipe.work):
+        x[i] = torch.tensor([float(value) for value in x[i].flatten()]).reshape(x[i].shape)
     return x
 
 

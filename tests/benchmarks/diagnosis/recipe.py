@@ -27,16 +27,14 @@ class Recipe:
         inputs: what is done to them in place of scaling them to mean 0 and deviation 1, see `data.prepared`.
         labels: what is done to them, see `data.labelled`.
         samples: how many of the training set are used; 0 for all.
-        order: shuffled, or sorted (by label).
         untrained: frozen, unlisted (not given to the optimizer) or detached: all layers but the last.
         pretrain: steps that the whole net is trained before what is watched begins.
-        rebuilt: after how many steps the optimizer's state is thrown away, again and again; 0 for never.
         validate_every: steps between validations.
         schedule: of the rate, see `schedules.SCHEDULES`.
         clip: largest norm of the gradient; 0 for none. By `clipper`: lever (tuimon's own) or script (torch's function).
         stays_in_eval: the script calls `model.eval()` to validate, and never `model.train()` again.
         wait_s: what the script waits for each batch.
-        work: what the script does to each batch in plain Python: rounds through its rows.
+        work: how many rows of each batch the script takes apart in plain Python.
         keeps: what a script keeps of each step: graph (the loss with its graph), batch.
         asked: whether the script calls `tuimon.watch`; otherwise `tuimon run --headless` watches it unasked.
         special: a name in `odd.LOOPS`, for a training that needs a loop of its own.
@@ -57,7 +55,6 @@ class Recipe:
     inputs: str = ""
     labels: str = ""
     samples: int = 0
-    order: str = "shuffled"
     untrained: str = ""
     pretrain: int = 0
     optimizer: str = "adam"
