@@ -18,6 +18,7 @@ from benchmarks.diagnosis.logs import Logs
 from benchmarks.diagnosis.recipe import HOLDOUT, Range, Recipe
 from benchmarks.diagnosis.said import Said, growing
 from benchmarks.diagnosis.score import Heard, scored
+from benchmarks.diagnosis.tools import TOOLS, opinion
 from benchmarks.diagnosis.worse import is_worse
 from tuimon.log.writer import LogWriter
 
@@ -133,3 +134,7 @@ def test_a_fault_is_trained_once_and_compared_with_its_twin(tmp_path: Path) -> N
     assert run and twin and other
     assert is_worse(case, run, twin)[0] and not is_worse(harmless, other, twin)[0]
     assert logs.store(case.faulty).step == SMALL.steps
+    for tool in TOOLS:
+        first = opinion(logs, case.faulty, tool)
+        assert first.steps == SMALL.steps and opinion(logs, case.faulty, tool) == first
+    assert any("rate-too-low" in one.kinds for one in opinion(logs, case.faulty, TOOLS[-1]).said), "the naive one sees that"

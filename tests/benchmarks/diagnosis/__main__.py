@@ -12,30 +12,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.diagnosis.baselines import naive, sagemaker, seven_rules
 from benchmarks.diagnosis.case import Case, drawn
 from benchmarks.diagnosis.labelled import CASES
 from benchmarks.diagnosis.logs import Logs, default_folder
-from benchmarks.diagnosis.said import SEVERITIES, Tool, diagnosed, watched
 from benchmarks.diagnosis.score import Heard, scored
 from benchmarks.diagnosis.table import as_values, details, table
+from benchmarks.diagnosis.tools import TOOLS, Tool, opinion
 from benchmarks.diagnosis.worse import is_healthy, is_worse
-from tuimon.log.store import Store
-
-
-def _seven(store: Store) -> Iterable[tuple[str, str]]:
-    return ((f.rule, SEVERITIES.get(f.severity, f.severity)) for f in seven_rules.diagnose(store))
-
-
-TOOLS: dict[str, Tool] = {
-    "tuimon": diagnosed,
-    "seven rules": lambda store: watched(store, _seven),
-    "SageMaker": lambda store: watched(store, sagemaker.look),
-    "naive": lambda store: watched(store, naive.look),
-}
 
 
 def main() -> int:
@@ -44,6 +30,9 @@ def main() -> int:
     logs = Logs(options.logs)
     logs.forget_old()
     cases = [drawn(case, options.holdout) for case in chosen(options.only)]
+    if not cases:
+        print(f"no case and no kind is called {', '.join(options.only)}", file=sys.stderr)
+        return 2
     failed = _train(logs, cases, options.jobs, options.rerun)
     kept, unfit = verified(logs, cases)
     print("\n".join(unfit) or "every fault is one, and every healthy run is healthy")
@@ -88,11 +77,8 @@ def verified(logs: Logs, cases: Sequence[Case]) -> tuple[list[Case], list[str]]:
 
 def heard(logs: Logs, cases: Sequence[Case], tool: Tool) -> list[Heard]:
     """What a tool says of each case."""
-    found = []
-    for case in cases:
-        store = logs.store(case.faulty)
-        found.append(Heard(case, tool(store), max(1, store.step)))
-    return found
+    opinions = [opinion(logs, case.faulty, tool) for case in cases]
+    return [Heard(case, one.said, one.steps) for case, one in zip(cases, opinions, strict=True)]
 
 
 def twins_of(cases: Sequence[Case]) -> list[Case]:
@@ -103,7 +89,8 @@ def twins_of(cases: Sequence[Case]) -> list[Case]:
 def _score(logs: Logs, cases: Sequence[Case], options: argparse.Namespace) -> None:
     faulty, fine, twins = [c for c in cases if c.kind], [c for c in cases if not c.kind], twins_of(cases)
     scores, alarms, own = {}, {}, ""
-    for name, tool in TOOLS.items():
+    for tool in TOOLS:
+        name = tool.name
         of_faulty, of_fine, of_twins = (heard(logs, group, tool) for group in (faulty, fine, twins))
         scores[name], alarms[name] = scored(of_faulty, of_fine), scored([], of_twins)
         if name == "tuimon":

@@ -38,19 +38,25 @@ def default_folder() -> Path:
 
 
 @functools.cache
-def _code() -> bytes:
+def code_of(files: tuple[Path, ...]) -> bytes:
+    """What the code of Python files is known by; comments and line breaks are none."""
     digest = hashlib.sha256()
+    for file in files:
+        digest.update(ast.dump(ast.parse(file.read_bytes())).encode())
+    return digest.digest()
+
+
+@functools.cache
+def _training_code() -> bytes:
     files = [HERE / f"{name}.py" for name in TRAINS]
     for place in (PACKAGE / name for name in WATCHES):
         files += [place] if place.suffix else sorted(place.rglob("*.py"))
-    for file in files:
-        digest.update(ast.dump(ast.parse(file.read_bytes())).encode())  # comments and line breaks train nothing
-    return digest.digest()
+    return code_of(tuple(files))
 
 
 def key(recipe: Recipe) -> str:
     """The name of a recipe's folder."""
-    return hashlib.sha256(_code() + repr(recipe).encode()).hexdigest()[:20]
+    return hashlib.sha256(_training_code() + repr(recipe).encode()).hexdigest()[:20]
 
 
 class Logs:
@@ -60,13 +66,17 @@ class Logs:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
+    def place(self, recipe: Recipe) -> Path:
+        """The folder of a recipe."""
+        return self.folder / key(recipe)
+
     def outcome(self, recipe: Recipe) -> Outcome | None:
         """What came of a recipe; None where it has not been trained."""
-        return outcomes.load(self.folder / key(recipe))
+        return outcomes.load(self.place(recipe))
 
     def store(self, recipe: Recipe) -> Store:
         """The log of a recipe's run. Raises TuimonError where there is none."""
-        place = self.folder / key(recipe)
+        place = self.place(recipe)
         os.utime(place)
         runs = [place / "run"] if recipe.asked or recipe.special else [p for p in (place / "runs").iterdir() if p.is_dir()]
         return tuimon.read_run(runs[0])
@@ -81,7 +91,7 @@ class Logs:
         def made(recipe: Recipe) -> Done:
             trainer = idle.get()
             try:
-                return trainer.train(recipe, self.folder / key(recipe))
+                return trainer.train(recipe, self.place(recipe))
             finally:
                 idle.put(trainer)
 

@@ -35,9 +35,6 @@ class Said(NamedTuple):
     step: int
 
 
-Tool = Callable[[Store], list[Said]]
-
-
 def diagnosed(store: Store) -> list[Said]:
     """What tuimon says of a run, over its whole life."""
     return watched(store, _today)
