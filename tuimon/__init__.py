@@ -6,7 +6,7 @@
     ...
     monitor.log(loss=loss)
 
-Importing this package is cheap: torch is imported when `watch` is first used, numpy when `read_run` is.
+Importing this package is cheap: torch is imported when `watch` is first used, numpy when `read_run` or `diagnose` is.
 """
 
 from __future__ import annotations
@@ -17,13 +17,19 @@ from tuimon.base.errors import TuimonError
 from tuimon.base.version import __version__
 
 if TYPE_CHECKING:
+    from tuimon.diagnosis.history import diagnose
     from tuimon.log.reader import read_run
     from tuimon.monitor.monitor import Monitor
     from tuimon.monitor.watch import watch
 
-__all__ = ["Monitor", "TuimonError", "__version__", "read_run", "watch"]
+__all__ = ["Monitor", "TuimonError", "__version__", "diagnose", "read_run", "watch"]
 
-_HOMES = {"Monitor": "tuimon.monitor.monitor", "watch": "tuimon.monitor.watch", "read_run": "tuimon.log.reader"}
+_HOMES = {
+    "Monitor": "tuimon.monitor.monitor",
+    "watch": "tuimon.monitor.watch",
+    "read_run": "tuimon.log.reader",
+    "diagnose": "tuimon.diagnosis.history",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -313,7 +313,7 @@ def test_a_finding_is_printed_once_in_lines_and_as_json(runs: Runs) -> None:
     _, out, err = followed(runs.script("nan", code), "json")
     (finding,) = [line for line in map(json.loads, out.splitlines()) if line["kind"] == "finding"]
     assert finding["finding"]["rule"] == "non-finite-loss" and finding["step"] == 5
-    assert err.count("error: loss has been nan since step 5") == 1
+    assert err.count("critical: loss has been nan since step 5") == 1
 
 
 def test_the_model_is_printed_once_for_each_attempt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

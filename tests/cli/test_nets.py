@@ -11,7 +11,7 @@ from tuimon.cli import comparing, listing
 from tuimon.cli.headless import follow
 from tuimon.cli.main import main
 from tuimon.cli.printing import Printer
-from tuimon.diagnosis import news
+from tuimon.diagnosis.following import Following
 from tuimon.log.records import Ended, RunStarted
 from tuimon.log.writer import LogWriter
 
@@ -33,7 +33,7 @@ def test_a_run_is_followed_to_its_end_and_exit_code_whatever_cannot_be_told_of_i
     runs_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Once each, in a line of its own."""
-    monkeypatch.setattr(news, "diagnose", lambda store: 1 / 0)
+    monkeypatch.setattr(Following, "finish", lambda self: 1 / 0)
     monkeypatch.setattr(Printer, "progress", lambda *arguments: {}["progress"])
     assert follow(runs_dir / "odd", owned=False) == 1
     lines = capsys.readouterr().out.splitlines()

@@ -23,7 +23,7 @@ from tuimon.base.errors import TuimonError
 from tuimon.base.outside import json_decoder
 from tuimon.cli.dump import text_line
 from tuimon.cli.printing import event_text, outcome, progress_text
-from tuimon.diagnosis.rules import RULES
+from tuimon.diagnosis import diagnose
 from tuimon.launcher.runs import jsonl
 from tuimon.launcher.runs.status import Lifecycle
 from tuimon.launcher.runs.summary import loss_tag, pace, seconds_trained
@@ -96,8 +96,8 @@ def _look_at(store: Store) -> None:
         store.last(tag)
     pace(store)
     seconds_trained(store)
-    for rule in RULES:
-        list(rule(store))
+    failed = [finding.text for finding in diagnose(store, again=True) if "cannot be applied" in finding.text]
+    assert not failed, failed
     facts.gpus(store)
     facts.no_gpu_reason(store)
     facts.layers(store)

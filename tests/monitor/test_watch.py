@@ -394,7 +394,7 @@ def test_importing_the_package_is_cheap(environment: dict[str, str]) -> None:
     """Neither torch nor numpy nor the screen is imported before something of theirs is used."""
     code = "import sys, tuimon; print([m for m in ('torch', 'numpy', 'textual', 'psutil') if m in sys.modules], dir(tuimon))"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "[] ['Monitor', 'TuimonError', '__version__', 'read_run', 'watch']\n"
+    assert done.stdout == "[] ['Monitor', 'TuimonError', '__version__', 'diagnose', 'read_run', 'watch']\n"
 
 
 def test_a_run_whose_model_is_gone_is_ended(tmp_path: Path, runtime_dir: Path) -> None:

@@ -21,13 +21,13 @@ from tuimon.base.errors import TuimonError, in_one_line
 from tuimon.base.regular import open_regular
 from tuimon.cli.passing import PassThrough, routes
 from tuimon.cli.printing import Printer, outcome
-from tuimon.diagnosis.news import News
+from tuimon.diagnosis.following import Following
 from tuimon.launcher.feed import Feed
 from tuimon.launcher.runs import jsonl
 from tuimon.launcher.runs.status import STOPPED_CODE, Status, exit_code
 from tuimon.launcher.steering.stop import stop
 from tuimon.launcher.supervisor.output import OUTPUT
-from tuimon.log.batch import Batch
+from tuimon.log.batch import Batch, EventRecord
 from tuimon.log.files import Damage
 from tuimon.log.store import Store
 
@@ -76,7 +76,7 @@ class _Follower:
     def __init__(self, run: Path, json_lines: bool, owned: bool, printer: Printer, passing: PassThrough | None) -> None:
         self._path, self._json, self._owned = run, json_lines, owned
         self._store = Store()
-        self._news = News()
+        self._diagnosis = Following(self._store)
         self._status = Status("unknown")
         self._items: queue.Queue[_Item] = queue.Queue(_BACKLOG)
         self._interrupts = self._served = 0
@@ -98,7 +98,6 @@ class _Follower:
                 return STOPPED_CODE
             if self._has_ended():
                 return self._end()
-            self._safely(self._tell_findings)
             self._safely(self._printer.progress, self._store, self._status)
 
     def interrupt(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
@@ -149,6 +148,7 @@ class _Follower:
                 self._unshown.add(kind)
                 self._printer.line(f"not shown: {kind}, in {tag}")
         self._safely(lambda: self._write_json(jsonl.records(batch._replace(histograms=(), texts=()))))
+        self._safely(lambda: self._tell_findings(self._diagnosis.take(batch)))
 
     def _safely(self, work: Callable[..., object], *arguments: object) -> None:
         """Does a part of the telling. An error in it is said once, and the run is followed on: its exit code is ours."""
@@ -162,8 +162,8 @@ class _Follower:
                 self._failures.add(text)
                 self._printer.line(text)
 
-    def _tell_findings(self, last: bool = False) -> None:
-        findings = self._news.fresh(self._store, last)
+    def _tell_findings(self, findings: Sequence[EventRecord]) -> None:
+        """Tells what the rules find in a log that does not carry its findings itself."""
         for finding in findings:
             self._printer.event(finding)
         self._write_json(findings)
@@ -203,7 +203,7 @@ class _Follower:
         code = self._code()
         if self._passing:
             self._passing.finish(give_up=lambda: self._interrupts > self._served)
-        self._safely(self._tell_findings, True)
+        self._safely(lambda: self._tell_findings(self._diagnosis.finish()))
         self._safely(self._printer.progress, self._store, self._status, True)
         self._safely(lambda: self._printer.line(outcome(self._store, self._status)))
         if self._status.state not in ("finished", "stopped", "unknown") and not self._passing:

@@ -94,7 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="COMMAND", title="commands")
     for add in (_add_run, _add_check, _add_compare, _add_resume, _add_replay, _add_ls, _add_attach):
         add(verbs)
-    for add in (_add_set, _add_stop, _add_plot, _add_dump, _add_others):
+    for add in (_add_set, _add_stop, _add_diagnose, _add_plot, _add_dump, _add_others):
         add(verbs)
     return parser
 
@@ -262,6 +262,17 @@ def size(text: str) -> tuple[int, int]:
     if not (20 <= int(columns) <= 2000 and 8 <= int(rows) <= 2000):
         raise argparse.ArgumentTypeError("a chart has 20 to 2000 columns and 8 to 2000 rows, such as 100x25")
     return int(columns), int(rows)
+
+
+def _add_diagnose(verbs: _Verbs) -> None:
+    text = "Find problems in the logs of runs, say what causes them and what to try; exit with 1 on a critical one."
+    parser = _add(verbs, "diagnose", text)
+    text = f"{_RUN_HELP}, or a folder of runs; also logs of other programs"
+    _complete(parser.add_argument("runs", metavar="RUN|FOLDER", nargs="*", help=text), "runs")
+    _runs_dir(parser)
+    parser.add_argument("--again", action="store_true", help="apply this version's rules, whatever findings the log has")
+    parser.add_argument("--rules", action="store_true", help="list all rules: what each means, needs and cites")
+    parser.add_argument("--json", action="store_true", help="print JSON lines, one a finding or rule")
 
 
 def _add_dump(verbs: _Verbs) -> None:

@@ -14,6 +14,7 @@ from typing import TextIO
 from tuimon.base import format
 from tuimon.base.plain import one_line
 from tuimon.base.process import Process
+from tuimon.diagnosis.following import headline
 from tuimon.launcher.runs.loss import latest, loss_tag
 from tuimon.launcher.runs.status import Status
 from tuimon.launcher.runs.summary import pace, seconds_trained
@@ -175,7 +176,7 @@ def event_text(record: EventRecord) -> str:
         case Gap() as event:
             return f"{event.records} records could not be logged: {event.reason}"
         case Finding() as event:
-            return f"{event.severity}: {event.text}"
+            return headline(event) if event.cleared is not None else f"{event.severity}: {headline(event)}"
     return ""
 
 

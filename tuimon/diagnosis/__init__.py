@@ -1,5 +1,7 @@
-"""Finds problems in a run's log, and levers that may fix them."""
+"""Finds problems in a run's log, says which causes which, and names levers that may help."""
 
-from tuimon.diagnosis.rules import RULES, diagnose
+from tuimon.diagnosis.diagnosis import VERSION, Diagnosis
+from tuimon.diagnosis.history import Diagnosed, diagnose, examine
+from tuimon.diagnosis.rules import RULES
 
-__all__ = ["RULES", "diagnose"]
+__all__ = ["RULES", "VERSION", "Diagnosed", "Diagnosis", "diagnose", "examine"]

@@ -23,6 +23,7 @@ from tuimon.log.lengths import Offsets
 from tuimon.log.records import EVENT_TAG, FINDING_TAG, RUN_TAG, Event
 
 _EVENT_TAGS = frozenset((RUN_TAG, EVENT_TAG, FINDING_TAG))
+_EVENT_TAG_BYTES = tuple(tag.encode() for tag in _EVENT_TAGS)
 MAX_COUNTED = 1e30  # in a bin of a histogram
 _EDGES = np.array(bins.edges())
 _SETTINGS = ("hparams", "custom_scalars")  # plugins whose data are settings, not values to show
@@ -148,7 +149,9 @@ class _At(NamedTuple):
     wall: float
 
 
-def decode(buffer: bytes, starts: Offsets, lengths: Offsets, used: int, plugins: Plugins | None = None) -> Batch:
+def decode(
+    buffer: bytes, starts: Offsets, lengths: Offsets, used: int, plugins: Plugins | None = None, brief: bool = False
+) -> Batch:
     """Decodes the whole records of a buffer.
 
     Args:
@@ -157,11 +160,14 @@ def decode(buffer: bytes, starts: Offsets, lengths: Offsets, used: int, plugins:
         lengths: [n], its bytes.
         used: how many bytes of the log this batch covers.
         plugins: what earlier records of this run said; updated with what these say.
+        brief: of records that hold more than plain scalars, decodes only those with tuimon's own events.
     """
     columns, others = layout.decode(buffer, starts, lengths)
     loose = _Loose({} if plugins is None else plugins, {}, [], [], [], [], {}, ([], [], []))
     for i in others:
-        _decode_one(buffer[starts[i] : starts[i] + lengths[i]], int(i), loose)
+        record = buffer[starts[i] : starts[i] + lengths[i]]
+        if not brief or any(tag in record for tag in _EVENT_TAG_BYTES):
+            _decode_one(record, int(i), loose)
     scalars, places = _join(columns, loose.scalars)
     return Batch(
         scalars,

@@ -101,6 +101,7 @@ class RunStarted(msgspec.Struct, frozen=True, tag="started", tag_field="kind", o
     versions: dict[str, str] = {}
     git_commit: str = ""
     seed: Whole | None = None
+    diagnosis: Count = 0  # version of the rules that this process applies to its own log; 0: it applies none
 
 
 class Applied(msgspec.Struct, frozen=True, tag="applied", tag_field="kind", omit_defaults=True):
@@ -182,15 +183,57 @@ class Exited(msgspec.Struct, frozen=True, tag="exited", tag_field="kind", omit_d
     unwatched: str = ""  # why nothing could be watched; empty where something was
 
 
+class Remedy(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Lever settings that may fix a finding, and a line that says why."""
+
+    levers: dict[str, LeverValue]
+    why: str = ""
+
+
+Severity = Literal["critical", "warning", "hint"]
+_FORMER = {"error": "critical", "info": "hint"}  # what logs of earlier versions call them
+
+
 class Finding(msgspec.Struct, frozen=True, tag="finding", tag_field="kind", omit_defaults=True):
-    """Something a rule found in the log, with the lever settings that may fix it."""
+    """Something a rule found in the log. Logged once when it is raised, and once more, with `cleared`, when it is gone.
+
+    A finding that gets worse is logged again with its new severity.
+
+    Attributes:
+        step: from which step on the log shows it.
+        rule: the rule's stable name.
+        text: one line for the user.
+        layer: where, if at one layer; of several, the first.
+        severity: critical (the run is lost or learns nothing), warning (it costs a lot), hint.
+        remedy: the lever settings of the first remedy.
+        raised: the step at which it had held for long enough to be told.
+        cleared: the step at which it had been gone for long enough; None while it holds.
+        evidence: the measured numbers that it rests on, by name.
+        explained_by: the rule whose finding is the cause of this one; empty if none is known.
+        remedies: what may help, in the order to try.
+    """
 
     step: Count
     rule: str
     text: str
     layer: str = ""
-    severity: Literal["info", "warning", "error"] = "warning"
+    severity: Literal["critical", "warning", "hint", "error", "info"] = "warning"
     remedy: dict[str, LeverValue] = {}
+    raised: Count = 0
+    cleared: Count | None = None
+    evidence: dict[str, float] = {}
+    explained_by: str = ""
+    remedies: tuple[Remedy, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Gives a severity of an earlier version its present name."""
+        if former := _FORMER.get(self.severity):
+            msgspec.structs.force_setattr(self, "severity", former)
+
+    @property
+    def state(self) -> Literal["raised", "cleared"]:
+        """Whether this says that the finding has come, or that it has gone."""
+        return "raised" if self.cleared is None else "cleared"
 
 
 Event = (

@@ -21,12 +21,14 @@ from torch.optim import Optimizer
 from tuimon.base.errors import TuimonError
 from tuimon.base.folder_lock import FolderLock
 from tuimon.base.format import count
+from tuimon.diagnosis import VERSION
 from tuimon.log.records import STEERING_FILE, CheckpointSaved, Command, Ended, Event, LeverValue, Notice, RunStarted
 from tuimon.log.writer import LogWriter
 from tuimon.monitor import describe, ending
 from tuimon.monitor.actions import Actions
 from tuimon.monitor.around import Around
 from tuimon.monitor.checkpoint import save_checkpoint
+from tuimon.monitor.diagnosing import Diagnosing
 from tuimon.monitor.folder import planned_steering
 from tuimon.monitor.guard import Guard
 from tuimon.monitor.levers.desk import Answer, Desk
@@ -69,6 +71,7 @@ class Monitor:
         self._station: Station | None = None
         self._socket_error = ""
         self._meters: Meters | None = None
+        self._diagnosing: Diagnosing | None = None
         self._started: RunStarted | None = None
 
     @property
@@ -196,6 +199,7 @@ class Monitor:
         self._attempt(self._steps.close)
         self._attempt(self.levers.release)
         self._attempt(self._meters.close if self._meters else None)
+        self._attempt(self._diagnosing.close if self._diagnosing else None)
         self._attempt(lambda: self.event(Ended(how=how, reason=reason, step=self.step)))
         self._attempt(self._station.close if self._station else None)
         self._attempt(self._writer.close)
@@ -244,9 +248,9 @@ class Monitor:
         scalars = Scalars(self._writer, transfers, self._warn)
         return Steps(self._optimizer, Around(scope, self._desk, self._probe, self._guard), scalars, self._guard)
 
-    def start(self, started: RunStarted, serve: bool, meters: bool) -> None:
+    def start(self, started: RunStarted, serve: bool, meters: bool, diagnose: bool) -> None:
         """Writes the run's description, opens its socket and meters, and begins to count steps; once, by `watch`."""
-        self._started = started
+        self._started = msgspec.structs.replace(started, diagnosis=VERSION if diagnose else 0)
         self._attempt(self._open_station if serve else None)
         self._announce()
         if self._socket_error:
@@ -254,6 +258,7 @@ class Monitor:
         if self._lock.error:
             self.notice(f"cannot prevent a second training in this folder: {self._lock.error}", "warning")
         self._attempt(self._open_meters if meters else None)
+        self._attempt(self._open_diagnosis if diagnose else None)
         self._plan()
         self._steps.begin()
         ending.watch_over(self)
@@ -276,6 +281,9 @@ class Monitor:
     def _open_meters(self) -> None:
         me = weakref.ref(self)
         self._meters = Meters(self._writer, lambda: monitor.step if (monitor := me()) else 0, _weakly(self._guard.report))
+
+    def _open_diagnosis(self) -> None:
+        self._diagnosing = Diagnosing(self._writer, _weakly(self._guard.report))
 
     def _announce(self, first_step: int = 0) -> None:
         """Writes the run's description, again whenever it has changed; the last one counts."""

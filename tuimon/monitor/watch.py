@@ -36,6 +36,7 @@ def watch(
     budget: float = 0.01,
     meters: bool = True,
     serve: bool = True,
+    diagnose: bool = True,
     seed: int | None = None,
     device: str = "",
 ) -> Monitor:
@@ -55,6 +56,7 @@ def watch(
         budget: largest share of the time that layer statistics may take; 0 for none.
         meters: whether to read GPU, host and process meters.
         serve: whether to open the socket that viewers connect to.
+        diagnose: whether to look for problems while it trains, on a thread of its own, and log them.
         seed: the seed, to be kept with the run.
         device: the device as asked for; the model's own when left out.
 
@@ -107,6 +109,7 @@ def watch(
         ),
         serve,
         meters,
+        diagnose,
     )
     if first is not None and folder != first:
         announce(folder, first)

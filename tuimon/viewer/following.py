@@ -89,7 +89,7 @@ class FollowingApp(NettedApp):
         """Adds a batch to its store and schedules a redraw."""
         if run := self.opened.get(event.path):
             with self.saying(f"{run.name}: could not add new records"):
-                run.store.apply(event.batch)
+                run.take(event.batch)
             steered = any(isinstance(record.event, Applied | Refused) for record in event.batch.events)
             self._draw_soon(event.path, _STEERED_EVERY_S if steered else DRAW_EVERY_S)
             if run.store.series:

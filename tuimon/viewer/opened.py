@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from tuimon.base.plain import one_line
-from tuimon.diagnosis import diagnose
+from tuimon.diagnosis.following import Following, record_step
 from tuimon.launcher.feed import CATCHING_UP, Feed
 from tuimon.launcher.runs.status import Status
 from tuimon.launcher.steering.commands import author
@@ -62,8 +62,12 @@ class OpenRun:
     seen_live: bool = False
     called: str = ""
     asked: dict[str, Command] = dataclasses.field(default_factory=dict)
+    _following: Following = dataclasses.field(init=False)
     _diagnosis: Store = dataclasses.field(default_factory=Store)
-    _diagnosed_version: int = -1
+
+    def __post_init__(self) -> None:
+        """Begins with what the store has."""
+        self._following = Following(self.store)
 
     @property
     def name(self) -> str:
@@ -81,6 +85,11 @@ class OpenRun:
         """Returns the command that this answer is for; None if it was already answered or sent by someone else."""
         return self.asked.pop(answer.id, None)
 
+    def take(self, batch: Batch) -> None:
+        """Adds what was read of the log."""
+        self.store.apply(batch)
+        self._following.take(batch)
+
     def damaged(self, damage: Damage) -> None:
         """Notes where the log cannot be read."""
         known = [other for other in self.store.damage if (other.path, other.offset) != (damage.path, damage.offset)]
@@ -93,25 +102,22 @@ class OpenRun:
             return f"{self.name} is not training: it is {self.status.state}"
         return why_no_lever(self.store.levers, lever)
 
-    def diagnosed(self) -> Store:
-        """A store with only the findings, from the log and from the rules. A new object whenever they change.
+    @property
+    def findings(self) -> list[Finding]:
+        """The findings, those that hold and matter most first; the same list until they change."""
+        return self._following.findings
 
-        The rules read whole series: do not call this on every redraw.
-        """
-        if self._diagnosed_version == self.store.version:
-            return self._diagnosis
-        self._diagnosed_version = self.store.version
-        found = [EventRecord(finding.step, self.store.last_wall, finding) for finding in reversed(diagnose(self.store))]
-        findings = [*self.store.findings, *found]
-        if findings_in(findings) != findings_in(self._diagnosis.findings):
+    def diagnosed(self) -> Store:
+        """A store with only the findings. A new object whenever they change."""
+        if findings_in(self._diagnosis.findings) != self.findings:
             self._diagnosis = Store()
-            self._diagnosis.findings = findings
+            walls = self.store.last_wall
+            self._diagnosis.findings = [EventRecord(record_step(finding), walls, finding) for finding in self.findings]
         return self._diagnosis
 
-    def newest_remedy(self) -> Finding | None:
-        """The most severe, then newest, finding that has a remedy."""
-        known = findings_in(self._diagnosis.findings)
-        return next((finding for finding in reversed(known) if finding.remedy), None)
+    def first_remedy(self) -> Finding | None:
+        """The first finding that holds and has a remedy."""
+        return next((finding for finding in self.findings if finding.remedy and finding.cleared is None), None)
 
     def parting(self) -> str:
         """The line for the shell when the user leaves the screen: how to come back to the run, or how it ended."""

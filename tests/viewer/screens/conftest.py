@@ -10,7 +10,7 @@ import pytest
 
 from tuimon.base.process import this_process
 from tuimon.log import histogram
-from tuimon.log.records import Ended, LayerInfo, LeverInfo, RunStarted
+from tuimon.log.records import Ended, Finding, LayerInfo, LeverInfo, RunStarted
 from tuimon.log.writer import LogWriter
 
 LEVERS = (
@@ -57,6 +57,9 @@ def make_run(runs_dir: Path) -> MakeRun:
             writer.scalars(step, values | ({"loss/val": 0.5} if step % 10 == 0 else {}))
             if step % 20 == 0:
                 _sample(writer, step, dead)
+        if dead:
+            text = f"fc1: {dead} % of units have been dead since step 20"
+            writer.event(Finding(20, "dead-units", text, "fc1", remedy={"lr_scale": 0.5}, raised=20), 20)
         if how:
             writer.event(Ended(how, reason, steps), steps)  # type: ignore[arg-type]
         writer.close()
@@ -92,6 +95,7 @@ def _started(name: str, levers: tuple[LeverInfo, ...], own_script: bool) -> RunS
         levers=levers,
         total_steps=80,
         steps_per_epoch=10,
+        diagnosis=1,
         spec=None if own_script else {"model": {"name": "mlp", "activation": "relu"}},
     )
 

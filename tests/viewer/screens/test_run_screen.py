@@ -281,12 +281,12 @@ async def test_stop_that_is_typed_asks_as_its_key_does(runs_dir: Path, make_run:
 
 
 async def test_findings_come_with_a_fix(runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rules run on the log, and f applies the remedy."""
+    """The panel shows what the log says, and f applies the remedy."""
     async with TuimonApp(runs_dir, make_run("r", how="", dead=40)).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot)
         await until(pilot, lambda: screen.run.status.live)
         sent = asked(screen, monkeypatch)
-        await until(pilot, lambda: screen.query_one(FindingsPanel).newest)
+        await until(pilot, lambda: screen.query_one(FindingsPanel).first)
         await pilot.press("f")
         assert [(command.lever, command.op, command.value) for command in sent] == [("lr_scale", "set", 0.5)]
 
@@ -295,7 +295,7 @@ async def test_findings_of_a_run_that_is_over_offer_nothing(runs_dir: Path, make
     """They are listed, and the fix key says why it does nothing."""
     async with TuimonApp(runs_dir, make_run("r", dead=40)).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot)
-        await until(pilot, lambda: screen.query_one(FindingsPanel).newest)
+        await until(pilot, lambda: screen.query_one(FindingsPanel).first)
         await until(pilot, lambda: screen.run.status.state == "finished")
         await until(pilot, lambda: "enter or f" not in text_of(pilot))
         await seen(pilot, "step 20")

@@ -356,28 +356,28 @@ async def test_a_finding_tells_its_step_once(make_run, show):
     """Before the text, unless the text contains it."""
     run = make_run()
     async with show(panel := FindingsPanel(), 60, 8) as shown:
-        run.writer.event(Finding(8820, "non-finite-loss", "loss is nan since step 8820: restart", severity="error"), 9000)
+        run.writer.event(Finding(8820, "non-finite-loss", "loss is nan since step 8820: restart", severity="critical"), 9000)
         run.writer.event(Finding(8820, "over", "over-fits"), 9000)
         panel.update_from(run.read())
         assert [line.rstrip() for line in shown.lines()[:2]] == [
-            "! step 8 820: over-fits",
             "!! loss is nan since step 8 820: restart",
+            "! step 8 820: over-fits",
         ]
 
 
 async def test_findings_offer_their_remedy(make_run, show):
-    """The newest comes first; enter asks for the remedy under the cursor."""
+    """The most severe comes first; enter asks for the remedy under the cursor."""
     run = make_run()
     async with show(panel := FindingsPanel(), 60, 8) as shown:
-        assert "No problems found" in shown.text() and panel.newest is None
-        old = Finding(100, "slow", "the loss does not fall", severity="info")
+        assert "No problems found" in shown.text() and panel.first is None
+        old = Finding(100, "slow", "the loss does not fall", severity="hint")
         new = Finding(200, "dead", "fc2: 16 % of units dead", "fc2", remedy={"lr_scale": 0.5})
         run.writer.event(old, 100)
         run.writer.event(new, 200)
         panel.update_from(run.read())
         assert shown.lines()[0].startswith("! step 200: fc2: 16 % of units dead")
         assert "lr_scale → 0.5" in shown.lines()[1] and shown.lines()[2].startswith("i step 100")
-        assert panel.newest == new
+        assert panel.first == new
         await shown.press("enter", "end", "enter")
         assert [message.finding for message in shown.posted(FindingsPanel.RemedyAsked)] == [new]
         panel.offer(False)

@@ -64,7 +64,7 @@ class SteeringScreen(TuimonScreen):
             self._refuse(self.run.why_not("stop"))
 
     def action_fix(self) -> None:
-        """Applies the remedy of the latest finding that has one."""
+        """Applies the first remedy of the first finding that has one."""
         why = self._why_no_fix()
         if why:
             self._refuse(why)
@@ -153,8 +153,8 @@ class SteeringScreen(TuimonScreen):
         return "" if self._remedy() else "no finding suggests a fix"
 
     def _remedy(self) -> dict[str, LeverValue]:
-        newest = self.run.newest_remedy()
-        return newest.remedy if newest else {}
+        first = self.run.first_remedy()
+        return first.remedy if first else {}
 
 
 def _wording(command: Command) -> str:

@@ -8,18 +8,22 @@ from collections.abc import Hashable
 from textual.message import Message
 
 from tuimon.base import format
+from tuimon.diagnosis.history import in_order, merged
 from tuimon.log.records import Finding
 from tuimon.log.store import Store
 from tuimon.viewer.draw.rows import Row, Span
 from tuimon.viewer.widgets.row_list import RowList
 from tuimon.viewer.widgets.wording import lever_value
 
-_STYLES = {"info": "value", "warning": "warn", "error": "bad"}
-_MARKS = {"info": "i", "warning": "!", "error": "!!"}
+_STYLES = {"hint": "value", "warning": "warn", "critical": "bad"}
+_MARKS = {"hint": "i", "warning": "!", "critical": "!!"}
 
 
 class FindingsPanel(RowList):
-    """The findings, newest first, each with its remedy while the run can still apply it."""
+    """The findings, each with its remedy while the run can still apply it.
+
+    What holds comes first, causes before what they cause, the most severe first; what is over comes last.
+    """
 
     has_cursor = True
 
@@ -54,17 +58,18 @@ class FindingsPanel(RowList):
             self.redraw()
 
     @property
-    def newest(self) -> Finding | None:
-        """The newest finding that has a remedy; None if there is none."""
-        return next((finding for finding in self._findings if finding.remedy), None)
+    def first(self) -> Finding | None:
+        """The first finding that holds and has a remedy; None if there is none."""
+        return next((finding for finding in self._findings if finding.remedy and finding.cleared is None), None)
 
     def watched(self, store: Store) -> Hashable:
-        """Findings are only ever added."""
+        """A finding that is over is added once more."""
         return len(store.findings)
 
     def take(self, store: Store) -> None:
-        """Sorts the findings, newest first."""
-        self._findings = [record.event for record in reversed(store.findings) if isinstance(record.event, Finding)]
+        """Puts each finding in its place, as it was told last."""
+        told = [record.event for record in store.findings if isinstance(record.event, Finding)]
+        self._findings = in_order(merged(told))
         self._lines_width = -1
 
     def count(self) -> int:
@@ -82,7 +87,7 @@ class FindingsPanel(RowList):
     def chosen(self, index: int) -> None:
         """Asks to apply the remedy of the finding under the cursor."""
         finding = self._lines_at(self.size.width)[index][0]
-        if finding.remedy and self._offers:
+        if finding.remedy and self._offers and finding.cleared is None:
             self.post_message(self.RemedyAsked(self, finding))
 
     def _lines_at(self, width: int) -> list[tuple[Finding, Row]]:
@@ -93,17 +98,28 @@ class FindingsPanel(RowList):
         return self._lines
 
     def _rows_of(self, finding: Finding, width: int) -> list[Row]:
+        if finding.cleared is not None:
+            return _over(finding, width)
+        if finding.explained_by and any(other.rule == finding.explained_by for other in self._findings):
+            return _found(finding, width, self.ascii, indent="   ")  # its cause is what to mend
         remedy = _remedy(finding, width, self.ascii) if finding.remedy and self._offers else []
         return [*_found(finding, width, self.ascii), *remedy]
 
 
-def _found(finding: Finding, width: int, ascii: bool) -> list[Row]:
+def _over(finding: Finding, width: int) -> list[Row]:
+    where = f" at {finding.layer}" if finding.layer else ""
+    told = f"over: {finding.rule}{where}, from step {format.count(finding.raised)} to {format.count(finding.cleared or 0)}"
+    return [[Span(line, "dim")] for line in textwrap.wrap(told, width, subsequent_indent="  ")]
+
+
+def _found(finding: Finding, width: int, ascii: bool, indent: str = "") -> list[Row]:
     mark, style = _MARKS[finding.severity], _STYLES[finding.severity]
     found = finding.text.replace("→", "->") if ascii else finding.text
     since = f"since step {finding.step}"  # the wording of rules that look for the first step
     told = found.replace(since, f"since step {format.count(finding.step)}")
     where = "" if since in found else f"step {format.count(finding.step)}: "
-    return [[Span(line, style)] for line in textwrap.wrap(f"{mark} {where}{told}", width, subsequent_indent="  ")]
+    lines = textwrap.wrap(f"{mark} {where}{told}", width, initial_indent=indent, subsequent_indent=indent + "  ")
+    return [[Span(line, style)] for line in lines]
 
 
 def _remedy(finding: Finding, width: int, ascii: bool) -> list[Row]:

@@ -6,6 +6,7 @@ from pathlib import PurePath
 
 from tuimon.base import format
 from tuimon.base.process import signal_name
+from tuimon.diagnosis.following import headline
 from tuimon.log.records import (
     Applied,
     CheckpointSaved,
@@ -28,6 +29,7 @@ _SHORT = {"lr_scale": "lr", "weight_decay": "wd", "clip_norm": "clip", "regulari
 _ENDINGS = {"finished": "good", "stopped": "warn", "failed": "bad", "killed": "bad"}
 _REASONS = {"last": "to resume from", "best": "best so far", "asked": "on request"}
 _LEVELS = {"info": "value", "warning": "warn", "error": "bad"}
+_SEVERITIES = {"hint": "value", "warning": "warn", "critical": "bad"}
 
 
 def describe(event: Event, ascii: bool = False) -> tuple[str, str]:
@@ -56,7 +58,15 @@ def describe(event: Event, ascii: bool = False) -> tuple[str, str]:
         case Exited():
             return _exited(event)
         case Finding():
-            return f"! {event.text}", _LEVELS[event.severity]
+            return _found(event)
+
+
+def _found(finding: Finding) -> tuple[str, str]:
+    return (
+        (headline(finding), "good")
+        if finding.cleared is not None
+        else (f"! {headline(finding)}", _SEVERITIES[finding.severity])
+    )
 
 
 def answer_text(answer: Applied | Refused, ascii: bool = False) -> str:

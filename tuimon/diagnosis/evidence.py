@@ -1,0 +1,154 @@
+"""What has been logged of a run so far, as far as the rules need it: traces, panels of layer statistics, layers and levers.
+
+Bounded: it does not grow with the log. Knows no rule. Not thread-safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+
+from tuimon.diagnosis.panel import Panel
+from tuimon.diagnosis.trace import Floats, Steps, Trace
+from tuimon.log.batch import EventRecord
+from tuimon.log.records import Applied, CheckpointSaved, LayerInfo, LeverInfo, RunStarted
+
+LOSS, VALIDATION = "loss/train", "loss/val"
+LAYER_KINDS = frozenset((
+    "grad_norm", "weight_norm", "update_ratio", "activation_min", "activation_max", "activation_mean", "activation_std",
+    "negative_fraction", "saturated_fraction", "dead_fraction", "unit_similarity", "identical_fraction", "grad_missing",
+))  # fmt: skip
+SAMPLED = ("weight_norm", "grad_norm")  # kinds that every sample of the layers has
+_OTHER_LAYER_TAGS = ("dead_units/", "gradient/", "activation/")
+_MOST_TRACES = 256  # scalars that are remembered, whatever a script logs
+_MOST_LAYERS = 4096
+
+_EMPTY = Panel(0)
+
+
+class Evidence:
+    """The bounded memory of one training process's log.
+
+    Attributes:
+        traces: scalars of the whole model, by tag.
+        panels: layer statistics, by kind.
+        names: the layers' names: the columns of each panel.
+        started: the run's description of itself; None in logs of other programs.
+        levers: the current setting of each lever.
+        applied: the latest change of each lever.
+        checkpoint: the step of the latest checkpoint; None if there is none.
+        step: the largest step so far.
+    """
+
+    def __init__(self) -> None:
+        self.traces: dict[str, Trace] = {}
+        self.panels: dict[str, Panel] = {}
+        self.names: list[str] = []
+        self.infos: list[LayerInfo | None] = []
+        self.started: RunStarted | None = None
+        self.levers: dict[str, LeverInfo] = {}
+        self.applied: dict[str, Applied] = {}
+        self.checkpoint: int | None = None
+        self.step = 0
+        self._columns: dict[str, int] = {}
+
+    def panel(self, kind: str) -> Panel:
+        """The samples of one kind; an empty panel if there are none."""
+        return self.panels.get(kind, _EMPTY)
+
+    @property
+    def length(self) -> int:
+        """How long the run is: its losses so far; where none are logged, its samples of the layers."""
+        loss = self.traces.get(LOSS)
+        return loss.count if loss else max((panel.count for panel in self.panels.values()), default=0)
+
+    def trace(self, tag: str) -> Trace | None:
+        """A scalar's trace; None if it was not logged."""
+        return self.traces.get(tag)
+
+    def last(self, tag: str) -> float:
+        """A scalar's latest value; NaN if it was not logged."""
+        trace = self.traces.get(tag)
+        return trace.last if trace else float("nan")
+
+    def apply(self, event: EventRecord) -> None:
+        """Takes in a structured record."""
+        self.step = max(self.step, event.step)
+        match event.event:
+            case RunStarted() as started:
+                self._describe(started)
+            case Applied() as applied:
+                self.applied[applied.lever] = applied
+                if lever := self.levers.get(applied.lever):
+                    changed = {"value": applied.new, "enabled": applied.new_enabled}
+                    self.levers[applied.lever] = msgspec.structs.replace(lever, **changed)
+            case CheckpointSaved() as saved:
+                self.checkpoint = saved.step
+
+    def _describe(self, started: RunStarted) -> None:
+        self.started = started
+        self.levers = {lever.name: lever for lever in started.levers}
+        names = [layer.name for layer in started.layers]
+        if names[: len(self.names)] != self.names:  # other layers than those that were measured so far
+            self.names, self._columns, self.panels, self.infos = [], {}, {}, []
+        for name in names:
+            self.column(name)
+        for layer in started.layers[:_MOST_LAYERS]:
+            self.infos[self._columns[layer.name]] = layer
+
+    def column(self, layer: str) -> int:
+        """The column of a layer; of one that nobody has described, the next free one. -1 beyond the most that are kept."""
+        found = self._columns.get(layer)
+        if found is None:
+            if len(self.names) >= _MOST_LAYERS:
+                return -1
+            found = self._columns[layer] = len(self.names)
+            self.names.append(layer)
+            self.infos.append(None)
+            for panel in self.panels.values():
+                panel.widen(len(self.names))
+        return found
+
+    def extend(self, tag: str, steps: Steps, values: Floats, walls: Floats) -> None:
+        """Takes in scalars of the whole model, [n] each."""
+        trace = self.traces.get(tag)
+        if trace is None:
+            if len(self.traces) >= _MOST_TRACES:
+                return
+            trace = self.traces[tag] = Trace()
+        trace.extend(steps, values, walls)
+        self.step = max(self.step, int(steps[-1]))
+
+    def sample(self, kind: str, steps: Steps, rows: Floats) -> None:
+        """Takes in layer statistics: `rows` is [n, columns], with a column for each layer known by now."""
+        panel = self.panels.get(kind)
+        if panel is None:
+            panel = self.panels[kind] = Panel(len(self.names))
+        missing = len(self.names) - rows.shape[1]
+        if missing:
+            rows = np.concatenate([rows, np.full((len(rows), missing), np.nan)], axis=1)
+        panel.extend(steps, rows)
+        self.step = max(self.step, int(steps[-1]))
+
+
+def split_tag(tag: str) -> tuple[str, str]:
+    """A layer's tag as kind and layer; ("", tag) if it is no layer's."""
+    kind, slash, layer = tag.partition("/")
+    return (kind, layer) if slash and kind in LAYER_KINDS else ("", tag)
+
+
+def is_kept(tag: str) -> bool:
+    """Whether a scalar is of use to a rule."""
+    return not tag.startswith(_OTHER_LAYER_TAGS)
+
+
+def columns_of(evidence: Evidence, tags: Mapping[str, object]) -> dict[str, list[tuple[str, int]]]:
+    """Of the layer tags among `tags`: by kind, the tags with their columns."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for tag in tags:
+        kind, layer = split_tag(tag)
+        if kind and (column := evidence.column(layer)) >= 0:
+            found.setdefault(kind, []).append((tag, column))
+    return found

@@ -1,0 +1,78 @@
+"""How the gradient changes on its way back from the last layer to the first.
+
+The measure is the slope of log10 of each layer's root-mean-square gradient (its norm by the square root of its parameters, so
+that wide and narrow layers compare) over its place in depth: Theil-Sen's, the median of the slopes between all pairs (Sen, JASA
+63, 1968), which one odd layer does not move. Its unit is decades per layer; below zero the gradient vanishes towards the input,
+above zero it explodes. A sigmoid passes at most a quarter of a gradient (-0.6; Glorot and Bengio, AISTATS 2010); a network that
+keeps variances (He et al., ICCV 2015) has a slope near 0. Medians of the latest samples, so that one batch decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuimon.diagnosis.evidence import Evidence
+from tuimon.diagnosis.trace import Floats
+
+_LEAST = 3  # layers
+_SAMPLES = 3  # of which the median counts
+_TINIEST = 1e-45  # the least float32 above zero: what is zero has underflowed
+_MOST = 64  # layers that are compared in pairs, evenly chosen
+_UNTRUSTED = ("Norm", "Embedding", "PReLU")  # their gradients depend on other things than depth
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """The gradient over the layers, from the input to the output.
+
+    Attributes:
+        names: the layers that are compared.
+        norms: their gradient norms, [layers].
+        sizes: their root-mean-square gradients, [layers].
+        slope: decades per layer on the way back, below 0 where the gradient shrinks.
+        span: the decades between the ends, as the slope has them; below 0 where the gradient shrinks.
+        step: the latest sample's.
+    """
+
+    names: list[str]
+    norms: Floats
+    sizes: Floats
+    slope: float
+    span: float
+    step: int
+
+    @property
+    def zero(self) -> bool:
+        """Whether no layer gets any gradient."""
+        return not self.norms.any()
+
+
+def depth(evidence: Evidence) -> Depth | None:
+    """Compares the layers; None with fewer than three, or without a sample."""
+    panel = evidence.panel("grad_norm")
+    norms = panel.usual(_SAMPLES)
+    columns = [i for i in weighing(evidence) if i < len(norms) and np.isfinite(norms[i])]
+    if len(columns) < _LEAST:
+        return None
+    sizes = [norms[i] / np.sqrt(max(info.parameters if (info := evidence.infos[i]) else 1, 1)) for i in columns]
+    logs = np.log10(np.maximum(sizes, _TINIEST))
+    slope = -_theil_sen(logs)
+    names = [evidence.names[i] for i in columns]
+    span = slope * (len(columns) - 1)
+    return Depth(names, norms[columns], np.array(sizes), slope, span, int(panel.recent_steps[-1]))
+
+
+def weighing(evidence: Evidence) -> list[int]:
+    """The columns of layers that multiply by weights: not of norms, embeddings, or what is not trained."""
+    infos = enumerate(evidence.infos)
+    return [i for i, info in infos if info is None or (info.trainable and not any(word in info.type for word in _UNTRUSTED))]
+
+
+def _theil_sen(values: Floats) -> float:
+    """The median slope between all pairs of values [n] at the places 0 … n-1."""
+    count = len(values)
+    places = np.arange(count) if count <= _MOST else np.linspace(0, count - 1, _MOST).astype(int)
+    first, second = np.triu_indices(len(places), 1)
+    return float(np.median((values[places[second]] - values[places[first]]) / (places[second] - places[first])))

@@ -1,0 +1,49 @@
+"""How far a step moves each layer: ‖ΔW‖/‖W‖, a share.
+
+Usual is 1e-4 to 1e-2, about 1e-3 (Karpathy, CS231n, "Ratio of weights:updates"). The first steps of adaptive optimizers move
+every weight by about the learning rate, and so small weights by more. Medians of the latest samples and over the layers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuimon.diagnosis.evidence import Evidence
+from tuimon.diagnosis.measures.depth import weighing
+from tuimon.diagnosis.trace import Floats
+
+USUAL = (1e-4, 1e-2)
+_SAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Updates:
+    """The relative updates of the layers.
+
+    Attributes:
+        names: the layers.
+        ratios: each one's update ratio, [layers].
+        middle: the median over the layers.
+        step: the latest sample's.
+        rows: samples, [n, layers], the latest ones last.
+    """
+
+    names: list[str]
+    ratios: Floats
+    middle: float
+    step: int
+    rows: Floats
+
+
+def updates(evidence: Evidence) -> Updates | None:
+    """Measures the updates; None without a sample of them."""
+    panel = evidence.panel("update_ratio")
+    ratios = panel.usual(_SAMPLES)
+    columns = [i for i in weighing(evidence) if i < len(ratios) and np.isfinite(ratios[i])]
+    if not columns:
+        return None
+    found = ratios[columns]
+    names = [evidence.names[i] for i in columns]
+    return Updates(names, found, float(np.median(found)), int(panel.recent_steps[-1]), panel.recent[:, columns])

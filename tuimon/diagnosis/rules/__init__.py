@@ -1,0 +1,6 @@
+"""All rules. Each is a pure function of a look; the numbers in them have their reasons in the rule's `cites` or beside them."""
+
+from tuimon.diagnosis.rule import Rule
+from tuimon.diagnosis.rules import generalization, gradients, losses, units
+
+RULES: tuple[Rule, ...] = (*losses.RULES, *gradients.RULES, *units.RULES, *generalization.RULES)

@@ -1,0 +1,102 @@
+"""Rules about gradients on their way back through the layers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tuimon.diagnosis.look import Look
+from tuimon.diagnosis.remedies import clipped, remedies, scaled_rate
+from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
+
+HALVED = 0.3  # decades a layer: less than half of the gradient passes each layer, or more than twice
+SPAN = 2.0  # decades between the ends: the layers at one end move a hundredth as far as at the other
+_GROWN = 100.0  # times its own upper quartile so far
+_SAMPLES = 10  # before which a gradient has no usual norm
+
+
+def _vanishing(look: Look) -> Verdict:
+    depth = look.depth
+    if depth is None:
+        return Abstains("no gradients of three or more layers were sampled")
+    if look.loss is None:
+        return Abstains("too few training losses are logged to see whether the run suffers")
+    if depth.zero or not (depth.slope < -HALVED and depth.span < -SPAN) or not look.suffers:
+        return None
+    first, last = depth.names[0], depth.names[-1]
+    text = (
+        f"gradient vanishes on its way back: it shrinks {10**-depth.slope:.2g}-fold at each layer, "
+        f"to {depth.norms[0]:.1e} at {first} from {depth.norms[-1]:.1e} at {last}"
+    )
+    if look.chance and look.stuck:
+        text += f"; the loss is {look.chance.words}"
+    evidence = {"decades_per_layer": depth.slope, "decades": depth.span, "layers": float(len(depth.names))}
+    return Symptom(text, depth.step, evidence, first, severity="critical" if look.stuck else "warning")
+
+
+def _exploding(look: Look) -> Verdict:
+    panel = look.evidence.panel("grad_norm")
+    if not panel.count:
+        return Abstains("no gradients were sampled")
+    if look.loss is None:
+        return Abstains("too few training losses are logged to see whether the run suffers")
+    return _grows_through_layers(look) or _grows_through_time(look)
+
+
+def _grows_through_layers(look: Look) -> Symptom | None:
+    depth = look.depth
+    if depth is None or not (depth.slope > HALVED and depth.span > SPAN) or not look.stuck:
+        return None
+    first, last = depth.names[0], depth.names[-1]
+    text = (
+        f"gradient explodes on its way back: it grows {10**depth.slope:.2g}-fold at each layer, "
+        f"to {depth.norms[0]:.1e} at {first} from {depth.norms[-1]:.1e} at {last}"
+    )
+    evidence = {"decades_per_layer": depth.slope, "decades": depth.span, "layers": float(len(depth.names))}
+    cures = remedies(
+        clipped(look.evidence, 1.0, "a step is at most as long as a usual one, in the same direction"),
+        scaled_rate(look.evidence, 0.1, "smaller steps"),
+    )
+    return Symptom(text, depth.step, evidence, first, cures)
+
+
+def _grows_through_time(look: Look) -> Symptom | None:
+    panel = look.evidence.panel("grad_norm")
+    if panel.count < _SAMPLES or look.loss is None or not (look.loss.rises or look.loss.worse):
+        return None
+    latest = panel.usual(3)
+    ordered = np.sort(panel.thinned, axis=0)  # NaN last
+    usual = ordered[3 * len(ordered) // 4]
+    with np.errstate(invalid="ignore"):
+        grown = np.flatnonzero((latest > _GROWN * usual) & (usual > 0))
+    if not len(grown):
+        return None
+    at = int(grown[0])
+    layer, norm, before = look.evidence.names[at], float(latest[at]), float(usual[at])
+    text = f"{layer}: gradient norm {norm:.1e} is {norm / before:.0f} times its usual value; clipping limits it"
+    cures = remedies(
+        clipped(look.evidence, 5 * before, "steps stay as long as they were before"),
+        scaled_rate(look.evidence, 0.5, "smaller steps"),
+    )
+    return Symptom(text, int(panel.recent_steps[-1]), {"grad_norm": norm, "usual": before}, layer, cures, severity="warning")
+
+
+RULES = (
+    Rule(
+        "exploding-gradient",
+        "critical",
+        "The gradient grows from layer to layer, or from step to step, until single steps throw the weights far off. "
+        "Clip its norm, lower the learning rate, or initialize the weights smaller.",
+        ("grad_norm/<layer>", "loss/train"),
+        "Pascanu et al., ICML 2013 (clipping); He et al., ICCV 2015 (initial weights that keep the scale)",
+        _exploding,
+    ),
+    Rule(
+        "vanishing-gradient",
+        "critical",
+        "The gradient shrinks from layer to layer on its way back, so the first layers hardly learn. "
+        "ReLU-like activations, normalization, residual connections or a better initialization keep its size.",
+        ("grad_norm/<layer>", "loss/train"),
+        "Glorot and Bengio, AISTATS 2010: a sigmoid passes at most a quarter of the gradient",
+        _vanishing,
+    ),
+)
