@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.diagnosis.logs import healthy, stuck, write
+from diagnosis_logs import healthy, stuck, write
 from tuimon.cli.main import main
 from tuimon.diagnosis import RULES
 from tuimon.log.writer import LogWriter
@@ -36,7 +36,7 @@ def test_a_folder_means_all_its_runs_and_json_has_a_line_a_finding(runs: Path, c
     assert main(["diagnose", str(runs), "--json"]) == 1
     (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert (line["run"], line["rule"], line["severity"], line["layer"]) == ("dead", "dead-units", "critical", "fc1")
-    assert line["raised"] > 0 and line["cleared"] is None and line["explained_by"] is None
+    assert line["raised"] > 0 and line["cleared"] is None and line["explained_by"] == ""
     assert line["evidence"]["dead_fraction"] == 1.0
     assert line["remedies"][0]["levers"] == {"activation/fc1": "leaky_relu"} and line["remedies"][0]["why"]
 

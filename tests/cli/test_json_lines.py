@@ -43,6 +43,8 @@ def test_each_verb_prints_its_kinds(runs: Runs) -> None:
     assert kinds(tuimon("ls", "--json", *where)) == ["run"]
     assert kinds(tuimon("compare", "a", "--json", *where)) == ["result"]
     assert set(kinds(tuimon("presets", "--json"))) == {"preset"}
+    assert set(kinds(tuimon("diagnose", "a", "--json", *where))) <= {"diagnosis"}
+    assert set(kinds(tuimon("diagnose", "--rules", "--json"))) == {"rule"}
 
 
 @pytest.mark.parametrize("fill", FOLDERS, ids=lambda fill: fill.__name__)
@@ -51,7 +53,7 @@ def test_logs_of_others_keep_to_the_schema(tmp_path: Path, fill: object, capsys:
     fill(tmp_path / "r")  # type: ignore[operator]
     for words in (["dump", "r"], ["ls"], ["attach", "r"]):
         main([*words, "--json", "--runs-dir", str(tmp_path)])
-        assert set(kinds(capsys.readouterr().out)) <= {"metrics", "histogram", "text", "run", "event", "end"}
+        assert set(kinds(capsys.readouterr().out)) <= {"metrics", "histogram", "text", "run", "event", "finding", "end"}
 
 
 def test_the_schema_is_printed_and_the_page_names_all_kinds(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.diagnosis.logs import LAYERS, findings_of, healthy, stuck, write
+from diagnosis_logs import LAYERS, findings_of, healthy, stuck, write
 from tuimon.base.process import Process, this_process
 from tuimon.diagnosis import Diagnosis, diagnose
 from tuimon.diagnosis.history import batch_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.diagnosis.logs import LAYERS, Values, findings_of, healthy, stuck
+from diagnosis_logs import LAYERS, Values, findings_of, healthy, stuck
 from tuimon.diagnosis import RULES, Diagnosis
 from tuimon.diagnosis.causes import CAUSES, causes_of, in_order
 from tuimon.diagnosis.diagnosis import Finding

@@ -7,17 +7,16 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-
-import msgspec
+from typing import cast
 
 from tuimon.base.errors import TuimonError
 from tuimon.base.plain import one_line
+from tuimon.cli.tables import print_lines
 from tuimon.diagnosis import RULES, Diagnosed, examine
-from tuimon.diagnosis.rule import Rule
+from tuimon.launcher.runs.lines import DiagnosisLine, RuleLine
 from tuimon.launcher.runs.runs import find_run, list_runs, run_name, runs_dir
 from tuimon.log.reader import read_run
-from tuimon.log.records import Finding
+from tuimon.log.records import Finding, Severity
 
 _WIDTH = 110
 _MARKS = {"critical": "!!", "warning": "!", "hint": "i"}
@@ -56,21 +55,22 @@ def _named(words: Sequence[str], directory: Path) -> Iterator[tuple[str, Path]]:
 
 def _print_json(name: str, findings: Sequence[Finding]) -> None:
     """One line a finding."""
-    for one in findings:
-        line = {
-            "run": name,
-            "rule": one.rule,
-            "severity": one.severity,
-            "layer": one.layer or None,
-            "text": one.text,
-            "since": one.step,
-            "raised": one.raised,
-            "cleared": one.cleared,
-            "evidence": one.evidence,
-            "explained_by": one.explained_by or None,
-            "remedies": [{"levers": remedy.levers, "why": remedy.why} for remedy in one.remedies],
-        }
-        print(msgspec.json.encode(line).decode())
+    print_lines(
+        DiagnosisLine(
+            run=name,
+            rule=one.rule,
+            severity=cast(Severity, one.severity),
+            layer=one.layer,
+            text=one.text,
+            since=one.step,
+            raised=one.raised,
+            cleared=one.cleared,
+            evidence=dict(one.evidence),
+            explained_by=one.explained_by,
+            remedies=one.remedies,
+        )
+        for one in findings
+    )
 
 
 def _print_run(name: str, found: Diagnosed) -> None:
@@ -109,18 +109,14 @@ def _print_wrapped(text: str, indent: str) -> None:
 
 def _print_rules(as_json: bool) -> int:
     """All rules with what each means, needs and cites."""
+    if as_json:
+        return print_lines(
+            RuleLine(rule=rule.name, severity=rule.severity, meaning=rule.meaning, needs=rule.needs, cites=rule.cites)
+            for rule in RULES
+        )
     for rule in RULES:
-        if as_json:
-            print(msgspec.json.encode(_plain(rule)).decode())
-            continue
         print(f"{rule.name} ({rule.severity})")
         for text in (rule.meaning, f"Needs: {', '.join(rule.needs)}.", f"See: {rule.cites}."):
             _print_wrapped(text, "    ")
         print()
     return 0
-
-
-def _plain(rule: Rule) -> dict[str, Any]:
-    return {
-        "rule": rule.name, "severity": rule.severity, "meaning": rule.meaning, "needs": rule.needs, "cites": rule.cites
-    }  # fmt: skip

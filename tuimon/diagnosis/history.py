@@ -36,7 +36,8 @@ def diagnose(store: Store, *, again: bool = False) -> list[Finding]:
 
     Args:
         store: a run's log, as `tuimon.read_run` gives it.
-        again: applies the rules of this version also where the log carries findings already.
+        again: applies the rules of this version also where the log carries findings already; in the order of the steps, for a
+            store does not keep the order of the records.
 
     Returns:
         Each finding once, as it was last: `raised` and `cleared` say from when to when it held.

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from tuimon.launcher.runs.status import State
-from tuimon.log.records import Event, Finding
+from tuimon.log.records import Event, Finding, Remedy, Severity
 
 SCHEMA = 1
 
@@ -139,6 +139,32 @@ class FindingLine(JsonLine, frozen=True, kw_only=True, tag="finding"):
     finding: Finding
 
 
+class DiagnosisLine(JsonLine, frozen=True, kw_only=True, tag="diagnosis"):
+    """A finding of a run (`diagnose`): since which step the log shows it, when it was raised and, if it is over, cleared."""
+
+    run: str
+    rule: str
+    severity: Severity
+    layer: str
+    text: str
+    since: int
+    raised: int
+    cleared: int | None
+    evidence: dict[str, Number]
+    explained_by: str
+    remedies: tuple[Remedy, ...]
+
+
+class RuleLine(JsonLine, frozen=True, kw_only=True, tag="rule"):
+    """A rule (`diagnose --rules`): what its finding means, which tags it reads, and its source."""
+
+    rule: str
+    severity: Severity
+    meaning: str
+    needs: tuple[str, ...]
+    cites: str
+
+
 class EndLine(JsonLine, frozen=True, kw_only=True, tag="end"):
     """The last line of a run that was followed (`run`, `resume`, `replay`, `attach`): how it ended."""
 
@@ -160,6 +186,8 @@ AnyLine = (
     | TextLine
     | EventLine
     | FindingLine
+    | DiagnosisLine
+    | RuleLine
     | EndLine
 )  # fmt: skip
 
