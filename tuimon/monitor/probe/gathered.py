@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
 from torch import Tensor
 
 from tuimon.monitor.probe import alike, ends, outputs, sheet
@@ -23,6 +24,7 @@ class Gathered:
     alike: list[alike.Alike] = field(default_factory=list)
     outputs: list[outputs.Outputs | outputs.UnitOutputs | outputs.Negative] = field(default_factory=list)
     facts: list[ends.Facts] = field(default_factory=list)
+    manner: dict[str, float] = field(default_factory=dict)  # known on the host already
 
     def __bool__(self) -> bool:
         return bool(self.gradients or self.weights or self.outputs or self.facts)
@@ -73,4 +75,6 @@ class Gathered:
         direction = [next(arrays) for _ in self.direction]
         similar = [sheet.Alike(one.owners, next(arrays)) for one in self.alike]
         facts = [sheet.Facts(one.tags, next(arrays)) for one in self.facts]
+        if self.manner:
+            facts.append(sheet.Facts(tuple(self.manner), np.array(list(self.manner.values()))))
         return Taken(gradients, weights, whole, units, negative, direction, similar, facts)

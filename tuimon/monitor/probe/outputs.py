@@ -22,6 +22,7 @@ from tuimon.monitor.probe import units
 from tuimon.monitor.probe.ends import Ends, Facts
 from tuimon.monitor.probe.flat import CHUNK, MOST, local, stride
 from tuimon.monitor.probe.layers import Layer, is_activation
+from tuimon.monitor.probe.manner import Manner
 from tuimon.monitor.probe.tally import tally
 
 MOST_FORWARDS = 64  # of one layer that a sample looks at: nobody knows how many more come before the optimizer's step
@@ -100,11 +101,11 @@ class Negative(NamedTuple):
 class _Hook:
     """A forward hook that copies and pickles of the model do not carry with them: there it does nothing."""
 
-    def __init__(self, ran: Callable[[nn.Module, Any, Any], None]) -> None:
+    def __init__(self, ran: Callable[..., None]) -> None:
         self._ran = ran
 
-    def __call__(self, module: nn.Module, inputs: Any, output: Any) -> None:
-        self._ran(module, inputs, output)
+    def __call__(self, module: nn.Module, *given: Any) -> None:
+        self._ran(module, *given)
 
     def __deepcopy__(self, memo: Any) -> Callable[..., None]:
         return _DO_NOTHING
@@ -130,7 +131,8 @@ class OutputWatch:
         self._numbers = {layer.module: i for i, layer in enumerate(layers) if not is_activation(layer.module)}
         self._model = model
         self._edge = edge
-        self._hook = _Hook(self._ran)
+        self.manner = Manner()
+        self._hook, self._called = _Hook(self._ran), _Hook(self._is_called)
         self._hooked: list[nn.Module] = []
         self._chain: tuple[int, ...] = ()  # the layers that ran since the last activation
         self._forwards: Counter[int] = Counter()  # of each layer, since the sample began
@@ -157,12 +159,14 @@ class OutputWatch:
             self._hooked.append(self._model)
         for module in self._hooked:
             module._forward_hooks[_KEY] = self._hook
+        self._model._forward_pre_hooks[_KEY] = self._called
 
     def stop(self) -> None:
         """Takes the hooks off."""
         hooked, self._hooked = self._hooked, []
         for module in hooked:
             module._forward_hooks.pop(_KEY, None)
+        self._model._forward_pre_hooks.pop(_KEY, None)
 
     def take_facts(self) -> list[Facts]:
         """What was read of the model's input and output since `start`."""
@@ -191,6 +195,11 @@ class OutputWatch:
 
     def _forget(self) -> None:
         self._held, self._held_bytes, self._counted, self._chain = [], 0, [], ()
+
+    def _is_called(self, module: nn.Module, inputs: Any) -> None:
+        if not _traced():
+            self.calls += 1
+            self._edge(lambda: self.manner.forward(module, inputs))
 
     def _ran(self, module: nn.Module, inputs: Any, output: Any) -> None:
         if not module.training or not torch.is_grad_enabled() or _traced():

@@ -92,6 +92,7 @@ class Probe:
         self._gathered, self._stopwatch = Gathered(), Stopwatch()
         if self._hooks_allowed:
             self._edge(self._outputs.start)
+            self._outputs.manner.begin()
         else:
             self.tell_once("no activation statistics: the model is compiled, and hooks would recompile it at every sample")
 
@@ -145,6 +146,7 @@ class Probe:
         if self._hooks_allowed:
             self._gathered.outputs = self._outputs.take()
             self._gathered.facts = self._outputs.take_facts()
+            self._gathered.manner = self._outputs.manner.take(self._parameters.device)
         self._gathered.gradients = self._parameters.gradients(grad_scale, self._turn)
         self._gathered.direction = self._parameters.direction()
         self._gathered.alike = self._likeness.take()

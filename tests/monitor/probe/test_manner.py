@@ -1,0 +1,75 @@
+"""What a sample says of how its step was made: waiting, the model's mode, the batch."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import tuimon
+from tuimon.log.store import Store
+from tuimon.monitor.probe.manner import has_modes
+
+
+def trained(folder: Path, model: nn.Module, between: Callable[[], object] = lambda: None, steps: int = 6) -> Store:
+    """A few steps, each of them sampled."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    with tuimon.watch(model, optimizer, run_dir=folder, budget=1.0, meters=False, serve=False) as monitor:
+        for _ in range(steps):
+            between()
+            model(torch.randn(7, 4)).sum().backward()
+            optimizer.step()
+            monitor.log(loss=1.0)
+        copy.deepcopy(model)
+        pickle.dumps(model)
+    return tuimon.read_run(folder)
+
+
+def test_the_rows_of_a_batch_are_told(tmp_path: Path) -> None:
+    """By the first dimension of what the model is called with."""
+    store = trained(tmp_path, nn.Linear(4, 3))
+    assert set(store["step/rows"].values.tolist()) == {7.0}
+    assert "model/training" not in store  # nothing in it differs between training and evaluation
+
+
+def test_waiting_is_a_share_of_the_time_between_steps(tmp_path: Path) -> None:
+    """A loader that takes most of the time shows; a validation between is no waiting."""
+    slow = trained(tmp_path / "slow", nn.Linear(4, 3), lambda: time.sleep(0.05))
+    assert sorted(slow["step/wait_fraction"].values.tolist())[2] > 0.5
+    model = nn.Linear(4, 3)
+
+    def validate() -> None:
+        with torch.no_grad():
+            model(torch.randn(7, 4))
+
+    assert "step/wait_fraction" not in trained(tmp_path / "validates", model, validate)
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_the_mode_of_the_model_is_told(tmp_path: Path, mode: bool) -> None:
+    """Where it matters."""
+    model = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5), nn.Linear(3, 2)).train(mode)
+    assert set(trained(tmp_path, model)["model/training"].values.tolist()) == {float(mode)}
+
+
+@pytest.mark.parametrize(
+    ("model", "modes"),
+    [
+        (nn.Linear(1, 1), False),
+        (nn.Dropout(0.0), False),
+        (nn.Dropout(0.1), True),
+        (nn.BatchNorm1d(2), True),
+        (nn.BatchNorm1d(2, track_running_stats=False), False),
+        (nn.LayerNorm(2), False),
+        (nn.LSTM(2, 2, num_layers=2, dropout=0.3), True),
+    ],
+)
+def test_which_models_have_modes(model: nn.Module, modes: bool) -> None:
+    """Those with dropout, or with norms that keep running statistics."""
+    assert has_modes(model) is modes

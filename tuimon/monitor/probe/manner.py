@@ -1,0 +1,66 @@
+"""How a sampled step was made: how long the script waited before it, in which mode the model was, how many samples it got.
+
+Read on the training thread where the model's first forward with gradients begins; a few attribute reads and two clocks. Nothing
+here touches a tensor's values.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.dropout import _DropoutNd
+
+TAGS = ("step/wait_fraction", "model/training", "step/rows")
+
+
+class Manner:
+    """Notes how one sampled step after the other is made."""
+
+    def __init__(self) -> None:
+        self._began = self._forward_at = 0.0
+        self._seen = self._disturbed = False
+        self._found: dict[str, float] = {}
+
+    def begin(self) -> None:
+        """The step before is over."""
+        self._seen = self._disturbed = False
+        self._found = {}
+        self._began = time.perf_counter()
+
+    def forward(self, model: nn.Module, inputs: Any) -> None:
+        """The model is called."""
+        if self._seen or not torch.is_grad_enabled():
+            self._disturbed |= not self._seen  # a validation, say: the time before the step is not all spent waiting
+            return
+        self._seen, self._forward_at = True, time.perf_counter()
+        if has_modes(model):
+            self._found["model/training"] = float(model.training)
+        given = inputs[0] if isinstance(inputs, tuple) and inputs else None
+        if isinstance(given, Tensor) and given.ndim:
+            self._found["step/rows"] = float(given.shape[0])
+
+    def take(self, device: torch.device) -> dict[str, float]:
+        """What was noted; the optimizer's step is about to be made.
+
+        `step/wait_fraction` is the share of the time since the step before that went by before the model was called. On
+        another device than a CPU it is not told: what was waited for there may have been the device.
+        """
+        found, self._found = self._found, {}
+        lasted = time.perf_counter() - self._began
+        if self._seen and not self._disturbed and device.type == "cpu" and lasted > 0:
+            found["step/wait_fraction"] = (self._forward_at - self._began) / lasted
+        return found
+
+
+def has_modes(model: nn.Module) -> bool:
+    """Whether training and evaluation mode differ in a model: it has dropout, or norms with running statistics."""
+    for module in model.modules():
+        if (isinstance(module, _DropoutNd) and module.p > 0) or (isinstance(module, _NormBase) and module.track_running_stats):
+            return True
+        if getattr(module, "dropout", 0.0) and isinstance(module, nn.RNNBase | nn.MultiheadAttention):
+            return True
+    return False
