@@ -19,7 +19,7 @@ from tuimon.log.wire import field, varint
 
 LONGEST = 1 << 16  # bytes of an input
 LONGEST_TYPED = 1 << 12  # what the input thread reads at once
-VARIANTS = 24  # damaged copies of each drawn input
+VARIANTS = 48  # damaged copies of each drawn input
 
 _SPECIAL = (0.0, -1.0, 1e-45, 3.5e38, 1e300, float("nan"), float("inf"), float("-inf"))
 _floats = st.sampled_from(_SPECIAL) | st.floats()
