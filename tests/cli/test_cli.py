@@ -64,9 +64,11 @@ def test_ls_shows_runs_newest_first(runs: Runs) -> None:
 @pytest.mark.parametrize(
     ("columns", "titles"),
     [
-        (100, "RUN STATE STEP LOSS VAL SPEED DEVICE LAST RECORD"),
-        (70, "RUN STATE STEP LOSS VAL SPEED LAST RECORD"),
-        (50, "RUN STATE STEP LOSS LAST RECORD"),
+        (110, "RUN STATE STEP LOSS VAL SPEED DEVICE LAST RECORD DETAIL"),
+        (82, "RUN STATE STEP LOSS VAL SPEED LAST RECORD DETAIL"),
+        (74, "RUN STATE STEP LOSS VAL LAST RECORD DETAIL"),
+        (60, "RUN STATE STEP LOSS VAL LAST RECORD"),
+        (48, "RUN STATE STEP LOSS LAST RECORD"),
     ],
 )
 def test_ls_on_a_narrow_terminal_leaves_out_the_least_important_columns(log: Path, columns: int, titles: str) -> None:
@@ -85,6 +87,16 @@ def test_ls_on_a_narrow_terminal_leaves_out_the_least_important_columns(log: Pat
     assert listed.wait(60) == 0
     assert " ".join(lines[0].split()) == titles
     assert len(lines) == 3 and all(len(line) <= columns for line in lines)
+
+
+def test_ls_says_how_a_run_ended(runs: Runs, tmp_path: Path) -> None:
+    """Its exit code, signal or error, beside its state."""
+    runs.script("coded", "raise SystemExit(3)")
+    runs.script("killed", "import os; os.kill(os.getpid(), 9)")
+    wait_until(lambda: all(lifecycle(runs.folder / name).exited for name in ("coded", "killed")))
+    table = tuimon("ls", "--runs-dir", str(runs.folder)).stdout.splitlines()
+    column = table[0].index("DETAIL")
+    assert {row.split()[0]: row[column:] for row in table[1:]} == {"coded": "exit code 3", "killed": "by SIGKILL"}
 
 
 def test_ls_of_nothing_is_no_error(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from tuimon.cli.printing import Printer, outcome
 from tuimon.diagnosis.following import Following
 from tuimon.launcher.feed import Feed
 from tuimon.launcher.runs import jsonl
+from tuimon.launcher.runs.standing import COPY
 from tuimon.launcher.runs.status import STOPPED_CODE, Status, exit_code
 from tuimon.launcher.steering.stop import stop
 from tuimon.launcher.supervisor.output import OUTPUT
@@ -195,8 +196,9 @@ class _Follower:
     def _has_ended(self) -> bool:
         if self._status.live or not self._items.empty():
             return False
-        if self._status.state == "unknown":  # another framework's log, which does not record its end
-            return self._status.detail != "" and self._store.started is None and self._store.launched is None
+        if self._status.state == "unknown":  # nobody writes to a copy; another framework's log does not record its end
+            foreign = self._store.started is None and self._store.launched is None
+            return self._status.detail.startswith(COPY) or (foreign and self._status.detail != "")
         return True
 
     def _end(self) -> int:

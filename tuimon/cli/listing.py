@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tuimon.launcher.runs.summary import RunSummary
     from tuimon.spec.presets import PresetInfo
 
-_RUN_COLUMNS = ("RUN", "STATE", "STEP", "LOSS", "VAL", "SPEED", "DEVICE", "LAST RECORD")
-_DISPENSABLE = ("DEVICE", "SPEED", "VAL")  # dropped in this order on a narrow terminal
+_RUN_COLUMNS = ("RUN", "STATE", "STEP", "LOSS", "VAL", "SPEED", "DEVICE", "LAST RECORD", "DETAIL")
+_DISPENSABLE = ("DEVICE", "SPEED", "DETAIL", "VAL")  # dropped in this order on a narrow terminal
 
 
 def ls(options: argparse.Namespace) -> int:
@@ -41,7 +41,7 @@ def ls(options: argparse.Namespace) -> int:
     if not listed:
         print(f"No runs in {directory}. Start one with `tuimon run`.", file=sys.stderr)
         return 0
-    code = print_table([_RUN_COLUMNS, *map(_row, listed)], _DISPENSABLE)
+    code = print_table([_RUN_COLUMNS, *map(_row, listed)], _DISPENSABLE, elastic="DETAIL")
     sys.stdout.flush()
     for run in listed:
         for damage in run.damage:
@@ -106,7 +106,7 @@ def _row(run: RunSummary) -> Sequence[str]:
     try:
         return _cells(run)
     except Exception as error:  # of this run alone: the others are listed
-        return (run.name, "unknown", "", "", "", "", "", in_one_line(error))
+        return (run.name, "unknown", "", "", "", "", "", "", in_one_line(error))
 
 
 def _cells(run: RunSummary) -> Sequence[str]:
@@ -121,6 +121,7 @@ def _cells(run: RunSummary) -> Sequence[str]:
         speed,
         run.device,
         _ago(run.last_wall),
+        run.status.detail,
     )
 
 

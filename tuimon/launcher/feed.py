@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from tuimon.base.errors import TuimonError, in_one_line
+from tuimon.launcher.runs.standing import state_in
 from tuimon.launcher.runs.status import Lifecycle, Status
 from tuimon.launcher.runs.tail import open_tail
 from tuimon.launcher.steering.client import Answer, Client, client_of
@@ -109,7 +110,7 @@ class Feed:
 
     def _read(self) -> bool:
         """Passes on one batch; returns whether more may be there already."""
-        before = self._life.status()
+        before = state_in(self.run, self._life)
         batch = self._reader.read(_BATCH_BYTES)
         if batch:
             self._hand_on(batch)
@@ -121,7 +122,7 @@ class Feed:
     def _hand_on(self, batch: Batch) -> None:
         for record in batch.events:
             self._life.see(record)
-        status = self._life.status()
+        status = state_in(self.run, self._life)
         if status.live:
             more = _is_followed_by_more(batch)
             self._tell(dataclasses.replace(status, detail=status.detail or CATCHING_UP) if more else status)

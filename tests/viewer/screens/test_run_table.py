@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from tuimon.launcher.runs.standing import DISK_FULL
 from tuimon.launcher.runs.status import Status
 from tuimon.launcher.runs.summary import RunSummary
-from tuimon.viewer.screens.run_table import Look, columns_for, ordered, run_row
+from tuimon.viewer.screens.run_table import Look, columns_for, detail, ordered, run_row
 
 
 def test_a_diverged_run_does_not_look_like_one_without_a_validation() -> None:
@@ -15,6 +16,14 @@ def test_a_diverged_run_does_not_look_like_one_without_a_validation() -> None:
     run = RunSummary("a", Path("a"), Status("finished"), loss=math.nan)
     cells = {span.text.strip(): span.style for span in run_row(run, columns_for(120, [run]), Look(0.0))}
     assert cells["nan"] == "bad" and cells["–"] == "dim"
+
+
+def test_a_run_on_a_full_disk_is_marked() -> None:
+    """As a damaged log is; the line of details says which."""
+    full = RunSummary("a", Path("a"), Status("running", DISK_FULL))
+    for run, mark in ((full, "!"), (RunSummary("b", Path("b"), Status("running")), " ")):
+        assert run_row(run, columns_for(120, [run]), Look(0.0))[2].text == mark
+    assert DISK_FULL in detail(full)
 
 
 def test_names_are_ordered_as_people_count() -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from tuimon.base.errors import in_one_line
 from tuimon.launcher.runs.loss import first_recent, loss_tag
+from tuimon.launcher.runs.standing import state_in
 from tuimon.launcher.runs.status import Lifecycle, Status
 from tuimon.log.batch import Batch
 from tuimon.log.branches import as_curves, branches
@@ -102,10 +103,10 @@ def judge(run: Path) -> tuple[Lifecycle, Status]:
     If its supervisor has ended since the log was read, the log is read again: it may now tell how the run ended.
     """
     life = lifecycle(run)
-    status = life.status()
+    status = state_in(run, life)
     if life.awaits_exit and not status.live:
         life = lifecycle(run)
-        status = life.status()
+        status = state_in(run, life)
     return life, status
 
 

@@ -16,8 +16,9 @@ from tuimon.base.folder_lock import LOCK_FILE
 from tuimon.base.owners import process_owner, user_name
 from tuimon.base.process import Process, identify, is_alive
 
+_EVENTS = "events.out.tfevents."
 # what the names of files that a run's processes write begin with
-_WRITTEN = ("events.out.tfevents.", "output.log", "stdout.log", "stderr.log", LOCK_FILE)
+_WRITTEN = (_EVENTS, "output.log", "stdout.log", "stderr.log", LOCK_FILE)
 
 
 def why_not_ours(process: Process, run: Path) -> str:
@@ -52,23 +53,65 @@ def child_of(supervisor: Process) -> Process | None:
     return next((found for pid in own if (found := identify(pid))), None)
 
 
+def where_written(process: Process, run: Path) -> Path | None:
+    """Returns the folder where a process writes this run's files; None if that cannot be seen.
+
+    It is another folder if the run's is a copy: then a file that the process has open there has its name here, too.
+
+    Args:
+        process: a live process that the run's log names.
+        run: the run's folder, or an event file in it.
+    """
+    folder, elsewhere = run if run.is_dir() else run.parent, None
+    try:
+        wanted = os.stat(folder)
+        for path, opened in _run_files(process.pid):
+            if _is_in(path, wanted):
+                return folder
+            # in another mount namespace, such as a container's, files have other names
+            if path.name.startswith(_EVENTS) and (folder / path.name).exists() and _is_same(path, opened):
+                elsewhere = path.parent
+    except OSError:  # the process is gone, or hides its files from others
+        return None
+    return elsewhere
+
+
 def _writes_to(pid: int, folder: Path) -> bool:
     """Whether a process has one of a run's files in this folder open for writing, even if the folder was moved."""
     try:
         wanted = os.stat(folder)
-        files = _open_files(pid) if os.path.isdir("/proc/self") else _open_files_elsewhere(pid)
-        return any(path.name.startswith(_WRITTEN) and os.path.samestat(os.stat(path.parent), wanted) for path in files)
+        return any(_is_in(path, wanted) for path, _ in _run_files(pid))
     except OSError:  # the folder or process is gone, or the process hides its files from others
         return False
 
 
-def _open_files(pid: int) -> Iterator[Path]:
-    """Yields a run's files that a process has open for writing, under their current names."""
+def _is_in(path: Path, folder: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(path.parent), folder)
+    except OSError:
+        return False
+
+
+def _is_same(path: Path, opened: Path) -> bool:
+    try:
+        return os.path.samefile(path, opened)
+    except OSError:
+        return False
+
+
+def _run_files(pid: int) -> Iterator[tuple[Path, Path]]:
+    """Yields a run's files that a process has open for writing: under their current names, and as the process has them."""
+    files = _open_files(pid) if os.path.isdir("/proc/self") else _open_files_elsewhere(pid)
+    return ((path, opened) for path, opened in files if path.name.startswith(_WRITTEN))
+
+
+def _open_files(pid: int) -> Iterator[tuple[Path, Path]]:
     for descriptor in os.listdir(f"/proc/{pid}/fd"):
         with contextlib.suppress(OSError):  # it was closed meanwhile
-            target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
+            opened = f"/proc/{pid}/fd/{descriptor}"
+            target = os.readlink(opened)
             if os.path.basename(target).startswith(_WRITTEN) and os.path.isabs(target) and _is_for_writing(pid, descriptor):
-                yield Path(target)
+                yield Path(target), Path(opened)
 
 
 def _is_for_writing(pid: int, descriptor: str) -> bool:
@@ -77,11 +120,11 @@ def _is_for_writing(pid: int, descriptor: str) -> bool:
     return flags & os.O_ACCMODE != os.O_RDONLY
 
 
-def _open_files_elsewhere(pid: int) -> Iterator[Path]:
+def _open_files_elsewhere(pid: int) -> Iterator[tuple[Path, Path]]:
     """Without /proc (macOS), psutil knows which files are open, but not whether for writing."""
     import psutil
 
     try:
-        yield from (Path(file.path) for file in psutil.Process(pid).open_files())
+        yield from ((Path(file.path), Path(file.path)) for file in psutil.Process(pid).open_files())
     except psutil.Error:
         return

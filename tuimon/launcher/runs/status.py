@@ -119,7 +119,7 @@ class Lifecycle:
         if ended:
             waits = self.launched is not None and alive(self.launched.supervisor)
             return Status("running", ENDING) if waits else Status(ended.how, ended.reason)
-        known = self._processes()
+        known = self.processes()
         if not known:
             return Status("unknown", "not a run of tuimon: nothing says how it ended")
         lives = [alive(process) for process in known]
@@ -135,7 +135,7 @@ class Lifecycle:
         asked = "" if self.stop_asked is None else f"asked to stop at step {count(self.stop_asked)}, still training"
         return Status("paused" if self.paused else "running", asked)
 
-    def _processes(self) -> list[Process]:
+    def processes(self) -> list[Process]:
         """The latest attempt's processes that are known, the training process first."""
         training = self.training.process if self.training else None
         supervisor = self.launched.supervisor if self.launched else None

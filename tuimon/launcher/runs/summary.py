@@ -14,6 +14,7 @@ import numpy as np
 from tuimon.base.errors import in_one_line
 from tuimon.launcher.runs.glance import glance_at
 from tuimon.launcher.runs.loss import VALIDATION, latest, loss_tag
+from tuimon.launcher.runs.standing import state_in
 from tuimon.launcher.runs.status import Lifecycle, Status
 from tuimon.log.branches import branch_files
 from tuimon.log.files import Damage, event_files
@@ -66,10 +67,10 @@ def summarize(path: Path, name: str = "") -> RunSummary:
 
 def _summarize(path: Path, name: str) -> RunSummary:
     look = _look(path, _signature(path))
-    status = look.life.status()
+    status = state_in(path, look.life)
     if look.life.awaits_exit and not status.live:  # its supervisor may have logged the end since
         look = _look(path, _signature(path))
-        status = look.life.status()
+        status = state_in(path, look.life)
     return RunSummary(name, path, status, **look.told)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from tuimon.base.errors import TuimonError
 from tuimon.base.format import count
 from tuimon.launcher.runs.glance import judge, lifecycle
+from tuimon.launcher.runs.standing import COPY
 from tuimon.launcher.runs.status import Lifecycle
 from tuimon.launcher.steering.client import Answer, NoAnswer, check_live, client_of
 from tuimon.launcher.steering.commands import describe, parse_setting
@@ -94,11 +95,11 @@ def _still_training(run: Path) -> NoAnswer:
 
 
 def _ended(run: Path) -> str | None:
-    """How the run ended; None while it is live."""
+    """How the run ended; None while it is live, or if its folder is a copy, which tells nothing."""
     life, status = judge(run)
     if life.ended:
         return "its training has ended"
-    return None if status.live else f"it is {status.state}"
+    return None if status.live or status.detail.startswith(COPY) else f"it is {status.state}"
 
 
 def _end_it(run: Path) -> str:

@@ -27,9 +27,10 @@ import msgspec
 
 from tuimon.base import given
 from tuimon.base.errors import TuimonError
-from tuimon.base.process import identify, this_process
+from tuimon.base.process import identify, signal_name, this_process
 from tuimon.launcher.supervisor.oom import OutOfMemoryWatch
-from tuimon.launcher.supervisor.output import Output
+from tuimon.launcher.supervisor.output import OUTPUT, Output
+from tuimon.launcher.supervisor.room import await_room, leave_word
 from tuimon.log.records import Exited, Launched, Notice, Spawned
 from tuimon.log.writer import LogWriter
 
@@ -61,6 +62,7 @@ class _Supervisor:
         self._run, self._command, self._details = run, command, details
         self._child: subprocess.Popen[bytes] | None = None
         self._asked_to_stop = False
+        self._has_ended = self._leaves = False
         signal.signal(signal.SIGTERM, self._on_sigterm)
 
     def run(self, report: int) -> None:
@@ -88,6 +90,9 @@ class _Supervisor:
         if why:
             log.event(Notice(why, "warning"))
         log.event(msgspec.structs.replace(ending, error=raised, unwatched=why))
+        self._has_ended = True
+        if not await_room(log, give_up=lambda: self._leaves):
+            leave_word(self._run / OUTPUT, f"{_in_words(ending)}, which could not be logged: the disk is full")
         log.close()
 
     def _unwatched(self, pid: int) -> tuple[str, str]:
@@ -111,6 +116,7 @@ class _Supervisor:
         )
 
     def _on_sigterm(self, _signal: int, _frame: FrameType | None) -> None:
+        self._leaves = self._has_ended
         self._asked_to_stop = True
         self._forward()
 
@@ -141,6 +147,10 @@ def _ending(status: int, pid: int, memory: OutOfMemoryWatch) -> Exited:
     if status >= 0:
         return Exited(code=status)
     return Exited(signal=-status, out_of_memory=-status == signal.SIGKILL and memory.killed(pid))
+
+
+def _in_words(ending: Exited) -> str:
+    return f"exit code {ending.code}" if ending.signal is None else f"ended by {signal_name(ending.signal)}"
 
 
 def _detach() -> bool:

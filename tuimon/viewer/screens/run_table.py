@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from tuimon.base import format
+from tuimon.launcher.runs.standing import DISK_FULL
 from tuimon.viewer.draw.meter import bar, state_glyph
 from tuimon.viewer.draw.rows import Row, Span, cells, fit, shorten
 from tuimon.viewer.draw.sparkline import sparkline
@@ -15,7 +16,7 @@ from tuimon.viewer.draw.sparkline import sparkline
 if TYPE_CHECKING:
     from tuimon.launcher.runs.summary import RunSummary
 
-_FRONT = 3  # cells for the mark, the cursor, and "!" for a damaged log
+_FRONT = 3  # cells for the mark, the cursor, and "!" for a damaged log or a full disk
 _FIRST = 9  # dropped first if room is short
 _BAR_WIDTH, _CURVE_WIDTH = 14, 40  # maximum widths when there is room to spare
 SORTS = ("newest", "name", "loss", "speed")
@@ -77,7 +78,7 @@ def run_row(run: RunSummary, columns: Sequence[Column], look: Look) -> Row:
     row: Row = [
         Span(("*" if look.ascii else "◆") if marked else " ", "key"),
         Span(" "),
-        Span("!" if run.damage else " ", "warn"),
+        Span("!" if run.damage or DISK_FULL in run.status.detail else " ", "warn"),
     ]
     for column in columns:
         cell = column.cell(run, column.width, look)
