@@ -20,6 +20,7 @@ class Case:
         kind: what is done to it, a name in `kinds.KINDS`; empty where nothing is.
         change: the choices that make the fault; ranges are settled.
         beside: kinds that may be named as well, beyond those of the kind.
+        also: kinds whose name finds the fault, too: what was done has two names.
         curable: whether a lever that tuimon has can mend it while it runs.
         worse_by: what of the fault's run must be worse than the twin's: learning, step_s, grown_bytes.
         odd: what of a healthy run looks odd.
@@ -30,6 +31,7 @@ class Case:
     kind: str = ""
     change: dict[str, Any] = field(default_factory=dict)
     beside: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     curable: bool = False
     worse_by: str = "learning"
     odd: str = ""
@@ -61,10 +63,18 @@ def _followed(case: Case, recipe: Recipe, change: dict[str, Any]) -> dict[str, A
 
 
 def fault(
-    kind: str, name: str, recipe: Recipe, *, curable: bool = False, beside: str = "", by: str = "learning", **change: Any
+    kind: str,
+    name: str,
+    recipe: Recipe,
+    *,
+    curable: bool = False,
+    beside: str = "",
+    also: str = "",
+    by: str = "learning",
+    **change: Any,
 ) -> Case:
     """A faulty training: the recipe of its healthy twin, and what is changed."""
-    return Case(f"{kind}/{name}", recipe, kind, change, tuple(beside.split()), curable, by)
+    return Case(f"{kind}/{name}", recipe, kind, change, tuple(beside.split()), tuple(also.split()), curable, by)
 
 
 def healthy(name: str, recipe: Recipe, odd: str = "") -> Case:

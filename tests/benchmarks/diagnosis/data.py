@@ -58,11 +58,12 @@ def read(recipe: Recipe) -> Data:
     seen_y = labelled(y, classes, recipe.labels, recipe.seed)
     if task == "rebuild":
         seen_y = y = seen_x
-    elif task == "regression" and not recipe.labels:
+    elif task == "regression" and recipe.labels in ("", "log"):
         centre, spread = y[train].mean(), y[train].std()
-        seen_y = y = (y - centre) / spread
+        y = (y - centre) / spread
+        seen_y = (y - y.quantile(0.02)).log() if recipe.labels else y
     y_train, val_y = seen_y[train], seen_y[val]
-    true_y = seen_y[val] if task in ("regression", "rebuild") else y[val]
+    true_y = seen_y[val] if task == "regression" and recipe.labels != "log" else y[val]
     return Data(task, classes, seen_x[train], y_train, seen_x[val], val_y, true_y)
 
 
@@ -73,8 +74,8 @@ def prepared(x: Tensor, train: Tensor, how: str) -> Tensor:
         x: [n, …] as they are read; whole numbers are tokens and stay as they are.
         train: which of them train: the scale is theirs.
         how: empty for mean 0 and deviation 1 of each feature; raw; times:F or plus:F (after scaling); units:F (each feature
-            in a unit of its own, from 1 to F); nan:F (that share of the rows has a NaN); over-std (a constant feature is
-            divided by its deviation).
+            in a unit of its own, from 1 to F); nan:F (that share of the rows has a NaN); blank:F (that share of
+            the rows is zero); over-std (a constant feature is divided by its deviation).
     """
     if not x.is_floating_point() or how == "raw":
         return x
@@ -92,6 +93,9 @@ def prepared(x: Tensor, train: Tensor, how: str) -> Tensor:
     if kind == "units":
         units = torch.logspace(0, math.log10(float(number)), scaled.shape[-1])
         return (scaled + 1.0) * units[torch.randperm(len(units), generator=torch.Generator().manual_seed(3))]
+    if kind == "blank":
+        scaled = scaled.clone()
+        scaled[:: max(1, int(1 / float(number)))] = 0.0
     if kind == "nan":
         scaled = scaled.clone()
         bad = train[:: max(1, int(1 / float(number)))]
@@ -106,7 +110,7 @@ def labelled(y: Tensor, classes: int, how: str, seed: int) -> Tensor:
         y: [n].
         classes: how many there are.
         how: shuffled (of other rows); one (every label is the first class); add:F, times:F; signs (−1 and 1 for 0 and 1);
-            noise:F (that share is drawn anew); raw (of a regression: not scaled).
+            log (of targets, few of them negative); noise:F (that share is drawn anew); raw (of a regression: not scaled).
         seed: of what is drawn.
     """
     kind, _, number = how.partition(":")

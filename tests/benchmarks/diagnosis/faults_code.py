@@ -98,7 +98,15 @@ CASES = [
         sgd(Recipe("digits", width=48, batch=64, steps=500), 0.1, optimizer="momentum"),
         batch=1,
         beside="dead-units",
+        also="rate-too-high",
         curable=True,
     ),
-    fault("batch-noise", "two-samples-regression", sgd(replace(TABLE, steps=600), 0.15), batch=2, curable=True),
+    fault(
+        "batch-noise",
+        "two-samples-regression",
+        sgd(replace(TABLE, steps=600), 0.15),
+        batch=2,
+        also="rate-too-high",
+        curable=True,
+    ),
 ]

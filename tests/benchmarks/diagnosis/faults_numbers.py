@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.diagnosis.bases import CANCER, CNN, CODER, FORMER, LSTM, MLP, TABLE, sgd
+from benchmarks.diagnosis.bases import CANCER, CNN, CODER, FORMER, LSTM, MLP, RNN, TABLE, sgd
 from benchmarks.diagnosis.case import fault
 from benchmarks.diagnosis.recipe import Range, Recipe
 
@@ -21,8 +21,15 @@ CASES = [
         lr=Range(0.3, 0.2, 0.6),
         weight_decay=0.0,
     ),
-    fault("non-finite", "root-of-zero", replace(CODER, data="bars", width=32), loss="root", init="zeros"),
-    fault("non-finite", "log-of-a-vanished-probability", replace(CNN, steps=400), loss="own-classes", lr=Range(0.2, 0.15, 0.4)),
+    fault(
+        "non-finite",
+        "root-of-zero",
+        replace(CODER, init="normal:0.15"),
+        loss="root",
+        inputs=("blank:{}", Range(0.1, 0.08, 0.2)),
+    ),
+    fault("non-finite", "log-of-negative-targets", RNN, labels="log"),
+    fault("non-finite", "mean-of-no-hard-samples", replace(LSTM, batch=32), loss="hard"),
     # the initial weights make the gradient grow
     fault(
         "exploding-gradient",
@@ -90,7 +97,7 @@ CASES = [
         sgd(Recipe("digits", depth=3, width=48), 0.1),
         lr=Range(3.0, 2.5, 4.0),
         curable=True,
-        beside="rate-too-high",
+        also="rate-too-high",
     ),
     fault("dead-units", "functional", replace(MLP, net="functional"), init=("bias:{}", Range(-6.0, -8.0, -5.0))),
     fault("dead-units", "cnn", CNN, init=("bias:{}", Range(-4.0, -6.0, -3.5)), curable=True),

@@ -17,6 +17,7 @@ CASES = [
         curable=True,
         lr=Range(1.3, 1.25, 1.5),
         beside="exploding-gradient",
+        also="rate-too-high",
     ),
     fault(
         "diverging",
@@ -24,6 +25,7 @@ CASES = [
         sgd(CODER, 0.1, optimizer="momentum", activation="none"),
         curable=True,
         lr=Range(6.0, 5.0, 9.0),
+        also="rate-too-high",
     ),
     fault("diverging", "climbs-the-loss", sgd(CNN, 0.1), maximize=True, beside="weights-growing"),
     fault(
@@ -52,16 +54,27 @@ CASES = [
     fault("rate-too-low", "transformer-adamw", replace(FORMER, optimizer="adamw"), lr=Range(5e-6, 1e-6, 1e-5), curable=True),
     # the rate's noise holds the loss up
     fault(
-        "plateau", "regression-adam", replace(TABLE, lr=0.05, batch=16, steps=900, schedule="drops"), schedule="", curable=True
+        "plateau",
+        "regression-adam",
+        replace(TABLE, lr=0.05, batch=16, steps=900, schedule="drops"),
+        schedule="",
+        also="rate-too-high",
+        curable=True,
     ),
     fault(
-        "plateau", "autoencoder-adam", replace(CODER, lr=0.03, batch=16, steps=900, schedule="drops"), schedule="", curable=True
+        "plateau",
+        "autoencoder-adam",
+        replace(CODER, lr=0.03, batch=16, steps=900, schedule="drops"),
+        schedule="",
+        also="rate-too-high",
+        curable=True,
     ),
     fault(
         "plateau",
         "waves-rmsprop",
         replace(RNN, optimizer="rmsprop", lr=0.02, batch=16, steps=900, schedule="drops"),
         schedule="",
+        also="rate-too-high",
         curable=True,
     ),
     # more weights and steps than samples

@@ -17,6 +17,7 @@ CASES = [
         "unasked-regression",
         sgd(Recipe("friedman", depth=0, batch=128, **UNASKED), 0.05),
         lr=Range(1.3, 1.25, 1.5),
+        also="rate-too-high",
         curable=True,
     ),
     fault(

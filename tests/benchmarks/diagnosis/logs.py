@@ -39,10 +39,14 @@ def default_folder() -> Path:
 
 @functools.cache
 def code_of(files: tuple[Path, ...]) -> bytes:
-    """What the code of Python files is known by; comments and line breaks are none."""
+    """What the code of Python files is known by; comments, texts of documentation and line breaks are none."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(ast.dump(ast.parse(file.read_bytes())).encode())
+        tree = ast.parse(file.read_bytes())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                node.value.value = ""
+        digest.update(ast.dump(tree).encode())
     return digest.digest()
 
 

@@ -16,7 +16,6 @@ from tuimon.log.batch import Batch, HistogramRecord, Points
 from tuimon.log.store import Store
 
 LOOKS = 100  # in a run
-SEVERITIES = {"error": "critical", "info": "hint"}  # older names
 
 
 class Said(NamedTuple):
@@ -36,13 +35,8 @@ class Said(NamedTuple):
 
 
 def diagnosed(store: Store) -> list[Said]:
-    """What tuimon says of a run, over its whole life."""
-    return watched(store, _today)
-
-
-def _today(store: Store) -> Iterator[tuple[str, str]]:
-    for finding in diagnose(store):
-        yield finding.rule, SEVERITIES.get(finding.severity, finding.severity)
+    """What tuimon says of a run over its whole life, by today's rules, also of a log that carries its own findings."""
+    return [Said(one.rule, kinds_of(one.rule), one.severity, one.raised) for one in diagnose(store, again=True)]
 
 
 def watched(store: Store, look: Callable[[Store], Iterable[tuple[str, str]]]) -> list[Said]:

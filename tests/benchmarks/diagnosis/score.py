@@ -25,8 +25,8 @@ class Heard(NamedTuple):
         return [said for said in self.said if said.severity != "hint"]
 
     def names(self, said: Said) -> bool:
-        """Whether this is the case's kind."""
-        return self.case.kind in said.kinds
+        """Whether this is the case's kind, or another name of what was done."""
+        return any(kind == self.case.kind or kind in self.case.also for kind in said.kinds)
 
     def fits(self, said: Said) -> bool:
         """Whether this is the kind, or what may be named beside it."""

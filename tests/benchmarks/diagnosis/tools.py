@@ -15,7 +15,7 @@ from benchmarks.diagnosis.baselines import naive, sagemaker, seven_rules
 from benchmarks.diagnosis.kinds import kinds_of
 from benchmarks.diagnosis.logs import Logs, code_of
 from benchmarks.diagnosis.recipe import Recipe
-from benchmarks.diagnosis.said import SEVERITIES, Said, diagnosed, watched
+from benchmarks.diagnosis.said import Said, diagnosed, watched
 from tuimon.log.store import Store
 
 
@@ -35,7 +35,7 @@ class Opinion(NamedTuple):
 
 
 def _seven(store: Store) -> Iterable[tuple[str, str]]:
-    return ((one.rule, SEVERITIES.get(one.severity, one.severity)) for one in seven_rules.diagnose(store))
+    return ((one.rule, "critical" if one.severity == "error" else "warning") for one in seven_rules.diagnose(store))
 
 
 def _asked(name: str, look: Callable[[Store], Iterable[tuple[str, str]]], module: str | None) -> Tool:
