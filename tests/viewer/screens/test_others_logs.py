@@ -80,5 +80,5 @@ async def test_a_time_axis_ends_no_screen(runs_dir: Path, walls: list[float]) ->
         chart.focus()
         await until(pilot, lambda: chart.has_focus)
         await pilot.press("x", "plus", "left", "shift+left", "minus", "0")
-        assert chart.x_axis == "time" and isinstance(pilot.app.screen, RunScreen) and pilot.app.is_running
+        assert chart.plot.x_axis == "time" and isinstance(pilot.app.screen, RunScreen) and pilot.app.is_running
         assert "nan" not in text_of(pilot).lower().replace("nan loss", "")

@@ -6,32 +6,37 @@ from itertools import pairwise
 
 import pytest
 
+from tuimon.viewer.screens.arrangement import News, arrange
 from tuimon.viewer.screens.page_tabs import place_tabs
-from tuimon.viewer.screens.pages import PAGES, layout_for, next_page, page_of, panels_shown
+from tuimon.viewer.screens.pages import PAGES, layout_for, next_page, page_of
 
+FULL = News(True, layers=3, charts=10, levers=8, findings=2, gpu=3, host=True, events=4, output=True)
 TITLES = [page.title for page in PAGES]
 
 
 @pytest.mark.parametrize(
     ("width", "height", "layout"),
-    [(20, 5, "single"), (80, 24, "single"), (120, 36, "medium"), (160, 45, "large"), (200, 60, "huge"), (250, 24, "single")],
-)
+    [
+        (20, 5, "single"), (40, 10, "single"), (80, 24, "single"), (80, 50, "tall"), (200, 15, "wide"),
+        (120, 36, "medium"), (160, 45, "large"), (200, 60, "huge"), (250, 24, "wide"),
+    ],
+)  # fmt: skip
 def test_more_room_shows_more_at_once(width: int, height: int, layout: str) -> None:
-    """A low screen shows one page at a time, however wide it is."""
+    """A tall and a wide window show panels below and beside each other, a small one a page at a time."""
     assert layout_for(width, height) == layout
 
 
 def test_every_panel_is_reached_from_a_small_screen() -> None:
-    """The pages together show all panels of the largest overview."""
-    seen = {panel for number in range(len(PAGES)) for panel in panels_shown("single", number)}
-    assert seen == panels_shown("huge", 0)
+    """The pages together show all panels."""
+    seen = {name for number in range(len(PAGES)) for name in arrange(80, 20, 24, "single", number, FULL)}
+    assert seen == {name for page in PAGES for name in page.panels}
 
 
 def test_the_next_page_passes_over_what_the_overview_does_not_show() -> None:
     """Such a page opens only by its number."""
     last = next(number for number in range(len(PAGES)) if PAGES[number].title == "events")
-    assert next_page(last, 1, "medium") == 0
-    assert next_page(last, 1, "single") == last + 1
+    assert next_page(last, 1, ("loss", "events")) == 0
+    assert next_page(last, 1, ()) == last + 1
 
 
 def test_a_panel_tells_its_page() -> None:

@@ -15,7 +15,7 @@ from tuimon.log.writer import add_event
 from tuimon.viewer.app import TuimonApp
 from tuimon.viewer.messages import AnswerCame
 from tuimon.viewer.screens.run import RunScreen
-from tuimon.viewer.widgets import Chart, FindingsPanel, HistogramView, LayerTable, LeverPanel
+from tuimon.viewer.widgets import Chart, ChartGrid, FindingsPanel, HistogramView, LayerTable, LeverPanel, PlotOpened
 
 
 async def opened(pilot: Pilot[None], steps: int = 40) -> RunScreen:
@@ -39,12 +39,12 @@ def asked(screen: RunScreen, monkeypatch: pytest.MonkeyPatch) -> list[Command]:
 
 @pytest.mark.parametrize("size", [(120, 36), (160, 45), (200, 60)])
 async def test_an_overview_shows_all_kinds_of_panels(runs_dir: Path, make_run: Any, size: tuple[int, int]) -> None:
-    """Loss, layers, histogram, levers, meters, findings and events, all at once."""
-    async with TuimonApp(runs_dir, make_run("r")).run_test(size=size, notifications=True) as pilot:
+    """Loss, layers, histogram, levers, meters, findings and events, all at once, while it trains."""
+    async with TuimonApp(runs_dir, make_run("r", how="")).run_test(size=size, notifications=True) as pilot:
         await opened(pilot)
         for title in ("loss", "layers", "gradient · fc1", "levers", "GPU", "host", "findings", "events"):
             await seen(pilot, title)
-        await seen(pilot, "✓ finished")
+        await seen(pilot, "● running")
 
 
 async def test_a_small_screen_shows_one_page_at_a_time(runs_dir: Path, make_run: Any) -> None:
@@ -323,12 +323,12 @@ async def test_chart_keys_work_without_a_focus_on_the_chart(runs_dir: Path, make
         chart = screen.query_one("#loss", Chart)
         await seen(pilot, "train")
         await pilot.press("g", "m", "x")
-        assert (chart.log_y, chart.x_axis) == (True, "time")
-        assert chart.smoothing > 0
+        assert (chart.plot.log_y, chart.plot.x_axis) == (True, "time")
+        assert chart.plot.smoothing > 0
         await pilot.press("left")
-        assert chart.cursor is not None
+        assert chart.plot.cursor is not None
         await pilot.press("0")
-        assert chart.cursor is None
+        assert chart.plot.cursor is None
 
 
 async def test_a_small_chart_looks_the_same_when_it_is_big(runs_dir: Path, make_run: Any) -> None:
@@ -336,13 +336,14 @@ async def test_a_small_chart_looks_the_same_when_it_is_big(runs_dir: Path, make_
     async with TuimonApp(runs_dir, make_run("r")).run_test(size=(160, 45), notifications=True) as pilot:
         screen = await opened(pilot)
         big = screen.query_one("#loss", Chart)
-        assert big.smoothing > 0
+        assert big.plot.smoothing > 0
         for title in ("lr", "grad_norm"):
-            await until(pilot, lambda title=title: any(chart.title == title for chart in screen.query(Chart)))
-            small = next(chart for chart in screen.query(Chart) if chart.title == title)
-            small.action_open()
+            grid = screen.query_one(ChartGrid)
+            await until(pilot, lambda title=title, grid=grid: title in grid.titles)
+            small = grid.plot(title)
+            grid.post_message(PlotOpened(small))
             await until(pilot, lambda title=title: big.title == title)
-            assert (big.smoothing, big.log_y) == (small.smoothing, small.log_y) == (0.0, title == "grad_norm")
+            assert (big.plot.smoothing, big.plot.log_y) == (small.smoothing, small.log_y) == (0.0, title == "grad_norm")
 
 
 async def test_a_log_with_other_names_shows_its_loss_and_its_folder_s_name(runs_dir: Path, make_foreign: Any) -> None:
@@ -350,7 +351,7 @@ async def test_a_log_with_other_names_shows_its_loss_and_its_folder_s_name(runs_
     async with TuimonApp(runs_dir, make_foreign("theirs", "Train Loss", "a")).run_test(size=(120, 36)) as pilot:
         screen = await opened(pilot, 9)
         await until(pilot, lambda: screen.query_one("#loss", Chart).title == "Train Loss")
-        await seen(pilot, "─ 0.128")  # smoothed, as a loss is
+        await seen(pilot, "─ 0.128 smoothed, 0.100 raw")
         assert text_of(pilot).startswith(" theirs") and "it/s" not in text_of(pilot)
 
 
@@ -358,13 +359,13 @@ async def test_of_a_run_that_is_over_nothing_is_promised(runs_dir: Path, make_ru
     """For a live run, missing data is "yet" to come; for a finished one it is not."""
     async with TuimonApp(runs_dir, make_foreign("theirs", "Loss")).run_test(size=(120, 36)) as pilot:
         await opened(pilot, 9)
-        for text in ("No levers.", "No layers.", "No events.", "No GPU readings.", "No host readings."):
-            await seen(pilot, text)
-        assert " yet" not in text_of(pilot)
+        await seen(pilot, "events  none")
+        shown = text_of(pilot)
+        assert " yet" not in shown and not any(f"─ {panel} ─" in shown for panel in ("levers", "layers", "GPU", "host"))
     async with TuimonApp(runs_dir, make_run("ours", how="")).run_test(size=(120, 36)) as pilot:
         await opened(pilot)
         await seen(pilot, "● running")
-        await seen(pilot, "No GPU readings yet.")
+        await seen(pilot, "no readings yet")
 
 
 async def test_what_the_user_chose_stays_in_the_big_chart(runs_dir: Path, make_foreign: Any) -> None:
@@ -372,8 +373,9 @@ async def test_what_the_user_chose_stays_in_the_big_chart(runs_dir: Path, make_f
     async with TuimonApp(runs_dir, make_foreign("theirs", "Loss", "a")).run_test(size=(160, 45)) as pilot:
         screen = await opened(pilot, 9)
         big = screen.query_one("#loss", Chart)
-        await until(pilot, lambda: big.title == "Loss" and any(chart.title == "a" for chart in screen.query(Chart)))
-        next(chart for chart in screen.query(Chart) if chart.title == "a").action_open()
+        grid = screen.query_one(ChartGrid)
+        await until(pilot, lambda: big.title == "Loss" and "a" in grid.titles)
+        grid.post_message(PlotOpened(grid.plot("a")))
         await until(pilot, lambda: big.title == "a")
         screen._series_seen = 0
         screen.runs_changed({screen.run.path})

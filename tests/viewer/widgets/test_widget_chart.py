@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tuimon.base.process import Process
 from tuimon.log.records import Applied, RunStarted
 from tuimon.viewer.draw.canvas import stroke_of
-from tuimon.viewer.widgets import Chart, ChartGrid
+from tuimon.viewer.widgets import Chart, ChartGrid, PlotOpened
 from tuimon.viewer.widgets.chart_groups import LOSS as LOSSES
 from tuimon.viewer.widgets.chart_groups import first_chart, grouped, layer_labels
 from tuimon.viewer.widgets.curves import CurveBook
@@ -45,7 +46,7 @@ async def test_a_resumed_run_is_drawn_from_where_it_resumed(run, show):
             run.writer.scalars(step, {"loss/train": 5.0}, 2e9 + step)
         chart.update_from(run.read())
         shown.lines()
-        values = chart._curves[0].data
+        values = chart.plot.curves[0].data
         columns = values.columns(0, 120, 12)
         assert columns.high[:4].max() < 1 and columns.low[6:].min() == 5
 
@@ -58,7 +59,7 @@ async def test_a_value_that_is_logged_again_is_drawn_anew(run, show):
                 run.writer.scalars(step, {"x": value}, 1e9)
             chart.update_from(run.read())
             shown.lines()
-            assert chart._curves[0].data.values.tolist() == [value] * 3
+            assert chart.plot.curves[0].data.values.tolist() == [value] * 3
 
 
 T0 = 1.7e9
@@ -93,10 +94,10 @@ async def test_a_time_axis_is_drawn_whatever_the_clock_said(run, show, walls, sm
             shown.lines()
             await shown.press("x")
         await shown.press("x", "plus", "left", "left", "shift+left", "minus", "shift+right", "end", "g")
-        assert chart.x_axis == "time" and "nan" not in shown.text() and "inf" not in shown.text()
-        xs = chart._curves[-1].data.xs
+        assert chart.plot.x_axis == "time" and "nan" not in shown.text() and "inf" not in shown.text()
+        xs = chart.plot.curves[-1].data.xs
         assert len(xs) == 3 and np.isfinite(xs).all() and (np.diff(xs) >= 0).all()
-        low, high = chart._picture.x_range
+        low, high = chart.plot.picture.x_range
         assert math.isfinite(low) and math.isfinite(high) and low < high
 
 
@@ -106,14 +107,14 @@ async def test_keys_change_the_axes(run, show):
     async with show(chart := Chart(LOSS, "loss")) as shown:
         chart.update_from(run.read())
         await shown.press("g", "m")
-        assert "log y, smooth 0.6" in shown.lines()[0]
+        assert "log y, smooth 0.6" in shown.lines()[0] and "smoothed, " in shown.lines()[0]
         await shown.press("x")
-        assert chart.x_axis == "time" and shown.lines()[-1].split()[-1] == "2.0s"
+        assert chart.plot.x_axis == "time" and shown.lines()[-1].split()[-1] == "2.0s"
         await shown.press("x")
         assert "x: epochs" in shown.lines()[0]
-        assert chart.x_axis == "epoch" and shown.lines()[-1].split() == ["0", "1", "2", "3", "4", "5"]
+        assert chart.plot.x_axis == "epoch" and shown.lines()[-1].split() == ["0", "1", "2", "3", "4", "5"]
         await shown.press("x", "g", "m", "m", "m")
-        assert (chart.x_axis, chart.log_y, chart.smoothing) == ("step", False, 0.0)
+        assert (chart.plot.x_axis, chart.plot.log_y, chart.plot.smoothing) == ("step", False, 0.0)
 
 
 async def test_zoom_follows_the_newest_until_one_pans_away(run, show):
@@ -122,20 +123,20 @@ async def test_zoom_follows_the_newest_until_one_pans_away(run, show):
     async with show(chart := Chart(LOSS, "loss")) as shown:
         chart.update_from(run.read())
         await shown.press("plus", "plus")
-        low, high = chart._picture.x_range
+        low, high = chart.plot.picture.x_range
         assert high - low == 50 and high >= 200
         run.train(201, 300)
         chart.update_from(run.read())
-        assert chart._picture.x_range[1] >= 300
+        assert chart.plot.picture.x_range[1] >= 300
         await shown.press("shift+left")
-        kept = chart._picture.x_range
+        kept = chart.plot.picture.x_range
         run.train(301, 350)
         chart.update_from(run.read())
-        assert chart._picture.x_range == kept and "not following" in shown.lines()[0]
+        assert chart.plot.picture.x_range == kept and "not following" in shown.lines()[0]
         await shown.press("end")
-        assert chart._picture.x_range[1] >= 350
+        assert chart.plot.picture.x_range[1] >= 350
         await shown.press("0")
-        assert chart._picture.x_range[0] == 0
+        assert chart.plot.picture.x_range[0] == 0
 
 
 async def test_the_cursor_reads_values_off(run, show):
@@ -146,11 +147,11 @@ async def test_the_cursor_reads_values_off(run, show):
         await shown.press("left")
         assert "step 200" in shown.lines()[0]
         await shown.press("left", "left")
-        assert chart.cursor is not None and chart.cursor < 200
-        await shown.pilot.click(Chart, offset=(chart._picture.left, 5))
+        assert chart.plot.cursor is not None and chart.plot.cursor < 200
+        await shown.pilot.click(Chart, offset=(chart.plot.picture.left, 5))
         await shown.pilot.pause()
         assert "step 1 " in shown.lines()[0] and "train 0.990" in shown.lines()[0]
-        assert sum("│" in line[chart._picture.left :] for line in shown.lines()) > 10
+        assert sum("│" in line[chart.plot.picture.left :] for line in shown.lines()) > 10
 
 
 async def test_markers_stand_where_a_lever_moved(run, show):
@@ -191,28 +192,24 @@ async def test_enter_opens(make_run, show):
     """The message names the chart."""
     async with show(chart := Chart(LOSS, "loss")) as shown:
         await shown.press("enter")
-        (opened,) = shown.posted(Chart.Opened)
-        assert opened.chart is chart
+        (opened,) = shown.posted(PlotOpened)
+        assert opened.plot is chart.plot
 
 
 async def test_the_grid_has_a_chart_for_each_metric(run, show):
     """Train and validation share one; new metrics get one when they appear; a metric shown elsewhere is left out."""
     async with show(grid := ChartGrid(), 100, 40) as shown:
         grid.update_from(run.read())
-        await shown.pilot.pause()
-        assert grid.charts == []
+        assert grid.titles == [] and "No metrics yet" in shown.text()
         run.train(1, 50)
         grid.update_from(run.read())
-        await shown.pilot.pause()
-        assert [chart.title for chart in grid.charts] == ["loss", "lr", "throughput"]
-        assert "train" in shown.text(grid.charts[0])
+        assert grid.titles == ["loss", "lr", "throughput"]
+        assert "train" in shown.text()
         run.writer.scalars(51, {"accuracy/val": 0.5, "system/host/cpu_percent": 3.0})
         grid.update_from(run.read())
-        await shown.pilot.pause()
-        assert "accuracy" in [chart.title for chart in grid.charts]
+        assert "accuracy" in grid.titles and "accuracy" in shown.text()
         grid.leave_out("loss")
-        await shown.pilot.pause()
-        assert [chart.title for chart in grid.charts] == ["accuracy", "lr", "throughput"]
+        assert grid.titles == ["accuracy", "lr", "throughput"]
 
 
 async def test_names_may_hold_brackets(make_run, show):
@@ -221,24 +218,104 @@ async def test_names_may_hold_brackets(make_run, show):
     run.writer.scalars(1, {"loss[train]": 1.0, "[/end]": 1.0})
     async with show(grid := ChartGrid(), 80, 24) as shown:
         grid.update_from(run.read())
-        await shown.pilot.pause()
-        assert [chart.border_title for chart in grid.query(Chart)] == [r"loss\[train]", r"\[/end]"]
+        assert "loss[train]" in shown.text() and "[/end]" in shown.text()
 
 
-async def test_charts_out_of_sight_are_not_drawn(make_run, show):
-    """A hundred metrics cost no more than the visible ones."""
+def _metrics(run, count, step=1, prefix=""):
+    run.writer.scalars(step, {f"{prefix}metric{i:03}": float(i + step) for i in range(count)})
+
+
+async def test_a_page_of_a_thousand_charts_costs_no_more_than_its_own(make_run, show):
+    """Only visible charts are drawn, and moving through the pages stays as quick as with a few."""
     run = make_run()
-    run.writer.scalars(1, {f"metric{i:03}": float(i) for i in range(100)})
-    async with show(grid := ChartGrid(), 60, 20) as shown:
+    for step in (1, 2, 3):
+        _metrics(run, 1000, step)
+    async with show(grid := ChartGrid(), 120, 40) as shown:
+        began = time.process_time()
         grid.update_from(run.read())
-        await shown.pilot.pause()
-        run.writer.scalars(2, {f"metric{i:03}": float(i) for i in range(100)})
+        assert "charts 1–18 of 1000" in shown.text() and len(grid.titles) == 1000
+        assert len(grid._drawn) == 18
+        await shown.press("pagedown")
+        assert "charts 4–21" in shown.text() or "of 1000" in shown.text()
+        await shown.press("end")
+        assert "–1000 of 1000" in shown.text() and len(grid._drawn) <= 54
+        assert time.process_time() - began < 10.0  # a fraction of a second by itself
+        assert grid.chosen.title == "metric999"
+
+
+async def test_a_chart_is_reached_by_arrows_and_acted_on_alone(make_run, show):
+    """Right goes on to the next row; g, m and y change the current chart only; enter opens it."""
+    run = make_run()
+    for step in (1, 2, 3):
+        _metrics(run, 9, step)
+    async with show(grid := ChartGrid(), 120, 24) as shown:
         grid.update_from(run.read())
-        await shown.pilot.pause()
-        drawn = [chart for chart in grid.charts if chart._rows is not None]
-        assert len(grid.charts) == 100 and 1 <= len(drawn) <= 4
-        await shown.press("tab", "down")
-        assert grid.chosen is grid.charts[1]
+        await shown.press("right", "right", "right")
+        assert grid.chosen.title == "metric003"
+        await shown.press("up")
+        assert grid.chosen.title == "metric000"
+        await shown.press("down", "enter")
+        assert [event.plot.title for event in shown.posted(PlotOpened)] == ["metric003"]
+        grid.action_do("toggle_log")
+        assert "log y" in shown.text() and shown.text().count("log y") == 1
+        assert any(line.lstrip().startswith("▸") for line in shown.lines())
+
+
+async def test_a_filter_without_a_match_keeps_the_view(make_run, show):
+    """It filters by titles and tags, and says how many it found."""
+    run = make_run()
+    _metrics(run, 30)
+    run.writer.scalars(2, {"train_loss": 1.0, "val_loss": 2.0})
+    async with show(grid := ChartGrid(), 120, 24) as shown:
+        grid.update_from(run.read())
+        assert grid.filter_by("metric00? | train_loss") == "11 of 31 charts"
+        assert grid.titles == ["loss", *(f"metric00{i}" for i in range(10))] and "of 11, / metric00?" in shown.text()
+        assert grid.filter_by("nothing") == "no chart matches: all are shown"
+        assert len(grid.titles) == 31
+        grid.filter_by("")
+        assert len(grid.titles) == 31 and " / " not in shown.text()
+
+
+async def test_headings_fold_and_pinned_charts_come_first(make_run, show):
+    """What the user folded or pinned is told, so that it can be remembered."""
+    run = make_run()
+    for part in ("attn/", "mlp/"):
+        _metrics(run, 20, prefix=part)
+    async with show(grid := ChartGrid(), 120, 40) as shown:
+        grid.update_from(run.read())
+        assert "▾ attn  20" in shown.text()
+        await shown.press("enter")
+        assert "▸ attn  20" in shown.text() and "20 folded" in shown.text() and grid.folded == {"attn"}
+        await shown.press("down", "down", "asterisk")
+        assert grid.pinned == ["mlp/metric000"] and "pinned" in shown.text() and "* mlp/metric000" in shown.text()
+        assert grid.chosen.title == "mlp/metric000" and len(shown.posted(ChartGrid.Arranged)) == 2
+        await shown.press("asterisk")
+        assert not grid.pinned and "pinned" not in shown.text()
+
+
+async def test_a_chosen_grid_has_these_rows_and_columns(make_run, show):
+    """As many of them as fit."""
+    run = make_run()
+    _metrics(run, 60)
+    async with show(grid := ChartGrid(), 120, 41) as shown:
+        grid.update_from(run.read())
+        grid.choose_grid((2, 2))
+        assert "charts 1–4 of 60" in shown.text()
+        grid.choose_grid((9, 9))
+        assert "charts 1–24 of 60" in shown.text()  # 6 rows, 4 columns
+        grid.choose_grid(None)
+        assert "charts 1–18 of 60" in shown.text()
+
+
+async def test_all_small_charts_share_the_cursor(run, show):
+    """A chart that comes into sight later has it, too."""
+    run.train(1, 100)
+    async with show(grid := ChartGrid(), 120, 24) as shown:
+        grid.update_from(run.read())
+        grid.point_at(50.0, "step")
+        assert shown.text().count("step 50") == 3
+        grid.point_at(None, "time")
+        assert "step 50" not in shown.text() and "1.0s" in shown.text()
 
 
 def test_tags_are_grouped_and_ordered():
@@ -253,6 +330,22 @@ def test_tags_are_grouped_and_ordered():
         "val": ("val",),
         "head/score": ("head/score",),
     }
+
+
+def test_training_and_validation_of_other_programs_share_a_chart():
+    """In whatever way their names say so; alone, a tag keeps its name."""
+    pairs = [
+        ("train_loss", "val_loss"),
+        ("train/acc", "valid/acc"),
+        ("f1.train", "f1.validation"),
+        ("Training Err", "Eval Err"),
+    ]
+    groups = grouped({tag for pair in pairs for tag in pair} | {"train_only", "grad/val"})
+    assert {title: set(tags) for title, tags in groups.items() if len(tags) == 2} == {
+        "loss": set(pairs[0]), "acc": set(pairs[1]), "f1": set(pairs[2]), "Err": set(pairs[3])
+    }  # fmt: skip
+    assert groups["train_only"] == ("train_only",)
+    assert grouped({"train_loss", "val_loss", "loss"})["train_loss"] == ("train_loss",)
 
 
 def test_the_first_chart_is_that_of_the_loss_by_whatever_name():
@@ -288,12 +381,11 @@ async def test_a_chart_of_layers_names_them(show, make_run):
     run.sample(1)
     run.sample(2)
     grid = ChartGrid()
-    async with show(grid, 60, 80) as shown:
+    async with show(grid, 80, 80) as shown:
         grid.update_from(run.read())
         await shown.pilot.pause()
-        chart = next(chart for chart in grid.charts if chart.title == "grad_norm")
-        assert chart.log_y
-        assert [name in shown.text(chart) for name in ("fc1", "fc2", "out")] == [True] * 3
+        assert grid.plot("grad_norm").log_y
+        assert [name in shown.text() for name in ("grad_norm", "fc1", "fc2", "out")] == [True] * 4
 
 
 def test_each_run_has_one_colour_in_all_charts(make_run):

@@ -146,22 +146,41 @@ class Canvas:
         self._codes = np.full((height, width), _SPACE, np.uint32)
         self._owners = np.full((height, width), -1, np.int16)
         self._styles: list[str] = []
+        self._clear: list[int] = []  # the styles of the clear curves so far
         self._rows = np.arange(self.dot_height)[:, None]
 
     def draw(self, spans: Spans, style: str, pattern: int = 0, faint: bool = False) -> None:
-        """Draws a curve on top, in one of the patterns of `stroke_of`; it takes over cells from other curves."""
+        """Draws a curve on top, in one of the patterns of `stroke_of`; it takes over half of the cells of others."""
         shown, period = _PATTERNS[_place(pattern)] if not self.ascii else (1, 1)
         drawn = spans.drawn if shown == period else spans.drawn & (np.arange(self.dot_width) % period < shown)
         dots = (self._rows >= spans.top) & (self._rows <= spans.bottom) & drawn
         if self.ascii:
-            self._set(dots, ord(ASCII_FAINT if faint else stroke_of(pattern, ascii=True)), style)
+            self._set(self._shared(dots, style), ord(ASCII_FAINT if faint else stroke_of(pattern, ascii=True)), style)
+            self._clear = [*self._clear, *([] if faint else [self._style(style)])]
             return
         cells = dots.reshape(self.height, 4, self.width, 2)
         bits = np.add.reduce(cells * _DOTS, axis=(1, 3), dtype=np.uint8)
-        lit = bits != 0
+        lit = self._shared(bits != 0, style)
         kept = (self._codes >= _BRAILLE) & (self._owners == self._style(style))  # other curves' dots would take on this colour
         under = np.where(kept, self._codes & 0xFF, 0)
         self._set(lit, (_BRAILLE | under | bits)[lit], style)
+        self._clear = [*self._clear, *([] if faint else [self._style(style)])]
+
+    def line(self, row: int, glyphs: str, style: str) -> None:
+        """Draws a horizontal line of repeated characters in a row's empty cells. Curves drawn later cover it."""
+        codes = self._codes[row]
+        line = np.resize(np.array([ord(char) for char in glyphs], np.uint32), self.width)
+        free = (codes == _SPACE) & (line != _SPACE)
+        codes[free] = line[free]
+        self._owners[row, free] = self._style(style)
+
+    def _shared(self, lit: Bools, style: str) -> Bools:
+        """The cells that a curve takes: of those where another clear curve runs, every other two, so that both are seen."""
+        if not self._clear:
+            return lit
+        others = [owner for owner in self._clear if owner != self._style(style)]
+        taken = np.isin(self._owners, others) & (self._codes != _SPACE)
+        return np.asarray(lit & ~(taken & (np.arange(self.width) // 2 % 2 == 0)))
 
     def column(self, cell: int, glyph: str, style: str, restyle: bool = False, over: str = "") -> None:
         """Draws a vertical line in the empty cells of a column, and over a line made of `over`; not through text.

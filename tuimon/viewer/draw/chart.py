@@ -11,21 +11,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tuimon.viewer.draw import ticks
 from tuimon.viewer.draw.canvas import Canvas, trace
 from tuimon.viewer.draw.curve import Axis, Curve, Marker, Options, Range
 from tuimon.viewer.draw.legend import legend_row
 from tuimon.viewer.draw.pyramid import Columns
+from tuimon.viewer.draw.readout import readout
 from tuimon.viewer.draw.rows import Row, Span, blank, fit, runs
+from tuimon.viewer.draw.y_range import y_range
 
 _MIN_WIDTH_FOR_LABELS = 16
 _MIN_HEIGHT_FOR_LABELS = 5
 _USUAL_GUTTER = 5  # labels of four characters plus the axis: aligns charts above each other
 _MIN_WIDTH_FOR_USUAL_GUTTER = 40
 _X_SNAP_PARTS = 25
-_Y_SNAP_PARTS = 16
+_MIN_HEIGHT_WITH_READOUT = 10
+_CAPTIONS: dict[Axis, str] = {"step": "step", "time": "time", "epoch": "epoch", "rate": "learning rate"}
+_CUT = "y cut"  # outliers lie outside of the range
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Picture:
     width: int = 1
     height: int = 1
     x_range: Range = (0.0, 1.0)
+    y_range: Range = (0.0, 1.0)
 
     def x_at(self, column: int) -> float:
         """The x at the middle of a column of the picture; outside the plot, the x of the nearest edge."""
@@ -54,6 +58,7 @@ class _View:
     y_range: Range  # log10 of the values if the axis is logarithmic
     columns: list[Columns] = field(default_factory=list)
     empty: str = ""  # why the plot is empty
+    cuts: bool = False  # whether the range leaves out outliers
 
 
 def draw_chart(curves: Sequence[Curve], options: Options, width: int, height: int, ascii: bool = False) -> Picture:
@@ -62,11 +67,13 @@ def draw_chart(curves: Sequence[Curve], options: Options, width: int, height: in
         return Picture([])
     legend_rows = 1 if options.legend and height >= 2 else 0
     axis_rows = 2 if height >= _MIN_HEIGHT_FOR_LABELS else 0
-    rows = height - legend_rows - axis_rows
+    read = readout(curves, options.cursor, width, ascii) if options.big and options.cursor is not None else []
+    read = read if height - len(read) >= _MIN_HEIGHT_WITH_READOUT else []
+    rows = height - legend_rows - axis_rows - len(read)
     dots = 1 if ascii else 2
     guess = 0 if width < _MIN_WIDTH_FOR_LABELS else _USUAL_GUTTER if width >= _MIN_WIDTH_FOR_USUAL_GUTTER else 1
     view = _look(curves, options, dots, width - guess)
-    marks = _y_ticks(view, options, rows) if guess else {}
+    marks = _y_ticks(view, options, rows, ascii) if guess else {}
     left = max(guess, min(max(len(label) for label in marks.values()), width // 2) + 1) if marks else 0
     if left != guess:
         view = replace(view, columns=_columns(curves, view.x_range, dots * (width - left)))
@@ -75,8 +82,9 @@ def draw_chart(curves: Sequence[Curve], options: Options, width: int, height: in
     if axis_rows:
         body += _x_axis(view.x_range, options, left, width, _holes(view, width - left), ascii)
     low, high = view.x_range
-    head = [legend_row(curves, options, width, ascii, (high - low) / (width - left))] * legend_rows
-    return Picture(head + body, left, legend_rows, width - left, rows, view.x_range)
+    shown = replace(options, note=", ".join([*([_CUT] if view.cuts else []), *([options.note] if options.note else [])]))
+    head = [legend_row(curves, shown, width, ascii, (high - low) / (width - left))] * legend_rows
+    return Picture(head + body + read, left, legend_rows, width - left, rows, view.x_range, view.y_range)
 
 
 def full_range(curves: Sequence[Curve], axis: Axis = "step") -> Range:
@@ -98,52 +106,43 @@ def _look(curves: Sequence[Curve], options: Options, dots_per_cell: int, cells: 
     columns = _columns(curves, x_range, cells * dots_per_cell)
     if not any(len(curve.data) for curve in curves):
         return _View(x_range, (0.0, 1.0), columns, "no values yet")
-    values = _values(columns)
-    if not len(values):
-        gaps = any(c.gaps.any() for c in columns)
-        return _View(x_range, (0.0, 1.0), columns, "no finite values" if gaps else "no values in this range")
-    if options.log_y:
-        values = values[values > 0]
-        if not len(values):
-            return _View(x_range, (0.0, 1.0), columns, "no positive values")
-        values = np.log10(values)
-    return _View(x_range, _y_range(float(values.min()), float(values.max()), options.log_y), columns)
+    found = y_range(curves, columns, options.fit, options.log_y)
+    if found is None:
+        positive = "positive" if options.log_y and any(np.isfinite(part.low).any() for part in columns) else ""
+        gaps = any(part.gaps.any() for part in columns)
+        why = f"no {positive} values" if positive else "no finite values" if gaps else "no values in this range"
+        return _View(x_range, (0.0, 1.0), columns, why)
+    if options.fit == "fixed" and options.y_range:
+        return _View(x_range, options.y_range, columns)
+    return _View(x_range, found[0], columns, cuts=found[1])
 
 
 def _columns(curves: Sequence[Curve], x_range: Range, count: int) -> list[Columns]:
     return [curve.data.columns(*x_range, count) for curve in curves]
 
 
-def _values(columns: Sequence[Columns]) -> NDArray[np.float64]:
-    """All visible extremes; if no point is visible, the neighbours that a line through the range would join."""
-    values = np.array([part for c in columns for part in (c.low, c.high)], np.float64).reshape(-1)
-    values = values[np.isfinite(values)]
-    if len(values):
-        return values
-    return np.array([side[1] for c in columns if c.before and c.after for side in (c.before, c.after)])
-
-
-def _y_range(low: float, high: float, log: bool) -> Range:
-    if high - low <= 1e-6 * max(abs(high), abs(low)):
-        pad = 0.5 if log or high == 0 else 0.1 * abs(high)
-        return low - pad, high + pad
-    return ticks.snap(low, high, _Y_SNAP_PARTS)
-
-
-def _y_ticks(view: _View, options: Options, rows: int) -> dict[int, str]:
+def _y_ticks(view: _View, options: Options, rows: int, ascii: bool) -> dict[int, str]:
     """Labels by plot row."""
     low, high = view.y_range
     if view.empty:
         return {}
     parts = max(2, rows // 3)
     found = ticks.decades(low, high, parts) if options.log_y else ticks.linear(low, high, parts)
-    return {round((high - t.value) / (high - low) * (rows - 1)): t.label for t in found}
+    return {_row(t.value, view.y_range, rows, ascii): t.label for t in found}
+
+
+def _row(value: float, y_range: Range, rows: int, ascii: bool) -> int:
+    """The row in which a curve of that value (its log10 if the axis is logarithmic) is drawn: the dot decides, not the cell."""
+    low, high = y_range
+    dots = 1 if ascii else 4
+    return min(max(round((high - value) / (high - low) * (dots * rows - 1)) // dots, 0), rows - 1)
 
 
 def _plot(curves: Sequence[Curve], options: Options, view: _View, width: int, height: int, ascii: bool) -> list[Row]:
     if view.empty:
         return _message(view.empty, width, height)
     canvas = Canvas(width, height, ascii)
+    _draw_references(canvas, options, view)
     for (curve, columns), pattern in _in_order(curves, view.columns):
         spans = trace(columns, *view.y_range, canvas.dot_height, options.log_y)
         canvas.draw(spans, curve.style, pattern, curve.faint)
@@ -160,6 +159,23 @@ def _in_order(curves: Sequence[Curve], columns: list[Columns]) -> list[tuple[tup
     faint = [(pair, 0) for pair in pairs if pair[0].faint]
     clear = [(pair, pair[0].pattern_at(i)) for i, pair in enumerate(pair for pair in pairs if not pair[0].faint)]
     return faint + clear
+
+
+def _draw_references(canvas: Canvas, options: Options, view: _View) -> None:
+    """Dotted lines behind the curves, with their labels at the right."""
+    low, high = view.y_range
+    for reference in options.references:
+        value = reference.value
+        if options.log_y:
+            value = math.log10(value) if value > 0 else math.nan
+        if low <= value <= high:
+            canvas.line(_row(value, view.y_range, canvas.height, canvas.ascii), ". " if canvas.ascii else "· ", "axis")
+            canvas.write(
+                _row(value, view.y_range, canvas.height, canvas.ascii),
+                canvas.width - len(reference.label),
+                reference.label,
+                "dim",
+            )
 
 
 def _draw_markers(canvas: Canvas, markers: Sequence[Marker], x_range: Range) -> None:
@@ -244,5 +260,9 @@ def _x_axis(x_range: Range, options: Options, left: int, width: int, holes: list
     styles = ["axis"] * plot
     for cell in (cell for cell, hole in enumerate(holes) if hole):
         line[cell], styles[cell] = ("x" if ascii else "×"), "bad"
+    caption = _CAPTIONS[options.x_axis] if options.big else ""
+    if caption and plot > 3 * len(caption):
+        start = plot - len(caption) - 3
+        line[start : start + len(caption) + 2] = f" {caption} "
     corner = [Span(" " * (left - 1) + ("+" if ascii else "└"), "axis")] if left else []
     return [[*corner, *runs("".join(line), styles)], [Span("".join(labels), "axis")]]

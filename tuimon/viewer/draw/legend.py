@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -26,8 +27,12 @@ def legend_row(curves: Sequence[Curve], options: Options, width: int, ascii: boo
     place, note = _place(options), options.note
     head = [Span(f"{text} ", style) for text, style in ((options.title, "title"), (place, "cursor")) if text]
     values = [_value(curve, options.cursor, cell, ascii) for curve in clear]
+    raw = [_with_raw(curve, options.cursor, value, ascii) for curve, value in zip(clear, values, strict=True)]
     left = width - width_of(head)
-    ways = _ways(clear, values, left, options.cursor is not None, ascii)
+    ways = itertools.chain(
+        [_entries(clear, _names(clear), raw, ascii)] if raw != values else [],
+        _ways(clear, values, left, options.cursor is not None, ascii),
+    )
     told = next((row for row in ways if width_of(row) <= left), [])
     if left < 0 and options.title:
         head[0] = Span(shorten(options.title, max(width - width_of(head[1:]) - 1, 0), ascii) + " ", "title")
@@ -45,7 +50,7 @@ def _ways(curves: Sequence[Curve], values: Sequence[str], left: int, reading: bo
 
     Values without names still help if the curves' colours are always the same, or while the user moves the cursor.
     """
-    names = [f"{curve.label} " if curve.label else "" for curve in curves]
+    names = _names(curves)
     nothing = [""] * len(curves)
     yield _entries(curves, names, values, ascii)
     if len(curves) > _FEW and not reading:
@@ -55,6 +60,10 @@ def _ways(curves: Sequence[Curve], values: Sequence[str], left: int, reading: bo
         yield _entries(curves, [shorten(name, share, ascii) for name in names], nothing, ascii)
     if reading or len(curves) == 1 or all(curve.style in _KNOWN for curve in curves):
         yield _entries(curves, nothing, values, ascii)
+
+
+def _names(curves: Sequence[Curve]) -> list[str]:
+    return [f"{curve.label} " if curve.label else "" for curve in curves]
 
 
 def _entries(curves: Sequence[Curve], names: Sequence[str], values: Sequence[str], ascii: bool) -> Row:
@@ -75,7 +84,15 @@ def _value(curve: Curve, cursor: float | None, cell: float, ascii: bool) -> str:
     if not len(xs) or (cursor is not None and not _reaches(xs, cursor, cell)):
         return format.missing(ascii)
     index = -1 if cursor is None else curve.data.nearest(cursor)
-    return format.number(float(curve.data.values[index]))
+    return ("~" if curve.smoothed else "") + format.number(float(curve.data.values[index]))
+
+
+def _with_raw(curve: Curve, cursor: float | None, value: str, ascii: bool) -> str:
+    """A smoothed value with the logged one, if there is room: neither is taken for the other."""
+    index = -1 if cursor is None else curve.data.nearest(cursor)
+    if not curve.smoothed or curve.points is None or index is None or value == format.missing(ascii):
+        return value
+    return f"{value.removeprefix('~')} smoothed, {format.number(float(curve.points.values[index]))} raw"
 
 
 def _reaches(xs: NDArray[Any], x: float, cell: float) -> bool:

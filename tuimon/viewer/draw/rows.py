@@ -99,6 +99,11 @@ def overlay(row: Row, column: int, text: str, style: str) -> Row:
     return [*before, Span(text, style), *_skip(row, column + cells(text))]
 
 
+def piece(row: Row, start: int, width: int) -> Row:
+    """The `width` cells of a row from `start` on."""
+    return fit(_skip(row, start) if start else row, width)
+
+
 def _skip(row: Row, count: int) -> Row:
     kept: Row = []
     for text, style in row:

@@ -20,7 +20,8 @@ from tuimon.viewer.draw.canvas import stroke_of
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten
 from tuimon.viewer.keys import bindings
 from tuimon.viewer.screens.base import TuimonScreen
-from tuimon.viewer.widgets import Chart, ChartGrid, RowList
+from tuimon.viewer.screens.filter_bar import FilterBar
+from tuimon.viewer.widgets import Chart, ChartGrid, LookChanged, PlotOpened, RowList
 from tuimon.viewer.widgets.chart_groups import LOSS, NOISY, SYSTEM, first_chart
 from tuimon.viewer.widgets.curves import SERIES_STYLES
 
@@ -101,6 +102,7 @@ class CompareScreen(TuimonScreen):
         yield Chart((_TRAIN,), _TRAIN, smoothing=NOISY["loss"], id="overlay", classes="panel")
         yield ChartGrid(id="overlays", classes="panel")
         yield FinalValues()
+        yield FilterBar()
         yield self.key_bar()
 
     def on_mount(self) -> None:
@@ -119,18 +121,29 @@ class CompareScreen(TuimonScreen):
         if any(run.path in paths for run in self.runs):
             self._update()
 
-    def action_chart(self, action: str, *arguments: int) -> None:
+    def action_chart(self, action: str, *arguments: float) -> None:
         """Applies an action to the focused chart, or to the big one."""
-        chart = self.query_one(ChartGrid).chosen or self.query_one("#overlay", Chart)
-        getattr(chart, f"action_{action}")(*arguments)
+        grid = self.query_one(ChartGrid)
+        (grid if grid.chosen else self.query_one("#overlay", Chart)).action_do(action, *arguments)
 
-    @on(Chart.Opened)
-    def show_big(self, event: Chart.Opened) -> None:
+    @on(LookChanged)
+    def point_everywhere(self, event: LookChanged) -> None:
+        """Keeps the cursor and the x axis the same in all charts."""
+        if event.plot is self.query_one("#overlay", Chart).plot:
+            self.query_one(ChartGrid).point_at(event.plot.cursor, event.plot.x_axis)
+
+    @on(PlotOpened)
+    def show_big(self, event: PlotOpened) -> None:
         """Shows a small chart in place of the big one."""
-        big = self.query_one("#overlay", Chart)
-        self._picked = True
-        big.show_instead(event.chart)
-        self._update()
+        if not event.big:
+            self._picked = True
+            self.query_one("#overlay", Chart).show_instead(event.plot)
+            self._update()
+
+    def action_filter(self) -> None:
+        """Asks for a filter of the charts."""
+        grid = self.query_one(ChartGrid)
+        self.query_one(FilterBar).ask("metrics", grid, grid.focus)
 
     def _choose_curves(self, stores: Sequence[Store]) -> None:
         """Shows the training loss in the big chart, under whatever tag the logs use, unless the user picked something else."""

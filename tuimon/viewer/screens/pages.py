@@ -1,19 +1,20 @@
-"""The pages of a run's screen: which panels there are, their order, and which ones fit an overview of a given size. Pure."""
+"""The pages of a run's screen: which panels there are, their order, and how much a window shows at once. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Literal, NamedTuple
 
-Layout = Literal["single", "medium", "large", "huge"]
-LAYOUTS: tuple[Layout, ...] = ("single", "medium", "large", "huge")
+# One page at a time; one column of panels; one row of them; two columns with more and more in them.
+Layout = Literal["single", "tall", "wide", "medium", "large", "huge"]
+LAYOUTS: tuple[Layout, ...] = ("single", "tall", "wide", "medium", "large", "huge")
 
 
 class Page(NamedTuple):
-    """One numbered page: its panels' ids, the first of which takes the focus, and the smallest overview that includes it."""
+    """One numbered page: its panels' ids, the first of which takes the focus."""
 
     title: str
     panels: tuple[str, ...]
-    least: Layout = "medium"
 
 
 PAGES = (
@@ -24,18 +25,16 @@ PAGES = (
     Page("meters", ("gpu", "host")),
     Page("findings", ("findings",)),
     Page("events", ("events",)),
-    Page("console", ("output",), "huge"),
-    Page("metrics", ("metrics",), "large"),
+    Page("console", ("output",)),
+    Page("metrics", ("metrics",)),
 )
-GROUPS = {  # panels that lie together, by the id of their container
-    "left": frozenset({"loss", "metrics", "levers", "events", "output", "gpu", "host"}),
-    "band": frozenset({"levers", "events", "output"}),
-    "meters": frozenset({"gpu", "host"}),
-    "right": frozenset({"layers", "detail", "histogram", "findings"}),
-}
-_TALL, _LOW = 56, 36
-_NOT_IN_MEDIUM = ("detail",)
-_SIZES: tuple[tuple[Layout, int, int], ...] = (("huge", 190, 42), ("large", 150, 42), ("medium", 100, 30))
+_SIZES: tuple[tuple[Layout, int, int], ...] = (
+    ("huge", 190, 42),
+    ("large", 150, 42),
+    ("medium", 100, 30),
+    ("tall", 60, 40),
+    ("wide", 130, 12),
+)
 
 
 def layout_for(width: int, height: int) -> Layout:
@@ -45,34 +44,18 @@ def layout_for(width: int, height: int) -> Layout:
     )
 
 
-def frame_classes(layout: Layout, height: int) -> frozenset[str]:
-    """The style-sheet classes of a layout."""
-    said = {"-roomy": layout in ("large", "huge"), "-tall": height >= _TALL, "-low": height < _LOW}
-    return frozenset({f"-{layout}", *(name for name, so in said.items() if so)})
-
-
-def in_overview(page: int, layout: Layout) -> bool:
-    """Whether an overview of this layout includes the page."""
-    return layout != "single" and LAYOUTS.index(PAGES[page].least) <= LAYOUTS.index(layout)
-
-
-def panels_shown(layout: Layout, page: int) -> frozenset[str]:
-    """The ids of the visible panels; `page` matters only if one page is shown at a time."""
-    if layout == "single":
-        return frozenset(PAGES[page].panels)
-    shown = {panel for number, one in enumerate(PAGES) if in_overview(number, layout) for panel in one.panels}
-    return frozenset(shown.difference(_NOT_IN_MEDIUM) if layout == "medium" else shown)
-
-
 def page_of(panel: str) -> int | None:
     """The page that a panel is on; None if it is not a panel."""
     return next((number for number, page in enumerate(PAGES) if panel in page.panels), None)
 
 
-def next_page(page: int, by: int, layout: Layout) -> int:
-    """The next visible page, or the previous one."""
-    if layout == "single":
-        return (page + by) % len(PAGES)
-    seen = [number for number in range(len(PAGES)) if in_overview(number, layout)]
+def page_is_seen(page: int, panels: Container[str]) -> bool:
+    """Whether any of a page's panels is among those in sight."""
+    return any(panel in panels for panel in PAGES[page].panels)
+
+
+def next_page(page: int, by: int, panels: Container[str]) -> int:
+    """The next visible page, or the previous one; of all pages if one is shown at a time (no panels are given)."""
+    seen = [number for number in range(len(PAGES)) if page_is_seen(number, panels)] or list(range(len(PAGES)))
     place = seen.index(page) if page in seen else 0
     return seen[(place + by) % len(seen)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,16 +18,11 @@ from tuimon.viewer.draw.rows import shorten
 from tuimon.viewer.keys import Key, bindings
 from tuimon.viewer.net import update
 from tuimon.viewer.opened import UNREAD
+from tuimon.viewer.screens.filter_bar import FilterBar, filterable
 from tuimon.viewer.screens.key_bar import KeyBar
+from tuimon.viewer.screens.news import NewsOf
 from tuimon.viewer.screens.page_tabs import PageTabs
-from tuimon.viewer.screens.pages import (
-    PAGES,
-    Layout,
-    in_overview,
-    layout_for,
-    next_page,
-    page_of,
-)
+from tuimon.viewer.screens.pages import PAGES, Layout, layout_for, next_page, page_is_seen, page_of
 from tuimon.viewer.screens.run_panels import RunPanels
 from tuimon.viewer.screens.steering import SteeringScreen
 from tuimon.viewer.widgets import (
@@ -40,9 +36,11 @@ from tuimon.viewer.widgets import (
     HostMeters,
     LayerDetail,
     LayerTable,
+    LookChanged,
+    PlotOpened,
     RunHeader,
 )  # fmt: skip
-from tuimon.viewer.widgets.chart_groups import NOISY, SYSTEM, first_chart
+from tuimon.viewer.widgets.chart_groups import SYSTEM, first_chart, smoothing_of
 from tuimon.viewer.widgets.run_header import ONE_LINE
 
 if TYPE_CHECKING:
@@ -53,7 +51,7 @@ _TWO_LINES = 48  # cells that the header needs without the reason why a run ende
 SLOW_PANELS = ("layers", "detail", "histogram", "findings", "metrics")
 _SLOW_EVERY_S = 1.0
 _MOST_TOLD = 300
-_LEAST_HEIGHT = 12  # below this many rows, only the panels are shown
+_LEAST_HEIGHT, _LEAST_WITH_KEYS = 12, 8  # below this many rows, there are no page titles, and no footer
 _NO_ROOM = "This window only has room for one panel at a time."
 
 
@@ -71,6 +69,7 @@ class RunScreen(SteeringScreen):
         self._slow_at = 0.0
         self._picked = False  # whether the user chose the big chart's curves
         self._series_seen = 0
+        self._news = NewsOf(run)
         super().__init__(run)
 
     def compose(self) -> ComposeResult:
@@ -79,8 +78,9 @@ class RunScreen(SteeringScreen):
         self.room = layout_for(*size)
         yield RunHeader(self.run.name, id="run-header")
         yield PageTabs([page.title for page in PAGES])
-        self.panels = RunPanels(self.layout_now, self.page, size.height)
+        self.panels = RunPanels(self.layout_now, self.page, size, self._news.now())
         yield self.panels
+        yield FilterBar()
         yield self.key_bar()
 
     def on_mount(self) -> None:
@@ -118,9 +118,17 @@ class RunScreen(SteeringScreen):
 
     def _arrange(self, width: int, height: int) -> None:
         self.room = layout_for(width, height)
-        self.query_one(PageTabs).display = self.query_one(KeyBar).display = height >= _LEAST_HEIGHT
-        self.panels.lay_out(self.layout_now, self.page, height)
+        self.query_one(PageTabs).display = height >= _LEAST_HEIGHT
+        self.query_one(KeyBar).display = height >= _LEAST_WITH_KEYS
+        self.panels.lay_out(self.layout_now, self.page, height, self._news.now())
         self._update(all_at_once=True)
+
+    def _make_room(self) -> None:
+        """Gives space to what has news now."""
+        if self.panels.lay_out(self.layout_now, self.page, self.size.height, self._news.now()):
+            for panel in self.panels.in_sight():
+                if isinstance(panel, Drawn):
+                    update(panel, self.run.diagnosed() if isinstance(panel, FindingsPanel) else self.run.store)
 
     def _update(self, all_at_once: bool = False) -> None:
         if not self.is_attached:
@@ -130,7 +138,7 @@ class RunScreen(SteeringScreen):
         update(header, self.run.store)
         self._choose_curves()
         for panel in self.panels.in_sight():
-            if panel.id not in SLOW_PANELS and isinstance(panel, Drawn | ChartGrid):
+            if panel.id not in SLOW_PANELS and isinstance(panel, Drawn):
                 update(panel, self.run.store)
         self.show_keys()
         wait_s = 0.0 if all_at_once else self._slow_at + _SLOW_EVERY_S - time.monotonic()
@@ -148,8 +156,7 @@ class RunScreen(SteeringScreen):
         title, tags = first_chart([tag for tag in store.series if not tag.startswith(SYSTEM)], loss_tag(store))
         big = self.query_one("#loss", Chart)
         if tags != big.tags:
-            big.set_tags(tags, title)
-            big.smoothing = NOISY["loss"] if "loss" in title.lower() else 0.0
+            big.set_tags(tags, title, smoothing_of(title))
             self.query_one(ChartGrid).leave_out(title)
 
     def _update_slow(self) -> None:
@@ -159,13 +166,14 @@ class RunScreen(SteeringScreen):
         self._slow = None
         self._slow_at = time.monotonic() if self.run.store.version else 0.0  # do not delay the first data
         for panel in self.panels.in_sight():
-            if panel.id in SLOW_PANELS and isinstance(panel, Drawn | ChartGrid):
+            if panel.id in SLOW_PANELS and panel.id != "findings" and isinstance(panel, Drawn):
                 update(panel, self.run.store)
         for meters in (self.query_one(GpuMeters), self.query_one(HostMeters)):
             meters.measure(self.run.status.live or self.run.status == UNREAD)
         findings = self.query_one(FindingsPanel)
         findings.offer(self.run.status.live)
         update(findings, self.run.diagnosed())
+        self._make_room()
 
     def _show_state(self, header: RunHeader) -> None:
         status = self.run.status
@@ -189,18 +197,15 @@ class RunScreen(SteeringScreen):
 
     def _go_to(self, page: int) -> None:
         self.page = page
-        if self.room != "single" and not in_overview(page, self.room):
+        if self.room != "single" and not page_is_seen(page, self.panels.overview(self.room)):
             self.single = True
         self._arrange(self.size.width, self.size.height)
         self._focus_page(page)
 
     def _focus_page(self, page: int) -> None:
         self.query_one(PageTabs).show(page)
-        panel = self.query_one(f"#{PAGES[page].panels[0]}")
-        if isinstance(panel, ChartGrid):
-            panel.action_step(0)
-        else:
-            panel.focus()
+        names = [name for name in PAGES[page].panels if name in self.panels.boxes] or [PAGES[page].panels[0]]
+        self.query_one(f"#{names[0]}").focus()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Makes the page with the focus the current one."""
@@ -221,11 +226,15 @@ class RunScreen(SteeringScreen):
 
     def action_next_panel(self) -> None:
         """Goes to the next visible page."""
-        self._go_to(next_page(self.page, 1, self.layout_now))
+        self._go_to(next_page(self.page, 1, self._seen()))
 
     def action_previous_panel(self) -> None:
         """Goes to the previous visible page."""
-        self._go_to(next_page(self.page, -1, self.layout_now))
+        self._go_to(next_page(self.page, -1, self._seen()))
+
+    def _seen(self) -> Container[str]:
+        """The panels among which tab moves; none if there is one page at a time."""
+        return () if self.layout_now == "single" else self.panels.boxes
 
     def action_zoom_panel(self) -> None:
         """Shows one page in the whole window, or all panels again."""
@@ -248,24 +257,40 @@ class RunScreen(SteeringScreen):
 
     # Charts and layers
 
-    def action_chart(self, action: str, *arguments: int) -> None:
+    def action_chart(self, action: str, *arguments: float) -> None:
         """Applies an action to the focused chart, or to the big one."""
         grid = self.query_one(ChartGrid)
-        chart = grid.chosen or self.query_one("#loss", Chart)
-        getattr(chart, f"action_{action}")(*arguments)
+        (grid if grid.chosen else self.query_one("#loss", Chart)).action_do(action, *arguments)
 
-    @on(Chart.Opened)
-    def show_big(self, event: Chart.Opened) -> None:
+    @on(LookChanged)
+    def point_everywhere(self, event: LookChanged) -> None:
+        """Keeps the cursor and the x axis the same in all charts."""
+        if event.plot is self.query_one("#loss", Chart).plot:
+            self.query_one(ChartGrid).point_at(event.plot.cursor, event.plot.x_axis)
+
+    @on(PlotOpened)
+    def show_big(self, event: PlotOpened) -> None:
         """Shows a small chart in place of the big one; the big one itself is zoomed to the window."""
-        big = self.query_one("#loss", Chart)
-        if event.chart is big:
+        if event.big:
             self.action_zoom_panel()
             return
+        big = self.query_one("#loss", Chart)
         self._picked = True
-        big.show_instead(event.chart)
-        self.query_one(ChartGrid).leave_out(event.chart.title)
+        big.show_instead(event.plot)
+        self.query_one(ChartGrid).leave_out(event.plot.title)
         update(big, self.run.store)
         self._go_to(0)
+
+    def action_filter(self) -> None:
+        """Asks for a filter of the focused list, or of the charts."""
+        widget = self.focused if filterable(self.focused) else self.query_one(ChartGrid)
+        if widget is None or (of := filterable(widget)) is None:
+            return
+        page = page_of(widget.id or "")
+        if page is not None and widget.id not in self.panels.boxes:
+            self._go_to(page)
+        name = PAGES[page].title if page is not None else ""
+        self.query_one(FilterBar).ask(name, of, widget.focus)
 
     def action_distribution(self) -> None:
         """Switches the histogram between gradients and activations."""

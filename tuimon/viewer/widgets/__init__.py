@@ -1,6 +1,6 @@
 """Widgets around the drawing functions: each shows part of a `Store` and redraws only what changed."""
 
-from tuimon.viewer.widgets.chart import Chart
+from tuimon.viewer.widgets.chart import Chart, LookChanged, PlotOpened
 from tuimon.viewer.widgets.chart_grid import ChartGrid
 from tuimon.viewer.widgets.console_view import ConsoleView
 from tuimon.viewer.widgets.drawn import Drawn
@@ -27,6 +27,8 @@ __all__ = [
     "LayerDetail",
     "LayerTable",
     "LeverPanel",
+    "LookChanged",
+    "PlotOpened",
     "RowList",
     "RunHeader",
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 
-_PAIRED = ("train", "val")
+_SIDES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "eval": "val"}
+_PARTS = re.compile(r"[/_.\- ]")
 _RANK = {"loss": 0, "accuracy": 1, "lr": 2, "throughput": 3}
 SYSTEM = "system/"  # read by the meters
 _LEFT_OUT = "dead_units/"  # counts; `dead_fraction` shows the same for layers of any size
@@ -32,8 +34,9 @@ MOST_LAYERS = 6  # one per colour
 def grouped(tags: Collection[str], layers: Sequence[str] = (), most_layers: int = MOST_LAYERS) -> dict[str, tuple[str, ...]]:
     """Tags by chart, ordered.
 
-    `loss/train` and `loss/val` share a chart called `loss`. Layer statistics share one chart per kind, so that vanishing
-    gradients show at a glance. Losses and accuracies come first, layers last.
+    `loss/train` and `loss/val` share a chart called `loss`, and so do `train_loss` and `val_loss` of other programs. Layer
+    statistics share one chart per kind, so that vanishing gradients show at a glance. Losses and accuracies come first, layers
+    last.
 
     Args:
         tags: from one or more runs.
@@ -42,19 +45,55 @@ def grouped(tags: Collection[str], layers: Sequence[str] = (), most_layers: int 
     """
     pairs: dict[str, list[str]] = {}
     kinds: dict[str, list[str]] = {}
+    twins = _twins(tags)
     for tag in sorted(tags):
-        kind, _, layer = tag.partition("/")
         head, _, part = tag.rpartition("/")
+        own = head if head and part in ("train", "val") else tag
+        kind, _, layer = tag.partition("/")
         if layer and kind in LAYER_KINDS:
             kinds.setdefault(kind, []).append(layer)
         elif not tag.startswith(_LEFT_OUT):
-            pairs.setdefault(head if head and part in _PAIRED else tag, []).append(tag)
+            pairs.setdefault(own if own != tag else twins.get(tag, tag), []).append(tag)
     order = sorted(pairs, key=lambda title: (_RANK.get(title, 5 if "/" in title else 4), title))
     found = {title: tuple(pairs[title]) for title in order}
     for kind in (kind for kind in LAYER_KINDS if kind in kinds):
         chosen = spread(in_order(kinds[kind], layers), most_layers)
         found[kind] = tuple(f"{kind}/{layer}" for layer in chosen)
     return found
+
+
+def side_of(tag: str) -> str:
+    """`train` or `val` if a tag's first or last part says so, else an empty text."""
+    parts = _PARTS.split(tag)
+    return "" if len(parts) < 2 else _SIDES.get(parts[-1].lower(), "") or _SIDES.get(parts[0].lower(), "")
+
+
+def prefix_of(title: str) -> str:
+    """The heading under which a chart stands: what precedes the first slash of its title; empty if there is none."""
+    return title.partition("/")[0] if "/" in title else ""
+
+
+def smoothing_of(title: str) -> float:
+    """How strongly a metric is smoothed at first."""
+    return NOISY.get(title, NOISY["loss"] if "loss" in title.lower() else 0.0)
+
+
+def _twins(tags: Collection[str]) -> dict[str, str]:
+    """The chart of each tag of another program's training or validation, if both were logged: `train_loss` and `val_loss`."""
+    rests: dict[str, dict[str, str]] = {}
+    for tag in sorted(tags):
+        side, rest = side_of(tag), _without_side(tag)
+        if side and rest and rest not in tags:
+            rests.setdefault(rest, {}).setdefault(side, tag)
+    return {tag: rest for rest, sides in rests.items() if len(sides) == 2 for tag in sides.values()}
+
+
+def _without_side(tag: str) -> str:
+    """`train_loss`, `loss-train` and `train/loss` without `train`; empty if there is no such part."""
+    marks = list(_PARTS.finditer(tag))
+    if marks and tag[marks[-1].end() :].lower() in _SIDES:
+        return tag[: marks[-1].start()]
+    return tag[marks[0].end() :] if marks and tag[: marks[0].start()].lower() in _SIDES else ""
 
 
 def first_chart(tags: Collection[str], loss: str) -> tuple[str, tuple[str, ...]]:

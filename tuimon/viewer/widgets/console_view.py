@@ -6,7 +6,12 @@ import re
 from collections import deque
 from collections.abc import Hashable
 from pathlib import Path
+from typing import ClassVar
 
+from textual.actions import SkipAction
+from textual.binding import Binding, BindingType
+
+from tuimon.base.filter import Filter
 from tuimon.base.regular import open_regular
 from tuimon.log.store import Store
 from tuimon.viewer.draw.rows import Row, Span, fit
@@ -44,6 +49,10 @@ class Terminal:
 class ConsoleView(RowList):
     """Follows a run's output.log, reading only what is new. Keeps the last lines; the file keeps all of them."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "find(1)", "Next line that matches the filter", show=False),
+        Binding("N", "find(-1)", "Previous line that matches the filter", show=False),
+    ]
     follows = True
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -54,6 +63,8 @@ class ConsoleView(RowList):
         self._terminal = Terminal()
         self._problem = ""
         self._captured = True
+        self._filter = Filter("")
+        self._found = -1  # the line that was found last
 
     def on_mount(self) -> None:
         """Sets the panel's title."""
@@ -77,6 +88,7 @@ class ConsoleView(RowList):
             self._terminal.feed(data.decode(errors="replace"))
             if not self.following:
                 self.top = max(self.top - self._terminal.dropped, 0)
+            self._found = max(self._found - self._terminal.dropped, -1)
             self._terminal.dropped = 0
             self.redraw()
 
@@ -102,7 +114,48 @@ class ConsoleView(RowList):
         text = lines[index] if index < len(lines) else self._terminal.last
         if self.ascii:
             text = text.encode("ascii", "replace").decode()
-        return fit([Span(text, "value")], width)
+        mark = " selected" if index == self._found and self._filter else ""
+        return fit([Span(text, ("warn" if self._filter and self._filter.matches(text) else "value") + mark)], width)
+
+    @property
+    def filter_text(self) -> str:
+        """The filter as it was typed."""
+        return self._filter.text
+
+    def filter_by(self, text: str) -> str:
+        """Marks the lines that match, and goes to the last of them; all lines stay. Returns what was found.
+
+        Raises:
+            FilterError: it contains a wrong regular expression.
+        """
+        self._filter, self._found = Filter(text), -1
+        if not self._filter:
+            self.action_end()
+            return ""
+        found = self._matches()
+        if found:
+            self._show_line(found[-1])
+        self.redraw()
+        return f"{len(found)} of {self.count()} lines; n and N go through them" if found else "no line matches"
+
+    def action_find(self, way: int) -> None:
+        """Goes to the next or previous line that matches; without a filter, the key means what it means elsewhere."""
+        if not self._filter:
+            raise SkipAction
+        found = self._matches()
+        later = [index for index in found if index > self._found]
+        earlier = [index for index in found if index < self._found]
+        if found:
+            self._show_line((later or found)[0] if way > 0 else (earlier or found)[-1])
+
+    def _matches(self) -> list[int]:
+        lines = [*self._terminal.lines, self._terminal.last]
+        return [index for index, line in enumerate(lines) if line and self._filter.matches(line)]
+
+    def _show_line(self, index: int) -> None:
+        self._found, self.following = index, False
+        self.top = max(min(self.top, index), index - self._room() + 1, 0)
+        self.redraw()
 
     def empty_text(self) -> str:
         """What will appear, or where the output goes instead."""

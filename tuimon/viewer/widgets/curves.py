@@ -12,15 +12,14 @@ from tuimon.log.records import Applied
 from tuimon.log.series import Series
 from tuimon.log.store import Store
 from tuimon.log.walls import elapsed
-from tuimon.viewer.draw.curve import Axis, Curve, Marker
+from tuimon.viewer.draw.curve import Axis, Curve, Marker, Points
 from tuimon.viewer.draw.growing import Growing
 from tuimon.viewer.draw.pyramid import Pyramid
 from tuimon.viewer.draw.smooth import Smoother
-from tuimon.viewer.widgets.chart_groups import LAYER_KINDS, layer_labels
+from tuimon.viewer.widgets.chart_groups import LAYER_KINDS, layer_labels, side_of
 from tuimon.viewer.widgets.wording import is_move, marker_label
 
 SERIES_STYLES = 6
-_MEANS = "/val"
 _SMOOTHED_POINTS = 250  # up to here, the smoothing weight is used as it is
 
 
@@ -79,12 +78,14 @@ class CurveBook:
             place = tags.index(tag)
             label, style = _look(labels[tag], run, place, len(tags))
             pattern = index * len(tags) + place if run else None
-            stretched = 0.0 if tag.endswith(_MEANS) else _stretched(smoothing, len(store.series[tag]))
+            stretched = 0.0 if side_of(tag) == "val" else _stretched(smoothing, len(store.series[tag]))
             for weight in (0.0, stretched) if stretched else (0.0,):
                 key = (id(store), tag, axis, weight)
                 used[key] = self._extended(key, store)
                 faint = bool(stretched) and not weight
-                found.append(Curve(label, "raw" if faint else style, used[key].pyramid, faint, pattern))
+                points = None if faint else _points(store, tag)
+                smoothed = bool(weight)
+                found.append(Curve(label, "raw" if faint else style, used[key].pyramid, faint, pattern, points, smoothed))
         self._traced = used
         return found
 
@@ -96,6 +97,11 @@ class CurveBook:
             traced = _Traced(axis, weight, store.first_wall)
         traced.extend(series)
         return traced
+
+
+def _points(store: Store, tag: str) -> Points:
+    series = store.series[tag]
+    return Points(series.values, series.steps, series.walls, store.first_wall)
 
 
 def _stretched(smoothing: float, points: int) -> float:
@@ -122,7 +128,10 @@ def markers(store: Store, axis: Axis, ascii: bool = False) -> tuple[Marker, ...]
 
 def _labels(tags: Sequence[str]) -> list[str]:
     of_layers = all(tag.partition("/")[0] in LAYER_KINDS for tag in tags)
-    return layer_labels(tags) if of_layers else [tag.rsplit("/", 1)[-1] for tag in tags]
+    if of_layers:
+        return layer_labels(tags)
+    sides = [side_of(tag) for tag in tags]
+    return sides if len(tags) > 1 and all(sides) else [tag.rsplit("/", 1)[-1] for tag in tags]
 
 
 def _look(part: str, run: tuple[str, int] | None, index: int, count: int) -> tuple[str, str]:

@@ -7,7 +7,7 @@ terminal. Styles are words; the palette maps them to the theme's colours.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import zip_longest
 
 from rich.segment import Segment
@@ -19,7 +19,7 @@ from textual.widget import Widget
 
 from tuimon.log.store import Store
 from tuimon.viewer import net
-from tuimon.viewer.draw.rows import Row, Span, cells, fit, printable, width_of
+from tuimon.viewer.draw.rows import Row, Span, cells, cut, fit, printable, width_of
 from tuimon.viewer.net import Netted
 from tuimon.viewer.widgets.palette import style_of
 
@@ -101,9 +101,13 @@ class Drawn(Netted, Widget):
             self.refresh()
             return
         before, self._rows = self._rows, self._draw_or_say(width, height)
-        changed = list(_changes(before, self._rows, width))
+        changed = list(self.changes(before, self._rows, width))
         if changed:
             self.refresh(*changed)
+
+    def changes(self, before: Sequence[Row], after: Sequence[Row], width: int) -> Iterable[Region]:
+        """The cells in which two drawings differ."""
+        return _changes(before, after, width)
 
     def render_line(self, y: int) -> Strip:
         """One line of the drawing, for Textual."""
@@ -117,10 +121,21 @@ class Drawn(Netted, Widget):
         failure = self._failure
         if not failure:
             try:
+                if self.has_class("-line"):
+                    return [self._line(width)]
                 return self.draw(width, height)
             except Exception as error:
                 failure = f"Could not draw this panel: {net.caught(error)}"
         return Drawn.nothing(self, failure, width, height)
+
+    def summary(self) -> str:
+        """What a panel that is a single line says beside its title."""
+        return "none"
+
+    def _line(self, width: int) -> Row:
+        """The panel in one line."""
+        title = f" {self.border_title or ''}  " if width >= 12 else ""
+        return [Span(title, "title"), Span(cut(self.summary(), max(width - cells(title), 0), self.ascii), "dim")]
 
     def strip(self, row: Row, width: int) -> Strip:
         """A row in the theme's colours, exactly `width` cells."""

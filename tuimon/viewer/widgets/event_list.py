@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 from tuimon.base import format
+from tuimon.base.filter import Filter
 from tuimon.log.batch import EventRecord
 from tuimon.log.records import CheckpointSaved, Event, Exited, Launched, Notice, RunStarted, Spawned
 from tuimon.log.store import Store
@@ -31,6 +32,8 @@ class EventList(RowList):
         self._lines: list[Line] = []
         self._problems: list[Notice] = []
         self._read = 0
+        self._filter = Filter("")
+        self._shown: list[Line] = []
 
     def on_mount(self) -> None:
         """Sets the panel's title."""
@@ -43,7 +46,7 @@ class EventList(RowList):
     def update_from(self, store: Store) -> None:
         """Shows the store's events; starts over for another run."""
         if store is not self.store:
-            self._lines, self._read = [], 0
+            self._lines, self._shown, self._read = [], [], 0
         super().update_from(store)
 
     def take(self, store: Store) -> None:
@@ -52,21 +55,46 @@ class EventList(RowList):
             fold(self._lines, record)
         self._read = len(store.events)
         self._problems = [Notice(problem, "warning", store.step) for problem in store.problems()]
+        self._shown = self._matching() or self._lines
+
+    @property
+    def filter_text(self) -> str:
+        """The filter as it was typed."""
+        return self._filter.text
+
+    def filter_by(self, text: str) -> str:
+        """Shows only events whose text matches; if none does, all. Returns what was found.
+
+        Raises:
+            FilterError: it contains a wrong regular expression.
+        """
+        self._filter = Filter(text)
+        found = self._matching()
+        self._shown = found or self._lines
+        self.redraw()
+        return f"{len(found)} of {len(self._lines)} events" if found or not self._lines else "no event matches: all are shown"
+
+    def _matching(self) -> list[Line]:
+        return self._filter.among(self._lines, lambda line: describe(line.record.event, self.ascii)[0])
 
     def count(self) -> int:
         """One row per line; what of the log cannot be shown comes last."""
-        return len(self._lines) + len(self._problems)
+        return len(self._shown) + len(self._problems)
 
     def row(self, index: int, width: int) -> Row:
         """Time, step, how often, and what happened."""
-        if index >= len(self._lines):
-            return [Span(*describe(self._problems[index - len(self._lines)], self.ascii))]
-        record, times = self._lines[index]
+        if index >= len(self._shown):
+            return [Span(*describe(self._problems[index - len(self._shown)], self.ascii))]
+        record, times = self._shown[index]
         text, style = describe(record.event, self.ascii)
         clock = format.time_of_day(record.wall_time)
         step = f"{_step_text(record):>8}" if width >= 40 else ""
         often = f"{times} {'x' if self.ascii else '×'} " if times > 1 else ""
         return [Span(f"{clock} ", "dim"), Span(f"{step}  " if step else "", "axis"), Span(often, "dim"), Span(text, style)]
+
+    def summary(self) -> str:
+        """The latest event."""
+        return describe(self._lines[-1].record.event, self.ascii)[0] if self._lines else "none"
 
     def empty_text(self) -> str:
         """What will appear."""

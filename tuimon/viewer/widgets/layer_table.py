@@ -9,6 +9,7 @@ import numpy as np
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from tuimon.base.filter import Filter
 from tuimon.base.format import age
 from tuimon.log.store import STALE_S, Store
 from tuimon.viewer.draw.histogram import Exponents, exponent_range
@@ -47,6 +48,7 @@ class LayerTable(RowList):
         self.selected = ""
         self._layers: list[Layer] = []
         self._exponents: Exponents = (-20, -1)
+        self._filter = Filter("")
         self._sort: Key | None = None
         self._up = False
 
@@ -62,7 +64,7 @@ class LayerTable(RowList):
 
     def take(self, store: Store) -> None:
         """Reads the latest sample; the selected layer stays selected when its row moves."""
-        self._layers = layers(store)
+        self._layers = self._filtered(layers(store))
         self.border_subtitle = _staleness(store)
         known = [layer.gradient for layer in self._layers if layer.gradient is not None]
         self._exponents = exponent_range(np.array(known)) if known else (-20, -1)
@@ -93,6 +95,28 @@ class LayerTable(RowList):
             return
         self._go(index)
         self.moved(index)
+
+    @property
+    def filter_text(self) -> str:
+        """The filter as it was typed."""
+        return self._filter.text
+
+    def filter_by(self, text: str) -> str:
+        """Shows only layers whose name or type matches; if none does, all. Returns what was found.
+
+        Raises:
+            FilterError: it contains a wrong regular expression.
+        """
+        self._filter = Filter(text)
+        every = layers(self.store) if self.store else []
+        found = self._filter.among(every, _searched)
+        self._layers, self.top = self._filtered(every), 0
+        self._order()
+        self.redraw()
+        return f"{len(found)} of {len(every)} layers" if found or not every else "no layer matches: all are shown"
+
+    def _filtered(self, every: list[Layer]) -> list[Layer]:
+        return self._filter.among(every, _searched) or every
 
     def sort_by(self, key: Key | None) -> None:
         """Sorts by a column, largest first (names from A to Z); None restores the model's order."""
@@ -128,10 +152,14 @@ class LayerTable(RowList):
 
     def _order(self) -> None:
         if self._sort is None:
-            self._layers = layers(self.store) if self.store else []
+            self._layers = self._filtered(layers(self.store) if self.store else [])
         else:
             self._layers = _sorted(self._layers, self._sort, self._up)
         self.cursor = next((i for i, layer in enumerate(self._layers) if layer.name == self.selected), 0)
+
+
+def _searched(layer: Layer) -> str:
+    return f"{layer.name} {layer.type}"
 
 
 def _staleness(store: Store) -> str:

@@ -13,6 +13,7 @@ from tuimon.viewer.widgets.drawn import Drawn
 from tuimon.viewer.widgets.facts import GPU_TAG, GpuFacts, gpus, no_gpu_reason
 from tuimon.viewer.widgets.row_list import RowList
 
+HOST_TAGS = ("system/host/cpu_percent", "system/process/cpu_percent")  # of the meters that every host has
 _WIDE = 44
 
 
@@ -59,6 +60,11 @@ class GpuMeters(RowList):
             return f"No GPU meters: {reason}"
         return "No GPU readings yet.\nWith an NVIDIA driver, they update once a second."
 
+    def summary(self) -> str:
+        """Why there are no readings."""
+        reason = no_gpu_reason(self.store) if self.store else ""
+        return f"not metered: {reason}" if reason else "no readings" if self.over else "no readings yet"
+
     def _entitle(self) -> None:
         one = self._gpus[0] if len(self._gpus) == 1 else None
         title = _gpu_title(one, self.ascii) if one else "GPU"
@@ -84,8 +90,11 @@ class HostMeters(Drawn):
 
     def watched(self, store: Store) -> Hashable:
         """The meters' series."""
-        tags = ("system/host/cpu_percent", "system/process/cpu_percent")
-        return tuple(store.series[tag].version if tag in store.series else 0 for tag in tags)
+        return tuple(store.series[tag].version if tag in store.series else 0 for tag in HOST_TAGS)
+
+    def summary(self) -> str:
+        """That there are none."""
+        return "no readings" if self.over else "no readings yet"
 
     def draw(self, width: int, height: int) -> list[Row]:
         """Two bars and a line, or one line if there is no room for more."""

@@ -12,7 +12,7 @@ from tuimon.launcher.runs.summary import made_of, pace, seconds_trained
 from tuimon.log.records import Applied, LeverValue, RunStarted
 from tuimon.log.store import Store
 from tuimon.viewer.draw.meter import state_glyph
-from tuimon.viewer.draw.rows import Row, Span, cut, fit, shorten, width_of
+from tuimon.viewer.draw.rows import Row, Span, clip, cut, fit, shorten, width_of
 from tuimon.viewer.widgets.saying import Saying
 
 ONE_LINE = 130  # from this many cells on, everything fits on one line
@@ -65,7 +65,7 @@ class RunHeader(Saying):
             said = [Span(cut(self.said.text, room, self.ascii), self.said.style)] if self.said.text else set_to
             if width_of(said) > room:
                 said = []  # the state matters more than the settings
-            return [_spread([who], [*said, Span("  "), *how], width, self.ascii), fit(far, width)]
+            return [_spread([who], [*said, Span("  "), *how], width, self.ascii), clip(far, width, self.ascii)]
         return [_spread([who, how, far], set_to, width, self.ascii)]
 
     def _room_beside(self, how: Row, width: int) -> int:
