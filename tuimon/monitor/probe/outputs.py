@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from tuimon.monitor.probe import units
+from tuimon.monitor.probe.aims import Aims
 from tuimon.monitor.probe.ends import Ends, Facts
 from tuimon.monitor.probe.flat import CHUNK, MOST, local, stride
 from tuimon.monitor.probe.layers import Layer, is_activation
@@ -141,7 +142,7 @@ class OutputWatch:
         self._held: list[_Held] = []
         self._held_bytes = 0
         self._counted: list[Outputs | UnitOutputs | Negative] = []
-        self._ends = Ends()
+        self._ends, self._aims = Ends(), Aims()
         self._turn = 0
         self.calls = 0  # of the hook in this sample
 
@@ -153,6 +154,7 @@ class OutputWatch:
         self.calls = 0
         self._turn += 1
         self._ends.start(self._turn)
+        self._aims.start()
         numbers = self._numbers
         self._hooked = [m for m in self._model.modules() if m in numbers or is_activation(m)]  # they may be exchanged
         if self._model not in numbers and not is_activation(self._model):
@@ -169,8 +171,8 @@ class OutputWatch:
         self._model._forward_pre_hooks.pop(_KEY, None)
 
     def take_facts(self) -> list[Facts]:
-        """What was read of the model's input and output since `start`."""
-        return self._ends.take()
+        """What was read of the model's input, its output and that one's gradient since `start`."""
+        return [*self._ends.take(), *self._aims.take()]
 
     def take(self) -> list[Outputs | UnitOutputs | Negative]:
         """What was counted since `start`."""
@@ -183,6 +185,7 @@ class OutputWatch:
     def drop(self) -> None:
         """Gives up what was seen."""
         self._forget()
+        self._aims.start()
 
     @torch.no_grad()
     def count(self) -> None:
@@ -216,6 +219,7 @@ class OutputWatch:
             self._hold(owners, output, module, inputs)
         if module is self._model and self._ends.wants_output:
             self._edge(lambda: self._ends.read_output(output))
+            self._edge(lambda: self._aims.watch(output))
         if self._held and (module is self._model or self._held_bytes > _HELD_BYTES):
             self._edge(self.count)
 
