@@ -52,7 +52,15 @@ def compare(options: argparse.Namespace) -> int:
         if isinstance(spec, Spec):
             with_trust(options, partial(require_trust, spec, source.word))
     started = (_opened(source, one, options, directory) for source, one in zip(sources, found, strict=True))
-    runs = list(dict.fromkeys(started))  # a run named twice is compared once
+    return watch_together(options, list(dict.fromkeys(started)), directory)  # a run named twice is compared once
+
+
+def watch_together(options: argparse.Namespace, runs: Sequence[Path], directory: Path) -> int:
+    """Overlays the curves of runs until they end, or waits for that without a screen, and prints a table.
+
+    Returns:
+        The first exit code, in the order of the runs, that is not 0; 0 if there is none.
+    """
     if options.headless or options.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         statuses = _wait(runs)
     else:

@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 _HOMES = {
     "home": "running", "run": "running", "resume": "running", "replay": "running", "attach": "running", "compare": "comparing",
-    "set": "steering", "stop": "steering", "check": "checking", "plot": "plotting", "diagnose": "diagnosing",
+    "fork": "forking", "set": "steering", "stop": "steering", "check": "checking", "plot": "plotting",
+    "diagnose": "diagnosing",
     "ls": "listing", "presets": "listing", "dump": "listing", "doctor": "listing", "schema": "listing",
     "completion": "listing",
 }  # fmt: skip

@@ -92,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     parser.set_defaults(verb="home")
     verbs = parser.add_subparsers(metavar="COMMAND", title="commands")
-    for add in (_add_run, _add_check, _add_compare, _add_resume, _add_replay, _add_ls, _add_attach):
+    for add in (_add_run, _add_check, _add_compare, _add_resume, _add_replay, _add_fork, _add_ls, _add_attach):
         add(verbs)
     for add in (_add_set, _add_stop, _add_diagnose, _add_plot, _add_dump, _add_others):
         add(verbs)
@@ -186,6 +186,21 @@ def _add_replay(verbs: _Verbs) -> None:
     _complete(parser.add_argument("run", metavar="RUN", help=_RUN_HELP), "runs")
     parser.add_argument("settings", metavar="key=value", nargs="*", help="seed=1, …: what to change this time")
     _new_run(parser, name="the old run's name, `replay` and a number", device="as before")
+
+
+def _add_fork(verbs: _Verbs) -> None:
+    text = "Start a new run from a run's checkpoint, with something different, and watch it."
+    parser = _add(verbs, "fork", text)
+    parser.epilog = (
+        "The fork goes on with the run's weights, optimizer, schedule, random state and place in the data. A live run saves "
+        "a checkpoint at its next step and continues; with @STEP, the last checkpoint at or before that step is used. The name "
+        "of a lever means the lever (lr_scale=*0.5, dropout=off, l2=1e-4), any other a key of the spec (lr=0.01, epochs=40)."
+    )
+    text = f"{_RUN_HELP}; with @STEP, from its last checkpoint at or before that step"
+    _complete(parser.add_argument("run", metavar="RUN[@STEP]", help=text), "runs")
+    parser.add_argument("settings", metavar="lever=value|key=value", nargs="*", help="what is different")
+    parser.add_argument("--twin", action="store_true", help="also start the unchanged run from there, and compare the two")
+    _new_run(parser, name="the run's name, `fork` and a number", device="as before")
 
 
 def _add_ls(verbs: _Verbs) -> None:

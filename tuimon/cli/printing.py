@@ -20,7 +20,18 @@ from tuimon.launcher.runs.status import Status
 from tuimon.launcher.runs.summary import pace, seconds_trained
 from tuimon.launcher.steering.commands import describe
 from tuimon.log.batch import EventRecord
-from tuimon.log.records import Applied, CheckpointSaved, Finding, Gap, Launched, Notice, Refused, RunStarted, StopAsked
+from tuimon.log.records import (
+    Applied,
+    CheckpointSaved,
+    Finding,
+    Forked,
+    Gap,
+    Launched,
+    Notice,
+    Refused,
+    RunStarted,
+    StopAsked,
+)
 from tuimon.log.store import Store
 
 _REWRITE_S = 0.2
@@ -171,6 +182,8 @@ def event_text(record: EventRecord) -> str:
             return f"asked to stop at step {format.count(event.step)}" + (f" by {event.by}" if event.by else "")
         case CheckpointSaved(reason="asked") as event:
             return f"checkpoint at step {event.step}: {event.path}"
+        case Forked() as event:
+            return f"forked from {event.run} at step {format.count(event.step)}"
         case Notice() as event:
             return event.text if event.level == "info" else f"{event.level}: {event.text}"
         case Gap() as event:

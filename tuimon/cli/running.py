@@ -29,12 +29,12 @@ def run(options: argparse.Namespace) -> int:
     if options.program:
         with_trust(options, partial(require_trust_in_program, options.program))
         streams = _streams(options)
-        return _watch_own(options, start_program(options.program, streams=streams, trusted=True, **where), streams)
+        return watch_own(options, start_program(options.program, streams=streams, trusted=True, **where), streams)
     if options.source is None:
         return _launch_screen(options)
     spec = load_spec(options.source, options.settings)
     started = with_trust(options, lambda trusted: start(spec, source=options.source, trusted=trusted, **where))
-    return _watch_own(options, started)
+    return watch_own(options, started)
 
 
 def resume(options: argparse.Namespace) -> int:
@@ -42,7 +42,7 @@ def resume(options: argparse.Namespace) -> int:
     from tuimon.launcher.start.resume import resume_run
 
     found = find_run(options.run, runs_dir(options.runs_dir))
-    return _watch_own(options, with_trust(options, partial(resume_run, found, options.device, options.settings)))
+    return watch_own(options, with_trust(options, partial(resume_run, found, options.device, options.settings)))
 
 
 def replay(options: argparse.Namespace) -> int:
@@ -52,7 +52,7 @@ def replay(options: argparse.Namespace) -> int:
     directory = runs_dir(options.runs_dir)
     where = {"runs_dir": directory, "name": options.name, "device": options.device}
     found = find_run(options.run, directory)
-    return _watch_own(options, with_trust(options, lambda trusted: replay(found, options.settings, trusted=trusted, **where)))
+    return watch_own(options, with_trust(options, lambda trusted: replay(found, options.settings, trusted=trusted, **where)))
 
 
 def attach(options: argparse.Namespace) -> int:
@@ -63,7 +63,8 @@ def attach(options: argparse.Namespace) -> int:
     return _screen(options, found)
 
 
-def _watch_own(options: argparse.Namespace, started: Path, streams: Streams | None = None) -> int:
+def watch_own(options: argparse.Namespace, started: Path, streams: Streams | None = None) -> int:
+    """Watches a run that this command has started, on a screen or without one; returns its exit code."""
     if options.detach:
         print(started.name)
         return 0

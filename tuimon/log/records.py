@@ -146,6 +146,14 @@ class CheckpointSaved(msgspec.Struct, frozen=True, tag="checkpoint", tag_field="
     reason: Literal["last", "best", "asked"] = "last"
 
 
+class Forked(msgspec.Struct, frozen=True, tag="forked", tag_field="kind", omit_defaults=True):
+    """The run goes on from another run's checkpoint. What its log has up to `step` is the other run's."""
+
+    run: str  # the other run's name
+    path: str  # its folder, as it was then
+    step: Count
+
+
 class Notice(msgspec.Struct, frozen=True, tag="notice", tag_field="kind", omit_defaults=True):
     """Something the user should know, from the monitor or the trainer."""
 
@@ -237,7 +245,19 @@ class Finding(msgspec.Struct, frozen=True, tag="finding", tag_field="kind", omit
 
 
 Event = (
-    Launched | Spawned | RunStarted | Applied | Refused | StopAsked | CheckpointSaved | Notice | Gap | Ended | Exited | Finding
+    Launched
+    | Spawned
+    | RunStarted
+    | Applied
+    | Refused
+    | StopAsked
+    | CheckpointSaved
+    | Forked
+    | Notice
+    | Gap
+    | Ended
+    | Exited
+    | Finding
 )
 
 

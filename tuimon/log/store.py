@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tuimon.log.batch import Batch, EventRecord, Points, TextRecord
-from tuimon.log.records import Applied, Ended, Exited, Finding, Launched, LeverInfo, RunStarted
+from tuimon.log.records import Applied, Ended, Exited, Finding, Forked, Launched, LeverInfo, RunStarted
 from tuimon.log.series import HistogramSeries, Series, in_force
 from tuimon.log.walls import is_time, plausible
 
@@ -41,6 +41,7 @@ class Store:
         started: the training process's description of itself; the latest one if it was resumed.
         ended: how the training process says it ended; None while it runs, also after it was resumed.
         exited: how it ended according to the supervisor.
+        forked: the run that it goes on from; None for one that began by itself.
         findings: the findings among `events`.
         unshown: tags with values that tuimon cannot show, and what those values are.
         damage: where the log cannot be read; set by the reader.
@@ -61,6 +62,7 @@ class Store:
         self.started: RunStarted | None = None
         self.ended: Ended | None = None
         self.exited: Exited | None = None
+        self.forked: Forked | None = None
         self.unshown: dict[str, str] = {}
         self.damage: list[Damage] = []
         self.step = 0
@@ -155,6 +157,8 @@ class Store:
                 self.ended = ended
             case Exited() as exited:
                 self.exited = exited
+            case Forked() as forked:
+                self.forked = forked
             case Finding():
                 self.findings.append(record)
 

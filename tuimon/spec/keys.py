@@ -23,8 +23,11 @@ SHORT_NAMES = {
 # What may change when a run is resumed. Everything else is in its checkpoint, or would make it a different run.
 MAY_CHANGE = (
     "training.epochs", "training.steps", "training.device", "training.validate_every", "training.checkpoint_every",
-    "regularization.early_stopping",
+    "training.keep_checkpoints", "regularization.early_stopping",
 )  # fmt: skip
+# What may be different in a fork, besides: it takes effect at the next step, whatever is in the checkpoint.
+_IN_FORK = ("optimizer.", "schedule.", "loss.", "regularization.")
+_OF_THE_STATE = ("optimizer.name",)  # the checkpoint has the state of that one
 OPTIONS = "model.options."
 _LABELS = ("title", "group", "text", "preset")  # describe a spec, but change nothing in a run
 
@@ -55,6 +58,11 @@ def find_key(name: str) -> str:
     if len(ends) > 1:
         raise TuimonError(f"{name}: could be {' or '.join(ends)}; write the full key")
     return ends[0] if ends else no_such_key(name)
+
+
+def may_differ_in_fork(key: str) -> bool:
+    """Whether a fork may have another value of a key than the run that it goes on from."""
+    return key in MAY_CHANGE or key == "training.precision" or (key.startswith(_IN_FORK) and key not in _OF_THE_STATE)
 
 
 def check_value(key: str, text: str) -> Any:

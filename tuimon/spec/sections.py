@@ -205,3 +205,7 @@ class TrainingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checkpoint_every: Annotated[
         int, Meta(ge=0, le=1_000_000, description="epochs between checkpoints, at least 3 s apart; 0: only at the end")
     ] = 1
+    keep_checkpoints: Annotated[
+        int,
+        Meta(ge=0, le=1000, description="earlier checkpoints to keep, spread over the run, to fork it from (1 GiB at most)"),
+    ] = 8

@@ -41,7 +41,7 @@ def _run(options: argparse.Namespace, signals: StopSignals) -> int:
             _check_untrained(run_dir)
     from tuimon.training.loop import train  # imports torch, which takes seconds; signals are already handled
 
-    trainer = train(spec, run_dir, resume=options.resume, signals=signals)
+    trainer = train(spec, run_dir, resume=options.resume, fork=options.fork, signals=signals)
     return FINISHED if trainer.how == "finished" else STOPPED
 
 
@@ -68,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("spec", metavar="SPEC", help="a preset's name, a .toml file, or a run's folder")
     parser.add_argument("overrides", metavar="key=value", nargs="*", help="changes to the spec, such as lr=0.01")
     parser.add_argument("--run-dir", metavar="DIR", help="the run's folder (default: a new one)")
+    text = "continue the run in that folder from its checkpoint, which is in this run's folder as checkpoints/fork.pt"
+    parser.add_argument("--fork", metavar="DIR", type=Path, help=text)
     parser.add_argument("--resume", action="store_true", help="continue from the run's last checkpoint")
     return parser
 

@@ -15,12 +15,13 @@ import torch
 from torch import nn
 
 from tuimon.base.errors import TuimonError
-from tuimon.spec.keys import MAY_CHANGE
+from tuimon.spec.keys import MAY_CHANGE, may_differ_in_fork
 from tuimon.spec.loading import parse_spec
 from tuimon.spec.spec import Spec
 
 FORMAT = 2
 FOLDER, LAST, BEST = "checkpoints", "last.pt", "best.pt"
+FORK = "fork.pt"  # the one of another run that this run goes on from
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -65,18 +66,25 @@ def load(path: Path) -> dict[str, Any]:
     return content
 
 
-def check_same_run(content: dict[str, Any], spec: Spec) -> None:
-    """Refuses a spec that describes a different run from the checkpoint's.
+def differences(content: dict[str, Any], spec: Spec) -> dict[str, tuple[Any, Any]]:
+    """The keys whose values differ: the checkpoint's value, and the spec's."""
+    there, here = _flat(parse_spec(content["spec"]).to_dict()), _flat(spec.to_dict())
+    return {key: (there.get(key), here.get(key)) for key in here | there if here.get(key) != there.get(key)}
+
+
+def check_same_run(content: dict[str, Any], spec: Spec, fork: bool = False) -> None:
+    """Refuses a spec that describes a different run from the checkpoint's; a fork may differ in more than a resumed run.
 
     Raises:
         TuimonError: names the first key that differs.
     """
-    there, here = _flat(parse_spec(content["spec"]).to_dict()), _flat(spec.to_dict())
-    for key in (key for key in here | there if key not in MAY_CHANGE and here.get(key) != there.get(key)):
-        raise TuimonError(
-            f"Cannot resume with {key} = {here.get(key)!r}: the checkpoint was made with {there.get(key)!r}",
-            "Resume with the run's own spec, or start a new run.",
-        )
+    doing, may = ("fork", may_differ_in_fork) if fork else ("resume", MAY_CHANGE.__contains__)
+    for key, (there, here) in differences(content, spec).items():
+        if not may(key):
+            raise TuimonError(
+                f"Cannot {doing} with {key} = {here!r}: the checkpoint was made with {there!r}",
+                "Keep the run's own value, or start a new run.",
+            )
 
 
 def check_same_model(content: dict[str, Any], model: nn.Module) -> None:

@@ -11,15 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
 import tuimon
 from tuimon.base.errors import TuimonError
-from tuimon.log.records import BY_SPEC, CheckpointSaved
+from tuimon.log.records import BY_SPEC, CheckpointSaved, Forked
 from tuimon.spec.loading import save_spec
 from tuimon.spec.spec import Spec
-from tuimon.training import checkpoint
+from tuimon.training import checkpoint, forking, kept
 from tuimon.training.batches import batch_sizes, least_batch
 from tuimon.training.best import Best
 from tuimon.training.data import Data, Split, load, order
@@ -43,13 +44,21 @@ _EVALUATED_AT_ONCE = 1024  # examples; limits the memory of a validation
 _SETTINGS = ("l1", "l2", "clip_norm", "clip_value")  # settings of the monitor's own levers
 
 
-def train(spec: Spec, run_dir: Path | None = None, *, resume: bool = False, signals: StopSignals | None = None) -> Trainer:
+def train(
+    spec: Spec,
+    run_dir: Path | None = None,
+    *,
+    resume: bool = False,
+    fork: Path | None = None,
+    signals: StopSignals | None = None,
+) -> Trainer:
     """Trains a spec until it is finished or asked to stop.
 
     Args:
         spec: what to train; saved in the run's folder before training starts.
         run_dir: the run's folder; None creates a new one in the folder of runs.
         resume: continue from the last checkpoint in `run_dir`.
+        fork: the folder of the run whose checkpoint is in `run_dir`, as `fork.pt`: continue that run, as a run of its own.
         signals: entered by the caller; training stops gracefully after the first signal.
 
     Returns:
@@ -59,7 +68,7 @@ def train(spec: Spec, run_dir: Path | None = None, *, resume: bool = False, sign
         TuimonError: the spec cannot be trained here, memory ran out, or there is no checkpoint to resume from.
     """
     with memory_explained(spec):
-        trainer = Trainer(spec, run_dir, resume=resume, signals=signals or StopSignals())
+        trainer = Trainer(spec, run_dir, resume=resume, fork=fork, signals=signals or StopSignals())
         trainer.run()
     return trainer
 
@@ -69,9 +78,13 @@ class Trainer:
 
     how: Literal["finished", "stopped"] = "finished"
 
-    def __init__(self, spec: Spec, run_dir: Path | None, *, resume: bool, signals: StopSignals) -> None:
+    def __init__(
+        self, spec: Spec, run_dir: Path | None, *, resume: bool, signals: StopSignals, fork: Path | None = None
+    ) -> None:
         self.spec, self._signals = spec, signals
-        self._asked_to_stop = self._mid_step = self._save_waits = self._stopped_early = False
+        self._asked_to_stop = self._save_waits = self._stopped_early = False
+        self._mid_step = self._unjudged = False  # no state to go on from: within a step, or before the validation that follows
+        self._forked: Forked | None = None
         self.device = choose_device(spec.training.device)
         self.data: Data = load(spec.data, spec.training.seed, self.device)
         seed_everything(spec.training.seed)  # after loading: importing scikit-learn changes Python's random state
@@ -88,10 +101,11 @@ class Trainer:
         self._routine = Routine(self._save, self._content)
         self.tally = tally(self.data.task, self.device)  # metrics of the current epoch, in training mode
         use_threads(self.model, self._sizes[0] * self.data.positions, self.device)
-        saved = self._load(run_dir) if resume else None
+        self._forks = fork is not None
+        saved = self._load(run_dir) if resume or fork else None
         self.monitor = self._watch(run_dir)
         self.monitor.declare(*self.regularizers.levers(), *self.activations.levers(self.monitor.describe))
-        self._begin() if saved is None else self._restore(saved)
+        self._begin() if saved is None else self._restore(saved, fork)
         self.monitor.on("checkpoint", self._save_asked)
         self.monitor.on("stop", self._ask_to_stop)
         signals.tell = self.monitor.request_stop  # also ends a pause
@@ -124,6 +138,8 @@ class Trainer:
 
     def _train(self) -> None:
         self.model.train()
+        if self._forks:
+            self._begin_fork()
         over = self._over()
         while not over:
             for batch in self._rest_of_epoch():
@@ -161,11 +177,9 @@ class Trainer:
         self.optimizer.step()
         self.schedule.after_step()
         self.step += 1
-        self._mid_step = False
+        self._mid_step, self._unjudged = False, self._is_planned()
         self.monitor.log(loss=loss.detach())
-        if self._save_waits:
-            self._save_waits = False
-            self._save_asked()
+        self._save_late()
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         with autocast(self.device, self.spec.training.precision):
@@ -181,9 +195,11 @@ class Trainer:
         epochs, plan = self.step // self.steps_per_epoch, self.spec.training
         if over or epochs % plan.validate_every == 0:
             self._validate()
+        self._unjudged = False
         over = over or self._stopped_early
         if over or (plan.checkpoint_every and epochs % plan.checkpoint_every == 0):
             self._routine.save_last(over)
+        self._save_late()
         return over
 
     def _validate(self) -> None:
@@ -217,8 +233,12 @@ class Trainer:
             say(text)
 
     def _told_best(self) -> str:
-        best = f"the best is {checkpoint.FOLDER}/{checkpoint.BEST}, from step {self.best.step}"
-        return best if self.best.step else "none had a finite loss"
+        if not self.best.step:
+            return "none had a finite loss"
+        path = f"{checkpoint.FOLDER}/{checkpoint.BEST}"
+        if self._forked and self.best.step <= self._forked.step and not (self.folder / path).exists():
+            return f"the best was at step {self.best.step}, before the fork"
+        return f"the best is {path}, from step {self.best.step}"
 
     @torch.no_grad()
     def evaluate(self, split: Split) -> tuple[float, dict[str, float]]:
@@ -266,21 +286,35 @@ class Trainer:
     def _load(self, run_dir: Path | None) -> dict[str, Any]:
         if run_dir is None:
             raise TuimonError("Cannot resume without a run's folder", "Name it with --run-dir.")
-        content = checkpoint.load(run_dir / checkpoint.FOLDER / checkpoint.LAST)
-        checkpoint.check_same_run(content, self.spec)
+        content = checkpoint.load(run_dir / checkpoint.FOLDER / (checkpoint.FORK if self._forks else checkpoint.LAST))
+        checkpoint.check_same_run(content, self.spec, self._forks)
         self.activations.load_state_dict(content["activations"])
         checkpoint.check_same_model(content, self.model)
         return content
 
-    def _restore(self, content: dict[str, Any]) -> None:
+    def _restore(self, content: dict[str, Any], fork: Path | None) -> None:
         self.model.load_state_dict(content["model"])
+        own = forking.hyperparameters(self.optimizer)
         self.optimizer.load_state_dict(content["optimizer"])
-        self.schedule.load_state_dict(content["schedule"])
+        if not (fork and forking.retune(self.optimizer, self.schedule, own, content, self.spec)):
+            self.schedule.load_state_dict(content["schedule"])
         self.monitor.load_state_dict(content["monitor"])
+        past = content.get("forked")
+        self._forked = Forked(fork.name, str(fork), content["step"]) if fork else past and Forked(**past)
+        if self._forked:
+            self.monitor.event(self._forked)
         self.step, self.best = content["step"], Best(**content["best"])
         self.tally.sums.copy_(content["tally"])
         self._consider_stopping()
         restore_random_states(content["random"], self.device)
+
+    def _begin_fork(self) -> None:
+        """Makes the changes that the fork begins with, and saves a checkpoint to resume it from."""
+        forking.drop_later_best(self.folder, self.best.step)
+        for command in forking.commands_at(self.folder, self.step):
+            self.monitor.send(command)
+        self.monitor.log()  # a boundary: before the next step's forward pass
+        self._routine.save_last(over=False)
 
     def _content(self) -> dict[str, Any]:
         return {
@@ -288,13 +322,17 @@ class Trainer:
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
             "activations": self.activations.state_dict(), "schedule": self.schedule.state_dict(),
             "monitor": self.monitor.state_dict(), "random": random_states(self.device),
+            "forked": self._forked and msgspec.structs.asdict(self._forked),
         }  # fmt: skip
 
     def _save(self, name: str, reason: Literal["last", "best", "asked"], content: dict[str, Any]) -> str:
         """Saves a checkpoint; returns its path in the run's folder. If that fails, logs a warning, and training continues."""
         path = f"{checkpoint.FOLDER}/{name}"
+        file = self.folder / path
         try:
-            checkpoint.save(self.folder / path, content)
+            kept.save(file, content)
+            if reason == "last":
+                kept.keep(file, content["step"], self.spec.training.keep_checkpoints)
         except OSError as error:
             text = f"{path} was not saved: {error.strerror or error}; the previous one is kept"
             self.monitor.notice(text, "warning")
@@ -303,12 +341,17 @@ class Trainer:
         return path
 
     def _save_asked(self) -> str:
-        """Saves now, or at the end of the current step: within a step the random states belong to no step boundary."""
-        if self._mid_step:
+        """Saves now, or when the current step and its validation are over: only then can a run go on from the state."""
+        if self._mid_step or self._unjudged:
             self._save_waits = True
-            path = f"{checkpoint.FOLDER}/step-{self.step + 1}.pt"
+            path = f"{checkpoint.FOLDER}/step-{self.step + self._mid_step}.pt"
             return f"{path}, saved when the run continues" if self.monitor.levers["paused"] else f"{path}, after this step"
         return self._save(f"step-{self.step}.pt", "asked", self._content())
+
+    def _save_late(self) -> None:
+        if self._save_waits and not self._unjudged:
+            self._save_waits = False
+            self._save_asked()
 
     def _ask_to_stop(self) -> None:
         """Ends the training after the current step, a validation and a checkpoint."""

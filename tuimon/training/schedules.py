@@ -6,6 +6,7 @@ training thread.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,6 +58,13 @@ class Schedule:
         """Gives the validation loss to a plateau schedule; ignored during warm-up."""
         if self._plateau is not None and self._done >= self._warm_steps:
             self._plateau.step(loss)
+
+    def skip_to(self, steps: int) -> None:
+        """Sets the rates that this schedule has after that many optimizer steps. A plateau schedule knows no past."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch expects an optimizer's step before each
+            while self._done < steps:
+                self.after_step()
 
     def state_dict(self) -> dict[str, Any]:
         """The state of the schedule, in plain types."""

@@ -139,7 +139,8 @@ def seconds_trained(store: Store) -> float:
     steps = store["throughput"].walls if "throughput" in store else np.empty(0)
     walls = np.append(steps, [record.wall_time for record in store.events])
     launches = [record.wall_time for record in store.events if isinstance(record.event, Launched)]
-    idle = sum(launch - max(walls[walls < launch], default=launch) for launch in launches[1:])
+    later = launches if store.forked else launches[1:]  # a fork's log begins with another run's
+    idle = sum(launch - max(walls[walls < launch], default=launch) for launch in later)
     return store.last_wall - store.first_wall - float(idle)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tuimon.base.errors import TuimonError
+from tuimon.launcher.start.fork import FORK_CHECKPOINT, fork_again
 from tuimon.launcher.start.program import program_of, words_of
 from tuimon.launcher.start.resume import cwd_of
 from tuimon.launcher.start.start import SCRIPT_COPY, start, start_program
@@ -52,6 +53,8 @@ def replay(
     if (run / SPEC_FILE).is_file():
         spec = load_spec(run / SPEC_FILE, settings)
         require_trust_in_run(doing, run, spec, trusted)
+        if (run / FORK_CHECKPOINT).is_file():
+            return fork_again(run, settings, steering, runs_dir=runs_dir, name=name, device=device)
         return start(spec, runs_dir=runs_dir, name=name, stem=stem, device=device, steering=steering, cwd=cwd, trusted=True)
     words = words_of(store.launched) if store.launched else ()
     if not words:

@@ -69,7 +69,7 @@ def start(
     require_torch()
     current_folder()  # the run inherits it
     spec = placed(spec, device, choice)
-    run = make_run_folder(runs_dir, name, stem or spec.name, {**_files_of(spec), **_steered(steering)})
+    run = make_run_folder(runs_dir, name, stem or spec.name, {**files_of(spec), **_steered(steering)})
     return launch(run, spec, choice, cwd=cwd)
 
 
@@ -168,7 +168,8 @@ def _source_of(program: Program, cwd: Path | None) -> dict[str, bytes]:
     return {SCRIPT_COPY: _read((cwd or Path()) / program.file)} if program.file else {}
 
 
-def _files_of(spec: Spec) -> dict[str, bytes]:
+def files_of(spec: Spec) -> dict[str, bytes]:
+    """Returns the files that define a spec's run, by name."""
     files = {SPEC_FILE: spec.to_toml().encode()}
     if spec.model.name.endswith(".py"):
         files[MODEL_COPY] = _read(Path(spec.model.name))

@@ -14,6 +14,7 @@ from tuimon.log.records import (
     Event,
     Exited,
     Finding,
+    Forked,
     Gap,
     Launched,
     LeverInfo,
@@ -49,6 +50,8 @@ def describe(event: Event, ascii: bool = False) -> tuple[str, str]:
             return f"asked to stop{_by(event.by)}", "value"
         case CheckpointSaved():
             return f"saved {PurePath(event.path).name}, {_REASONS[event.reason]}", "value"
+        case Forked():
+            return f"forked from {event.run} at step {format.count(event.step)}", "value"
         case Notice():
             return ("! " if event.level != "info" else "") + event.text, _LEVELS[event.level]
         case Gap():
