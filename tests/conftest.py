@@ -12,12 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from reaper import mark_and_reap
+
 
 def pytest_configure() -> None:
-    """Lets Ctrl-C and a hangup reach what tests start: a shell ignores the one in the background, `nohup` the other."""
+    """Lets Ctrl-C and a hangup reach what tests start: a shell ignores the one in the background, `nohup` the other.
+
+    And sees to it that nothing of that outlives the tests.
+    """
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+    mark_and_reap()
 
 
 def wait_until(condition: Callable[[], object], timeout: float = 60.0, what: str = "") -> None:
