@@ -62,6 +62,41 @@ def test_os_exit_loses_nothing_and_is_told_by_its_name(environment: dict[str, st
     assert sockets(environment) == []
 
 
+@pytest.mark.parametrize(
+    ("code", "how", "reason"),
+    [
+        ("sys.exit(3)", "failed", "exit code 3"),
+        ("raise SystemExit(3)", "finished", "SystemExit, with an exit code that is not known"),
+    ],
+)
+def test_an_exit_code_is_logged_where_no_supervisor_sees_it(
+    environment: dict[str, str], code: str, how: str, reason: str
+) -> None:
+    """Python forgets it before exit handlers run."""
+    store, done = run(f"step(2)\n{code}", environment)
+    assert done.returncode == 3 and ends(store) == [Ended(how=how, reason=reason, step=2)]  # type: ignore[arg-type]
+
+
+def test_a_forked_child_of_a_script_knows_its_own_end(environment: dict[str, str]) -> None:
+    """It leaves while its parent's frames still stand on its stack."""
+    code = """
+def work():
+    child = tuimon.watch(model, optimizer, name="child", meters=False)
+    for _ in range(3):
+        optimizer.zero_grad()
+        model(torch.ones(2, 4)).sum().backward()
+        optimizer.step()
+step()
+child = multiprocessing.get_context("fork").Process(target=work)
+child.start()
+child.join()
+sys.exit(child.exitcode)
+"""
+    store, done = run(code, environment)
+    child = tuimon.read_run(Path(environment["TUIMON_RUNS"]) / "child")
+    assert (done.returncode, [end.how for end in (*ends(store), *ends(child))]) == (0, ["finished", "finished"]), done.stderr
+
+
 def test_os_exit_takes_what_it_always_took(environment: dict[str, str]) -> None:
     """A wrong argument is the caller's error, and ends nothing."""
     store, done = run("try: os._exit('text')\nexcept TypeError: step(3)", environment)

@@ -19,6 +19,7 @@ from typing import Literal, Protocol
 from tuimon.base import failure
 from tuimon.base.process import signal_name
 from tuimon.monitor.abrupt import SignalWatch, tell_of_exit
+from tuimon.monitor.outermost import UNKNOWN, system_exit, watch_exit
 
 How = Literal["finished", "stopped", "failed", "killed"]
 
@@ -58,8 +59,9 @@ def watch_over(monitor: Closable) -> None:
 
 @functools.cache
 def _hook_exit() -> None:
-    """Makes `os._exit` log the end of the runs that are open at that time. Can be called repeatedly."""
+    """Makes `os._exit` log the end of the runs that are open at that time, and notes `sys.exit`. Can be called repeatedly."""
     tell_of_exit(_tell)
+    watch_exit()
 
 
 def still_open() -> list[Closable]:
@@ -89,6 +91,8 @@ def how_it_ends(error: BaseException | None) -> tuple[How, str]:
 
 def _how_code_ends(code: object) -> tuple[How, str]:
     """Of `sys.exit`: a number is the exit code, of which the system keeps a byte; anything else is printed and means 1."""
+    if code is UNKNOWN:
+        return "finished", "SystemExit, with an exit code that is not known"
     try:
         number = 0 if code is None else operator.index(code) & 0xFF  # type: ignore[arg-type]
     except TypeError:
@@ -107,7 +111,7 @@ def _uncaught() -> BaseException | None:
 
     Python keeps a prompt's past ones in the same place as the last one; those end nothing.
     """
-    return None if hasattr(sys, "ps1") else sys.exception() or getattr(sys, "last_value", None)
+    return None if hasattr(sys, "ps1") else sys.exception() or getattr(sys, "last_value", None) or system_exit()
 
 
 @atexit.register
