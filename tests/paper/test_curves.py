@@ -37,7 +37,7 @@ def drawn(series: Mapping[str, Sequence[float]], look: Look = Look(), size: Size
 def test_a_falling_curve_falls() -> None:
     """From the upper left to the lower right, with its last, lowest and highest value above it."""
     rows = drawn({"loss": [10.0 - x / 10 for x in range(100)]}, size=Size(70, 16))
-    assert rows[:2] == ["loss by step", "** 0.100  lowest 0.100 at 100  highest 10.0 at 1"]
+    assert rows[:2] == ["loss by step", "** last 0.100  lowest 0.100 at 100  highest 10.0 at 1"]
     marks = [row.find("*") for row in rows[2:] if "*" in row]
     assert marks == sorted(marks) and len(marks) > 8 and rows[-1].split()[0] == "0"
 

@@ -17,6 +17,7 @@ import numpy as np
 from tuimon.base import format
 from tuimon.base.errors import TuimonError, in_one_line
 from tuimon.base.plain import one_line
+from tuimon.cli.gate import CODES, Limits, Side, judge, said
 from tuimon.cli.sources import Source, sources_of
 from tuimon.cli.tables import print_lines, print_table
 from tuimon.cli.trusting import with_trust
@@ -43,8 +44,9 @@ def compare(options: argparse.Namespace) -> int:
     """Starts presets and spec files, opens runs, overlays their curves, and prints a table at the end.
 
     Returns:
-        The first exit code, in the order of the runs, that is not 0; 0 if there is none.
+        The first exit code, in the order of the runs, that is not 0; 0 if there is none. With limits, the gate's, see `gate`.
     """
+    limits = Limits(options.max_loss, options.max_slower)
     directory = runs_dir(options.runs_dir)
     sources = sources_of(options.sources)
     found = [_found(source, directory) for source in sources]  # find all of them before starting any
@@ -69,14 +71,50 @@ def watch_together(options: argparse.Namespace, runs: Sequence[Path], directory:
         show(directory, compare=runs, ascii=options.ascii)
         statuses = [summarize(run).status for run in runs]
     stores = [read_run(run) for run in runs]
-    names = [run_name(run, directory) for run in runs]
+    names = _different([run_name(run, directory) for run in runs])
     rows = [_row(name, status, store) for name, status, store in zip(names, statuses, stores, strict=True)]
     if options.json:
         print_lines(ResultLine(**row._asdict()) for row in rows)
     else:
         print_table([_COLUMNS, *map(_texts, rows)])
+        if not options.quiet:
+            _print_chart(dict(zip(names, stores, strict=True)), options.ascii)
+    if limits != Limits():
+        sides = [Side(name, status, store) for name, status, store in zip(names, statuses, stores, strict=True)]
+        return _gate(sides, limits, options.json)
     codes = (exit_code(status, store.exited) for status, store in zip(statuses, stores, strict=True))
     return next((code for code in codes if code), 0)
+
+
+def _different(names: Sequence[str]) -> list[str]:
+    """The names, with a number where another run before has the same one."""
+    return [name if name not in names[:at] else f"{name} ({names[:at].count(name) + 1})" for at, name in enumerate(names)]
+
+
+def _print_chart(runs: dict[str, Store], ascii: bool) -> None:
+    """A small chart of all runs' losses; an error in it costs no table and no exit code."""
+    from tuimon.paper.card import loss_chart
+    from tuimon.paper.ink import columns_for, ink_for
+
+    try:
+        rows = loss_chart(runs, columns_for(sys.stdout), ink_for(sys.stdout, ascii=ascii))
+        print(*(["", *rows] if rows else []), sep="\n", end="\n" if rows else "")
+    except OSError:
+        raise
+    except Exception as error:
+        print(f"tuimon: no chart: {one_line(in_one_line(error))}", file=sys.stderr)
+
+
+def _gate(sides: Sequence[Side], limits: Limits, as_json: bool) -> int:
+    """Prints the verdict on each run beside the first, and returns the gravest one's exit code."""
+    if len(sides) < 2:
+        raise TuimonError("A limit compares runs with the first one: name two or more.")
+    verdicts = [judge(sides[0], side, limits) for side in sides[1:]]
+    if as_json:
+        print_lines(verdicts)
+    else:
+        print("", *(one_line(said(verdict, limits)) for verdict in verdicts), sep="\n")
+    return max(CODES[verdict.verdict] for verdict in verdicts)
 
 
 def _row(name: str, status: Status, store: Store) -> Result:

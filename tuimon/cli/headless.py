@@ -30,6 +30,7 @@ from tuimon.launcher.steering.stop import stop
 from tuimon.launcher.supervisor.output import OUTPUT
 from tuimon.log.batch import Batch, EventRecord
 from tuimon.log.files import Damage
+from tuimon.log.records import Finding
 from tuimon.log.store import Store
 
 _TICK_S = 0.2
@@ -40,7 +41,15 @@ _OUTPUT_BYTES = 1 << 16
 _Item = Batch | Status | Damage | str
 
 
-def follow(run: Path, *, json_lines: bool = False, owned: bool = True, quiet: bool = False, output: Sequence[int] = ()) -> int:
+def follow(
+    run: Path,
+    *,
+    json_lines: bool = False,
+    owned: bool = True,
+    quiet: bool = False,
+    output: Sequence[int] = (),
+    ascii: bool = False,
+) -> int:
     """Prints a run until it ends.
 
     Args:
@@ -49,6 +58,7 @@ def follow(run: Path, *, json_lines: bool = False, owned: bool = True, quiet: bo
         owned: Ctrl-C (or SIGTERM) stops the run: the first gracefully, the second at once. If False, it only ends the printing.
         quiet: print no text for people.
         output: what the run itself prints, to be passed through, as `Streams.sources`; text for people goes to stderr then.
+        ascii: draw with ASCII characters only.
 
     Returns:
         The run's own exit code, as `exit_code` of `tuimon.launcher.runs.status`; 130 also if the user stopped watching.
@@ -57,6 +67,8 @@ def follow(run: Path, *, json_lines: bool = False, owned: bool = True, quiet: bo
     stream = _stream(passing, json_lines, quiet)
     printer = Printer(stream, mid_line=lambda: passing.mid_line) if passing else Printer(stream)
     follower = _Follower(run, json_lines, owned, printer, passing)
+    if not (json_lines or quiet):
+        follower.card_on(stream, ascii)
     with _signals(follower.interrupt):
         try:
             return follower.run()
@@ -85,6 +97,8 @@ class _Follower:
         self._failures: set[str] = set()
         self._closed = threading.Event()
         self._printer, self._passing = printer, passing
+        self._found: list[Finding] = []  # told here: a log may hold more
+        self._card: Callable[[], None] | None = None
         self._feed = Feed(run, self._put, on_status=self._put, on_damage=self._put)
 
     def run(self) -> int:
@@ -100,6 +114,10 @@ class _Follower:
             if self._has_ended():
                 return self._end()
             self._safely(self._printer.progress, self._store, self._status)
+
+    def card_on(self, stream: TextIO, ascii: bool) -> None:
+        """Prints a card at the end of the run."""
+        self._card = lambda: self._print_card(stream, ascii)
 
     def interrupt(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """Counts one Ctrl-C, for the loop to act on. Safe in a signal handler."""
@@ -167,6 +185,7 @@ class _Follower:
         """Tells what the rules find in a log that does not carry its findings itself."""
         for finding in findings:
             self._printer.event(finding)
+        self._found += [record.event for record in findings if isinstance(record.event, Finding)]
         self._write_json(findings)
 
     def _write_json(self, records: Sequence[jsonl.Record]) -> None:
@@ -207,13 +226,24 @@ class _Follower:
             self._passing.finish(give_up=lambda: self._interrupts > self._served)
         self._safely(lambda: self._tell_findings(self._diagnosis.finish()))
         self._safely(self._printer.progress, self._store, self._status, True)
-        self._safely(lambda: self._printer.line(outcome(self._store, self._status)))
         if self._status.state not in ("finished", "stopped", "unknown") and not self._passing:
-            self._show_output()
+            self._show_output()  # the run's own error comes first
+        self._safely(lambda: self._printer.line(outcome(self._store, self._status)))
+        if self._card:
+            self._safely(self._card)
         if self._json:
             sys.stdout.buffer.write(jsonl.end_line(self._status, code, self._store))
             sys.stdout.buffer.flush()
         return code
+
+    def _print_card(self, stream: TextIO, ascii: bool) -> None:
+        from tuimon.paper.card import card  # takes a moment, which no run's beginning should wait for
+        from tuimon.paper.ink import columns_for, ink_for
+
+        findings = [record.event for record in self._store.findings if isinstance(record.event, Finding)] + self._found
+        ink = ink_for(stream, ascii=ascii)
+        rows = card(self._path, self._store, self._status, findings, columns_for(stream), ink)
+        self._printer.block(rows)
 
     def _code(self) -> int:
         if self._owned and self._served and self._status.state == "killed":

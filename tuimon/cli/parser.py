@@ -170,8 +170,15 @@ def _add_compare(verbs: _Verbs) -> None:
     _complete(parser.add_argument("sources", metavar="PRESET|SPEC.toml|RUN|key=value", nargs="+", help=text), "runs")
     _runs_dir(parser)
     parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default: as in each spec)")
+    text = (
+        "exit with 1 if the loss of another run than the first is higher by more than this, with 3 if they cannot be compared"
+    )
+    parser.add_argument("--max-loss", metavar="SHARE", type=share, help=text.replace("%", "%%"))
+    text = "the same for the time of a step, such as 5%%"
+    parser.add_argument("--max-slower", metavar="SHARE", type=share, help=text)
+    parser.add_argument("--quiet", action="store_true", help="print no chart under the table")
     _trust(parser)
-    _output(parser)
+    _output(parser, "a result for each run")
 
 
 def _add_resume(verbs: _Verbs) -> None:
@@ -261,6 +268,14 @@ def _add_plot(verbs: _Verbs) -> None:
     parser.add_argument(
         "--no-color", action="store_true", help="no colours (also: $NO_COLOR, and wherever there is no terminal)"
     )
+
+
+def share(text: str) -> float:
+    """A share, such as `1%` or `0.01`; for argparse, which names this function in its error."""
+    value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    if not 0 <= value < math.inf:
+        raise ValueError(text)
+    return value
 
 
 def weight(text: str) -> float:

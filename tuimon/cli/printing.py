@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from tuimon.base import format
@@ -66,6 +66,12 @@ class Printer:
         """Prints a separate line with the time, above the line that rewrites itself."""
         fresh = "\n" if self._mid_line and self._mid_line() else ""
         self._write(f"{fresh}{self._erase()}{time.strftime('%H:%M:%S')}  {one_line(text)}\n")
+
+    def block(self, rows: Sequence[str]) -> None:
+        """Prints rows as they are, above the line that rewrites itself."""
+        if rows:
+            fresh = "\n" if self._mid_line and self._mid_line() else ""
+            self._write(fresh + self._erase() + "\n".join(rows) + "\n")
 
     def event(self, record: EventRecord) -> None:
         """Prints an event, if it matters to a reader."""

@@ -102,7 +102,8 @@ def _print(options: argparse.Namespace, found: Path, owned: bool, streams: Strea
     from tuimon.cli.headless import follow
 
     quiet = getattr(options, "quiet", False)
-    return follow(found, json_lines=options.json, owned=owned, quiet=quiet, output=streams.sources if streams else ())
+    output = streams.sources if streams else ()
+    return follow(found, json_lines=options.json, owned=owned, quiet=quiet, output=output, ascii=options.ascii)
 
 
 def _screen(options: argparse.Namespace, found: Path | None, launch: bool = False) -> int:

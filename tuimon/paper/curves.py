@@ -38,11 +38,12 @@ _LEAST_PLOT = 5  # rows
 
 @dataclass(frozen=True)
 class Look:
-    """How curves are drawn; `smoothing` is a weight in [0, 1), as on TensorBoard's page."""
+    """How curves are drawn; `smoothing` is a weight in [0, 1), as TensorBoard's; `brief` leaves the values out."""
 
     axis: Axis = "step"
     log: bool = False
     smoothing: float = 0.0
+    brief: bool = False
 
 
 class _Curve(NamedTuple):
@@ -115,9 +116,9 @@ def _xs(run: str, store: Store, tag: str, axis: Axis) -> NDArray[Any]:
 
 
 def _legend(curves: Sequence[_Curve], look: Look, columns: int, rows: int, ink: Ink) -> list[str]:
-    """A row for each curve with its last, lowest and highest value; names and last values in one row where rows are few."""
-    if len(curves) > rows:
-        return _short_legend(curves, columns, rows, ink)
+    """A row for each curve with its last, lowest and highest value; where rows are few, names and last values side by side."""
+    if look.brief or len(curves) > rows:
+        return _short_legend(curves, look, columns, rows, ink) if len(curves) > 1 else []
     widest = max(cells(curve.name) for curve in curves)
     named = min(widest, max(columns // 3, 8))
     return [_told(curve, named, look, columns, ink) for curve in curves]
@@ -126,7 +127,7 @@ def _legend(curves: Sequence[_Curve], look: Look, columns: int, rows: int, ink: 
 def _told(curve: _Curve, named: int, look: Look, columns: int, ink: Ink) -> str:
     """A curve's row; short of room it leaves out the highest value, then the lowest."""
     name = shorten(curve.name, named, ink.ascii)
-    text = f"{name}{' ' * (named - cells(name))}  {format.number(float(curve.values[-1])):>7}".lstrip()
+    text = f"{name}{' ' * (named - cells(name))}  last {format.number(float(curve.values[-1])):<7}".strip()
     finite = np.isfinite(curve.values)
     extremes = [f"  {word} {_at(curve, int(index), look)}" for word, index in _extremes(curve.values, finite)]
     first = int(np.argmin(finite))
@@ -144,12 +145,13 @@ def _extremes(values: NDArray[np.float32], finite: NDArray[np.bool_]) -> list[tu
     return [("lowest", np.argmin(low)), ("highest", np.argmax(high))]
 
 
-def _short_legend(curves: Sequence[_Curve], columns: int, rows: int, ink: Ink) -> list[str]:
+def _short_legend(curves: Sequence[_Curve], look: Look, columns: int, rows: int, ink: Ink) -> list[str]:
     """Names and last values, wrapped; what does not fit in the rows is counted."""
     lines: list[str] = [""]
     used = 0
     for index, curve in enumerate(curves):
-        text = f"{shorten(curve.name, max(columns // 3, 8), ink.ascii)} {format.number(float(curve.values[-1]))}"
+        value = "" if look.brief else f" {format.number(float(curve.values[-1]))}"
+        text = shorten(curve.name, max(columns // 3, 8), ink.ascii) + value
         needed = 3 + cells(text) + 2
         if used and used + needed > columns:
             if len(lines) == rows:

@@ -74,6 +74,20 @@ class ResultLine(JsonLine, frozen=True, kw_only=True, tag="result"):
     seconds: Number
 
 
+class GateLine(JsonLine, frozen=True, kw_only=True, tag="gate"):
+    """A run judged beside the first one of a comparison (`compare --max-loss`, `--max-slower`).
+
+    `loss_change` and `slowdown` are shares of the first run's loss and time of a step; below 0 it is better.
+    """
+
+    run: str
+    baseline: str
+    verdict: Literal["pass", "fail", "cannot compare"]
+    reasons: tuple[str, ...] = ()
+    loss_change: Number = None
+    slowdown: Number = None
+
+
 class CheckLine(JsonLine, frozen=True, kw_only=True, tag="check"):
     """One check before training (`check`)."""
 
@@ -179,6 +193,7 @@ class EndLine(JsonLine, frozen=True, kw_only=True, tag="end"):
 AnyLine = (
     RunLine
     | ResultLine
+    | GateLine
     | CheckLine
     | PresetLine
     | MetricsLine
