@@ -12,8 +12,9 @@ import pytest
 from tuimon.base.errors import TuimonError
 from tuimon.log.batch import Batch, Points
 from tuimon.log.store import Store
-from tuimon.paper.curves import Look, chart
+from tuimon.paper.curves import chart
 from tuimon.paper.ink import Ink, Size
+from tuimon.paper.series import Look
 from tuimon.viewer.draw.rows import cells
 
 PLAIN, ASCII = Ink(), Ink(ascii=True)

@@ -73,8 +73,10 @@ def presets(options: argparse.Namespace) -> int:
 def dump(options: argparse.Namespace) -> int:
     """Prints a log as text or as JSON lines."""
     from tuimon.cli.dump import dump as print_log
+    from tuimon.cli.tagged import pattern
 
-    return print_log(find_run(options.run, runs_dir(options.runs_dir)), json_lines=options.json)
+    run = find_run(options.run, runs_dir(options.runs_dir))
+    return print_log(run, options.json, pattern(options.tag), in_full=options.events)
 
 
 def doctor(options: argparse.Namespace) -> int:

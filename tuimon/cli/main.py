@@ -49,13 +49,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-_HOMES = {
-    "home": "running", "run": "running", "resume": "running", "replay": "running", "attach": "running", "compare": "comparing",
-    "fork": "forking", "set": "steering", "stop": "steering", "check": "checking", "plot": "plotting",
-    "diagnose": "diagnosing",
-    "ls": "listing", "presets": "listing", "dump": "listing", "doctor": "listing", "schema": "listing",
-    "completion": "listing",
-}  # fmt: skip
+_VERBS_OF = {
+    "running": "home run resume replay attach",
+    "comparing": "compare",
+    "forking": "fork",
+    "steering": "set stop",
+    "checking": "check",
+    "plotting": "plot",
+    "exporting": "export",
+    "diagnosing": "diagnose",
+    "listing": "ls presets dump doctor schema completion",
+}
+_HOMES = {verb: module for module, verbs in _VERBS_OF.items() for verb in verbs.split()}
 
 
 def _verb(name: str) -> Verb:

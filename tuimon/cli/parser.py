@@ -94,7 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="COMMAND", title="commands")
     for add in (_add_run, _add_check, _add_compare, _add_resume, _add_replay, _add_fork, _add_ls, _add_attach):
         add(verbs)
-    for add in (_add_set, _add_stop, _add_diagnose, _add_plot, _add_dump, _add_others):
+    for add in (_add_set, _add_stop, _add_diagnose, _add_plot, _add_export, _add_dump, _add_others):
         add(verbs)
     return parser
 
@@ -310,6 +310,25 @@ def _add_dump(verbs: _Verbs) -> None:
     _complete(parser.add_argument("run", metavar="RUN", help=f"{_RUN_HELP} to a folder or an event file"), "runs")
     _runs_dir(parser)
     parser.add_argument("--json", action="store_true", help="print JSON lines")
+    _tag(parser)
+    parser.add_argument("--events", action="store_true", help="print tuimon's own events in full, not in short")
+
+
+def _tag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tag", metavar="REGEX", help="only tags in which this regular expression is found, such as '^loss/'")
+
+
+def _add_export(verbs: _Verbs) -> None:
+    parser = _add(verbs, "export", "Write the curves of a run, or of any TensorBoard log, for other programs.")
+    _complete(parser.add_argument("run", metavar="RUN", help=f"{_RUN_HELP} to a folder or an event file"), "runs")
+    _runs_dir(parser)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="one row a point: run, tag, step, wall_time, value (the default)")
+    form.add_argument("--json", action="store_true", help="print JSON lines, one a tag")
+    form.add_argument("--parquet", action="store_true", help="the columns of --csv as Parquet (needs pyarrow)")
+    _tag(parser)
+    parser.add_argument("-o", "--output", metavar="FILE", help="write to a file (default: stdout)")
+    parser.add_argument("--svg", metavar="FILE", help="write a chart of the losses, or of the tags of --tag")
 
 
 def _add_others(verbs: _Verbs) -> None:

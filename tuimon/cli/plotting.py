@@ -13,8 +13,9 @@ from tuimon.launcher.runs.loss import loss_tag
 from tuimon.launcher.runs.runs import find_run, run_name, runs_dir
 from tuimon.log.reader import read_run
 from tuimon.log.store import Store
-from tuimon.paper.curves import Look, chart
+from tuimon.paper.curves import chart
 from tuimon.paper.ink import Size, ink_for, size_for
+from tuimon.paper.series import Look
 from tuimon.paper.tags import by_chart, chosen, matching, split_of, unknown
 
 _SYSTEM = "system/"

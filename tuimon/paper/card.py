@@ -24,8 +24,9 @@ from tuimon.launcher.supervisor.output import OUTPUT
 from tuimon.log.records import BY_SPEC, Applied, CheckpointSaved, Finding
 from tuimon.log.series import Series
 from tuimon.log.store import Store
-from tuimon.paper.curves import Look, chart
+from tuimon.paper.curves import chart
 from tuimon.paper.ink import Ink, Size
+from tuimon.paper.series import Look
 from tuimon.paper.tags import by_chart, split_of
 from tuimon.viewer.draw.rows import cells, cut
 
@@ -145,7 +146,7 @@ def _findings(findings: Iterable[Finding]) -> list[str]:
     held: dict[tuple[str, str], Finding] = {}
     for one in findings:
         held.pop((one.rule, one.layer), None)
-        if getattr(one, "cleared", None) is None:
+        if one.cleared is None:
             held[one.rule, one.layer] = one
     lines = [f"{one.severity}: {one.text}" for one in list(held.values())[:_MOST_FINDINGS]]
     more = len(held) - len(lines)

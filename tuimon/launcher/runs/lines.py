@@ -117,6 +117,16 @@ class MetricsLine(JsonLine, frozen=True, kw_only=True, tag="metrics"):
     values: dict[str, Number]
 
 
+class SeriesLine(JsonLine, frozen=True, kw_only=True, tag="series"):
+    """All points of one tag, in order of their steps (`export`)."""
+
+    run: str
+    tag: str
+    steps: list[int]
+    wall_times: list[Number]
+    values: list[Number]
+
+
 class HistogramLine(JsonLine, frozen=True, kw_only=True, tag="histogram"):
     """A histogram over signed powers of two: `counts[56]` holds zero, and |x| below 2^-40."""
 
@@ -197,6 +207,7 @@ AnyLine = (
     | CheckLine
     | PresetLine
     | MetricsLine
+    | SeriesLine
     | HistogramLine
     | TextLine
     | EventLine
