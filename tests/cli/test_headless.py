@@ -57,8 +57,9 @@ def test_a_finished_run_is_printed_in_plain_lines(runs: Runs) -> None:
     lines = out.splitlines()
     assert lines[0].endswith(f"a: {runs.folder / 'a'}")
     assert any("training standin · sgd · cpu" in line for line in lines)
-    assert "  epoch 4/4  step 40/40  loss 0.0284  val 0.0500  acc 50 %  100 it/s" in lines[-2]
-    assert "finished after 0:0" in lines[-1] and "40 steps" in lines[-1]
+    end = next(place for place, line in enumerate(lines) if "finished after 0:0" in line and "40 steps" in line)
+    assert "  epoch 4/4  step 40/40  loss 0.0284  val 0.0500  acc 50 %  100 it/s" in lines[end - 1]
+    assert lines[end + 1].startswith("loss by step") and lines[-1].endswith("tuimon plot a")
     assert "\r" not in out and "\x1b" not in out
 
 
@@ -243,7 +244,19 @@ def test_a_clock_that_was_set_back_gives_no_negative_time(tmp_path: Path) -> Non
     log.scalars(2, {"loss/train": 0.5}, wall_time=1e9 - 100)
     log.close()
     _, out, _ = followed(tmp_path / "a")
-    assert out.splitlines()[-1].partition("  ")[2].startswith("unknown, 2 steps")
+    assert any(line.partition("  ")[2].startswith("unknown, 2 steps") for line in out.splitlines())
+
+
+def test_a_failed_script_tells_its_own_error_before_its_card(runs: Runs) -> None:
+    """In a drop-in for python, to stderr; --quiet and --json leave the card out."""
+    code = "import torch\nm = torch.nn.Linear(1, 1)\no = torch.optim.SGD(m.parameters(), lr=0.1)\n"
+    code += "for step in range(9):\n    m(torch.ones(1, 1)).sum().backward()\n    o.step()\nraise ValueError('boom')\n"
+    (runs.folder / "train.py").write_text(code)
+    for words, carded in (([], True), (["--quiet"], False), (["--json"], False)):
+        command = [sys.executable, "-m", "tuimon", "run", "--headless", *words, "--runs-dir", str(runs.folder), "train.py"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=runs.folder)
+        assert done.returncode == 1 and ("by step" in done.stderr) == carded and "by step" not in done.stdout
+        assert not carded or done.stderr.index("Traceback") < done.stderr.index("failed after") < done.stderr.index("by step")
 
 
 @pytest.mark.parametrize(("columns", "most"), [(40, 39), (0, 79)])

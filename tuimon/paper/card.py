@@ -44,7 +44,9 @@ _LOW = re.compile(r"loss|err|mae|mse|perplexity|ppl|nll", re.IGNORECASE)
 
 
 def card(run: Path, store: Store, status: Status, findings: Iterable[Finding], columns: int, ink: Ink) -> list[str]:
-    """The rows of a run's card, at most `columns` cells wide."""
+    """The rows of a run's card, at most `columns` cells wide; none if nothing was watched, for the output says all then."""
+    if not _metric_tags(store):
+        return []
     columns = min(columns, MOST_COLUMNS)
     rows = loss_chart({run.name: store}, columns, ink)
     for name, texts in (
@@ -99,8 +101,7 @@ def loss_tags(stores: Iterable[Store]) -> tuple[str, ...]:
 
 def _metrics(store: Store) -> list[str]:
     """Each metric's last and best value, the losses first."""
-    tags = [tag for tag in store if not _OTHERS.search(tag) and len(store[tag])]
-    loss = loss_tag(store)
+    tags, loss = _metric_tags(store), loss_tag(store)
     tags.sort(key=lambda tag: (tag != loss, "loss" not in tag.lower(), "acc" not in tag.lower()))
     lines = []
     for tag in tags[:_MOST_METRICS]:
@@ -109,6 +110,10 @@ def _metrics(store: Store) -> list[str]:
     if len(tags) > _MOST_METRICS:
         lines.append(f"and {len(tags) - _MOST_METRICS} more")
     return lines
+
+
+def _metric_tags(store: Store) -> list[str]:
+    return [tag for tag in store if not _OTHERS.search(tag) and len(store[tag])]
 
 
 def _best(tag: str, series: Series, store: Store) -> str:
