@@ -127,9 +127,10 @@ def test_a_fault_is_trained_once_and_compared_with_its_twin(tmp_path: Path) -> N
     """Really trained, in processes of their own; a second time the logs are there."""
     case = Case("a", SMALL, "rate-too-low", {"lr": 1e-7})
     harmless = replace(case, change={"lr": 2.9e-3})
-    logs, recipes = Logs(tmp_path), [case.recipe, case.faulty, harmless.faulty]
-    assert [done.error for done in logs.make(recipes, 1)] == ["", "", ""]
-    assert list(logs.make(recipes, 1)) == []
+    logs, runs, twins = Logs(tmp_path), [case.faulty], [case.recipe, harmless.faulty]
+    assert [done.error for done in logs.make(runs, twins, 1)] == ["", "", ""]
+    assert list(logs.make(runs, twins, 1)) == []
+    assert logs.has_log(case.faulty) and not logs.has_log(case.recipe)
     run, twin, other = (logs.outcome(recipe) for recipe in (case.faulty, case.recipe, harmless.faulty))
     assert run and twin and other
     assert is_worse(case, run, twin)[0] and not is_worse(harmless, other, twin)[0]

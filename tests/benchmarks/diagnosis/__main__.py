@@ -33,7 +33,7 @@ def main() -> int:
     if not cases:
         print(f"no case and no kind is called {', '.join(options.only)}", file=sys.stderr)
         return 2
-    failed = _train(logs, cases, options.jobs, options.rerun)
+    failed = _train(logs, cases, options)
     kept, unfit = verified(logs, cases)
     print("\n".join(unfit) or "every fault is one, and every healthy run is healthy")
     if not options.verify:
@@ -46,11 +46,12 @@ def chosen(only: Sequence[str]) -> list[Case]:
     return [case for case in CASES if not only or any(word == case.kind or case.name.startswith(word) for word in only)]
 
 
-def _train(logs: Logs, cases: Sequence[Case], jobs: int, again: bool) -> list[str]:
+def _train(logs: Logs, cases: Sequence[Case], options: argparse.Namespace) -> list[str]:
     names = {case.recipe: f"twin of {case.name}" for case in reversed(cases)} | {case.faulty: case.name for case in cases}
-    recipes = [recipe for case in cases for recipe in (case.recipe, case.faulty)]
+    runs, twins = [case.faulty for case in cases], [case.recipe for case in cases]
+    watched = [*runs, *twins] if options.twins else runs
     failed = []
-    for i, done in enumerate(logs.make(recipes, jobs, again)):
+    for i, done in enumerate(logs.make(watched, twins, options.jobs, options.rerun)):
         print(f"{i + 1}: {done.seconds:5.1f} s {names[done.recipe]} {done.error}", file=sys.stderr, flush=True)
         failed += [f"{names[done.recipe]}: {done.error}"] if done.error else []
     return failed
@@ -87,7 +88,8 @@ def twins_of(cases: Sequence[Case]) -> list[Case]:
 
 
 def _score(logs: Logs, cases: Sequence[Case], options: argparse.Namespace) -> None:
-    faulty, fine, twins = [c for c in cases if c.kind], [c for c in cases if not c.kind], twins_of(cases)
+    faulty, fine = [c for c in cases if c.kind], [c for c in cases if not c.kind]
+    twins = [twin for twin in twins_of(cases) if logs.has_log(twin.recipe)]
     scores, alarms, own = {}, {}, ""
     for tool in TOOLS:
         name = tool.name
@@ -112,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rerun", action="store_true", help="train all anew")
     parser.add_argument("--holdout", type=int, metavar="SEED", help="other seeds, sizes, rates and strengths")
     parser.add_argument("--logs", type=Path, default=default_folder(), metavar="DIR", help="where logs are kept (%(default)s)")
+    parser.add_argument("--twins", action="store_true", help="watch the healthy twins of the faults, too: more healthy runs")
     parser.add_argument("--verify", action="store_true", help="train and compare with the twins, score nothing")
     parser.add_argument("--json", action="store_true", help="the scores as one JSON object")
     return parser

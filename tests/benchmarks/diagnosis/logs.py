@@ -1,7 +1,8 @@
 """Trains what has no log yet, and keeps the logs: a folder for each recipe, by what the log depends on.
 
 That is the recipe, the code that trains it, and the code of tuimon that decides which numbers a log has. The rules are not
-among it, so that a set whose rules alone have changed is scored again in seconds.
+among it, so that a set whose rules alone have changed is scored again in seconds. What came of a training is kept apart, for it
+is the same whoever watches.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import tuimon
 from benchmarks.diagnosis import outcome as outcomes
-from benchmarks.diagnosis.orders import Done, Trainer
+from benchmarks.diagnosis.orders import Done, Order, Trainer
 from benchmarks.diagnosis.outcome import Outcome
 from benchmarks.diagnosis.recipe import Recipe
 from tuimon.log.store import Store
@@ -52,60 +53,95 @@ def code_of(files: tuple[Path, ...]) -> bytes:
 
 @functools.cache
 def _training_code() -> bytes:
-    files = [HERE / f"{name}.py" for name in TRAINS]
+    return code_of(tuple(HERE / f"{name}.py" for name in TRAINS))
+
+
+@functools.cache
+def _watching_code() -> bytes:
+    files: list[Path] = []
     for place in (PACKAGE / name for name in WATCHES):
         files += [place] if place.suffix else sorted(place.rglob("*.py"))
     return code_of(tuple(files))
 
 
-def key(recipe: Recipe) -> str:
-    """The name of a recipe's folder."""
-    return hashlib.sha256(_training_code() + repr(recipe).encode()).hexdigest()[:20]
+def _known_by(code: bytes, recipe: Recipe) -> str:
+    return hashlib.sha256(code + repr(recipe).encode()).hexdigest()[:20]
 
 
 class Logs:
-    """The logs of a folder."""
+    """The logs of a folder, and what came of their trainings.
+
+    Args:
+        folder: made where it is missing.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        for kind in ("logs", "outcomes"):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
 
     def place(self, recipe: Recipe) -> Path:
-        """The folder of a recipe."""
-        return self.folder / key(recipe)
+        """The folder of a recipe's log."""
+        return self.folder / "logs" / _known_by(_training_code() + _watching_code(), recipe)
+
+    def outcome_file(self, recipe: Recipe) -> Path:
+        """The file that keeps what came of a recipe."""
+        return self.folder / "outcomes" / f"{_known_by(_training_code(), recipe)}.json"
 
     def outcome(self, recipe: Recipe) -> Outcome | None:
         """What came of a recipe; None where it has not been trained."""
-        return outcomes.load(self.place(recipe))
+        return outcomes.load(self.outcome_file(recipe))
+
+    def has_log(self, recipe: Recipe) -> bool:
+        """Whether a recipe has been watched."""
+        return self.place(recipe).is_dir()
 
     def store(self, recipe: Recipe) -> Store:
         """The log of a recipe's run. Raises TuimonError where there is none."""
         place = self.place(recipe)
         os.utime(place)
-        runs = [place / "run"] if recipe.asked or recipe.special else [p for p in (place / "runs").iterdir() if p.is_dir()]
+        runs = [place / "run"] if recipe.asked else [p for p in (place / "runs").iterdir() if p.is_dir()]
         return tuimon.read_run(runs[0])
 
-    def make(self, recipes: Iterable[Recipe], jobs: int, again: bool = False) -> Iterator[Done]:
-        """Trains the recipes that have no log, `jobs` at a time."""
-        wanted = list(dict.fromkeys(r for r in recipes if again or self.outcome(r) is None))
-        if not wanted:
-            return
-        idle: queue.SimpleQueue[Trainer] = queue.SimpleQueue()
+    def make(self, watched: Iterable[Recipe], judged: Iterable[Recipe], jobs: int, again: bool = False) -> Iterator[Done]:
+        """Trains what is missing.
 
-        def made(recipe: Recipe) -> Done:
-            trainer = idle.get()
-            try:
-                return trainer.train(recipe, self.place(recipe))
-            finally:
-                idle.put(trainer)
-
-        with contextlib.ExitStack() as stack, ThreadPoolExecutor(jobs) as pool:
-            for _ in range(jobs):
-                idle.put(stack.enter_context(Trainer()))
-            yield from pool.map(made, wanted)
+        Args:
+            watched: recipes whose log is wanted.
+            judged: recipes of which it is enough to know what comes of them: tuimon does not watch them.
+            jobs: how many are trained at a time.
+            again: trains also what is there.
+        """
+        orders = [
+            Order(recipe, str(self.place(recipe)), str(self.outcome_file(recipe)))
+            for recipe in dict.fromkeys(watched)
+            if again or not self.has_log(recipe) or self.outcome(recipe) is None
+        ]
+        others = dict.fromkeys(judged).keys() - {order.recipe for order in orders}
+        orders += [
+            Order(r, "", str(self.outcome_file(r))) for r in judged if r in others and (again or self.outcome(r) is None)
+        ]
+        if orders:
+            yield from _carried_out(list({order.recipe: order for order in orders}.values()), jobs)
 
     def forget_old(self) -> None:
-        """Removes what nothing has read for a week."""
-        for place in self.folder.iterdir():
+        """Removes logs that nothing has read for a week."""
+        for place in (self.folder / "logs").iterdir():
             if time.time() - place.stat().st_mtime > KEPT_S:
                 shutil.rmtree(place, ignore_errors=True)
+
+
+def _carried_out(orders: list[Order], jobs: int) -> Iterator[Done]:
+    idle: queue.SimpleQueue[Trainer] = queue.SimpleQueue()
+
+    def done(order: Order) -> Done:
+        trainer = idle.get()
+        try:
+            return trainer.train(order)
+        finally:
+            idle.put(trainer)
+
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(jobs) as pool:
+        for _ in range(jobs):
+            idle.put(stack.enter_context(Trainer()))
+        yield from pool.map(done, orders)

@@ -17,10 +17,11 @@ PATHS = (Path(__file__).parent.parent.parent, Path(tuimon.__file__).parent.paren
 
 
 class Order(msgspec.Struct):
-    """What to train, and the folder that takes its log and its outcome."""
+    """What to train, the folder that takes its log (empty where none is wanted) and the file that takes its outcome."""
 
     recipe: Recipe
     place: str
+    outcome: str
 
 
 class Done(msgspec.Struct):
@@ -47,13 +48,13 @@ class Trainer:
             self._process.terminate()
         self._process.communicate()
 
-    def train(self, recipe: Recipe, place: Path) -> Done:
+    def train(self, order: Order) -> Done:
         """Waits until it is trained."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin and stdout
         try:
-            stdin.write(msgspec.json.encode(Order(recipe, str(place))) + b"\n")
+            stdin.write(msgspec.json.encode(order) + b"\n")
             stdin.flush()
             return msgspec.json.decode(stdout.readline(), type=Done)
         except (OSError, msgspec.DecodeError) as error:
-            return Done(recipe, 0.0, f"the process that trains has ended: {error}")
+            return Done(order.recipe, 0.0, f"the process that trains has ended: {error}")

@@ -47,12 +47,9 @@ class Outcome(msgspec.Struct, frozen=True):
         return self.checks[-1].loss
 
 
-_FILE = "outcome.json"
-
-
-def save(outcome: Outcome, folder: Path) -> None:
-    """Writes it into a folder; infinite numbers are null there."""
-    (folder / _FILE).write_bytes(msgspec.json.encode(outcome))
+def save(outcome: Outcome, path: Path) -> None:
+    """Writes it into a file; infinite numbers are null there."""
+    path.write_bytes(msgspec.json.encode(outcome))
 
 
 class _Stored(msgspec.Struct):
@@ -65,9 +62,8 @@ class _Stored(msgspec.Struct):
     learned: bool | None = None
 
 
-def load(folder: Path) -> Outcome | None:
-    """The outcome kept in a folder; None where there is none."""
-    path = folder / _FILE
+def load(path: Path) -> Outcome | None:
+    """The outcome kept in a file; None where there is none."""
     if not path.is_file():
         return None
     kept = msgspec.json.decode(path.read_bytes(), type=_Stored)

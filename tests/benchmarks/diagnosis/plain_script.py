@@ -1,6 +1,6 @@
 """A training script that knows nothing of tuimon; `tuimon run` is to watch it.
 
-Its arguments are a recipe as JSON and the folder that takes what the judge measured.
+Its arguments are a recipe as JSON and the file that takes what the judge measured.
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ import msgspec
 from benchmarks.diagnosis import loop, odd
 from benchmarks.diagnosis.orders import Done, Order
 from benchmarks.diagnosis.outcome import save
-from benchmarks.diagnosis.recipe import Recipe
 
 assert odd  # imported before the fork
 
@@ -33,42 +32,45 @@ def main() -> None:
 
 
 def _in_a_fork(order: Order) -> str:
-    place = Path(order.place)
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
+    if order.place:
+        shutil.rmtree(order.place, ignore_errors=True)
+        Path(order.place).mkdir(parents=True)
+    told = Path(f"{order.outcome}.error")
     child = os.fork()
     if not child:
-        os._exit(_trained(order.recipe, place))
+        os._exit(_trained(order, told))
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    told = place / "error.txt"
     if code == 0:
         return ""
+    if order.place:
+        shutil.rmtree(order.place, ignore_errors=True)
     error = told.read_text() if told.is_file() else f"ended with {code}"
-    shutil.rmtree(place, ignore_errors=True)
+    told.unlink(missing_ok=True)
     return error
 
 
-def _trained(recipe: Recipe, place: Path) -> int:
+def _trained(order: Order, told: Path) -> int:
     try:
         os.dup2(os.open(os.devnull, os.O_RDWR), 0)
         os.dup2(2, 1)  # stdout has the answers
-        if recipe.asked:
-            save(loop.train(recipe, place / "run"), place)
+        if order.place and not order.recipe.asked:
+            _run_script(order)
         else:
-            _run_script(recipe, place)
+            run = Path(order.place) / "run" if order.place else None
+            save(loop.train(order.recipe, run), Path(order.outcome))
     except BaseException as error:
-        (place / "error.txt").write_text(f"{type(error).__name__}: {error}")
+        told.write_text(f"{type(error).__name__}: {error}")
         return 1
     return 0
 
 
-def _run_script(recipe: Recipe, place: Path) -> None:
+def _run_script(order: Order) -> None:
     """As a user would: `tuimon run --headless --quiet script.py`."""
     command = [
         sys.executable, "-c", "import sys; from tuimon.cli.main import main; sys.exit(main())", "run", "--headless", "--quiet",
-        str(Path(__file__).parent / "plain_script.py"), msgspec.json.encode(recipe).decode(), str(place),
+        str(Path(__file__).parent / "plain_script.py"), msgspec.json.encode(order.recipe).decode(), order.outcome,
     ]  # fmt: skip
-    environment = os.environ | {"TUIMON_RUNS": str(place / "runs")}
+    environment = os.environ | {"TUIMON_RUNS": str(Path(order.place) / "runs")}
     subprocess.run(command, env=environment, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
