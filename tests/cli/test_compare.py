@@ -33,7 +33,7 @@ def test_presets_are_started_and_runs_opened(runs: Runs) -> None:
     runs.start("stand-in", "--steps", "40")
     done = compared(runs, "digits-softmax", "epochs=1", "stand-in")
     assert done.returncode == 0, done.stderr
-    head, trained, opened = done.stdout.splitlines()
+    head, trained, opened, *_ = done.stdout.splitlines()
     assert head.split()[:4] == ["RUN", "STATE", "STEP", "LOSS"]
     assert trained.startswith("digits-softmax-01  finished") and opened.startswith("stand-in           finished  40")
 

@@ -17,7 +17,7 @@ import numpy as np
 from tuimon.base import format
 from tuimon.base.errors import TuimonError, in_one_line
 from tuimon.base.plain import one_line
-from tuimon.cli.gate import CODES, Limits, Side, judge, said
+from tuimon.cli.gate import CODES, NO_LIMITS, Limits, Side, judge, said
 from tuimon.cli.sources import Source, sources_of
 from tuimon.cli.tables import print_lines, print_table
 from tuimon.cli.trusting import with_trust
@@ -54,14 +54,14 @@ def compare(options: argparse.Namespace) -> int:
         if isinstance(spec, Spec):
             with_trust(options, partial(require_trust, spec, source.word))
     started = (_opened(source, one, options, directory) for source, one in zip(sources, found, strict=True))
-    return watch_together(options, list(dict.fromkeys(started)), directory)  # a run named twice is compared once
+    return watch_together(options, list(dict.fromkeys(started)), directory, limits)  # a run named twice is compared once
 
 
-def watch_together(options: argparse.Namespace, runs: Sequence[Path], directory: Path) -> int:
-    """Overlays the curves of runs until they end, or waits for that without a screen, and prints a table.
+def watch_together(options: argparse.Namespace, runs: Sequence[Path], directory: Path, limits: Limits = NO_LIMITS) -> int:
+    """Overlays the curves of runs until they end, or waits for that without a screen, and prints a table and a chart.
 
     Returns:
-        The first exit code, in the order of the runs, that is not 0; 0 if there is none.
+        The first exit code, in the order of the runs, that is not 0; 0 if there is none. With limits, the gate's, see `gate`.
     """
     if options.headless or options.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         statuses = _wait(runs)
@@ -71,16 +71,16 @@ def watch_together(options: argparse.Namespace, runs: Sequence[Path], directory:
         show(directory, compare=runs, ascii=options.ascii)
         statuses = [summarize(run).status for run in runs]
     stores = [read_run(run) for run in runs]
-    names = _different([run_name(run, directory) for run in runs])
+    names = [run_name(run, directory) for run in runs]
     rows = [_row(name, status, store) for name, status, store in zip(names, statuses, stores, strict=True)]
     if options.json:
         print_lines(ResultLine(**row._asdict()) for row in rows)
     else:
         print_table([_COLUMNS, *map(_texts, rows)])
         if not options.quiet:
-            _print_chart(dict(zip(names, stores, strict=True)), options.ascii)
-    if limits != Limits():
-        sides = [Side(name, status, store) for name, status, store in zip(names, statuses, stores, strict=True)]
+            _print_chart(dict(zip(_different(names), stores, strict=True)), options.ascii)
+    if limits != NO_LIMITS:
+        sides = [Side(name, status, store) for name, status, store in zip(_different(names), statuses, stores, strict=True)]
         return _gate(sides, limits, options.json)
     codes = (exit_code(status, store.exited) for status, store in zip(statuses, stores, strict=True))
     return next((code for code in codes if code), 0)

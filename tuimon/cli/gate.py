@@ -33,6 +33,9 @@ class Limits:
     slower: float | None = None
 
 
+NO_LIMITS = Limits()
+
+
 @dataclass(frozen=True)
 class Side:
     """A run to be judged."""
