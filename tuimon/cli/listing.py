@@ -32,9 +32,11 @@ def ls(options: argparse.Namespace) -> int:
     runs = list_runs(directory)
     if options.names:
         return _print_names(run_name(run, directory) for run in runs)
+    from tuimon.launcher.runs.scan import Scan
     from tuimon.launcher.runs.summary import summarize
 
-    summaries = (summarize(run, run_name(run, directory)) for run in runs)
+    scan = Scan()
+    summaries = (summarize(run, run_name(run, directory), scan) for run in runs)
     if options.json:
         return print_lines(map(_line, summaries))
     listed = list(summaries)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tuimon.base.errors import TuimonError
 from tuimon.log import batch, frames
@@ -199,6 +199,46 @@ def _skipped(found: frames.Frames) -> batch.LeftOut | None:
 def _added(known: Damage | None, path: Path, base: int, more: batch.LeftOut) -> Damage:
     first = known or Damage(path, base + more.offset, more.reason)
     return first._replace(left_out=first.left_out + more.number, bytes=first.bytes + more.bytes)
+
+
+class Checked(NamedTuple):
+    """What checking a part of an event file found.
+
+    Attributes:
+        used: the bytes of its whole records.
+        needed: the bytes of the record after them, if its beginning is there.
+        skipped: the records so far whose bytes are wrong.
+        broken: where the file stops being readable.
+    """
+
+    used: int = 0
+    needed: int = 0
+    skipped: Damage | None = None
+    broken: Damage | None = None
+
+    @property
+    def damage(self) -> list[Damage]:
+        """What is damaged."""
+        return [damage for damage in (self.skipped, self.broken) if damage]
+
+
+def check(path: Path, offset: int, buffer: bytes, before: Checked) -> Checked:
+    """Checks the records of a buffer by their checksums, without decoding them.
+
+    Args:
+        path: the event file.
+        offset: where the buffer begins in it: at a record's start.
+        buffer: its bytes.
+        before: what checking the part before it found.
+    """
+    found = frames.split(buffer)
+    skipped = _skipped(found)
+    return Checked(
+        found.used,
+        frames.size_of_first(buffer[found.used :]),
+        _added(before.skipped, path, offset, skipped) if skipped else before.skipped,
+        _damage(path, offset + found.used, found.damage, offset + len(buffer)) if found.damage else None,
+    )
 
 
 def read_part(path: Path, offset: int, max_bytes: int) -> Batch:

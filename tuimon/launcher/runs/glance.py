@@ -124,10 +124,15 @@ def started_in(path: Path) -> RunStarted | None:
     return next((record.event for record in head.events if isinstance(record.event, RunStarted)), None)
 
 
+def is_read_whole(size: int, places: int = _PLACES) -> bool:
+    """Whether a glance reads all of an event file of this size."""
+    return size <= 2 * _FIRST_BYTES + places * _PLACE_BYTES
+
+
 def look_into(path: Path, places: int) -> list[Batch]:
     """Parts of one event file, in order: its beginning, some places, its end. All of it if it is small."""
     size = path.stat().st_size
-    if size <= 2 * _FIRST_BYTES + places * _PLACE_BYTES:
+    if is_read_whole(size, places):
         return [read_part(path, 0, size)]
     head, head_end = _head(path, size)
     tail, tail_start = _tail(path, size, head_end)

@@ -14,6 +14,7 @@ import numpy as np
 from tuimon.base.errors import in_one_line
 from tuimon.launcher.runs.glance import glance_at
 from tuimon.launcher.runs.loss import VALIDATION, latest, loss_tag
+from tuimon.launcher.runs.scan import Scan
 from tuimon.launcher.runs.standing import state_in
 from tuimon.launcher.runs.status import Lifecycle, Status
 from tuimon.log.branches import branch_files
@@ -50,33 +51,37 @@ class RunSummary:
     activation: str = ""
     first_wall: float = math.nan
     last_wall: float = math.nan
-    damage: tuple[Damage, ...] = ()  # as far as it was seen: not all of a long log is read
+    damage: tuple[Damage, ...] = ()  # as far as it was seen: not all of a long log may have been read
 
 
-def summarize(path: Path, name: str = "") -> RunSummary:
+def summarize(path: Path, name: str = "", scan: Scan | None = None) -> RunSummary:
     """Summarizes a run from a glance at its log; its name is its folder's if `name` is empty.
+
+    Damage between the places of a glance is told as far as `scan` looks for it.
 
     A log that has not grown is not read again; whether its processes are alive is checked each time. Never raises: the state
     of a run that cannot be read is unknown, and its detail says why.
     """
     try:
-        return _summarize(path, name or path.name)
+        return _summarize(path, name or path.name, scan)
     except Exception as error:  # concerns this run only; a list still shows the others
         return RunSummary(name or path.name, path, Status("unknown", f"its log cannot be read: {in_one_line(error)}"))
 
 
-def _summarize(path: Path, name: str) -> RunSummary:
+def _summarize(path: Path, name: str, scan: Scan | None) -> RunSummary:
     look = _look(path, _signature(path))
     status = state_in(path, look.life)
     if look.life.awaits_exit and not status.live:  # its supervisor may have logged the end since
         look = _look(path, _signature(path))
         status = state_in(path, look.life)
-    return RunSummary(name, path, status, **look.told)
+    damage = scan.damage(path, look.damage) if scan else look.damage
+    return RunSummary(name, path, status, damage=damage, **look.told)
 
 
 @dataclass(frozen=True)
 class _Look:
     life: Lifecycle
+    damage: tuple[Damage, ...]
     told: dict[str, Any] = field(default_factory=dict)
 
 
@@ -94,7 +99,7 @@ def _signature(run: Path) -> tuple[tuple[str, int], ...]:
 @functools.lru_cache(maxsize=_CACHED)
 def _look(run: Path, _changes_with: tuple[tuple[str, int], ...]) -> _Look:
     store, life = glance_at(run)
-    return _Look(life, {**_progress(store), **_losses(store), **_made_of(life), "damage": tuple(store.damage)})
+    return _Look(life, tuple(store.damage), {**_progress(store), **_losses(store), **_made_of(life)})
 
 
 def _progress(store: Store) -> dict[str, Any]:

@@ -18,11 +18,13 @@ from tuimon.viewer.keys import Key, bindings
 from tuimon.viewer.screens.base import TuimonScreen
 
 if TYPE_CHECKING:
+    from tuimon.launcher.runs.scan import Scan
     from tuimon.launcher.runs.summary import RunSummary
     from tuimon.viewer.screens.run_list import RunList
 
 _LIVE_EVERY_S = 1.0
 _STILL_EVERY_S = 3.0
+_SCAN_S = 0.1  # each time, for damage in long logs
 _NEEDS_A_RUN = ("open", "mark", "sort", "stop")
 
 EMPTY = """\
@@ -65,6 +67,7 @@ class HomeScreen(TuimonScreen):
         self._composed = False
         self._list: RunList | None = None
         self._timer: Timer | None = None
+        self._damage: Scan | None = None
         self._told: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
@@ -111,10 +114,16 @@ class HomeScreen(TuimonScreen):
     def _scan(self) -> None:
         import_numpy()
         from tuimon.launcher.runs.runs import list_runs, run_name
+        from tuimon.launcher.runs.scan import Scan
         from tuimon.launcher.runs.summary import summarize
 
         paths = list_runs(self.runs_dir)
-        self.post_message(self.Scanned(tuple(summarize(path, run_name(path, self.runs_dir)) for path in paths)))
+        if self._damage is None:
+            self._damage = Scan(0.0)  # the first list must not wait for it
+        else:
+            self._damage.allow(_SCAN_S)
+        runs = tuple(summarize(path, run_name(path, self.runs_dir), self._damage) for path in paths)
+        self.post_message(self.Scanned(runs))
 
     @on(Worker.StateChanged)
     def scan_again(self, event: Worker.StateChanged) -> None:
