@@ -300,6 +300,24 @@ def test_files_are_not_begun_without_end(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 64 and not read_run(tmp_path).damage
 
 
+def test_few_records_wait_to_be_encoded(tmp_path: Path) -> None:
+    """Whoever gives more than the writer's thread can encode does it: what they are made of would fill the memory."""
+    writer, waiting, most = LogWriter(tmp_path, "run", hold_s=0.05), [], 0
+
+    def encode(made_of: object) -> bytes:
+        time.sleep(0.01)
+        waiting.remove(made_of)
+        return wire.frame(wire.event(time.time(), 1, wire.scalar_value("x", 1.0)))
+
+    for i in range(30):
+        waiting.append(i)
+        writer.later(lambda i=i: encode(i))
+        most = max(most, len(waiting))
+    writer.close()
+    assert most <= 6 and not waiting
+    assert len(read_run(tmp_path)["x"]) == 1
+
+
 def test_records_that_are_encoded_later_hold_back_no_scalars(tmp_path: Path) -> None:
     """The writer's own thread is at work on them; a slow step's scalars are on disk all the same before the call returns."""
     writer, go_on = LogWriter(tmp_path, "run", hold_s=0.05), threading.Event()

@@ -35,6 +35,7 @@ from tuimon.log.histogram import Histogram
 from tuimon.log.records import Event, Gap, tag_of
 
 _MAX_LAYOUTS = 256
+_MOST_LATER = 4  # records that wait to be encoded; what they are made of may be large
 _KEPT_BYTES = 1 << 18  # of structured records that wait for room on a full disk
 
 # step, when by time.perf_counter, when by the wall's clock if that is known, scalars by name in two parts
@@ -140,11 +141,13 @@ class LogWriter:
     def later(self, encode: Callable[[], bytes]) -> None:
         """Makes the writer's own thread encode whole records and write them, soon; scalars are not held back for that.
 
+        Where it does not keep up, the caller encodes what waits.
+
         Args:
             encode: called once, on that thread or by `flush`; must not raise.
         """
         self._later.append(encode)
-        if self._has_thread():
+        if len(self._later) <= _MOST_LATER and self._has_thread():
             self._wake.set()
         else:
             self.flush()

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from tuimon.log.records import Notice
-from tuimon.monitor.probe import alike, direction, ends, outputs
+from tuimon.monitor.probe import alike, direction, ends, stacked
 from tuimon.monitor.probe.alike import Likeness
 from tuimon.monitor.probe.direction import Direction
-from tuimon.monitor.probe.ends import Facts, input_facts, output_facts
+from tuimon.monitor.probe.ends import input_facts, output_facts
 from tuimon.monitor.probe.flat import Part, chunks
+from tuimon.monitor.probe.found import Found
 from tuimon.monitor.probe.parameters import Owned
 
 Start = Callable[..., Any]
@@ -32,7 +33,8 @@ def told(training: Any) -> list[str]:
     return [notice.text for notice in training.events(Notice)]
 
 
-def by_tag(facts: Facts) -> dict[str, float]:
+def by_tag(found: Found) -> dict[str, float]:
+    (facts,) = found.read(*(tensor.numpy() for tensor in found.tensors))
     return dict(zip(facts.tags, facts.values.tolist(), strict=True))
 
 
@@ -284,8 +286,9 @@ def test_layers_have_their_turn_to_be_compared() -> None:
     seen: list[int] = []
     for _ in range(5):
         sample = likeness.take()
-        seen += [owner for one in sample for owner in one.owners]
-        assert sum(len(one.owners) for one in sample) <= 1 + alike._VALUES // (50 * 300)
+        owners = [owner for found in sample for one in found.read(*found.tensors) for owner in one.owners]
+        assert 0 < len(owners) <= 2 + alike._VALUES // (50 * 300)
+        seen += owners
     assert set(seen) == set(range(10))
     assert all(alike.incoming(weight, 0).shape == (50, 300) for weight in weights[:9])
 
@@ -317,11 +320,25 @@ def test_a_direction_has_as_many_values_as_it_may_and_always_the_same_ones(monke
     for turn in range(2):
         kept.add_large(7, big)
         for chunk in chunks([Part(0, 7, big[turn::2], every=2.0)]):
-            kept.add(chunk)
+            kept.add(chunk.flat, chunk.layout)
+        taken = [one for found in kept.take() for one in found.read(*(tensor.numpy() for tensor in found.tensors))]
+    both, now, before = taken[0]
+    assert len(taken) == 1 and both == now == before
+    assert sum(len(one.flat) for one in kept._before[1]) <= direction.MOST_VALUES
+
+
+@pytest.mark.parametrize("size", [1e-25, 1e-4, 1e17])
+def test_a_direction_does_not_depend_on_the_gradients_size(size: float) -> None:
+    """Single precision cannot hold the squares of very small or very large numbers; also of arrays longer than a row."""
+    first, second = (torch.randn(5000, generator=torch.Generator().manual_seed(i)) for i in (0, 1))
+    kept = Direction(5000)
+    for gradient in (first, first + second):
+        for chunk in chunks([Part(0, 0, gradient * size)]):
+            kept.add(chunk.flat, chunk.layout)
         taken = kept.take()
-    product, now, before = torch.stack(taken).sum(0).tolist()
-    assert product == now == before
-    assert sum(map(len, kept._before[1])) <= direction.MOST_VALUES
+    ((both, now, before),) = taken[0].read()
+    expected = float(nn.functional.cosine_similarity(first.double(), first.double() + second.double(), dim=0))
+    assert both / math.sqrt(now) / math.sqrt(before) == pytest.approx(expected, rel=1e-5)
 
 
 def test_no_direction_where_other_parameters_have_a_gradient(start: Start) -> None:
@@ -359,7 +376,7 @@ def test_signs_and_moments_equal_their_plain_versions(start: Start, make: type[n
 
 def test_a_subset_stands_for_the_signs_of_a_large_layer(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every k-th value; the share is right to sampling error."""
-    monkeypatch.setattr(outputs, "_FEW", 500)
+    monkeypatch.setattr(stacked, "_FEW", 500)
     model = nn.Sequential(
         nn.Unflatten(1, (2, 4)), nn.Conv1d(2, 70, 1), nn.BatchNorm1d(70), nn.Tanh(), nn.Flatten(), nn.LazyLinear(2)
     )
@@ -371,7 +388,7 @@ def test_a_subset_stands_for_the_signs_of_a_large_layer(start: Start, monkeypatc
     for name in ("1", "2"):
         assert last(training, f"negative_fraction/{name}") == pytest.approx((given < 0).double().mean().item(), abs=0.1)
     for layout in (given, given[..., None].to(memory_format=torch.channels_last), given.transpose(0, 2)):
-        assert 0 < len(outputs._few(layout, 3)) <= 500
+        assert 0 < len(stacked.few(layout, 3)) <= 500
 
 
 def test_the_evidence_changes_nothing_in_the_training(start: Start) -> None:

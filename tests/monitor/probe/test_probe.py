@@ -404,22 +404,25 @@ def test_a_model_without_trained_parameters_is_watched(start: Start) -> None:
     assert "grad_norm/Linear" not in training.store.series
 
 
+@pytest.mark.parametrize("where", ["parameters.chunks", "parameters.tally_on_host", "signs.few", "ends.feature_dim"])
 def test_an_error_in_the_probe_is_told_once_and_training_goes_on(
-    start: Start, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    start: Start, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], where: str
 ) -> None:
-    """The probe gives up, with a notice and a traceback; no hook stays behind."""
+    """In the step, on the log's thread, in a hook: the probe gives up, with a notice and a traceback; no hook stays behind."""
     training = start(budget=1.0)
 
     def broken(*_: Any) -> None:
         raise ZeroDivisionError("no such thing")
 
-    monkeypatch.setattr("tuimon.monitor.probe.parameters.tally", broken)
+    monkeypatch.setattr(f"tuimon.monitor.probe.{where}", broken)
     for _ in range(3):
         training.step()
+        training.monitor._writer.flush()
+    training.step()
     assert errors(training) == ["the monitor's probe failed: ZeroDivisionError: no such thing"]
     assert capsys.readouterr().err.count("Traceback") == 1
     assert not any(m._forward_hooks for m in training.model.modules())
-    assert len(training.store["loss/train"]) == 3
+    assert len(training.store["loss/train"]) == 4
 
 
 def test_hooks_are_there_only_while_a_sample_is_taken(start: Start) -> None:
@@ -486,51 +489,78 @@ def test_a_model_can_be_copied_and_saved_whole_while_it_is_sampled(start: Start,
     assert b"tuimon" not in (tmp_path / "model.pt").read_bytes()
 
 
-def paid(schedule: Schedule, taken: float, cost_s: float, log_bytes: float, arrived: float | None = None) -> float:
+def paid(schedule: Schedule, taken: float, cost_s: float, table_bytes: float = 0, arrived: float | None = None) -> float:
     """When the next sample is due, after one."""
     schedule.take(taken)
-    schedule.pay(taken if arrived is None else arrived, cost_s, log_bytes)
+    schedule.pay(taken if arrived is None else arrived, cost_s, table_bytes)
     return schedule.next_time
 
 
 def test_samples_are_spaced_by_their_cost_and_their_room() -> None:
-    """A sample of 10 ms waits a second at 1 %; one of 64 KiB two seconds, and more as the run grows old."""
+    """A sample of 10 ms waits a second at 1 %; one with a table of 32 KiB two seconds, and more as the run grows old."""
     schedule = Schedule(0.01, now=100.0)
     assert schedule.next_time == 100.0
-    assert paid(schedule, 103.0, 0.01, 0) == pytest.approx(104.0)
-    assert paid(Schedule(0.01, now=100.0), 103.0, 0.001, 64 * 1024) == pytest.approx(105.0)
-    assert paid(Schedule(0.01, now=100.0), 6100.0, 0.001, 64 * 1024) == pytest.approx(6100.0 + 20.0)
+    assert paid(schedule, 103.0, 0.01) == pytest.approx(104.0)
+    assert paid(Schedule(0.01, now=100.0), 103.0, 0.001, 32 * 1024) == pytest.approx(105.0)
+    assert paid(Schedule(0.01, now=100.0), 6100.0, 0.001, 32 * 1024) == pytest.approx(6100.0 + 20.0)
+
+
+def test_a_small_table_is_fresh_however_old_a_run_is() -> None:
+    """Below 512 bytes a second its rate does not fall."""
+    assert paid(Schedule(0.01, now=0.0), 90 * 86400.0, 0.001, 2048) == pytest.approx(90 * 86400.0 + 4.0)
+
+
+def test_a_fresh_table_is_not_sampled_again() -> None:
+    """However cheap it is: at most once a second, and in a short run once in a thirtieth of it."""
+    assert paid(Schedule(0.01, now=100.0), 106.0, 1e-4) == pytest.approx(106.2)
+    assert paid(Schedule(0.01, now=100.0), 900.0, 1e-4) == pytest.approx(901.0)
+
+
+def test_histograms_wait_for_room_and_the_table_does_not() -> None:
+    """Of a large model each sample logs the table, and some of them the rest."""
+    schedule, now = Schedule(0.01, now=0.0), 10.0
+    rest = []
+    for _ in range(20):
+        schedule.take(now)
+        rest.append(schedule.wants_rest)
+        schedule.pay(now, 0.02, 40 * 1024, 640 * 1024 if rest[-1] else 0)
+        now = schedule.next_time
+    assert now == pytest.approx(10.0 + 20 * 2.5)
+    assert rest == ([True] + [False] * 7) * 2 + [True] + [False] * 3
 
 
 def test_a_sample_is_due_after_the_last_one_was_taken_and_not_after_it_arrived() -> None:
     """A device tells of it late, and a step that holds a validation is long by nature: that time is the training's own."""
-    assert paid(Schedule(0.01, now=100.0), 103.0, 0.01, 0, arrived=133.0) == pytest.approx(104.0)
+    assert paid(Schedule(0.01, now=100.0), 103.0, 0.01, arrived=133.0) == pytest.approx(104.0)
 
 
 def test_one_sample_that_cost_far_more_than_the_others_puts_none_off() -> None:
     """The median of the last five counts."""
     schedule = Schedule(0.01, now=0.0)
     for i in range(5):
-        paid(schedule, 10.0 + i, 0.01, 0)
-    assert paid(schedule, 20.0, 0.5, 0) == pytest.approx(21.0)
+        paid(schedule, 10.0 + i, 0.01)
+    assert paid(schedule, 20.0, 0.5) == pytest.approx(21.0)
     for i in range(3):
-        paid(schedule, 30.0 + i, 0.5, 0)
-    assert paid(schedule, 40.0, 0.5, 0) == pytest.approx(90.0)
+        paid(schedule, 30.0 + i, 0.5)
+    assert paid(schedule, 40.0, 0.5) == pytest.approx(90.0)
 
 
 def test_a_run_that_has_just_begun_is_sampled_more_often() -> None:
     """Eight times as often for two seconds: half a second of training shows units dying too, and an hour pays no more."""
     schedule = Schedule(0.01, now=100.0)
-    assert paid(schedule, 101.0, 0.008, 0) == pytest.approx(101.1)
-    assert paid(schedule, 102.0, 0.008, 0) == pytest.approx(102.8)
+    assert paid(schedule, 101.0, 0.008) == pytest.approx(101.1)
+    assert paid(schedule, 102.0, 0.008) == pytest.approx(102.8)
 
 
 def test_a_long_runs_samples_take_a_bounded_room() -> None:
-    """A week of samples of 360 kB, of a hundred layers, stays under 250 MB."""
-    schedule, now, samples = Schedule(0.01, 0.0), 0.0, 0
+    """A week of samples of a hundred layers, with tables of 24 kB and 360 kB besides, takes no more than 600 MB."""
+    schedule, now, written = Schedule(0.01, 0.0), 0.0, 0.0
     while now < 7 * 86400:
-        now, samples = paid(schedule, now, 0.01, 360e3), samples + 1
-    assert samples * 360e3 < 250e6
+        schedule.take(now)
+        rest = 360e3 if schedule.wants_rest else 0.0
+        schedule.pay(now, 0.01, 24e3, rest)
+        now, written = schedule.next_time, written + 24e3 + rest
+    assert written < 600e6
 
 
 def test_a_sample_for_which_there_is_no_memory_is_given_up_with_all_that_it_holds(
@@ -545,7 +575,7 @@ def test_a_sample_for_which_there_is_no_memory_is_given_up_with_all_that_it_hold
 
     monkeypatch.setattr(Probe, "_finish", out_of_memory)
     training.step()
-    assert not probe._gathered and not probe._parameters._before and not probe._outputs._held
+    assert not probe._found and not probe._parameters._before and not probe._outputs._held
     monkeypatch.setattr(Probe, "_finish", real)
     for _ in range(3):
         training.step()

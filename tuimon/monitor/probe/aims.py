@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tuimon.monitor.probe.ends import Facts, first_tensor
+from tuimon.monitor.probe.ends import facts, first_tensor
 from tuimon.monitor.probe.flat import local
+from tuimon.monitor.probe.found import Found
 
 _MOST_ROWS = 2048
 _MOST_VALUES = 1 << 20
@@ -51,7 +52,7 @@ class Aims:
             self._gradient = gradient.detach()
 
     @torch.no_grad()
-    def take(self) -> list[Facts]:
+    def take(self) -> list[Found]:
         """What the gradient says; nothing if none has arrived."""
         output, gradient = self._output, self._gradient
         self._output = self._gradient = None
@@ -60,7 +61,7 @@ class Aims:
         return aims(local(output), local(gradient))
 
 
-def aims(output: Tensor, gradient: Tensor) -> list[Facts]:
+def aims(output: Tensor, gradient: Tensor) -> list[Found]:
     """The losses that may have made a gradient, and their targets.
 
     Args:
@@ -81,10 +82,10 @@ def aims(output: Tensor, gradient: Tensor) -> list[Facts]:
     rows = output.numel() // out.shape[1]
     used = (grad != 0).any(0)
     terms = used.sum() * rows  # outputs that the loss does not look at get no gradient at all
-    facts = [_binary(out, grad, used, terms), _squares(out, grad, used, terms)]
+    found = [_binary(out, grad, used, terms), _squares(out, grad, used, terms)]
     if out.shape[1] > 1:
-        facts += [_cross_entropy(out, grad), _likelihood(out, grad)]
-    return facts
+        found += [_cross_entropy(out, grad), _likelihood(out, grad)]
+    return found
 
 
 def _every(output: Tensor, dim: int) -> int:
@@ -97,7 +98,7 @@ def _rows(values: Tensor, dim: int, every: int) -> Tensor:
     return values.movedim(dim, -1).reshape(-1, values.shape[dim])[::every].float()
 
 
-def _cross_entropy(out: Tensor, grad: Tensor) -> Facts:
+def _cross_entropy(out: Tensor, grad: Tensor) -> Found:
     logs = functional.log_softmax(out, 1)
     shares = logs.exp()
     labels = grad.argmin(1, keepdim=True)
@@ -111,29 +112,29 @@ def _cross_entropy(out: Tensor, grad: Tensor) -> Facts:
     found = torch.zeros(out.shape[1], device=out.device).scatter_add_(0, labels[:, 0], counted.float()) / number
     entropy = -(found * found.clamp_min(1e-12).log()).sum()
     values = torch.stack([loss, (found > 0).sum().float(), found.amax(), entropy])
-    return Facts(CROSS_ENTROPY_TAGS, torch.where(fits, values, torch.nan))
+    return facts(CROSS_ENTROPY_TAGS, torch.where(fits, values, torch.nan))
 
 
-def _likelihood(out: Tensor, grad: Tensor) -> Facts:
+def _likelihood(out: Tensor, grad: Tensor) -> Found:
     hit = grad != 0
     single = (hit.sum(1) <= 1).all() & hit.any() & (grad <= 0).all()
     loss = -(out * hit).sum() / hit.sum()
-    return Facts(LIKELIHOOD_TAGS, torch.where(single, loss, torch.nan)[None])
+    return facts(LIKELIHOOD_TAGS, torch.where(single, loss, torch.nan)[None])
 
 
-def _binary(out: Tensor, grad: Tensor, used: Tensor, terms: Tensor) -> Facts:
+def _binary(out: Tensor, grad: Tensor, used: Tensor, terms: Tensor) -> Found:
     targets = out.sigmoid() - terms * grad
     each = functional.softplus(out) - targets * out
     low, high, mean = _range(targets, used)
-    return Facts(BINARY_TAGS, torch.stack([_mean(each, used), low, high, mean]))
+    return facts(BINARY_TAGS, torch.stack([_mean(each, used), low, high, mean]))
 
 
-def _squares(out: Tensor, grad: Tensor, used: Tensor, terms: Tensor) -> Facts:
+def _squares(out: Tensor, grad: Tensor, used: Tensor, terms: Tensor) -> Found:
     off = terms * grad / 2
     targets = out - off
     low, high, _ = _range(targets, used)
     spread = (targets.var(0, correction=0) * used).sum() / used.sum()
-    return Facts(SQUARES_TAGS, torch.stack([_mean(off.square(), used), low, high, spread]))
+    return facts(SQUARES_TAGS, torch.stack([_mean(off.square(), used), low, high, spread]))
 
 
 def _mean(values: Tensor, used: Tensor) -> Tensor:

@@ -7,32 +7,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from tuimon.monitor.probe.flat import local, stride
+from tuimon.monitor.probe.found import Found
 from tuimon.monitor.probe.parameters import Owned
+from tuimon.monitor.probe.sheet import Alike
 
 MOST_UNITS = 64  # of a layer that are compared
 MOST_INPUTS = 512  # of each unit
-_VALUES = 1 << 17  # weights that are compared in one sample, of one layer at least
+_VALUES = 1 << 16  # weights that are compared in one sample, of one layer at least
+_LAYERS = 32  # that are compared in one sample
 _EQUAL = 1e-9  # squared distance of two units, of their own squared length, that rounding explains
-
-
-class Alike(NamedTuple):
-    """Layers of one shape.
-
-    Attributes:
-        owners: [layers] their numbers.
-        table: [layers, 2] the mean size of the cosine of two units' incoming weights; the share of units of which another has
-            the same incoming weights and, where there is a gradient, the same gradient.
-    """
-
-    owners: list[int]
-    table: Tensor
+_NEAR = 1e-5  # the same in single precision
 
 
 class Likeness:
@@ -47,8 +38,8 @@ class Likeness:
         self._next = 0
 
     @torch.no_grad()
-    def take(self) -> list[Alike]:
-        """Compares the layers whose turn it is, before the optimizer's step."""
+    def take(self) -> list[Found]:
+        """Compares the layers whose turn it is, before the optimizer's step: `Alike`."""
         groups: dict[Any, list[tuple[int, Tensor, Tensor | None]]] = defaultdict(list)
         for owner, weight, gradient in self._turn():
             groups[weight.shape, weight.device, weight.dtype, gradient is None].append((owner, weight, gradient))
@@ -56,17 +47,16 @@ class Likeness:
 
     def _turn(self) -> Iterator[tuple[int, Tensor, Tensor | None]]:
         left = _VALUES
-        for _ in range(len(self._owned)):
+        for _ in range(min(len(self._owned), _LAYERS)):
             one = self._owned[self._next]
             held = local(one.parameter.detach())
-            if held.shape[one.dim] < 2 or not held.numel():  # this process holds no two of its units
-                self._next = (self._next + 1) % len(self._owned)
-                continue
-            weight = incoming(held, one.dim)
-            if left < _VALUES and weight.numel() > left:
+            weight = incoming(held, one.dim) if held.numel() and held.shape[one.dim] > 1 else None
+            if weight is not None and left < _VALUES and weight.numel() > left:
                 return
-            left -= weight.numel()
             self._next = (self._next + 1) % len(self._owned)
+            if weight is None:  # this process holds no two of its units
+                continue
+            left -= weight.numel()
             gradient = one.parameter.grad
             if gradient is not None:
                 gradient = incoming(local(gradient), one.dim) if gradient.layout == torch.strided else None
@@ -92,32 +82,43 @@ def _has_inputs(one: Owned) -> bool:
     )
 
 
-def _compared(group: Sequence[tuple[int, Tensor, Tensor | None]]) -> Alike:
-    weights = _products(torch.stack([weight for _, weight, _ in group]))
+def _compared(group: Sequence[tuple[int, Tensor, Tensor | None]]) -> Found:
+    owners = [owner for owner, _, _ in group]
+    rows = torch.stack([weight for _, weight, _ in group])
+    weights = _products(rows, torch.float32)
     lengths = weights.diagonal(dim1=1, dim2=2).sqrt()
-    cosines = weights / (lengths[:, :, None] * lengths[:, None, :])
-    cosines = cosines.masked_fill((lengths[:, :, None] == 0) | (lengths[:, None, :] == 0), 0.0).abs_()
+    sizes = lengths[:, :, None] * lengths[:, None, :]
+    cosines = weights.div(sizes).masked_fill_(sizes == 0, 0.0).abs_()
     units = weights.shape[1]
     similarity = (cosines.sum((1, 2)) - cosines.diagonal(dim1=1, dim2=2).sum(1)) / (units * (units - 1))
-    same = _equal(weights)
-    gradients = [gradient for _, _, gradient in group if gradient is not None]
+    if rows.is_cpu and not bool(_equal(weights, _NEAR).any()):
+        identical = torch.zeros_like(similarity)
+    else:
+        identical = _identical(rows, [gradient for _, _, gradient in group if gradient is not None])
+    return Found([torch.stack([similarity, identical], 1)], lambda table: [Alike(owners, table)])
+
+
+def _identical(rows: Tensor, gradients: Sequence[Tensor]) -> Tensor:
+    """[layers] the share of units that have the same weights as another and, where there are gradients, the same gradient."""
+    wide = torch.float64 if rows.device.type != "mps" else torch.float32
+    same = _equal(_products(rows, wide), _EQUAL)
     if gradients:
-        same &= _equal(_products(torch.stack(gradients)))
-    same.diagonal(dim1=1, dim2=2).fill_(False)
-    identical = same.any(2).to(weights.dtype).mean(1)
-    return Alike([owner for owner, _, _ in group], torch.stack([similarity, identical], 1))
+        same &= _equal(_products(torch.stack(list(gradients)), wide), _EQUAL)
+    return same.any(2).float().mean(1)
 
 
-def _products(rows: Tensor) -> Tensor:
+def _products(rows: Tensor, dtype: torch.dtype) -> Tensor:
     """[layers, units, units] each unit's product with each other, after each layer was scaled, so that none is too small."""
-    wide = rows.double() if rows.device.type != "mps" else rows.float()
-    wide = wide / wide.abs().amax((1, 2), keepdim=True).clamp_min(torch.finfo(wide.dtype).tiny)
-    return torch.bmm(wide, wide.transpose(1, 2))
+    wide = rows.to(dtype)
+    wide = wide / wide.abs().amax((1, 2), keepdim=True).clamp_min_(torch.finfo(dtype).tiny)
+    with torch.autocast(rows.device.type, enabled=False):
+        return torch.bmm(wide, wide.transpose(1, 2))
 
 
-def _equal(products: Tensor) -> Tensor:
-    """[layers, units, units] whether two units are the same, but for what rounding explains."""
+def _equal(products: Tensor, tolerance: float) -> Tensor:
+    """[layers, units, units] whether two different units are the same, but for what rounding explains."""
     lengths = products.diagonal(dim1=1, dim2=2)
     one, other = lengths[:, :, None], lengths[:, None, :]
-    equal: Tensor = one + other - 2 * products <= _EQUAL * torch.maximum(one, other)
+    equal: Tensor = one + other - 2 * products <= tolerance * torch.maximum(one, other)
+    equal.diagonal(dim1=1, dim2=2).fill_(False)
     return equal

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
-from tuimon.monitor.probe.flat import Chunk, stride
+from tuimon.monitor.probe.flat import Layout, stride
+from tuimon.monitor.probe.found import Found
+from tuimon.monitor.probe.sheet import Products
 
 MOST_VALUES = 1 << 20  # of all gradients that are kept, 4 MiB; of larger models every k-th
+_ROW = 1 << 11
+_SMALLEST = 1e-30
+
+
+class _Kept:
+    """A part of a gradient, whose square the log's thread works out once."""
+
+    def __init__(self, flat: Tensor) -> None:
+        self.flat = flat
+        self._square: float | None = None
+
+    def square(self) -> float:
+        """Of a part that lies on the host."""
+        if self._square is None:
+            array = self.flat.numpy()
+            self._square = _product(array, array)
+        return self._square
 
 
 class Direction:
@@ -19,42 +41,49 @@ class Direction:
 
     def __init__(self, values: int) -> None:
         self._every = stride(values, MOST_VALUES)
-        self._now: list[Tensor] = []
+        self._now: list[_Kept] = []
         self._names: list[bytes] = []
-        self._before: tuple[list[bytes], list[Tensor], list[Tensor]] = [], [], []
+        self._before: tuple[list[bytes], list[_Kept]] = [], []
 
-    def add(self, chunk: Chunk) -> None:
-        """Notes a chunk of this sample's gradients."""
-        flat, layout = chunk
+    def add(self, flat: Tensor, layout: Layout) -> None:
+        """Notes a chunk of this sample's gradients, which nobody changes any more."""
         if layout.every.max() > 1.0:  # a tensor that is measured in part, at other places in each sample
             return
-        if self._every > 1:
-            flat = flat[:: self._every].clone()
-        elif len(layout.keys) == 1:  # it may be the gradient itself
-            flat = flat.clone()
-        self._now.append(flat)
+        self._now.append(_Kept(flat[:: self._every].clone() if self._every > 1 else flat))
         self._names.append(layout.keys.tobytes() + layout.lengths.tobytes())
 
     def add_large(self, key: int, gradient: Tensor) -> None:
         """Notes the gradient of a parameter of which the chunks hold a part."""
-        self._now.append(gradient.reshape(-1)[:: self._every].float())
+        self._now.append(_Kept(gradient.reshape(-1)[:: self._every].float()))
         self._names.append(b"%d" % key)
 
-    def take(self) -> list[Tensor]:
-        """[3] for each chunk: the product with the last sample's, the square of this one's, that of the last one's.
-
-        None where there was no sample before, or other parameters had a gradient.
-        """
+    def take(self) -> list[Found]:
+        """`Products` with the last sample's gradient; none where there was no sample before, or others had a gradient."""
         names, values = self._names, self._now
         self._names, self._now = [], []
-        squares = [torch.dot(one, one) for one in values]
-        known, before, before_squares = self._before
-        self._before = names, values, squares
+        known, before = self._before
+        self._before = names, values
         if known != names:
             return []
-        products = [torch.dot(one, other) for one, other in zip(values, before, strict=True)]
-        return [torch.stack(three) for three in zip(products, squares, before_squares, strict=True)]
+        return [_together(one, other) for one, other in zip(values, before, strict=True)]
 
     def drop(self) -> None:
         """Gives up what is kept."""
-        self._now, self._names, self._before = [], [], ([], [], [])
+        self._now, self._names, self._before = [], [], ([], [])
+
+
+def _together(now: _Kept, before: _Kept) -> Found:
+    if now.flat.is_cpu and before.flat.is_cpu:
+        return Found((), lambda: [Products(_product(now.flat.numpy(), before.flat.numpy()), now.square(), before.square())])
+    last = before.flat.to(now.flat.device)
+    products = [torch.dot(one, other) for one, other in ((now.flat, last), (now.flat, now.flat), (last, last))]
+    return Found([torch.stack(products)], lambda three: [Products(*three.tolist())])
+
+
+def _product(one: Any, other: Any) -> float:
+    """The inner product of two arrays, in rows that single precision sums well; in double where it is beyond its range."""
+    whole = len(one) // _ROW * _ROW
+    rows = np.einsum("ij,ij->i", one[:whole].reshape(-1, _ROW), other[:whole].reshape(-1, _ROW))
+    product = float(rows.sum(dtype=np.float64)) + float(np.einsum("i,i", one[whole:], other[whole:]))
+    small_or_large = not _SMALLEST < abs(product) < 1 / _SMALLEST
+    return float(np.einsum("i,i", one, other, dtype=np.float64)) if small_or_large else product

@@ -8,8 +8,8 @@ Training thread.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
 from tuimon.monitor.probe.flat import local, stride
+from tuimon.monitor.probe.found import Found
+from tuimon.monitor.probe.sheet import Facts
 from tuimon.monitor.probe.tally import count_cells
 
 MOST_VALUES = 1 << 18  # of an input or output that are looked at
@@ -26,13 +28,6 @@ _SUMS_TO_ONE = 1e-3  # how far a row of probabilities may be off; half precision
 _DEEP = 8  # levels of tuples and dictionaries in which a tensor is looked for
 
 
-class Facts(NamedTuple):
-    """Numbers that belong to no layer: `values` [tags], floating point, on their device."""
-
-    tags: tuple[str, ...]
-    values: Tensor
-
-
 class Ends:
     """Reads a model's input and output once in each sample."""
 
@@ -40,17 +35,17 @@ class Ends:
         self._tokens = False  # a layer was given whole numbers: what later layers get is made of them
         self._read_input = self._read_output = False
         self._turn = 0
-        self._facts: list[Facts] = []
+        self._found: list[Found] = []
 
     def start(self, turn: int) -> None:
         """Begins a sample; its number decides which values of large tensors are read."""
         self._tokens = self._read_input = self._read_output = False
-        self._turn, self._facts = turn, []
+        self._turn, self._found = turn, []
 
-    def take(self) -> list[Facts]:
-        """What was read since `start`."""
-        facts, self._facts = self._facts, []
-        return facts
+    def take(self) -> list[Found]:
+        """What was read since `start`: `Facts`."""
+        found, self._found = self._found, []
+        return found
 
     def wants_input(self, inputs: Any) -> bool:
         """Whether what a layer got is the model's input.
@@ -70,7 +65,7 @@ class Ends:
     def read_input(self, module: nn.Module, given: Tensor) -> None:
         """Measures what a layer got."""
         self._read_input = True
-        self._facts.append(input_facts(local(given.detach()), feature_dim(module, given.ndim), self._turn))
+        self._found.append(input_facts(local(given.detach()), feature_dim(module, given.ndim), self._turn))
 
     @property
     def wants_output(self) -> bool:
@@ -82,7 +77,7 @@ class Ends:
         """Measures what the model returned, if there is a tensor in it."""
         self._read_output = True
         if (tensor := first_tensor(output)) is not None:
-            self._facts.append(output_facts(local(tensor.detach()), self._turn))
+            self._found.append(output_facts(local(tensor.detach()), self._turn))
 
 
 def first_tensor(output: Any) -> Tensor | None:
@@ -100,7 +95,7 @@ def feature_dim(module: nn.Module, dims: int) -> int:
     return dims - 1
 
 
-def input_facts(values: Tensor, dim: int, turn: int = 0) -> Facts:
+def input_facts(values: Tensor, dim: int, turn: int = 0) -> Found:
     """Mean, standard deviation and greatest size of an input; and how its features vary within the batch.
 
     Args:
@@ -124,10 +119,10 @@ def input_facts(values: Tensor, dim: int, turn: int = 0) -> Facts:
         spread = stds.masked_fill(constant, 0.0).amax() / stds.masked_fill(constant, torch.inf).amin()
         tags += ["input/constant_fraction", "input/scale_spread"]
         found += [constant.float().mean(), spread.masked_fill(constant.all(), torch.nan)]
-    return Facts(tuple(tags), torch.stack(found))
+    return facts(tags, torch.stack(found))
 
 
-def output_facts(values: Tensor, turn: int = 0) -> Facts:
+def output_facts(values: Tensor, turn: int = 0) -> Found:
     """Mean, standard deviation and range of an output; and what its classes and its batch show.
 
     The last dimension counts the classes, of four or more dimensions the second. A sample is a row of classes.
@@ -157,7 +152,12 @@ def output_facts(values: Tensor, turn: int = 0) -> Facts:
     if values.ndim and len(values) > 1:
         tags.append("output/batch_std")
         found.append(values.std(0, correction=0).mean())
-    return Facts(tuple(tags), torch.stack([one.float() for one in found]))
+    return facts(tags, torch.stack([one.float() for one in found]))
+
+
+def facts(tags: Sequence[str], values: Tensor) -> Found:
+    """Numbers that belong to no layer: `values` [tags], on their device."""
+    return Found([values], lambda array: [Facts(tuple(tags), array)])
 
 
 def _input_rows(values: Tensor, dim: int, turn: int) -> Tensor:

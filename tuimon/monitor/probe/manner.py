@@ -9,10 +9,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
+
+from tuimon.monitor.probe.found import Found
+from tuimon.monitor.probe.sheet import Facts
 
 TAGS = ("step/wait_fraction", "model/training", "step/rows")
 
@@ -43,8 +47,8 @@ class Manner:
         if isinstance(given, Tensor) and given.ndim:
             self._found["step/rows"] = float(given.shape[0])
 
-    def take(self, device: torch.device) -> dict[str, float]:
-        """What was noted; the optimizer's step is about to be made.
+    def take(self, device: torch.device) -> list[Found]:
+        """What was noted, `Facts`; the optimizer's step is about to be made.
 
         `step/wait_fraction` is the share of the time since the step before that went by before the model was called. On
         another device than a CPU it is not told: what was waited for there may have been the device.
@@ -53,7 +57,7 @@ class Manner:
         lasted = time.perf_counter() - self._began
         if self._seen and not self._disturbed and device.type == "cpu" and lasted > 0:
             found["step/wait_fraction"] = (self._forward_at - self._began) / lasted
-        return found
+        return [Found((), lambda: [Facts(tuple(found), np.array(list(found.values())))])] if found else []
 
 
 def has_modes(model: nn.Module) -> bool:

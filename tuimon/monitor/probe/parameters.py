@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from tuimon.monitor.probe.direction import Direction
 from tuimon.monitor.probe.flat import MOST, Chunk, Layout, Part, chunks, local, plain, stride, thinned
+from tuimon.monitor.probe.found import Found, Room
 from tuimon.monitor.probe.layers import Layer
-from tuimon.monitor.probe.tally import squares, tally
+from tuimon.monitor.probe.sheet import Gradients, Weights
+from tuimon.monitor.probe.tally import squares, squares_on_host, tally, tally_on_host
 
 COPIED = 1 << 23  # weights that are copied before a step, 32 MiB; of a larger model a part of each tensor that is not small
 _SMALL = 1 << 12
@@ -34,21 +38,6 @@ class Owned(NamedTuple):
     dim: int = 0
 
 
-class Counted(NamedTuple):
-    """A chunk of gradients; `table` [parts, columns] and `zero` [rows] as in a `Tally`."""
-
-    layout: Layout
-    table: Tensor
-    zero: Tensor
-
-
-class Moved(NamedTuple):
-    """A chunk of weights; `table` [parts, 1 or 3]: squares of the weights; where they were copied, of those and the update."""
-
-    layout: Layout
-    table: Tensor
-
-
 class Parameters:
     """All parameters of some layers.
 
@@ -61,6 +50,7 @@ class Parameters:
         keys = {id(one.parameter): key for key, one in enumerate(self.owned)}
         self.judges = [_judges(layer, keys, self.owned) for layer in layers]
         self._direction = Direction(sum(0 if is_lazy(one.parameter) else one.parameter.numel() for one in self.owned))
+        self._most_every = 1.0  # how many values one that was measured stands for, in this sample, at the most
         self._moving: set[int] = set()
         self._before: list[Chunk] = []
 
@@ -73,50 +63,66 @@ class Parameters:
         return next((one.parameter.device for one in self.owned), torch.device("cpu"))
 
     @property
+    def thinned(self) -> int:
+        """Every how-manieth value the last sample has measured, at the most; 0 where it was each."""
+        return round(self._most_every) if self._most_every > 1.5 else 0
+
+    @property
     def spread(self) -> bool:
         """Whether this process holds only its own part of some parameter."""
         return any(local(one.parameter) is not one.parameter for one in self.owned)
 
-    def gradients(self, grad_scale: Tensor | None, turn: int) -> list[Counted]:
-        """Counts the gradients as they are now.
+    def gradients(self, grad_scale: Tensor | None, turn: int, room: Room) -> list[Found]:
+        """Reads the gradients as they are now: `Gradients`, and `Products` with those of the sample before.
 
         Args:
             grad_scale: what a loss scaler has multiplied them by, if one has.
             turn: the sample's number: which values of a very large tensor are taken.
+            room: how much may be counted later.
         """
         found = []
-        for flat, layout in chunks(self._gradients(turn)):
+        self._most_every = 1.0
+        for chunk in self._chunks(self._gradients(turn)):
+            flat, layout = _own(chunk)
             values = flat if grad_scale is None else flat / grad_scale.to(flat.device)
-            table, zero = tally(values, layout.lengths, layout.row_lengths())
-            assert zero is not None
-            found.append(Counted(layout, table, zero))
-            self._direction.add(Chunk(values, layout))
-        return found
-
-    def direction(self) -> list[Tensor]:
-        """How the gradients that were counted last compare with those of the sample before, as `Direction.take` gives it."""
-        return self._direction.take()
+            self._direction.add(values, layout)
+            if room.takes(values):
+                found.append(Found([values], partial(_gradients, layout)))
+            else:
+                table, zero = tally(values, layout.lengths, layout.row_lengths())
+                assert zero is not None
+                found.append(Found([table, zero], partial(_counted_gradients, layout)))
+        return found + self._direction.take()
 
     def copy_weights(self, turn: int) -> None:
         """Keeps the weights of what has a gradient, or a part of them, until `moved`."""
         self._moving = {key for key, one in enumerate(self.owned) if one.parameter.grad is not None and _has_norm(one)}
-        self._before = [_own(chunk) for chunk in chunks(self._weights(self._moving, turn, COPIED))]
+        self._before = [_own(chunk) for chunk in self._chunks(self._weights(self._moving, turn, COPIED))]
 
-    def moved(self, turn: int) -> list[Moved]:
-        """Measures the weights as they are now, and how far they have moved since `copy_weights`."""
+    def moved(self, turn: int, room: Room) -> list[Found]:
+        """Reads the weights as they are now, and how far they have moved since `copy_weights`: `Weights`."""
         before, self._before = self._before, []
         moving = self._moving if before else set()
-        now = chunks(self._weights(moving, turn, COPIED))
-        found = [Moved(one.layout, _motion(one, old)) for one, old in zip(now, before, strict=True)]
+        found = []
+        for now, (old, _) in zip(self._chunks(self._weights(moving, turn, COPIED)), before, strict=True):
+            if room.takes(now.flat):
+                found.append(Found([_own(now).flat, old], partial(_motion_on_host, now.layout)))
+            else:
+                found.append(Found([_motion(now, old)], partial(_weights, now.layout)))
         others = {key for key, one in enumerate(self.owned) if key not in moving and _has_norm(one)}
-        for flat, layout in chunks(self._weights(others, turn)):
-            found.append(Moved(layout, squares(flat, layout.lengths)[:, None]))
+        for flat, layout in self._chunks(self._weights(others, turn)):
+            found.append(Found([squares(flat, layout.lengths)[:, None]], partial(_weights, layout)))
         return found
 
     def drop(self) -> None:
         """Gives up what is kept of weights and gradients."""
         self._before = []
         self._direction.drop()
+
+    def _chunks(self, parts: Iterator[Part]) -> Iterator[Chunk]:
+        for chunk in chunks(parts):
+            self._most_every = max(self._most_every, float(chunk.layout.every.max()))
+            yield chunk
 
     def _gradients(self, turn: int) -> Iterator[Part]:
         for key, (parameter, owner, units, dim) in enumerate(self.owned):
@@ -171,8 +177,28 @@ def _own(chunk: Chunk) -> Chunk:
     return chunk._replace(flat=chunk.flat.clone()) if len(chunk.layout.keys) == 1 else chunk
 
 
-def _motion(now: Chunk, before: Chunk) -> Tensor:
+def _motion(now: Chunk, before: Tensor) -> Tensor:
     """[parts, 3] squares of the weights now, of those before, of the update; the copy of those before is used up."""
-    old = squares(before.flat, before.layout.lengths)
-    update = torch.sub(now.flat, before.flat, out=before.flat)
-    return torch.stack([squares(now.flat, now.layout.lengths), old, squares(update, now.layout.lengths)], 1)
+    lengths = now.layout.lengths
+    old = squares(before, lengths)
+    update = torch.sub(now.flat, before, out=before)
+    return torch.stack([squares(now.flat, lengths), old, squares(update, lengths)], 1)
+
+
+def _gradients(layout: Layout, flat: Any) -> Iterator[Gradients]:
+    table, zero = tally_on_host(flat, layout.lengths, layout.row_lengths())
+    assert zero is not None
+    yield Gradients(layout, table, zero)
+
+
+def _counted_gradients(layout: Layout, table: Any, zero: Any) -> Iterator[Gradients]:
+    yield Gradients(layout, table, zero)
+
+
+def _motion_on_host(layout: Layout, now: Any, before: Any) -> Iterator[Weights]:
+    parts = (now, before, now - before)
+    yield Weights(layout, np.stack([squares_on_host(one, layout.lengths) for one in parts], 1))
+
+
+def _weights(layout: Layout, table: Any) -> Iterator[Weights]:
+    yield Weights(layout, table)

@@ -18,14 +18,14 @@ from torch import Tensor, nn
 
 from tuimon.log.writer import LogWriter
 from tuimon.monitor.guard import uncompiled
+from tuimon.monitor.probe import found
 from tuimon.monitor.probe.alike import Likeness
-from tuimon.monitor.probe.gathered import Gathered
 from tuimon.monitor.probe.layers import compiled, find_layers
 from tuimon.monitor.probe.outputs import OutputWatch
 from tuimon.monitor.probe.parameters import Parameters
-from tuimon.monitor.probe.recorder import Recorder
+from tuimon.monitor.probe.recorder import Entries, Recorder
 from tuimon.monitor.probe.schedule import Schedule
-from tuimon.monitor.probe.sheet import Sheet, Taken
+from tuimon.monitor.probe.sheet import Sheet
 from tuimon.monitor.probe.stopwatch import Stopwatch
 from tuimon.monitor.probe.transfers import Transfers
 
@@ -62,9 +62,10 @@ class Probe:
         self.schedule = Schedule(budget, time.perf_counter())
         self._hooks_allowed = not compiled(model)
         self._find_layers()
-        self._gathered = Gathered()
+        self._found: list[found.Found] = []
+        self._room = found.Room()
         self._turn = 0
-        self._recorder = Recorder(self.schedule, weakref.WeakMethod(self._fail))
+        self._recorder = Recorder(self.schedule, weakref.WeakMethod(self._fail_beside))
         self._told: set[str] = set()
         self._stopwatch = Stopwatch()
 
@@ -73,7 +74,7 @@ class Probe:
         self._outputs.stop()
         self._find_layers()
         if self.armed and self._hooks_allowed:
-            self._edge(self._outputs.start)
+            self._edge(lambda: self._outputs.start(self._room))
 
     def _find_layers(self) -> None:
         self.layers = find_layers(self._model)
@@ -89,9 +90,9 @@ class Probe:
         self.armed = True
         self.schedule.take(time.perf_counter())
         self._turn += 1
-        self._gathered, self._stopwatch = Gathered(), Stopwatch()
+        self._found, self._room, self._stopwatch = [], found.Room(), Stopwatch()
         if self._hooks_allowed:
-            self._edge(self._outputs.start)
+            self._edge(lambda: self._outputs.start(self._room))
             self._outputs.manner.begin()
         else:
             self.tell_once("no activation statistics: the model is compiled, and hooks would recompile it at every sample")
@@ -102,6 +103,9 @@ class Probe:
 
     def finish(self, step: int) -> None:
         """Measures the update and sends the sample on its way. After the step."""
+        if self.closed:  # by another thread, which leaves the hooks to this one
+            self._drop()
+            return
         self.armed = False
         self._outputs.stop()
         self._stopwatch.add(self._outputs.calls * _HOOK_S)
@@ -119,7 +123,7 @@ class Probe:
         self._outputs.stop()
         self._outputs.drop()
         self._parameters.drop()
-        self._gathered = Gathered()
+        self._found = []
 
     def _edge(self, work: Callable[[], None]) -> None:
         device = self._parameters.device
@@ -131,7 +135,7 @@ class Probe:
         except torch.OutOfMemoryError:
             self._drop()
             self.tell_once("skipped a sample of the layers: not enough GPU memory")
-            self.schedule.pay(time.perf_counter(), max(self._stopwatch.seconds(), _OUT_OF_MEMORY_S), 0)
+            self.schedule.pay(time.perf_counter(), max(self._stopwatch.seconds(), _OUT_OF_MEMORY_S))
         except Exception as error:
             self._fail(error)
 
@@ -144,30 +148,32 @@ class Probe:
     @torch.no_grad()
     def _read_gradients(self, grad_scale: Tensor | None) -> None:
         if self._hooks_allowed:
-            self._gathered.outputs = self._outputs.take()
-            self._gathered.facts = self._outputs.take_facts()
-            self._gathered.manner = self._outputs.manner.take(self._parameters.device)
-        self._gathered.gradients = self._parameters.gradients(grad_scale, self._turn)
-        self._gathered.direction = self._parameters.direction()
-        self._gathered.alike = self._likeness.take()
+            self._found += self._outputs.take() + self._outputs.manner.take(self._parameters.device)
+        self._found += self._parameters.gradients(grad_scale, self._turn, self._room)
+        self._found += self._likeness.take()
         if self._parameters.spread:
             self.tell_once("the model is sharded over several processes: norms and histograms cover this process's shard only")
         self._parameters.copy_weights(self._turn)
 
     @torch.no_grad()
     def _finish(self, step: int) -> None:
-        gathered, self._gathered = self._gathered, Gathered()
-        gathered.weights = self._parameters.moved(self._turn)
-        if factor := gathered.thinned():
+        all_found, self._found = self._found + self._parameters.moved(self._turn, self._room), []
+        if factor := self._parameters.thinned:
             self.tell_once(f"very large tensors are measured in part: down to every {factor}th value")
-        if gathered:
+        if all_found:
             arrived = functools.partial(self._arrived, step, time.time(), self._sheet, self._stopwatch)
-            gathered.send(self._transfers, arrived)
+            found.send(all_found, self._transfers, arrived)
         else:
-            self.schedule.pay(time.perf_counter(), self._stopwatch.seconds(), 0)
+            self.schedule.pay(time.perf_counter(), self._stopwatch.seconds())
 
-    def _arrived(self, step: int, wall_time: float, own: Sheet, stopwatch: Stopwatch, taken: Taken) -> None:
-        self._writer.later(functools.partial(self._recorder.records, step, wall_time, own, stopwatch, taken))
+    def _arrived(self, step: int, wall_time: float, own: Sheet, stopwatch: Stopwatch, read: Entries) -> None:
+        self._writer.later(functools.partial(self._recorder.records, step, wall_time, own, stopwatch, read))
+
+    def _fail_beside(self, error: BaseException) -> None:
+        """Gives up sampling, on the log's thread."""
+        self.closed = True
+        self.schedule.end()
+        self._report("probe", error)
 
     def _fail(self, error: BaseException) -> None:
         self.close()

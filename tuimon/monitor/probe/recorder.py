@@ -13,10 +13,13 @@ from collections.abc import Callable
 from tuimon.log import bulk, wire
 from tuimon.monitor.probe import tally
 from tuimon.monitor.probe.schedule import Schedule
-from tuimon.monitor.probe.sheet import Reading, Sheet, Taken
+from tuimon.monitor.probe.sheet import Reading, Scalars, Sheet
 from tuimon.monitor.probe.stopwatch import Stopwatch
 
+Entries = Callable[[], list[object]]
+
 DEAD_UNITS_TAG = "tuimon/dead_units"
+_MOST_LAYOUTS = 64  # of records that are kept
 _NAMED_UNITS = 4096  # of one layer that are listed by number
 
 
@@ -31,32 +34,47 @@ class Recorder:
     def __init__(self, schedule: Schedule, fail: weakref.WeakMethod[Callable[[BaseException], None]]) -> None:
         self._schedule, self._fail = schedule, fail
         self._dead: dict[str, list[int]] = {}
-        self._tags: list[str] = []
-        self._layout = wire.ScalarLayout([])
+        self._layouts: dict[tuple[str, ...], wire.ScalarLayout] = {}
 
-    def records(self, step: int, wall_time: float, sheet: Sheet, stopwatch: Stopwatch, taken: Taken) -> bytes:
-        """What a sample says, as whole records."""
+    def records(self, step: int, wall_time: float, sheet: Sheet, stopwatch: Stopwatch, read: Entries) -> bytes:
+        """What a sample says, as whole records; `read` makes the sheet's entries."""
         began = time.thread_time()
         try:
-            records = self._encoded(step, wall_time, sheet.read(taken))
+            reading = sheet.read(read())
+            table = self._scalars(step, wall_time, reading.table) + self._units(step, wall_time, reading.dead)
+            rest = self._rest(step, wall_time, reading) if self._schedule.wants_rest else b""
         except Exception as error:
             if fail := self._fail():
                 fail(error)
             return b""
-        self._schedule.pay(time.perf_counter(), stopwatch.seconds() + time.thread_time() - began, len(records))
-        return records
+        cost_s = stopwatch.seconds() + time.thread_time() - began
+        self._schedule.pay(time.perf_counter(), cost_s, len(table), len(rest))
+        return table + rest
 
-    def _encoded(self, step: int, wall_time: float, reading: Reading) -> bytes:
-        if self._tags != reading.tags:
-            self._tags, self._layout = reading.tags, wire.ScalarLayout(reading.tags)
-        records = [self._layout.frame(wall_time, step, reading.values.tolist())]
+    def _scalars(self, step: int, wall_time: float, scalars: Scalars) -> bytes:
+        """One record of scalars; how it is laid out is kept for the next one of the same tags."""
+        if not scalars.tags:
+            return b""
+        tags = tuple(scalars.tags)
+        if tags not in self._layouts:
+            if len(self._layouts) >= _MOST_LAYOUTS:
+                self._layouts.clear()
+            self._layouts[tags] = wire.ScalarLayout(tags)
+        return self._layouts[tags].frame(wall_time, step, scalars.values.tolist())
+
+    def _rest(self, step: int, wall_time: float, reading: Reading) -> bytes:
+        records = [self._scalars(step, wall_time, scalars) for scalars in (reading.steady, reading.in_turn)]
         if reading.histogram_tags:
             moments = reading.tables[:, [tally.LOW, tally.HIGH, tally.SUM, tally.SQUARES]]
             values = bulk.histogram_values(reading.histogram_tags, reading.tables[:, tally.COUNTS :], moments)
             records.append(wire.frame(wire.event(wall_time, step, values)))
-        named = {layer: numbers for layer, numbers in reading.dead.items() if numbers}
-        if reading.dead and named != self._dead:
-            self._dead = named
-            shown = json.dumps({layer: numbers[:_NAMED_UNITS] for layer, numbers in named.items()})
-            records.append(wire.frame(wire.event(wall_time, step, wire.text_value(DEAD_UNITS_TAG, shown))))
         return b"".join(records)
+
+    def _units(self, step: int, wall_time: float, dead: dict[str, list[int]]) -> bytes:
+        """The numbers of the dead units, where they are others than in the last sample."""
+        named = {layer: numbers for layer, numbers in dead.items() if numbers}
+        if not dead or named == self._dead:
+            return b""
+        self._dead = named
+        shown = json.dumps({layer: numbers[:_NAMED_UNITS] for layer, numbers in named.items()})
+        return wire.frame(wire.event(wall_time, step, wire.text_value(DEAD_UNITS_TAG, shown)))

@@ -5,8 +5,9 @@ Knows no model and no device. On the thread that writes the log, one sample afte
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,10 @@ from tuimon.monitor.probe.flat import Layout
 from tuimon.monitor.probe.units import SHARE
 
 WINDOW = 4  # sampled steps in a row over which a unit must be silent to be called dead
-_SCALARS = (
-    "grad_norm", "weight_norm", "update_ratio", "activation_min", "activation_max", "activation_mean", "activation_std",
-    "negative_fraction", "saturated_fraction", "dead_units", "dead_fraction", "unit_similarity", "identical_fraction",
-)  # fmt: skip
+_TABLE = ("grad_norm", "weight_norm", "update_ratio", "saturated_fraction", "dead_units", "dead_fraction")  # of the layer table
+_STEADY = ("activation_min", "activation_max", "activation_mean", "activation_std")
+_IN_TURN = ("negative_fraction", "unit_similarity", "identical_fraction")  # of some of the layers in each sample
+_SCALARS = (*_TABLE, *_STEADY, *_IN_TURN)
 
 Array = NDArray[Any]
 Flags = NDArray[np.bool_]
@@ -40,18 +41,41 @@ class Weights(NamedTuple):
     table: Array
 
 
+class Products(NamedTuple):
+    """Of a part of the whole gradient: its product with that of the sample before, its square, and the other's square."""
+
+    both: float
+    now: float
+    before: float
+
+
 class Outputs(NamedTuple):
-    """Outputs of one shape, each of `owners` with `rows` rows of `table` [outputs · rows, columns]."""
+    """Outputs of one shape that were counted together.
+
+    Attributes:
+        owners: [outputs] the layers that each counts for.
+        after: whether they are activations' outputs.
+        every: how many values each value stands for.
+        rows: how many rows of the table each has.
+        table: [outputs · rows, columns] as a tally's.
+    """
 
     owners: list[tuple[int, ...]]
     after: list[bool]
-    rows: int
     every: float
-    table: Array
+    rows: int = 1
+    table: Array = np.zeros((0, tally.COLUMNS))
 
 
 class UnitOutputs(NamedTuple):
-    """Units of one shape: `zero` and `near` [outputs, units], as `probe.outputs` tells them."""
+    """What activations' outputs of one shape say of each unit.
+
+    Attributes:
+        owners: [outputs] the layer whose units they are.
+        zero: [outputs, units] whether it is zero at every sample and position.
+        near: [outputs, units] samples and positions near an asymptote; None where the activation has none.
+        samples: samples and positions of each unit.
+    """
 
     owners: list[int]
     zero: Array
@@ -60,15 +84,21 @@ class UnitOutputs(NamedTuple):
 
 
 class Negative(NamedTuple):
-    """Of what activations of one shape got, `counts` [inputs] of `samples` values are below zero."""
+    """Of what activations got, `counts` of `seen` values are below zero; `owners` are the layers that each counts for."""
 
-    owners: list[tuple[int, ...]]
-    counts: Array
-    samples: int
+    owners: Sequence[tuple[int, ...]]
+    counts: Sequence[int]
+    seen: Sequence[int]
 
 
 class Alike(NamedTuple):
-    """Layers whose units were compared: `table` [layers, 2] as `probe.alike` has it."""
+    """Layers whose units were compared.
+
+    Attributes:
+        owners: [layers] their numbers.
+        table: [layers, 2] the mean size of the cosine of two units' incoming weights; the share of units of which another has
+            the same incoming weights and, where there is a gradient, the same gradient.
+    """
 
     owners: list[int]
     table: Array
@@ -81,32 +111,32 @@ class Facts(NamedTuple):
     values: Array
 
 
-class Taken(NamedTuple):
-    """All that one sample brought to the host; `direction` holds what `Direction.take` gives."""
+Entry = Gradients | Weights | Products | Outputs | UnitOutputs | Negative | Alike | Facts
+E = TypeVar("E", bound=Entry)
 
-    gradients: list[Gradients]
-    weights: list[Weights]
-    outputs: list[Outputs]
-    units: list[UnitOutputs]
-    negative: list[Negative]
-    direction: list[Array]
-    alike: list[Alike]
-    facts: list[Facts]
+
+class Scalars(NamedTuple):
+    """`values` [tags] float64, by tag."""
+
+    tags: list[str]
+    values: Array
 
 
 class Reading(NamedTuple):
     """What a sample says.
 
     Attributes:
-        tags: [scalars] their tags.
-        values: [scalars] float64.
+        table: the numbers that the layer table shows.
+        steady: others, of all layers and of the model.
+        in_turn: others, of the layers whose turn it was.
         histogram_tags: [histograms] their tags.
         tables: [histograms, columns] as a tally has them.
         dead: the numbers of each layer's dead units; layers that could be judged only.
     """
 
-    tags: list[str]
-    values: Array
+    table: Scalars
+    steady: Scalars
+    in_turn: Scalars
     histogram_tags: list[str]
     tables: Array
     dead: dict[str, list[int]]
@@ -127,8 +157,9 @@ class Sheet:
         self._streaks: dict[int, tuple[Array, int]] = {}  # of each layer: how long each unit is silent; samples so far
 
     @np.errstate(all="ignore")  # what is not finite has no ratio: NaN
-    def read(self, taken: Taken) -> Reading:
-        """What a sample says; samples come in their order."""
+    def read(self, entries: Sequence[object]) -> Reading:
+        """What a sample says, of `Entry`s; samples come in their order."""
+        gradients_parts, unit_outputs = _of(entries, Gradients), _of(entries, UnitOutputs)
         count = len(self._names)
         values = {kind: np.full(count, np.nan) for kind in _SCALARS}
         known = {kind: np.zeros(count, dtype=bool) for kind in _SCALARS}
@@ -136,30 +167,36 @@ class Sheet:
         def put(kind: str, owners: Array, found: Array) -> None:
             values[kind][owners], known[kind][owners] = found, True
 
-        gradients, graded = self._whole([(g.layout.owners, tally.scaled(g.table, g.layout.every)) for g in taken.gradients])
+        gradients, graded = self._whole([(g.layout.owners, tally.scaled(g.table, g.layout.every)) for g in gradients_parts])
         put("grad_norm", graded, np.where(gradients[:, tally.NANS] > 0, np.nan, np.sqrt(gradients[:, tally.SQUARES])))
-        self._put_weights(taken.weights, put)
-        outputs, seen = self._outputs(taken.outputs)
+        self._put_weights(_of(entries, Weights), put)
+        outputs, seen = self._outputs(_of(entries, Outputs))
         for kind, found in _moments(outputs).items():
             put(kind, seen, found)
-        put("negative_fraction", *_shares(taken.negative, count))
-        silent, near = _by_owner(taken.units)
+        put("negative_fraction", *_shares(_of(entries, Negative), count))
+        silent, near = _by_owner(unit_outputs)
         for owner, (counts, samples) in near.items():
             put("saturated_fraction", np.array([owner]), np.array([(counts > SHARE * samples).mean()]))
-        dead = self._judge(self._quiet(taken.gradients), silent)
+        dead = self._judge(self._quiet(gradients_parts), silent)
         for owner, numbers in dead.items():
             put("dead_units", np.array([owner]), np.array([len(numbers)]))
             put("dead_fraction", np.array([owner]), np.array([len(numbers) / self._units[owner]]))
-        for alike in taken.alike:
+        for alike in _of(entries, Alike):
             put("unit_similarity", np.array(alike.owners), alike.table[:, 0])
             put("identical_fraction", np.array(alike.owners), alike.table[:, 1])
-        tags = [tag for kind in _SCALARS for tag, there in zip(self._tags[kind], known[kind].tolist(), strict=True) if there]
+
+        def scalars(kinds: Sequence[str], more: Sequence[Facts] = ()) -> Scalars:
+            tags = [tag for kind in kinds for tag in itertools.compress(self._tags[kind], known[kind])]
+            tags += [tag for facts in more for tag in facts.tags]
+            return Scalars(
+                tags, np.concatenate([*(values[kind][known[kind]] for kind in kinds), *(one.values for one in more)])
+            )
+
+        facts = [*_of(entries, Facts), *_cosine(_of(entries, Products))]
+        steady, in_turn = scalars(_STEADY, facts), scalars(_IN_TURN)
         histogram_tags = [self._tags["gradient"][i] for i in graded] + [self._tags["activation"][i] for i in seen]
-        facts = [*taken.facts, *_cosine(taken.direction)]
-        tags += [tag for some in facts for tag in some.tags]
-        scalars = np.concatenate([*(values[kind][known[kind]] for kind in _SCALARS), *(some.values for some in facts)])
         named = {self._names[owner]: numbers for owner, numbers in dead.items()}
-        return Reading(tags, scalars, histogram_tags, np.concatenate([gradients, outputs]), named)
+        return Reading(scalars(_TABLE), steady, in_turn, histogram_tags, np.concatenate([gradients, outputs]), named)
 
     def _whole(self, parts: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
         """The tallies of layers by those of their parts, [layers, columns], with the layers' numbers."""
@@ -236,6 +273,10 @@ class Sheet:
         return dead
 
 
+def _of(entries: Sequence[object], kind: type[E]) -> list[E]:
+    return [entry for entry in entries if isinstance(entry, kind)]
+
+
 def _moments(outputs: Array) -> dict[str, Array]:
     """Range, mean and standard deviation of what layers put out, from their tallies; NaN where they put out nothing else."""
     low, high, total, squares = (outputs[:, column] for column in (tally.LOW, tally.HIGH, tally.SUM, tally.SQUARES))
@@ -255,19 +296,19 @@ def _shares(negative: Sequence[Negative], layers: int) -> tuple[Array, Array]:
     """The layers whose activations were looked at; the share of negative values among those that they got."""
     below, seen = np.zeros(layers), np.zeros(layers)
     for one in negative:
-        for owners, count in zip(one.owners, one.counts.tolist(), strict=True):
+        for owners, count, looked_at in zip(one.owners, one.counts, one.seen, strict=True):
             below[list(owners)] += count
-            seen[list(owners)] += one.samples
+            seen[list(owners)] += looked_at
     there = np.flatnonzero(seen)
     return there, below[there] / seen[there]
 
 
-def _cosine(direction: Sequence[Array]) -> list[Facts]:
+def _cosine(products: Sequence[Products]) -> list[Facts]:
     """The cosine of the whole gradient with that of the sample before; NaN if one of them is zero or not finite."""
-    if not direction:
+    if not products:
         return []
-    product, now, before = np.array(direction, dtype=np.float64).sum(0).tolist()
-    return [Facts(("grad_cosine",), np.array([np.float64(product) / np.sqrt(now * before)]))]
+    both, now, before = np.array(products, dtype=np.float64).sum(0)
+    return [Facts(("grad_cosine",), np.array([both / np.sqrt(now * before)]))]
 
 
 def _by_owner(units: Sequence[UnitOutputs]) -> tuple[dict[int, Flags], dict[int, tuple[Array, int]]]:

@@ -57,7 +57,7 @@ def tally(flat: Tensor, segments: Lengths, rows: Lengths | None = None) -> Tally
         The tally, on the device of `flat`.
     """
     if flat.device.type == "cpu":
-        table, zero = _on_host(flat.numpy(), segments, rows)
+        table, zero = tally_on_host(flat.numpy(), segments, rows)
         return Tally(torch.from_numpy(table), None if zero is None else torch.from_numpy(zero))
     return on_device(flat, segments, rows)
 
@@ -87,11 +87,17 @@ def on_device(flat: Tensor, segments: Lengths, rows: Lengths | None = None) -> T
 def squares(flat: Tensor, segments: Lengths) -> Tensor:
     """The sum of squares of each segment of a flat float32 tensor, [segments] float64 on its device; arguments as `tally`'s."""
     if flat.device.type == "cpu":
-        squared = flat.numpy().astype(np.float64)
-        np.multiply(squared, squared, out=squared)  # of float32 none overflows
-        return torch.from_numpy(np.add.reduceat(squared, _starts(segments)))
+        return torch.from_numpy(squares_on_host(flat.numpy(), segments))
     wide = flat.double() if flat.device.type != "mps" else flat
     return _reduce(wide.square(), "sum", _lengths(segments, flat.device))
+
+
+@np.errstate(all="ignore")
+def squares_on_host(flat: NDArray[np.float32], segments: Lengths) -> Doubles:
+    """The same, of an array."""
+    squared = flat.astype(np.float64)
+    np.multiply(squared, squared, out=squared)
+    return np.add.reduceat(squared, _starts(segments))
 
 
 def merge(tables: Doubles, owners: NDArray[np.int64], count: int) -> Doubles:
@@ -126,7 +132,8 @@ def to_histogram(row: Doubles) -> Histogram:
 
 
 @np.errstate(all="ignore")  # infinities of both signs have no sum: NaN
-def _on_host(x: NDArray[np.float32], segments: Lengths, rows: Lengths | None) -> tuple[Doubles, Flags | None]:
+def tally_on_host(x: NDArray[np.float32], segments: Lengths, rows: Lengths | None = None) -> tuple[Doubles, Flags | None]:
+    """The same of an array, by numpy alone: `table` and `zero` as a `Tally` has them."""
     starts = _starts(segments)
     patterns = x.view(np.uint16)[1::2] >> 7 if np.little_endian else (x.view(np.uint32) >> 23).astype(np.uint16)
     cells = np.repeat(np.arange(len(segments), dtype=np.int64) * _PATTERNS, segments)

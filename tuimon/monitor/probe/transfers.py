@@ -68,15 +68,22 @@ class Transfers:
 
     @torch.no_grad()
     def send_arrays(self, tensors: Sequence[Tensor], arrived: ArraysArrived) -> None:
-        """Calls `arrived` with the tensors as arrays of their shapes: at once, as they are; or from a later `poll`, in float64.
+        """Calls `arrived` with the tensors as arrays, at once or from a later `poll`; those on the host stay where they are.
 
         What was sent first arrives first.
         """
-        if not any(map(self._asynchronous, tensors)):
-            arrived([tensor.numpy() for tensor in tensors])
+        travelling = [tensor for tensor in tensors if self._asynchronous(tensor)]
+        if not travelling:
+            arrived([tensor.cpu().numpy() for tensor in tensors])
             return
-        shapes = [tuple(tensor.shape) for tensor in tensors]
-        self.under_way.append((self._launch(_flat(tensors)), lambda host: arrived(_shaped(host.numpy(), shapes))))
+        staying = [None if self._asynchronous(tensor) else tensor.cpu().numpy() for tensor in tensors]
+        shapes = [(tuple(tensor.shape), _NUMPY.get(tensor.dtype)) for tensor in travelling]
+
+        def landed(host: Tensor) -> None:
+            parts = iter(_shaped(host.numpy(), shapes))
+            arrived([next(parts) if array is None else array for array in staying])
+
+        self.under_way.append((self._launch(_flat(travelling)), landed))
 
     def poll(self) -> None:
         """Hands over what has arrived; never waits."""
@@ -94,9 +101,14 @@ class Transfers:
         arrived(flight.host)
 
 
-def _shaped(flat: NDArray[Any], shapes: Sequence[tuple[int, ...]]) -> list[NDArray[Any]]:
-    ends = np.cumsum([math.prod(shape) for shape in shapes])
-    return [part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)]
+_NUMPY = {torch.float32: np.float32, torch.bool: np.bool_}
+
+
+def _shaped(flat: NDArray[Any], shapes: Sequence[tuple[tuple[int, ...], Any]]) -> list[NDArray[Any]]:
+    """The arrays that lie in a flat one, by shape and type; others as they lie."""
+    ends = np.cumsum([math.prod(shape) for shape, _ in shapes])
+    parts = [part.reshape(shape) for part, (shape, _) in zip(np.split(flat, ends[:-1]), shapes, strict=True)]
+    return [part if kind is None else part.astype(kind) for part, (_, kind) in zip(parts, shapes, strict=True)]
 
 
 def _flat(tensors: Sequence[Tensor]) -> Tensor:

@@ -6,6 +6,8 @@ functions; those of tensors wait for no device.
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 MARGIN = 0.05  # how near to an asymptote counts, of the greatest asymptote's size
@@ -17,14 +19,21 @@ def zero(values: Tensor, others: list[int]) -> Tensor:
     return (values.amax(others) == 0) & (values.amin(others) == 0)
 
 
-def near_asymptote(values: Tensor, limits: tuple[float, ...], others: list[int]) -> Tensor:
-    """How many samples and positions, counted by the dimensions `others`, lie within 5 % of an asymptote."""
+def zero_on_host(values: Any, others: list[int]) -> Any:
+    """The same, of an array."""
+    return (values.max(tuple(others)) == 0) & (values.min(tuple(others)) == 0)
+
+
+def near_asymptote(values: Any, limits: tuple[float, ...], others: list[int]) -> Any:
+    """How many samples and positions, counted by the dimensions `others`, lie within 5 % of an asymptote.
+
+    Of a tensor or an array.
+    """
     margin = MARGIN * max(abs(limit) for limit in limits)
     near = values <= min(limits) + margin
     if len(limits) > 1:
         near |= values >= max(limits) - margin
-    counts: Tensor = near.sum(others)
-    return counts
+    return near.sum(tuple(others))
 
 
 def asymptotes(activation: nn.Module) -> tuple[float, ...]:
