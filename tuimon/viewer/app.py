@@ -27,8 +27,8 @@ from textual.timer import Timer
 from tuimon.base.errors import TuimonError
 from tuimon.spec import SPEC_FILE
 from tuimon.viewer import theme
+from tuimon.viewer.again import RestartingApp
 from tuimon.viewer.deferred import collect_again
-from tuimon.viewer.following import FollowingApp
 from tuimon.viewer.keyboard import KeyboardDriver
 from tuimon.viewer.keys import keys_of
 from tuimon.viewer.lean import lean
@@ -42,7 +42,7 @@ _STARTED_AFTER_S = 2.0
 _HEIGHTS = [(0, "-flat"), (14, "-low"), (30, "-high")]  # from this many rows on, the screen gets this class
 
 
-class TuimonApp(FollowingApp):
+class TuimonApp(RestartingApp):
     """The viewer."""
 
     TITLE = "tuimon"

@@ -14,10 +14,11 @@ from textual.binding import Binding, BindingType
 from tuimon.log.records import Command, LeverInfo
 
 Place = Literal["home", "run", "compare", "launch", "check"]
-Group = Literal["Steer the run", "View", "Navigate"]
+Group = Literal["Steer the run", "When it is over", "View", "Navigate"]
 Levers = Mapping[str, LeverInfo]
 
 STEER: Group = "Steer the run"
+AGAIN: Group = "When it is over"
 LOOK: Group = "View"
 GO: Group = "Navigate"
 
@@ -99,6 +100,10 @@ KEYS: tuple[Key, ...] = (
     _steer("u", "undo", "Undo the last lever change", Command("undo", "do")),
     Key("f", "fix", "apply fix", "Apply the fix that the latest finding suggests", STEER, _RUN),
     Key("s", "stop", "stop", "Stop the run after the current step; asks first", STEER, ("run", "home")),
+    Key("R", "resume", "resume", "Resume a run that is over, as it was or for longer", AGAIN, ("run", "home")),
+    Key("P", "replay", "replay", "Train it again with the same interventions at the same steps", AGAIN, ("run", "home")),
+    Key("L", "launch_like", "launch like", "Open the form with what this run trained", AGAIN, ("run", "home")),
+    Key("i", "about", "info", "Show what a run is: configuration, command, versions, device, seed", GO, ("run", "home")),
     Key("e", "edit_lever", "set lever", "Set any lever to a value, like `tuimon set`", STEER, _RUN),
     Key("l", "app.launch", "launch", "Launch a new run", GO, ("home", "run", "compare")),
     Key("g", "chart('toggle_log')", "log y", "Switch the y axis between linear and log", LOOK, _CURVES),

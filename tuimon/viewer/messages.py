@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,4 +54,14 @@ class StopAnswered(Message):
 
     def __init__(self, text: str, error: TuimonError | None = None) -> None:
         self.text, self.error = text, error
+        super().__init__()
+
+
+class Restarted(Message):
+    """A run was started again, or not; `trusted` starts it although it would run another user's files."""
+
+    def __init__(
+        self, path: Path, started: Path | None, error: TuimonError | None = None, trusted: Callable[[], object] | None = None
+    ) -> None:
+        self.path, self.started, self.error, self.trusted = path, started, error, trusted
         super().__init__()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,11 +48,12 @@ def make_run(runs_dir: Path) -> MakeRun:
         dead: int = 0,
         own_script: bool = False,
         reason: str = "",
+        spec: dict[str, Any] | None = None,
     ) -> Path:
         folder = runs_dir / name
         folder.mkdir()
         writer = LogWriter(folder, "run")
-        writer.event(_started(name, levers, own_script))
+        writer.event(_started(name, levers, own_script, spec))
         for step in range(1, steps + 1):
             values = {"loss/train": 2.3 * math.exp(-step / 20), "lr": 1e-3, "throughput": 400.0}
             writer.scalars(step, values | ({"loss/val": 0.5} if step % 10 == 0 else {}))
@@ -84,7 +86,7 @@ def make_foreign(runs_dir: Path) -> MakeRun:
     return make
 
 
-def _started(name: str, levers: tuple[LeverInfo, ...], own_script: bool) -> RunStarted:
+def _started(name: str, levers: tuple[LeverInfo, ...], own_script: bool, spec: dict[str, Any] | None) -> RunStarted:
     return RunStarted(
         name,
         this_process(),
@@ -96,7 +98,7 @@ def _started(name: str, levers: tuple[LeverInfo, ...], own_script: bool) -> RunS
         total_steps=80,
         steps_per_epoch=10,
         diagnosis=1,
-        spec=None if own_script else {"model": {"name": "mlp", "activation": "relu"}},
+        spec=None if own_script else spec or {"model": {"name": "mlp", "activation": "relu"}},
     )
 
 

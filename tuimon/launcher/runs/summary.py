@@ -49,6 +49,7 @@ class RunSummary:
     model: str = ""
     optimizer: str = ""
     activation: str = ""
+    launched: bool = False  # by tuimon, so that it can be started again
     first_wall: float = math.nan
     last_wall: float = math.nan
     damage: tuple[Damage, ...] = ()  # as far as it was seen: not all of a long log may have been read
@@ -165,7 +166,7 @@ def _thinned(series: Series) -> tuple[float, ...]:
 def _made_of(life: Lifecycle) -> dict[str, Any]:
     started, launched = life.started, life.launched
     device = (launched.device if launched else "") or (started.device if started else "")
-    return {"device": device, **made_of(started, launched)._asdict()}
+    return {"device": device, "launched": launched is not None, **made_of(started, launched)._asdict()}
 
 
 class MadeOf(NamedTuple):

@@ -16,6 +16,7 @@ _LOSS_SHARE = 0.4  # of the screen's cells
 _FRAME = 2  # rows of a border
 _LEAST_BAND, _MOST_BAND = 6, 14
 _LEAST_CHARTS = 8
+_FAILURE = 7  # rows
 _LEVERS = 42  # columns, beside charts
 
 
@@ -32,6 +33,7 @@ class News(NamedTuple):
         host: whether the host was metered.
         events: the number of events.
         output: whether the run's output was captured.
+        failed: whether it failed, which comes first then.
     """
 
     live: bool = True
@@ -43,6 +45,7 @@ class News(NamedTuple):
     host: bool = False
     events: int = 0
     output: bool = False
+    failed: bool = False
 
 
 class Box(NamedTuple):
@@ -87,6 +90,8 @@ def arrange(width: int, height: int, screen_height: int, layout: Layout, page: i
     if layout == "single":
         return _stacked(_page(page, news), 0, 0, width, height)
     least_cells = _LOSS_SHARE * width * screen_height
+    if news.failed and layout != "wide":
+        return _failure_first(width, height, screen_height, layout, news)
     if layout == "wide":
         return _side_by_side(width, height, least_cells, news)
     if layout == "tall" or not news.layers:
@@ -94,10 +99,22 @@ def arrange(width: int, height: int, screen_height: int, layout: Layout, page: i
     return _two_columns(width, height, least_cells, layout, news)
 
 
+def _failure_first(width: int, height: int, screen_height: int, layout: Layout, news: News) -> Boxes:
+    """Why the run failed above everything else; the loss keeps its share."""
+    rest = news._replace(failed=False, findings=news.findings)
+    loss = math.ceil(_LOSS_SHARE * screen_height * (1.5 if layout != "tall" and news.layers else 1.0))
+    rows = min(max(height - loss, 3), _FAILURE + _FRAME)
+    below = arrange(width, height - rows, screen_height, layout, 0, rest)
+    moved = {name: box._replace(y=box.y + rows) for name, box in below.items() if name != "findings" or news.findings}
+    return {"failure": Box(0, 0, width, rows), **moved}
+
+
 def _page(page: int, news: News) -> list[_Part]:
     """The panels of one page, below each other; short ones take what they need, the first one the rest."""
     first, *others = PAGES[page].panels
-    needed = {"host": 5 if news.host else 1, "detail": 11}
+    if "failure" in others:
+        first, others = ("failure", ["findings"] if news.findings else []) if news.failed else (first, [])
+    needed = {"host": 5 if news.host else 1, "detail": 11, "findings": news.findings + 1}
     return [_Part((first,), 1, 1, 1), *(_Part((name,), min(needed[name], 3), needed[name], 0, 1) for name in others)]
 
 
@@ -157,9 +174,9 @@ def _side_by_side(width: int, height: int, least_cells: float, news: News) -> Bo
     """Short and wide: the loss on the left, what changes most beside it."""
     loss = max(math.ceil(least_cells / max(height, 1)), width * 2 // 5)
     rest = width - loss
-    parts: list[_Part] = []
+    parts: list[_Part] = [_Part(("failure",), 4, _FAILURE + _FRAME, 1)] if news.failed else []
     if news.layers:
-        parts.append(_Part(("layers",), 4, news.layers + 3, 1))
+        parts.append(_Part(("layers",), 4, news.layers + 3, 1, 1))
     if news.live:
         parts.append(_Part(("levers",), 4, news.levers + _FRAME, 1, 2))
     if news.charts and (not parts or rest >= 130):
@@ -187,7 +204,11 @@ def _needed(news: News) -> dict[str, int]:
 
 def _lines(news: News) -> list[str]:
     """The panels that have nothing to show: a line each, and none at all for meters of a run that is over."""
-    empty = {"findings": not news.findings, "gpu": not news.gpu and news.live, "host": not news.host and news.live}
+    empty = {
+        "findings": not (news.findings or news.failed),
+        "gpu": not news.gpu and news.live,
+        "host": not news.host and news.live,
+    }
     return [name for name, so in empty.items() if so] + ([] if news.events else ["events"])
 
 

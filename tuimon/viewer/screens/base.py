@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
@@ -14,6 +14,7 @@ from tuimon.viewer.net import Netted
 from tuimon.viewer.screens.key_bar import Hint, KeyBar
 
 if TYPE_CHECKING:
+    from tuimon.launcher.runs.status import Status
     from tuimon.viewer.opened import Answer
 
 
@@ -51,9 +52,35 @@ class Host(Protocol):
         """Compares the curves of several runs."""
         ...
 
+    def resume(self, path: Path) -> None:
+        """Asks for how long, then resumes a run that is over."""
+        ...
+
+    def replay(self, path: Path) -> None:
+        """Asks what to change, then trains a run again with the same interventions."""
+        ...
+
+    def launch_like(self, path: Path) -> None:
+        """Opens the form with what a run trained."""
+        ...
+
     def ask_stop(self, path: Path) -> None:
         """Asks for confirmation, then stops a run."""
         ...
+
+
+def why_not_again(action: str, path: Path, status: Status, launched: bool) -> str:
+    """Why a run cannot be resumed, replayed or launched again; empty if it can, as far as is known without trying."""
+    from tuimon.launcher.runs.runs import is_resumable
+    from tuimon.spec import SPEC_FILE
+
+    if status.live and action != "launch_like":
+        return f"{path.name} is still training: it is {status.state}"
+    if action == "resume" and not is_resumable(path):
+        return f"{path.name} cannot be resumed: it has no checkpoint, or is a script's, which has to resume by itself"
+    if not launched and not (path / SPEC_FILE).is_file():
+        return f"{path.name} cannot be started again: its log does not say how it was started"
+    return ""
 
 
 class TuimonScreen(Netted, Screen[None]):
@@ -102,6 +129,38 @@ class TuimonScreen(Netted, Screen[None]):
         """Clicking a key in the footer presses it."""
         if event.key.action:
             await self.run_action(event.key.action)
+
+    @property
+    def subject(self) -> Path | None:
+        """The run that keys for a single run act on; None if there is none."""
+        return None
+
+    def action_resume(self) -> None:
+        """Resumes the run."""
+        self._again(self.tuimon.resume)
+
+    def action_replay(self) -> None:
+        """Trains the run again with the same interventions."""
+        self._again(self.tuimon.replay)
+
+    def action_launch_like(self) -> None:
+        """Opens the form with what the run trained."""
+        self._again(self.tuimon.launch_like)
+
+    def action_about(self) -> None:
+        """Shows what the run is."""
+        if self.subject:
+            from tuimon.viewer.screens.about import AboutScreen
+
+            self.app.push_screen(AboutScreen(self.subject, self.tuimon.ascii_only))
+
+    def _again(self, start: Callable[[Path], None]) -> None:
+        """Starts the run again, unless the key's own condition forbids it."""
+        key = next(key for key in keys_of(self.PLACE) if key.action == start.__name__)
+        if why := self.why_not(key):
+            self.notify(why, severity="warning", timeout=4, markup=False)
+        elif self.subject:
+            start(self.subject)
 
     def action_back(self) -> None:
         """Goes back to the list of runs."""

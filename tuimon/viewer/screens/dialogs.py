@@ -114,7 +114,7 @@ class TrustDialog(ModalScreen[bool]):
         self.dismiss(yes)
 
 
-class Prompt(ModalScreen[str]):
+class Prompt(ModalScreen[str | None]):
     """Asks for one line of text. While it is typed, `check` returns what is wrong with it and `hint` how to complete it.
 
     While there is a hint, the text counts as unfinished: it is called wrong only when it is submitted.
@@ -123,9 +123,16 @@ class Prompt(ModalScreen[str]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "close")]
 
     def __init__(
-        self, title: str, told: str, check: Callable[[str], str], value: str = "", hint: Callable[[str], str] | None = None
+        self,
+        title: str,
+        told: str,
+        check: Callable[[str], str],
+        value: str = "",
+        hint: Callable[[str], str] | None = None,
+        may_be_empty: bool = False,
     ) -> None:
         super().__init__()
+        self._may_be_empty = may_be_empty
         self._title, self._told, self._check, self._value, self._hint = title, told, check, value, hint
 
     def compose(self) -> ComposeResult:
@@ -151,7 +158,7 @@ class Prompt(ModalScreen[str]):
         wrong = self._check(event.value) if event.value else ""
         if wrong:
             self._say(wrong)
-        if wrong or not event.value:
+        if wrong or not (event.value or self._may_be_empty):
             self.app.bell()
             return
         self.dismiss(event.value)
@@ -167,4 +174,4 @@ class Prompt(ModalScreen[str]):
 
     def action_give_up(self) -> None:
         """Closes the dialog without a change."""
-        self.dismiss("")
+        self.dismiss(None)

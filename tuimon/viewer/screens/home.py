@@ -14,8 +14,8 @@ from textual.widgets import Input, Static
 from textual.worker import Worker, WorkerState
 
 from tuimon.viewer.deferred import import_numpy
-from tuimon.viewer.keys import Key, bindings
-from tuimon.viewer.screens.base import TuimonScreen
+from tuimon.viewer.keys import AGAIN, Key, bindings
+from tuimon.viewer.screens.base import TuimonScreen, why_not_again
 
 if TYPE_CHECKING:
     from tuimon.launcher.runs.scan import Scan
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _LIVE_EVERY_S = 1.0
 _STILL_EVERY_S = 3.0
 _SCAN_S = 0.1  # each time, for damage in long logs
-_NEEDS_A_RUN = ("open", "mark", "sort", "stop")
+_NEEDS_A_RUN = ("open", "mark", "sort", "stop", "about", "resume", "replay", "launch_like")
 
 EMPTY = """\
 No runs in {folder} yet.
@@ -106,9 +106,17 @@ class HomeScreen(TuimonScreen):
             return "there are no runs yet: press l to launch one"
         if key.action == "stop" and chosen and not chosen.status.live:
             return f"{chosen.name} is not training: it is {chosen.status.state}"
+        if key.group == AGAIN and chosen:
+            return why_not_again(key.action, chosen.path, chosen.status, chosen.launched)
         if key.action == "overlay" and len(self._marked()) < 2:
             return "mark at least two runs with space, then press o"
         return ""
+
+    @property
+    def subject(self) -> Path | None:
+        """The selected run."""
+        chosen = self._chosen()
+        return chosen.path if chosen else None
 
     @work(thread=True, exclusive=True, group="scan")
     def _scan(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from tuimon.launcher.runs.failure import FAILED
 from tuimon.viewer.opened import UNREAD, OpenRun, findings_in
 from tuimon.viewer.screens.arrangement import News
 from tuimon.viewer.widgets.chart_groups import SYSTEM, grouped
@@ -39,6 +40,7 @@ class NewsOf:
             host=any(tag in store for tag in HOST_TAGS),
             events=len(store.events) + len(store.problems()),
             output=store.launched is not None,
+            failed=status.state in FAILED,
         )
 
     def _counts(self) -> tuple[int, int]:

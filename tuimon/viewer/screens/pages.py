@@ -23,7 +23,7 @@ PAGES = (
     Page("hist", ("histogram",)),
     Page("levers", ("levers",)),
     Page("meters", ("gpu", "host")),
-    Page("findings", ("findings",)),
+    Page("findings", ("findings", "failure")),
     Page("events", ("events",)),
     Page("console", ("output",)),
     Page("metrics", ("metrics",)),

@@ -13,6 +13,7 @@ from textual.binding import BindingType
 from textual.timer import Timer
 from textual.widget import Widget
 
+from tuimon.launcher.runs.failure import FAILED
 from tuimon.launcher.runs.loss import loss_tag
 from tuimon.viewer.draw.rows import shorten
 from tuimon.viewer.keys import Key, bindings
@@ -30,6 +31,7 @@ from tuimon.viewer.widgets import (
     ChartGrid,
     ConsoleView,
     Drawn,
+    FailurePanel,
     FindingsPanel,
     GpuMeters,
     HistogramView,
@@ -78,7 +80,7 @@ class RunScreen(SteeringScreen):
         self.room = layout_for(*size)
         yield RunHeader(self.run.name, id="run-header")
         yield PageTabs([page.title for page in PAGES])
-        self.panels = RunPanels(self.layout_now, self.page, size, self._news.now())
+        self.panels = RunPanels(self.run.path, self.layout_now, self.page, size, self._news.now())
         yield self.panels
         yield FilterBar()
         yield self.key_bar()
@@ -184,9 +186,17 @@ class RunScreen(SteeringScreen):
         for panel in self.panels.all():
             if isinstance(panel, Drawn):
                 panel.set_over(not status.live and status != UNREAD)
-        if not status.live and shown != status.detail and status not in (self._told, UNREAD):
+        self.query_one(FailurePanel).set_status(status)
+        if status.state in FAILED and status != self._told:
+            self._show_failure()
+        elif not status.live and shown != status.detail and status not in (self._told, UNREAD):
             self._tell_whole(f"{status.state}: {status.detail}")
         self._told = status
+
+    def _show_failure(self) -> None:
+        """Shows first why the run failed: as the page, where only one is shown."""
+        if self.layout_now == "single" and self._told in (None, UNREAD):
+            self.call_after_refresh(self._go_to, page_of("failure"))
 
     def _tell_whole(self, text: str) -> None:
         """Shows in full what the header had to cut, but not in the header."""

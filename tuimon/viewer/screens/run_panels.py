@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -15,6 +16,7 @@ from tuimon.viewer.widgets import (
     ChartGrid,
     ConsoleView,
     EventList,
+    FailurePanel,
     FindingsPanel,
     GpuMeters,
     HistogramView,
@@ -31,8 +33,9 @@ _CHROME = 5  # rows of header, page titles and footer, before they are laid out
 class RunPanels(Container):
     """All panels of a run, placed for the screen's size and for what there is to show."""
 
-    def __init__(self, layout: Layout, page: int, size: tuple[int, int], news: News) -> None:
+    def __init__(self, run: Path, layout: Layout, page: int, size: tuple[int, int], news: News) -> None:
         super().__init__(id="panels")
+        self._run = run
         width, height = size
         self._panels: dict[str, Widget] = {}
         self._screen_height = height
@@ -52,6 +55,7 @@ class RunPanels(Container):
             LayerTable(id="layers", classes="panel"),
             LayerDetail(id="detail", classes="panel"),
             HistogramView(id="histogram", classes="panel"),
+            FailurePanel(self._run, id="failure", classes="panel"),
             FindingsPanel(id="findings", classes="panel"),
         )
         for panel in panels:

@@ -11,8 +11,9 @@ from textual import on
 from tuimon.launcher.steering.commands import parse_setting
 from tuimon.log.records import Applied, Command, LeverInfo, LeverValue
 from tuimon.viewer import typed
-from tuimon.viewer.keys import LOOK, Key, Levers, steering
-from tuimon.viewer.screens.base import TuimonScreen
+from tuimon.viewer.keys import AGAIN, LOOK, STEER, Key, Levers, steering
+from tuimon.viewer.opened import UNREAD
+from tuimon.viewer.screens.base import TuimonScreen, why_not_again
 from tuimon.viewer.screens.dialogs import Prompt
 from tuimon.viewer.screens.key_bar import Hint
 from tuimon.viewer.screens.page_tabs import PageTabs
@@ -21,6 +22,8 @@ from tuimon.viewer.widgets.wording import answer_text
 
 if TYPE_CHECKING:
     from tuimon.viewer.opened import Answer, OpenRun
+
+_SHOWN = ("zoom_panel", "filter")  # of the keys for viewing
 
 
 class SteeringScreen(TuimonScreen):
@@ -36,9 +39,16 @@ class SteeringScreen(TuimonScreen):
         """The levers in the run's log."""
         return self.run.store.levers
 
+    @property
+    def subject(self) -> Path | None:
+        """The run."""
+        return self.run.path
+
     def hints(self) -> list[Hint]:
-        """The footer's keys, without those for viewing, which are in the help: steering keys need the room."""
-        return [hint for hint in super().hints() if hint.key.group != LOOK or hint.key.action == "zoom_panel"]
+        """The footer's keys: not those for viewing, which are in the help, nor those for a run that is over, or not over yet."""
+        over = not self.run.status.live and self.run.status != UNREAD
+        without = (LOOK, STEER if over else AGAIN)
+        return [hint for hint in super().hints() if hint.key.group not in without or hint.key.action in _SHOWN]
 
     def why_not(self, key: Key) -> str:
         """Why the run cannot do this, or no longer can."""
@@ -48,6 +58,8 @@ class SteeringScreen(TuimonScreen):
             return "" if self.run.status.live else self.run.why_not("stop")
         if key.action == "edit_lever":
             return self.run.why_not("undo")
+        if key.group == AGAIN:
+            return why_not_again(key.action, self.run.path, self.run.status, bool(self.run.store.launched))
         return self._why_no_fix() if key.action == "fix" else ""
 
     def action_steer(self, key: str) -> None:

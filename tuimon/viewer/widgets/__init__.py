@@ -5,6 +5,7 @@ from tuimon.viewer.widgets.chart_grid import ChartGrid
 from tuimon.viewer.widgets.console_view import ConsoleView
 from tuimon.viewer.widgets.drawn import Drawn
 from tuimon.viewer.widgets.event_list import EventList
+from tuimon.viewer.widgets.failure_panel import FailurePanel
 from tuimon.viewer.widgets.findings_panel import FindingsPanel
 from tuimon.viewer.widgets.histogram_view import HistogramView
 from tuimon.viewer.widgets.layer_detail import LayerDetail
@@ -20,6 +21,7 @@ __all__ = [
     "ConsoleView",
     "Drawn",
     "EventList",
+    "FailurePanel",
     "FindingsPanel",
     "GpuMeters",
     "HistogramView",
