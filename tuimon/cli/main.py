@@ -58,6 +58,7 @@ _VERBS_OF = {
     "plotting": "plot",
     "exporting": "export",
     "diagnosing": "diagnose",
+    "configuring": "config",
     "listing": "ls presets dump doctor schema completion",
 }
 _HOMES = {verb: module for module, verbs in _VERBS_OF.items() for verb in verbs.split()}

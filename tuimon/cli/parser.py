@@ -337,5 +337,7 @@ def _add_others(verbs: _Verbs) -> None:
     presets.add_argument("--names", action="store_true", help="print names only")
     _runs_dir(_add(verbs, "doctor", "Check what training and the screen need, and say how to fix each problem."))
     _add(verbs, "schema", "Print the JSON Schema of the lines that --json prints.")
+    config = _add(verbs, "config", "Show the settings of the screen, or change them: theme, notices, title, grid.")
+    config.add_argument("settings", metavar="KEY=VALUE", nargs="*", help="such as theme=nord or notices=bell; KEY= restores it")
     completion = _add(verbs, "completion", 'Print a shell completion script; to load it: eval "$(tuimon completion bash)"')
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))

@@ -14,14 +14,14 @@ from textual import on, work
 
 from tuimon.base.errors import TuimonError
 from tuimon.spec import SPEC_FILE
-from tuimon.viewer.following import FollowingApp
 from tuimon.viewer.messages import Restarted
+from tuimon.viewer.noticing import NoticingApp
 
 _RESUME = "How long should it train? For example epochs=40 or steps=5000; an empty line trains for as long as planned."
 _REPLAY = "Settings to change, such as seed=1; an empty line repeats the run exactly, with the same interventions."
 
 
-class RestartingApp(FollowingApp):
+class RestartingApp(NoticingApp):
     """An app that starts runs again."""
 
     def open_run(self, path: Path) -> None:

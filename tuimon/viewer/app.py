@@ -22,6 +22,7 @@ from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
+from textual.theme import Theme
 from textual.timer import Timer
 
 from tuimon.base.errors import TuimonError
@@ -61,7 +62,7 @@ class TuimonApp(RestartingApp):
         self._compared_first: tuple[Path, ...] = ()
         self._told: dict[tuple[str, str], float] = {}  # title and text of each notice on screen, and when it disappears
         self._waiting: Timer | None = None  # waits for the log of the first run
-        wanted = theme.starting_theme(self.console.color_system, os.environ)
+        wanted = theme.starting_theme(self.console.color_system, os.environ, self.settings.theme)
         self.theme = wanted if wanted in self.available_themes else theme.FULL
 
     def get_driver_class(self) -> type[Driver]:
@@ -85,6 +86,8 @@ class TuimonApp(RestartingApp):
         if self.ascii_only:
             self.add_class("-ascii")
         self.set_timer(_STARTED_AFTER_S, collect_again)
+        self.theme_changed_signal.subscribe(self, self._theme_chosen)
+        self.tell_settings_problem()
         run, launch = self._first
         if run:
             self.call_after_refresh(self._open_first, run)
@@ -92,6 +95,11 @@ class TuimonApp(RestartingApp):
             self.call_after_refresh(self.action_launch)
         elif self._compared_first:
             self.call_after_refresh(self.compare, self._compared_first)
+
+    def _theme_chosen(self, chosen: Theme) -> None:
+        """Remembers a theme that the user chose."""
+        if chosen.name != self.settings.theme:
+            self.prefer(theme=chosen.name)
 
     def _open_first(self, path: Path) -> None:
         """Waits for the log before showing the first run: empty frames would come no sooner and cost as much."""

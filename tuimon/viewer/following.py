@@ -50,6 +50,9 @@ class FollowingApp(NettedApp):
     def curves_came(self) -> None:
         """Called when an open run has curves to show."""
 
+    def drew(self, paths: set[Path]) -> None:
+        """Called after each drawing of new data of these runs."""
+
     def follow(self, path: Path) -> OpenRun:
         """Opens a run, or returns it if it is already open.
 
@@ -163,3 +166,5 @@ class FollowingApp(NettedApp):
         if self.front:
             with self.saying("Could not update the screen"):
                 self.front.runs_changed(dirty)
+        with self.saying("Could not tell what is new"):
+            self.drew(dirty)

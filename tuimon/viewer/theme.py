@@ -9,17 +9,22 @@ TERMINAL_S_OWN = "ansi-dark"  # the terminal's own sixteen colours and backgroun
 _FEW_COLOURS = ("standard", "windows", None)  # rich's names for such terminals
 
 
-def starting_theme(color_system: str | None, environ: Mapping[str, str]) -> str:
-    """The starting theme: $TUIMON_THEME, else one that the terminal can show.
+def starting_theme(color_system: str | None, environ: Mapping[str, str], preferred: str = "") -> str:
+    """The starting theme: $TUIMON_THEME, else the user's, else one that the terminal can show.
 
     Args:
         color_system: as detected by rich: truecolor, 256, standard, or None.
         environ: the process's environment variables.
+        preferred: the user's setting; empty: none. A terminal of few colours does not use it.
     """
-    wanted = environ.get("TUIMON_THEME", "")
+    wanted = environ.get("TUIMON_THEME", "") or (preferred if _is_colourful(color_system, environ) else "")
     if wanted:
         return wanted
-    return TERMINAL_S_OWN if color_system in _FEW_COLOURS or "NO_COLOR" in environ else FULL
+    return FULL if _is_colourful(color_system, environ) else TERMINAL_S_OWN
+
+
+def _is_colourful(color_system: str | None, environ: Mapping[str, str]) -> bool:
+    return color_system not in _FEW_COLOURS and "NO_COLOR" not in environ
 
 
 def speaks_unicode(encoding: str, environ: Mapping[str, str]) -> bool:

@@ -168,10 +168,10 @@ async def test_the_header_says_once_how_a_run_ended(runs_dir: Path, make_run: An
 
 async def test_a_reason_that_has_no_room_in_the_header_is_said(runs_dir: Path, make_run: Any) -> None:
     """The full reason is shown for a few seconds."""
-    run = make_run("r", how="failed", reason="RuntimeError: " + "very " * 10 + "wrong, " + "so " * 10 + "wrong")
+    run = make_run("r", how="stopped", reason="by hand: " + "very " * 10 + "wrong, " + "so " * 10 + "wrong")
     async with TuimonApp(runs_dir, run).run_test(size=(80, 24), notifications=True) as pilot:
         await opened(pilot)
-        await seen(pilot, "failed: ")
+        await seen(pilot, "stopped: ")
         await seen(pilot, "wrong, ")  # which the header cuts out
 
 

@@ -16,6 +16,7 @@ from tuimon.viewer.screens.key_bar import Hint, KeyBar
 if TYPE_CHECKING:
     from tuimon.launcher.runs.status import Status
     from tuimon.viewer.opened import Answer
+    from tuimon.viewer.settings import Settings
 
 
 class Host(Protocol):
@@ -24,6 +25,20 @@ class Host(Protocol):
     @property
     def ascii_only(self) -> bool:
         """Whether the terminal shows ASCII characters only."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """The user's settings."""
+        ...
+
+    @property
+    def runs_dir(self) -> Path:
+        """The folder of runs."""
+        ...
+
+    def prefer(self, **settings: str) -> Settings:
+        """Changes settings of the user, also in their file."""
         ...
 
     @property

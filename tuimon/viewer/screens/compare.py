@@ -19,9 +19,9 @@ from tuimon.log.store import Store
 from tuimon.viewer.draw.canvas import stroke_of
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten
 from tuimon.viewer.keys import bindings
-from tuimon.viewer.screens.base import TuimonScreen
+from tuimon.viewer.screens.curve_keys import CurveScreen
 from tuimon.viewer.screens.filter_bar import FilterBar
-from tuimon.viewer.widgets import Chart, ChartGrid, LookChanged, PlotOpened, RowList
+from tuimon.viewer.widgets import Chart, ChartGrid, PlotOpened, RowList
 from tuimon.viewer.widgets.chart_groups import LOSS, NOISY, SYSTEM, first_chart
 from tuimon.viewer.widgets.curves import SERIES_STYLES
 
@@ -85,7 +85,7 @@ class FinalValues(RowList):
         return max(12, width - 9 - _NUMBER * len(tags))
 
 
-class CompareScreen(TuimonScreen):
+class CompareScreen(CurveScreen):
     """The runs' charts, overlaid."""
 
     PLACE = "compare"
@@ -109,6 +109,7 @@ class CompareScreen(TuimonScreen):
         """Shows the data read so far."""
         styles = self.query_one(FinalValues).styles
         styles.height, styles.max_height = len(self.runs) + 3, "40%"  # many runs: scroll the table, the curves need the room
+        self.recall_view()
         self._update()
         self.query_one("#overlay").focus()
 
@@ -121,16 +122,10 @@ class CompareScreen(TuimonScreen):
         if any(run.path in paths for run in self.runs):
             self._update()
 
-    def action_chart(self, action: str, *arguments: float) -> None:
-        """Applies an action to the focused chart, or to the big one."""
-        grid = self.query_one(ChartGrid)
-        (grid if grid.chosen else self.query_one("#overlay", Chart)).action_do(action, *arguments)
-
-    @on(LookChanged)
-    def point_everywhere(self, event: LookChanged) -> None:
-        """Keeps the cursor and the x axis the same in all charts."""
-        if event.plot is self.query_one("#overlay", Chart).plot:
-            self.query_one(ChartGrid).point_at(event.plot.cursor, event.plot.x_axis)
+    @property
+    def big(self) -> Chart:
+        """The big chart."""
+        return self.query_one("#overlay", Chart)
 
     @on(PlotOpened)
     def show_big(self, event: PlotOpened) -> None:
@@ -143,7 +138,7 @@ class CompareScreen(TuimonScreen):
     def action_filter(self) -> None:
         """Asks for a filter of the charts."""
         grid = self.query_one(ChartGrid)
-        self.query_one(FilterBar).ask("metrics", grid, grid.focus)
+        self.query_one(FilterBar).ask("metrics", grid, lambda: (grid.focus(), self.remember_view()))
 
     def _choose_curves(self, stores: Sequence[Store]) -> None:
         """Shows the training loss in the big chart, under whatever tag the logs use, unless the user picked something else."""

@@ -19,6 +19,7 @@ from tuimon.viewer.draw.rows import shorten
 from tuimon.viewer.keys import Key, bindings
 from tuimon.viewer.net import update
 from tuimon.viewer.opened import UNREAD
+from tuimon.viewer.screens.curve_keys import CurveScreen
 from tuimon.viewer.screens.filter_bar import FilterBar, filterable
 from tuimon.viewer.screens.key_bar import KeyBar
 from tuimon.viewer.screens.news import NewsOf
@@ -38,7 +39,6 @@ from tuimon.viewer.widgets import (
     HostMeters,
     LayerDetail,
     LayerTable,
-    LookChanged,
     PlotOpened,
     RunHeader,
 )  # fmt: skip
@@ -57,7 +57,7 @@ _LEAST_HEIGHT, _LEAST_WITH_KEYS = 12, 8  # below this many rows, there are no pa
 _NO_ROOM = "This window only has room for one panel at a time."
 
 
-class RunScreen(SteeringScreen):
+class RunScreen(CurveScreen, SteeringScreen):
     """The panels of one run: all at once if there is room, else one page at a time."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("run")
@@ -88,6 +88,7 @@ class RunScreen(SteeringScreen):
     def on_mount(self) -> None:
         """Shows the data read so far; the feed brings the rest."""
         self.query_one(ChartGrid).leave_out(self.query_one("#loss", Chart).title)
+        self.recall_view()
         self.query_one(ConsoleView).open(self.run.path / "output.log")
         self.query_one("#layers" if self.layout_now != "single" else "#loss").focus()
         self._update(all_at_once=True)
@@ -267,16 +268,10 @@ class RunScreen(SteeringScreen):
 
     # Charts and layers
 
-    def action_chart(self, action: str, *arguments: float) -> None:
-        """Applies an action to the focused chart, or to the big one."""
-        grid = self.query_one(ChartGrid)
-        (grid if grid.chosen else self.query_one("#loss", Chart)).action_do(action, *arguments)
-
-    @on(LookChanged)
-    def point_everywhere(self, event: LookChanged) -> None:
-        """Keeps the cursor and the x axis the same in all charts."""
-        if event.plot is self.query_one("#loss", Chart).plot:
-            self.query_one(ChartGrid).point_at(event.plot.cursor, event.plot.x_axis)
+    @property
+    def big(self) -> Chart:
+        """The big chart."""
+        return self.query_one("#loss", Chart)
 
     @on(PlotOpened)
     def show_big(self, event: PlotOpened) -> None:
@@ -300,7 +295,7 @@ class RunScreen(SteeringScreen):
         if page is not None and widget.id not in self.panels.boxes:
             self._go_to(page)
         name = PAGES[page].title if page is not None else ""
-        self.query_one(FilterBar).ask(name, of, widget.focus)
+        self.query_one(FilterBar).ask(name, of, lambda: (widget.focus(), self.remember_view()))
 
     def action_distribution(self) -> None:
         """Switches the histogram between gradients and activations."""

@@ -45,7 +45,7 @@ class SteeringScreen(TuimonScreen):
         return self.run.path
 
     def hints(self) -> list[Hint]:
-        """The footer's keys: not those for viewing, which are in the help, nor those for a run that is over, or not over yet."""
+        """The footer's keys: not those for viewing, which are in the help, nor those for a run that is over or still live."""
         over = not self.run.status.live and self.run.status != UNREAD
         without = (LOOK, STEER if over else AGAIN)
         return [hint for hint in super().hints() if hint.key.group not in without or hint.key.action in _SHOWN]
