@@ -624,3 +624,19 @@ def test_a_stop_from_outside_is_told_as_one(start: Start) -> None:
         training.monitor.send(Command("stop", "do"))
         training.step()
     assert training.events(Ended)[0] == Ended(how="stopped", reason="asked to stop", step=0)
+
+
+def test_a_confusion_matrix_is_logged_at_its_step(start: Start) -> None:
+    """As a text, from a tensor or from lists; what is no matrix is told, and training goes on."""
+    from tuimon.log.confusion import decode
+
+    monitor = start().monitor
+    monitor.log_confusion(torch.tensor([[3, 1], [0, 2]]), ["cat", "dog"])
+    monitor.log_confusion([[1]], split="test")
+    monitor.log_confusion([[1, 2]])
+    monitor.close()
+    store = tuimon.read_run(monitor.run_dir)
+    matrix = decode(store.texts["confusion/val"][-1].text)
+    assert matrix is not None and (matrix.classes, matrix.counts) == (("cat", "dog"), ((3, 1), (0, 2)))
+    assert "confusion/test" in store.texts
+    assert any("log_confusion" in record.event.text for record in store.events if isinstance(record.event, Notice))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tuimon.base.errors import TuimonError
+from tuimon.log.confusion import decode
 from tuimon.log.reader import read_run
 from tuimon.log.records import Applied, CheckpointSaved, Command, Notice
 from tuimon.log.store import Store
@@ -72,6 +73,12 @@ def test_a_run_logs_what_it_learns(tmp_path: Path):
     assert store["accuracy/val"].last == pytest.approx(float((logits.argmax(1) == targets).float().mean()))
     assert store["loss/val"].last == pytest.approx(float(torch.nn.functional.cross_entropy(logits, targets)), rel=1e-5)
     assert 0.5 < store["accuracy/train"].last < 1
+    records = store.texts["confusion/val"]
+    matrix = decode(records[-1].text)
+    assert [record.step for record in records] == [45, 90, 135] and matrix is not None
+    assert sum(map(sum, matrix.counts)) == len(targets)
+    right = sum(row[place] for place, row in enumerate(matrix.counts))
+    assert right / len(targets) == pytest.approx(store["accuracy/val"].last)
     assert store.ended is not None
     assert (store.ended.how, store.ended.step) == ("finished", 135)
 

@@ -259,6 +259,9 @@ def _add_plot(verbs: _Verbs) -> None:
     text = "runs (name, start of a name, `latest`, path), then tags or globs such as 'grad_norm/*' (default: the losses)"
     _complete(parser.add_argument("words", metavar="RUN|TAG", nargs="+", help=text), "runs")
     _runs_dir(parser)
+    text = "instead of curves, of one run: histograms, bars by layer, heat maps or boxes of gradients, the confusion matrix"
+    parser.add_argument("--kind", choices=("curves", "hist", "bar", "heatmap", "box", "confusion"), default="curves", help=text)
+    parser.add_argument("--step", type=int, help="of --kind: the last sample at or before this step (default: the latest)")
     parser.add_argument("--log", action="store_true", help="logarithmic y axis")
     parser.add_argument("--x", choices=("step", "epoch", "time"), default="step", help="what the x axis counts (default: step)")
     text = "smooth with this weight, as on TensorBoard's page (default if given without one: 0.6)"

@@ -13,8 +13,9 @@ from tuimon.launcher.runs.loss import loss_tag
 from tuimon.launcher.runs.runs import find_run, run_name, runs_dir
 from tuimon.log.reader import read_run
 from tuimon.log.store import Store
+from tuimon.paper import kinds
 from tuimon.paper.curves import chart
-from tuimon.paper.ink import Size, ink_for, size_for
+from tuimon.paper.ink import Ink, Size, ink_for, size_for
 from tuimon.paper.series import Look
 from tuimon.paper.tags import by_chart, chosen, matching, split_of, unknown
 
@@ -23,9 +24,11 @@ _SYSTEM = "system/"
 
 def plot(options: argparse.Namespace) -> int:
     """Prints one chart for each metric, with all runs in it."""
-    runs, patterns = _runs_and_tags(options.words, runs_dir(options.runs_dir))
-    charts = _charts(runs, patterns)
+    runs, patterns = _runs_and_tags(options.words, runs_dir(options.runs_dir), options.kind)
     ink = ink_for(sys.stdout, ascii=options.ascii, no_colour=options.no_color)
+    if options.kind != "curves":
+        return _plot_kind(options, runs, patterns, ink)
+    charts = _charts(runs, patterns)
     size = Size(*options.size) if options.size else size_for(sys.stdout, len(charts))
     look = Look(options.x, options.log, options.smooth)
     for number, (title, tags) in enumerate(charts.items()):
@@ -34,11 +37,22 @@ def plot(options: argparse.Namespace) -> int:
     return 0
 
 
-def _runs_and_tags(words: Sequence[str], directory: Path) -> tuple[dict[str, Store], list[str]]:
+def _plot_kind(options: argparse.Namespace, runs: Mapping[str, Store], patterns: Sequence[str], ink: Ink) -> int:
+    """Prints a chart of another kind for each run, under its name if there are several."""
+    draw = getattr(kinds, options.kind)
+    size = Size(*options.size) if options.size else size_for(sys.stdout, len(runs))
+    for number, (name, store) in enumerate(runs.items()):
+        head = [*([""] if number else []), one_line(name)] if len(runs) > 1 else []
+        print(*head, *draw(store, patterns, options.step, size, ink), sep="\n")
+    _tell_problems(runs)
+    return 0
+
+
+def _runs_and_tags(words: Sequence[str], directory: Path, kind: str) -> tuple[dict[str, Store], list[str]]:
     """Leading words name runs; the first one that names a tag of theirs, or no run, begins the tags."""
     runs: dict[str, Store] = {}
     for index, word in enumerate(words):
-        tags = {tag for store in runs.values() for tag in store}
+        tags = {tag for store in runs.values() for tag in _tags_of(store, kind)}
         if runs and not (directory / word).is_dir() and matching(word, tags):
             return runs, list(words[index:])
         try:
@@ -49,6 +63,13 @@ def _runs_and_tags(words: Sequence[str], directory: Path) -> tuple[dict[str, Sto
             return runs, _tags_or(error, words[index:], tags)
         runs[_free(run_name(path, directory), runs)] = read_run(path)
     return runs, []
+
+
+def _tags_of(store: Store, kind: str) -> set[str]:
+    """What the words after the runs may name: tags of curves, or of histograms with the layers that these are of."""
+    if kind not in ("hist", "heatmap", "box"):
+        return {*store, *store.texts}
+    return {*store.histograms, *(tag.partition("/")[2] for tag in store.histograms)}
 
 
 def _tags_or(error: TuimonError, words: Sequence[str], tags: set[str]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from tuimon.base.errors import TuimonError
 from tuimon.base.folder_lock import FolderLock
 from tuimon.base.format import count
 from tuimon.diagnosis import VERSION
+from tuimon.log import confusion
 from tuimon.log.records import STEERING_FILE, CheckpointSaved, Command, Ended, Event, LeverValue, Notice, RunStarted
 from tuimon.log.writer import LogWriter
 from tuimon.monitor import describe, ending
@@ -116,6 +117,21 @@ class Monitor:
             more: the same as `metrics`.
         """
         self._steps.log(step, more if metrics is None else self._together(metrics, more))
+
+    def log_confusion(self, counts: Any, classes: Sequence[str] = (), split: str = "val") -> None:
+        """Logs a confusion matrix at the current step, for `tuimon plot --kind confusion`.
+
+        Args:
+            counts: [C, C], C at most 50: of each class (row), how many examples were taken for which (column); a tensor or
+                nested sequences. A tensor on a GPU is waited for.
+            classes: names of the classes; numbers when left out.
+            split: what was validated on.
+        """
+        try:
+            rows = counts.tolist() if hasattr(counts, "tolist") else counts
+            self._writer.text(self.step, confusion.PREFIX + split, confusion.encode(rows, classes))
+        except Exception as error:
+            self._guard.report("log_confusion", error)
 
     def on(self, action: Literal["checkpoint", "stop"], handler: Callable[[], object]) -> None:
         """Registers `handler` for an action. It runs at a boundary; what it returns is the answer's note, e.g. a path."""

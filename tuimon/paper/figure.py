@@ -88,7 +88,8 @@ def bars(values: Sequence[float], frame: Frame, ink: Ink, place: int = 0, *, upr
         marker = _marker("#" if ink.ascii else "█", place, ink)
         orientation = "vertical" if upright else "horizontal"
         places, heights = map(list, zip(*known, strict=True))
-        figure.draw(figure.bar(places, heights, marker=marker, orientation=orientation, width=0.8, _reset_ticks=False))
+        width = 0.8 if upright else 0.01  # a bar that lies is one row high, whatever its neighbours
+        figure.draw(figure.bar(places, heights, marker=marker, orientation=orientation, width=width, _reset_ticks=False))
     return _rows(figure, ink)
 
 

@@ -26,9 +26,9 @@ from tuimon.training.best import Best
 from tuimon.training.data import Data, Split, load, order
 from tuimon.training.device import autocast, choose_device, use_threads
 from tuimon.training.initializers import initialize
-from tuimon.training.losses import loss_function, misfits
+from tuimon.training.losses import CLASS_TASKS, loss_function, misfits
 from tuimon.training.memory import memory_explained
-from tuimon.training.metrics import tally
+from tuimon.training.metrics import Confusions, tally
 from tuimon.training.model import build_model
 from tuimon.training.output import say
 from tuimon.training.parts import optimizer
@@ -204,10 +204,14 @@ class Trainer:
 
     def _validate(self) -> None:
         """Logs loss and metrics of the validation split, and the training metrics of the current epoch."""
-        loss, metrics = self.evaluate(self.data.val)
+        confusions = Confusions() if self.data.task in CLASS_TASKS else None
+        loss, metrics = self.evaluate(self.data.val, confusions)
         epoch, trained = self.step / self.steps_per_epoch, self.tally.values()
         both = {f"{name}/{split}": value for split, of in (("train", trained), ("val", metrics)) for name, value in of.items()}
         self.monitor.log(both, val_loss=loss, epoch=epoch)
+        if confusions and confusions.counts is not None:
+            named = len(self.data.class_names) == len(confusions.counts)
+            self.monitor.log_confusion(confusions.counts, self.data.class_names if named else ())
         told = "".join(f"  {name} train {trained[name]:.4f} val {value:.4f}" for name, value in metrics.items())
         say(f"step {self.step}  epoch {epoch:.4g}{told}  loss val {loss:.4f}")
         if self._is_planned():
@@ -241,8 +245,8 @@ class Trainer:
         return f"the best is {path}, from step {self.best.step}"
 
     @torch.no_grad()
-    def evaluate(self, split: Split) -> tuple[float, dict[str, float]]:
-        """Returns the mean loss and the metrics of a split, in evaluation mode."""
+    def evaluate(self, split: Split, confusions: Confusions | None = None) -> tuple[float, dict[str, float]]:
+        """Returns the mean loss and the metrics of a split, in evaluation mode; adds its predictions to `confusions`."""
         self.model.eval()
         total, counted = torch.zeros((), device=self.device), tally(self.data.task, self.device)
         for indices in torch.split(torch.arange(len(split), device=self.device), _EVALUATED_AT_ONCE):
@@ -250,6 +254,8 @@ class Trainer:
             mean, outputs = self._loss(batch.inputs, batch.targets)
             total += mean.float() * len(batch)
             counted.add(outputs, batch.targets)
+            if confusions:
+                confusions.add(outputs, batch.targets)
         self.model.train()
         return total.item() / len(split), counted.values()
 

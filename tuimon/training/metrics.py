@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from tuimon.log.confusion import MOST_CLASSES
 from tuimon.training.losses import CLASS_TASKS
 
 
@@ -54,15 +55,39 @@ class ClassTally:
 
     def add(self, outputs: Tensor, targets: Tensor) -> None:
         """Adds a batch: outputs and targets as for the loss."""
-        outputs = outputs.detach()
-        said = (outputs[..., 0] > 0).long() if outputs.shape[-1] == 1 else outputs.argmax(-1)
-        self.sums[0] += (said == targets).sum()
+        self.sums[0] += (predicted(outputs) == targets).sum()
         self.sums[1] += targets.numel()
 
     def values(self) -> dict[str, float]:
         """The accuracy."""
         right, every = self.sums.tolist()
         return {"accuracy": right / every if every else torch.nan}
+
+
+def predicted(outputs: Tensor) -> Tensor:
+    """The class of each example, [...]: the largest of outputs [..., C]; of a single output, its sign."""
+    outputs = outputs.detach()
+    return (outputs[..., 0] > 0).long() if outputs.shape[-1] == 1 else outputs.argmax(-1)
+
+
+class Confusions:
+    """A confusion matrix accumulated over batches on the device; stays empty beyond `MOST_CLASSES` classes.
+
+    Attributes:
+        counts: int64 [C, C]: of each class (row), how many examples were taken for which (column); None before the first batch.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Tensor | None = None
+
+    def add(self, outputs: Tensor, targets: Tensor) -> None:
+        """Adds a batch: outputs and targets as for the loss."""
+        classes = max(outputs.shape[-1], 2)
+        if classes > MOST_CLASSES:
+            return
+        place = targets.detach().reshape(-1).long() * classes + predicted(outputs).reshape(-1)
+        found = torch.bincount(place, minlength=classes * classes).reshape(classes, classes)
+        self.counts = found if self.counts is None else self.counts + found
 
 
 class ValueTally:
