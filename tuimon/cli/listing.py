@@ -143,7 +143,7 @@ def _ago(wall: float) -> str:
 def _line(run: RunSummary) -> JsonLine:
     from tuimon.launcher.runs.lines import DamageOf, RunLine
 
-    names = [name for name in run.__dataclass_fields__ if name not in ("name", "path", "status", "damage")]
+    names = run.__dataclass_fields__.keys() & set(RunLine.__struct_fields__) - {"path", "damage"}
     damage = tuple(DamageOf(**damage._asdict() | {"path": str(damage.path)}) for damage in run.damage)
     told: dict[str, Any] = {name: getattr(run, name) for name in names}
     status = run.status
