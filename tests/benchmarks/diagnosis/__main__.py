@@ -27,7 +27,7 @@ from benchmarks.diagnosis.worse import is_healthy, is_worse
 def main() -> int:
     """Trains what is missing, verifies, scores, prints."""
     options = _parser().parse_args()
-    logs = Logs(options.logs)
+    logs = Logs(options.logs, options.stale)
     logs.forget_old()
     cases = [drawn(case, options.holdout) for case in chosen(options.only)]
     if not cases:
@@ -114,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rerun", action="store_true", help="train all anew")
     parser.add_argument("--holdout", type=int, metavar="SEED", help="other seeds, sizes, rates and strengths")
     parser.add_argument("--logs", type=Path, default=default_folder(), metavar="DIR", help="where logs are kept (%(default)s)")
+    parser.add_argument("--stale", action="store_true", help="take logs of an earlier monitor where there are none of this one")
     parser.add_argument("--twins", action="store_true", help="watch the healthy twins of the faults, too: more healthy runs")
     parser.add_argument("--verify", action="store_true", help="train and compare with the twins, score nothing")
     parser.add_argument("--json", action="store_true", help="the scores as one JSON object")

@@ -52,14 +52,10 @@ def drawn(case: Case, holdout: int | None) -> Case:
 
 
 def _followed(case: Case, recipe: Recipe, change: dict[str, Any]) -> dict[str, Any]:
-    """A change of a size that the hold-out changes too keeps its proportion to it."""
-    followed = dict(change)
-    for key in ("steps", "lr"):
-        value = getattr(case.recipe, key)
-        if key in change and value:
-            scaled = change[key] * getattr(recipe, key) / value
-            followed[key] = max(1, round(scaled)) if isinstance(value, int) else float(f"{scaled:.3g}")
-    return followed
+    """A change of the number of steps keeps its proportion to those of the twin, which the hold-out changes."""
+    if "steps" not in change:
+        return change
+    return change | {"steps": max(1, round(change["steps"] * recipe.steps / case.recipe.steps))}
 
 
 def fault(

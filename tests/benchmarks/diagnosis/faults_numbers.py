@@ -119,7 +119,7 @@ CASES = [
     fault(
         "saturated-units",
         "tanh-biases",
-        sgd(Recipe("friedman", activation="tanh"), 0.05),
+        replace(TABLE, activation="tanh"),
         init=("bias:{}", Range(5.0, 4.0, 7.0)),
     ),
     # units that are copies of each other

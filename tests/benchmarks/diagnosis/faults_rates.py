@@ -32,18 +32,24 @@ CASES = [
         "diverging", "rnn-climbs-the-loss", replace(RNN, optimizer="rmsprop", lr=1e-3), maximize=True, beside="weights-growing"
     ),
     # the loss jumps instead of settling
-    fault("rate-too-high", "mlp-adam", MLP, lr=Range(0.3, 0.2, 0.5), curable=True),
+    fault("rate-too-high", "mlp-adam", MLP, lr=Range(0.1, 0.08, 0.15), curable=True),
     fault(
         "rate-too-high",
         "cnn-momentum",
         sgd(replace(CNN, norm="batch"), 0.02, optimizer="momentum"),
-        lr=Range(8.0, 6.0, 12.0),
+        lr=Range(0.7, 0.6, 1.0),
         curable=True,
     ),
-    fault("rate-too-high", "regression-sgd", sgd(TABLE, 0.05, activation="tanh"), lr=Range(0.9, 0.8, 1.0), curable=True),
+    fault(
+        "rate-too-high",
+        "regression-sgd",
+        sgd(Recipe("friedman", depth=0, batch=128), 0.05),
+        lr=Range(0.85, 0.8, 0.88),
+        curable=True,
+    ),
     fault("rate-too-high", "lstm-rmsprop", replace(LSTM, optimizer="rmsprop", lr=2e-3), lr=Range(0.2, 0.15, 0.3), curable=True),
     fault("rate-too-high", "transformer-adam", FORMER, lr=Range(0.15, 0.1, 0.25), curable=True),
-    fault("rate-too-high", "autoencoder-adam", CODER, lr=Range(0.2, 0.15, 0.3), curable=True),
+    fault("rate-too-high", "autoencoder-adam", CODER, lr=Range(0.05, 0.04, 0.08), curable=True),
     # the loss hardly moves
     fault("rate-too-low", "mlp-adam", MLP, lr=Range(1e-6, 5e-7, 4e-6), curable=True),
     fault("rate-too-low", "cnn-sgd", sgd(CNN, 0.1), lr=Range(1e-4, 5e-5, 3e-4), curable=True),

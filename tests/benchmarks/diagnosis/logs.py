@@ -64,8 +64,8 @@ def _watching_code() -> bytes:
     return code_of(tuple(files))
 
 
-def _known_by(code: bytes, recipe: Recipe) -> str:
-    return hashlib.sha256(code + repr(recipe).encode()).hexdigest()[:20]
+def _known_by(recipe: Recipe) -> str:
+    return hashlib.sha256(_training_code() + repr(recipe).encode()).hexdigest()[:20]
 
 
 class Logs:
@@ -73,20 +73,25 @@ class Logs:
 
     Args:
         folder: made where it is missing.
+        stale: takes logs of an earlier monitor where there are none of this one.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, stale: bool = False) -> None:
+        self.folder, self._stale = folder, stale
         for kind in ("logs", "outcomes"):
             (folder / kind).mkdir(parents=True, exist_ok=True)
 
     def place(self, recipe: Recipe) -> Path:
         """The folder of a recipe's log."""
-        return self.folder / "logs" / _known_by(_training_code() + _watching_code(), recipe)
+        place = self.folder / "logs" / f"{_known_by(recipe)}-{_watching_code().hex()[:12]}"
+        if not self._stale or place.is_dir():
+            return place
+        former = self.folder.glob(f"logs/{_known_by(recipe)}-*")
+        return max(former, key=lambda other: other.stat().st_mtime, default=place)
 
     def outcome_file(self, recipe: Recipe) -> Path:
         """The file that keeps what came of a recipe."""
-        return self.folder / "outcomes" / f"{_known_by(_training_code(), recipe)}.json"
+        return self.folder / "outcomes" / f"{_known_by(recipe)}.json"
 
     def outcome(self, recipe: Recipe) -> Outcome | None:
         """What came of a recipe; None where it has not been trained."""

@@ -47,7 +47,7 @@ def is_worse(case: Case, faulty: Outcome, twin: Outcome) -> tuple[bool, str]:
         more = faulty.grown_bytes - twin.grown_bytes
         return more >= LEAKED_BYTES, f"{more / 2**20:.0f} MiB more than the twin"
     share = lost(faulty, twin)
-    return share >= MARGIN, f"{share:.0%} of the twin's progress lost"
+    return share >= MARGIN, f"{min(share, 10.0):.0%}{'' if share <= 10 else ' and more'} of the twin's progress lost"
 
 
 def is_healthy(outcome: Outcome) -> tuple[bool, str]:
