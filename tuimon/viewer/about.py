@@ -14,11 +14,10 @@ import msgspec
 
 from tuimon.base import format
 from tuimon.base.errors import TuimonError
+from tuimon.launcher.runs.configuration import configuration, flat, shown
 from tuimon.launcher.runs.glance import glance_at
 from tuimon.log.records import Launched, RunStarted
 from tuimon.spec.loading import load_spec
-
-_NOT_A_SETTING = ("preset", "title", "text", "name", "group")
 
 
 class Fact(NamedTuple):
@@ -50,32 +49,6 @@ def about(run: Path) -> list[Section]:
     sections.append(Section(title, facts))
     damage = [Fact("log", problem) for problem in store.problems()]
     return [section for section in [*sections, Section("Damage", damage)] if section.facts]
-
-
-def configuration(started: RunStarted | None, launched: Launched | None) -> dict[str, Any]:
-    """A run's settings by dotted key: those of its spec, else what its script passed to `watch(config=…)`."""
-    for source in (started and started.spec, launched and launched.spec, started and started.config):
-        if source:
-            return {key: value for key, value in flat(source).items() if key not in _NOT_A_SETTING}
-    return {}
-
-
-def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as one, with dotted keys."""
-    found: dict[str, Any] = {}
-    for key, value in nested.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
-
-
-def shown(value: object) -> str:
-    """A setting's value as text."""
-    if isinstance(value, list | tuple):
-        return ", ".join(map(shown, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _run(run: Path, started: RunStarted | None, launched: Launched | None) -> Iterator[Fact]:

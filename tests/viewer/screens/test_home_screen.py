@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
 
 from driving import seen, text_of, until
 from tuimon.launcher.runs import runs as listing
@@ -83,19 +83,45 @@ async def test_a_double_click_opens_the_run(runs_dir: Path, make_run: Any, monke
 
 
 async def test_the_filter_keeps_what_matches_as_it_is_typed(runs_dir: Path, make_run: Any) -> None:
-    """It matches names and states; escape shows all runs again."""
+    """By names, states and configuration; without a match the list stays and says so; escape shows all runs again."""
     make_run("wide")
-    make_run("deep", how="failed")
+    make_run("deep", how="failed", spec={"model": {"name": "cnn"}, "optimizer": {"lr": 0.02}})
     async with TuimonApp(runs_dir).run_test(size=SIZE, notifications=True) as pilot:
         runs = await listed(pilot)
         await pilot.press("slash", *"fail")
         await until(pilot, lambda: [run.name for run in runs.runs] == ["deep"])
         await seen(pilot, "runs  1 of 2")
         await pilot.press(*"xyz")
-        await seen(pilot, "No run matches the filter")
+        await seen(pilot, "no run matches: all are shown")
+        assert len(runs.runs) == 2
+        for text in ("lr>=1e-2 model=cnn", "state:failed", "!wide", "deep | nothing"):
+            await pilot.press("ctrl+u", *text)
+            await until(pilot, lambda: [run.name for run in runs.runs] == ["deep"])
+        await pilot.press("ctrl+u", *"/(")
+        await seen(pilot, "Cannot read the regular expression")
+        await pilot.press("ctrl+u", *"wide", "enter")
+        await until(pilot, lambda: [run.name for run in runs.runs] == ["wide"] and runs.has_focus)
+        await seen(pilot, "/ wide")
         await pilot.press("escape")
         await until(pilot, lambda: len(runs.runs) == 2)
-        assert not pilot.app.screen.query_one(Input).value
+        assert not pilot.app.screen.filter_text
+
+
+async def test_a_thousand_runs_are_listed_and_filtered(runs_dir: Path, make_run: Any) -> None:
+    """Filtering them takes a fraction of a second."""
+    first = make_run("run-0000", steps=1)
+    for number in range(1, 1000):
+        folder = runs_dir / f"run-{number:04}"
+        folder.mkdir()
+        for file in first.iterdir():
+            (folder / file.name).write_bytes(file.read_bytes())
+    async with TuimonApp(runs_dir).run_test(size=(80, 24), notifications=True) as pilot:
+        runs = await listed(pilot)
+        await seen(pilot, "1000 total")
+        began = time.process_time()
+        assert pilot.app.screen.filter_by("run-09?? !state:failed model=mlp") == "100 of 1000 runs"
+        assert len(runs.runs) == 100
+        assert time.process_time() - began < 3.0
 
 
 async def test_marked_runs_are_overlaid(runs_dir: Path, make_run: Any) -> None:
@@ -190,7 +216,7 @@ async def test_a_key_pressed_before_the_list_is_there_is_not_typed(
         pressed.set()
         await until(pilot, lambda: home.query(RunList))
         await seen(pilot, "by name")
-        assert not home.query_one(Input).value and home.focused is home.query_one(RunList)
+        assert not home.filter_text and home.focused is home.query_one(RunList)
 
 
 async def test_the_list_follows_the_folder(runs_dir: Path, make_run: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tuimon.base.errors import in_one_line
+from tuimon.launcher.runs.configuration import configuration
 from tuimon.launcher.runs.glance import glance_at
 from tuimon.launcher.runs.loss import VALIDATION, latest, loss_tag
 from tuimon.launcher.runs.scan import Scan
@@ -50,6 +51,7 @@ class RunSummary:
     optimizer: str = ""
     activation: str = ""
     launched: bool = False  # by tuimon, so that it can be started again
+    config: dict[str, Any] = field(default_factory=dict)  # by dotted key
     first_wall: float = math.nan
     last_wall: float = math.nan
     damage: tuple[Damage, ...] = ()  # as far as it was seen: not all of a long log may have been read
@@ -166,7 +168,8 @@ def _thinned(series: Series) -> tuple[float, ...]:
 def _made_of(life: Lifecycle) -> dict[str, Any]:
     started, launched = life.started, life.launched
     device = (launched.device if launched else "") or (started.device if started else "")
-    return {"device": device, "launched": launched is not None, **made_of(started, launched)._asdict()}
+    config = configuration(started, launched)
+    return {"device": device, "launched": launched is not None, "config": config, **made_of(started, launched)._asdict()}
 
 
 class MadeOf(NamedTuple):

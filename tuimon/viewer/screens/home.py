@@ -10,12 +10,14 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import Input, Static
+from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
+from tuimon.base.filter import Filter
 from tuimon.viewer.deferred import import_numpy
 from tuimon.viewer.keys import AGAIN, Key, bindings
 from tuimon.viewer.screens.base import TuimonScreen, why_not_again
+from tuimon.viewer.screens.filter_bar import FilterBar
 
 if TYPE_CHECKING:
     from tuimon.launcher.runs.scan import Scan
@@ -64,6 +66,7 @@ class HomeScreen(TuimonScreen):
         self.runs_dir = runs_dir
         self.runs: tuple[RunSummary, ...] = ()
         self.sort = "newest"
+        self._filter = Filter("")
         self._composed = False
         self._list: RunList | None = None
         self._timer: Timer | None = None
@@ -80,9 +83,9 @@ class HomeScreen(TuimonScreen):
             return
         self._composed = True
         yield Static(self._title(), id="home-title", markup=False)
-        yield Input(placeholder="filter by name, state, model or device", id="filter", compact=True, classes="-hidden")
         yield Static("Looking for runs…", id="empty", markup=False)
         yield Static("", id="run-detail", markup=False)
+        yield FilterBar()
         yield self.key_bar()
 
     def on_mount(self) -> None:
@@ -163,11 +166,12 @@ class HomeScreen(TuimonScreen):
         self._list.focus()
 
     def _show(self) -> None:
-        from tuimon.viewer.screens.run_table import matching, ordered
+        from tuimon.launcher.runs.matching import matching
+        from tuimon.viewer.screens.run_table import ordered
 
         if self._list is None:
             return
-        shown = ordered(matching(self.runs, self.query_one("#filter", Input).value), self.sort)
+        shown = ordered(matching(self.runs, self._filter) or self.runs, self.sort)
         self._list.show(shown, self.sort)
         self._list.display = bool(shown)
         empty = self.query_one("#empty", Static)
@@ -186,8 +190,6 @@ class HomeScreen(TuimonScreen):
     def _nothing(self) -> str:
         from tuimon.spec.presets import DEFAULT_PRESET
 
-        if self.runs:
-            return "No run matches the filter. Press esc to clear it."
         if self.runs_dir.exists() and not self.runs_dir.is_dir():
             return f"{_shown(self.runs_dir)} is not a folder. Choose another one with --runs-dir."
         return EMPTY.format(folder=_shown(self.runs_dir), preset=DEFAULT_PRESET)
@@ -197,6 +199,8 @@ class HomeScreen(TuimonScreen):
         parts = ["runs"]
         if self.runs:
             parts += [self._counted(), f"{live} live", f"sorted by {self.sort}"]
+        if self._filter:
+            parts.append(f"/ {self._filter.text}")
         if self._marked():
             parts.append(f"{len(self._marked())} marked")
         return " tuimon  " + "  ".join([*parts, f"in {_shown(self.runs_dir)}"])
@@ -255,28 +259,32 @@ class HomeScreen(TuimonScreen):
             return
         self.tuimon.ask_stop(chosen.path)
 
-    def action_filter(self) -> None:
-        """Opens the filter."""
-        line = self.query_one("#filter", Input)
-        line.remove_class("-hidden")
-        line.focus()
+    @property
+    def filter_text(self) -> str:
+        """The filter as it was typed."""
+        return self._filter.text
 
-    @on(Input.Changed, "#filter")
-    def filtered(self) -> None:
-        """Filters while the text is typed."""
+    def filter_by(self, text: str) -> str:
+        """Shows only the runs that match; if none does, all. Returns what was found.
+
+        Raises:
+            FilterError: it contains a wrong regular expression.
+        """
+        from tuimon.launcher.runs.matching import matching
+
+        self._filter = Filter(text)
+        found = matching(self.runs, self._filter)
         self._show()
+        return f"{len(found)} of {len(self.runs)} runs" if found or not self.runs else "no run matches: all are shown"
 
-    @on(Input.Submitted, "#filter")
-    def filter_done(self) -> None:
-        """Goes back to the list, which stays filtered."""
+    def action_filter(self) -> None:
+        """Asks for a filter."""
         if self._list:
-            self._list.focus()
+            self.query_one(FilterBar).ask("runs", self, self._list.focus)
 
     def action_back(self) -> None:
         """Clears the filter."""
-        line = self.query_one("#filter", Input)
-        line.value = ""
-        line.add_class("-hidden")
+        self.filter_by("")
         if self._list:
             self._list.focus()
 

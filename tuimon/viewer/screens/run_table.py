@@ -1,4 +1,4 @@
-"""The list of runs as rows of text: filtering, sorting and columns. Pure functions; no Textual."""
+"""The list of runs as rows of text: sorting and columns. Pure functions; no Textual."""
 
 from __future__ import annotations
 
@@ -38,12 +38,6 @@ class Column(NamedTuple):
     goes: int
     cell: Callable[[RunSummary, int, Look], list[Span]]
     right: bool = False
-
-
-def matching(runs: Iterable[RunSummary], text: str) -> list[RunSummary]:
-    """The runs that contain every word of `text` in their name, state, model, optimizer, activation or device."""
-    words = text.lower().split()
-    return [run for run in runs if all(word in _searched(run) for word in words)]
 
 
 def ordered(runs: Iterable[RunSummary], sort: str) -> list[RunSummary]:
@@ -100,10 +94,6 @@ def detail(run: RunSummary, ascii: bool = False) -> str:
     steps = f"step {format.count(run.step)}" + (f" of {format.count(run.total_steps)}" if run.total_steps else "")
     dot = " - " if ascii else " · "
     return dot.join([run.name, *map(str, run.damage), *made_of, steps, how])
-
-
-def _searched(run: RunSummary) -> str:
-    return " ".join((run.name, run.status.state, run.model, run.optimizer, run.activation, run.device)).lower()
 
 
 def _order(run: RunSummary, sort: str) -> tuple[float, list[str | int]]:
