@@ -135,9 +135,30 @@ async def test_marked_runs_are_overlaid(runs_dir: Path, make_run: Any) -> None:
         await pilot.press("space", "o")
         await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
         await until(pilot, lambda: all(run.store.step for run in pilot.app.screen.runs))
-        await seen(pilot, "latest values")
+        await seen(pilot, "last value (best so far)")
         await seen(pilot, "*0.394")  # the lower training loss is marked
         assert "two" in text_of(pilot)
+
+
+async def test_a_comparison_shows_what_differs(runs_dir: Path, make_run: Any) -> None:
+    """Only the settings that differ, beside last and best values; v hides a run and keeps the other's colour."""
+    for name, lr in (("one", 0.1), ("two", 0.02)):
+        make_run(name, spec={"model": {"name": "mlp"}, "optimizer": {"lr": lr, "name": "adam"}})
+    app = TuimonApp(runs_dir)
+    app.compare_first([runs_dir / "one", runs_dir / "two"])
+    async with app.run_test(size=(160, 45), notifications=True) as pilot:
+        await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
+        await until(pilot, lambda: text_of(pilot).count("0.394 (0.311)") == 2)
+        head = next(row for row in text_of(pilot).splitlines() if "step" in row and "loss/train" in row)
+        assert " lr " in head and "model" not in head and "optimizer" not in head
+        final = pilot.app.screen.query_one(FinalValues)
+        final.focus()
+        await pilot.press("v")
+        await seen(pilot, "one (hidden)")
+        curves = pilot.app.screen.query_one("#overlay").plot.curves
+        assert {curve.style for curve in curves if not curve.faint} == {"series-1"}
+        await pilot.press("v")
+        await until(pilot, lambda: "(hidden)" not in text_of(pilot))
 
 
 async def test_a_run_is_called_by_its_name_whatever_is_in_it(runs_dir: Path, make_run: Any) -> None:

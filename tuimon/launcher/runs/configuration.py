@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuimon.log.records import Launched, RunStarted
@@ -42,7 +42,8 @@ def short(key: str) -> str:
     return section.rpartition(".")[2] if name == "name" and section else name
 
 
-def differing(configs: list[Mapping[str, Any]]) -> list[str]:
-    """The keys whose values are not the same in all configurations; a key that one of them lacks differs, too."""
-    keys = dict.fromkeys(key for config in configs for key in config)
-    return [key for key in keys if len({shown(config[key]) if key in config else None for config in configs}) > 1]
+def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The keys whose values are not the same in all known configurations; a key that one of them lacks differs, too."""
+    known = [config for config in configs if config]
+    keys = dict.fromkeys(key for config in known for key in config)
+    return [key for key in keys if len({shown(config[key]) if key in config else None for config in known}) > 1]

@@ -16,6 +16,7 @@ from tuimon.viewer.draw.rows import Row, Span, fit, shorten, width_of
 _FEW = 2
 _LEAST_NAME, _BESIDE_NAME = 12, 4  # cells of a shortened name, and of its line style and gaps
 _KNOWN = ("train", "val")
+_AS_ABOVE = "colours as above"  # of runs, in a small chart under a big one
 
 
 def legend_row(curves: Sequence[Curve], options: Options, width: int, ascii: bool = False, cell: float = 0.0) -> Row:
@@ -34,6 +35,8 @@ def legend_row(curves: Sequence[Curve], options: Options, width: int, ascii: boo
         _ways(clear, values, left, options.cursor is not None, ascii),
     )
     told = next((row for row in ways if width_of(row) <= left), [])
+    if not told and len(clear) > 1 and left >= len(_AS_ABOVE):
+        told = [Span(_AS_ABOVE, "dim")]
     if left < 0 and options.title:
         head[0] = Span(shorten(options.title, max(width - width_of(head[1:]) - 1, 0), ascii) + " ", "title")
     full = [*head, *told]

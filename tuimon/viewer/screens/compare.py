@@ -8,17 +8,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.message import Message
 from textual.widgets import Static
 
 from tuimon.base import format
+from tuimon.launcher.runs.configuration import configuration, differing, short, shown
 from tuimon.launcher.runs.loss import latest, loss_tag
 from tuimon.log.store import Store
 from tuimon.viewer.draw.canvas import stroke_of
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten
 from tuimon.viewer.keys import bindings
+from tuimon.viewer.plain_text import said
 from tuimon.viewer.screens.curve_keys import CurveScreen
 from tuimon.viewer.screens.filter_bar import FilterBar
 from tuimon.viewer.widgets import Chart, ChartGrid, PlotOpened, RowList
@@ -30,24 +34,49 @@ if TYPE_CHECKING:
 
 COLUMNS = ("loss/train", "loss/val", "accuracy/train", "accuracy/val")
 _TRAIN = "loss/train"
-_NUMBER = 15
+_NUMBER = 18
+_STEP, _LEAST_NAME = 9, 24
+_OWN = ("training.device",)  # settings that say where, not what
 
 
 class FinalValues(RowList):
-    """One row per run: its line style in the charts, its step and its latest values. The best of each column is marked."""
+    """One row per run: its line style in the charts, its step, the settings that differ, and its last and best values.
+
+    The best of each column is marked with `*`. A hidden run has no curves.
+    """
+
+    has_cursor = True
 
     def __init__(self) -> None:
         super().__init__(id="final", classes="panel")
         self._stores: Mapping[str, Store] = {}
+        self._differing: list[tuple[str, list[str]]] = []  # title, and a text for each run
+        self._differing_of: object = None
+        self.hidden: frozenset[str] = frozenset()
+
+    class Toggled(Message):
+        """A run was hidden or shown."""
 
     def on_mount(self) -> None:
         """Sets the panel's title."""
-        self.border_title = "latest values"
+        self.border_title = said(self.app, "last value (best so far) · * best of all · v hides a run")
 
     def show(self, stores: Mapping[str, Store]) -> None:
         """Shows these runs, by name."""
         self._stores = stores
+        of = tuple((id(store.started), id(store.launched)) for store in stores.values())
+        if of != self._differing_of:
+            self._differing_of = of
+            self._differing = _differing(list(stores.values()), self.ascii)
         self.redraw()
+
+    def toggle(self) -> None:
+        """Hides the run under the cursor from the charts, or shows it again."""
+        names = list(self._stores)
+        if self.cursor < len(names):
+            self.hidden ^= {names[self.cursor]}
+            self.redraw()
+            self.post_message(self.Toggled())
 
     def count(self) -> int:
         """The number of runs."""
@@ -55,34 +84,68 @@ class FinalValues(RowList):
 
     def head(self, width: int) -> list[Row]:
         """The column titles."""
-        tags = self._tags(width)
-        row = [Span("run".ljust(self._name_width(width, tags)), "header"), Span("step".rjust(9), "header")]
+        tags, keys = self._columns(width)
+        row = [Span("run".ljust(self._name_width(width)), "header"), Span("step".rjust(_STEP), "header")]
+        row += [Span(f"  {title.ljust(_width_of(title, texts))}", "header") for title, texts in keys]
         return [[*row, *(Span(tag.rjust(_NUMBER), "header") for tag in tags)]]
 
     def row(self, index: int, width: int) -> Row:
         """The row of one run."""
         name, store = list(self._stores.items())[index]
-        tags = self._tags(width)
-        room = self._name_width(width, tags)
-        mark = Span(2 * stroke_of(index, self.ascii) + " ", f"series-{index % SERIES_STYLES}")
-        row = [mark, *fit([Span(shorten(name, room - 4, self.ascii))], room - 3)]
-        return [*row, Span(format.count(store.step).rjust(9)), *(self._cell(store, tag) for tag in tags)]
+        tags, keys = self._columns(width)
+        room = self._name_width(width)
+        away = name in self.hidden
+        mark = Span(("   " if away else 2 * stroke_of(index, self.ascii) + " "), f"series-{index % SERIES_STYLES}")
+        told = [Span(shorten(f"{name} (hidden)" if away else name, room - 4, self.ascii), "dim" if away else "")]
+        row = [mark, *fit(told, room - 3), Span(format.count(store.step).rjust(_STEP))]
+        row += [Span(f"  {texts[index].ljust(_width_of(title, texts))}", "value") for title, texts in keys]
+        return [*row, *(self._cell(store, tag) for tag in tags)]
 
     def _cell(self, store: Store, tag: str) -> Span:
-        value = latest(store, tag)
+        value, low = latest(store, tag), best_in(store, tag)
         if value is None:
             return Span(format.missing(self.ascii).rjust(_NUMBER), "dim")
         if not math.isfinite(value):
             return Span(format.number(value).rjust(_NUMBER), "bad")
         best = len(self._stores) > 1 and value == best_of(tag, self._stores.values())
-        return Span(f"{'*' if best else ''}{format.number(value)}".rjust(_NUMBER), "good" if best else "")
+        text = f"{'*' if best else ''}{format.number(value)} ({format.number(low)})"
+        return Span(text.rjust(_NUMBER), "good" if best else "")
 
-    def _tags(self, width: int) -> list[str]:
+    def _columns(self, width: int) -> tuple[list[str], list[tuple[str, list[str]]]]:
+        """The metrics and the differing settings that fit, losses first."""
         known = [tag for tag in COLUMNS if any(tag in store for store in self._stores.values())]
-        return known[: max(0, (width - 30) // _NUMBER)]
+        left = width - _LEAST_NAME - _STEP
+        tags = known[: max(0, left // _NUMBER)]
+        if self._differing and len(tags) > 2:
+            tags = tags[: max(2, len(tags) - 1)]
+        left -= _NUMBER * len(tags)
+        keys = []
+        for title, texts in self._differing:
+            left -= _width_of(title, texts) + 2
+            if left < 0:
+                break
+            keys.append((title, texts))
+        return tags, keys
 
-    def _name_width(self, width: int, tags: Sequence[str]) -> int:
-        return max(12, width - 9 - _NUMBER * len(tags))
+    def _name_width(self, width: int) -> int:
+        tags, keys = self._columns(width)
+        taken = _NUMBER * len(tags) + sum(_width_of(*key) + 2 for key in keys)
+        return max(12, width - _STEP - taken)
+
+
+def _differing(stores: Sequence[Store], ascii: bool) -> list[tuple[str, list[str]]]:
+    """The settings that differ between runs, and their values."""
+    configs = [configuration(store.started, store.launched) for store in stores]
+    missing = format.missing(ascii)
+    return [
+        (short(key), [shown(config[key]) if key in config else missing for config in configs])
+        for key in differing(configs)
+        if key not in _OWN
+    ]
+
+
+def _width_of(title: str, texts: Sequence[str]) -> int:
+    return max(len(title), *map(len, texts))
 
 
 class CompareScreen(CurveScreen):
@@ -135,6 +198,15 @@ class CompareScreen(CurveScreen):
             self.query_one("#overlay", Chart).show_instead(event.plot)
             self._update()
 
+    def action_hide(self) -> None:
+        """Hides the selected run's curves, or shows them again."""
+        self.query_one(FinalValues).toggle()
+
+    @on(FinalValues.Toggled)
+    def show_without(self) -> None:
+        """Draws the charts without hidden runs."""
+        self._update()
+
     def action_filter(self) -> None:
         """Asks for a filter of the charts."""
         grid = self.query_one(ChartGrid)
@@ -158,9 +230,10 @@ class CompareScreen(CurveScreen):
         names = names_of([run.path.absolute() for run in self.runs])
         stores = {name: run.store for name, run in zip(names, self.runs, strict=True)}
         self._choose_curves(list(stores.values()))
-        self.query_one("#overlay", Chart).set_runs(stores)
-        self.query_one(ChartGrid).set_runs(stores)
-        self.query_one(FinalValues).show(stores)
+        final = self.query_one(FinalValues)
+        final.show(stores)
+        self.query_one("#overlay", Chart).set_runs(stores, final.hidden)
+        self.query_one(ChartGrid).set_runs(stores, final.hidden)
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:
@@ -175,3 +248,10 @@ def best_of(tag: str, stores: Iterable[Store]) -> float:
     """The lowest latest value of a loss, the highest of anything else; NaN if no run has a finite value."""
     values = [value for store in stores if (value := latest(store, tag)) is not None and math.isfinite(value)]
     return (min if "loss" in tag else max)(values, default=math.nan)
+
+
+def best_in(store: Store, tag: str) -> float:
+    """The best finite value of a metric so far: the lowest of a loss, the highest of anything else; NaN if there is none."""
+    values = store[tag].values if tag in store else np.empty(0)
+    finite = values[np.isfinite(values)]
+    return float((finite.min if "loss" in tag else finite.max)()) if len(finite) else math.nan

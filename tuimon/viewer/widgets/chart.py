@@ -82,9 +82,9 @@ class Chart(Drawn, can_focus=True):
         """Shows one run."""
         self.set_runs({"": store})
 
-    def set_runs(self, runs: Mapping[str, Store]) -> None:
-        """Overlays the same tags of several runs. Does nothing if nothing changed."""
-        self.plot.runs = dict(runs)
+    def set_runs(self, runs: Mapping[str, Store], hidden: frozenset[str] = frozenset()) -> None:
+        """Overlays the same tags of several runs, except hidden ones. Does nothing if nothing changed."""
+        self.plot.runs, self.plot.hidden = dict(runs), hidden
         self.store = self.plot.store
         seen = self.plot.seen()
         if seen != self._seen:

@@ -51,6 +51,7 @@ class ChartGrid(Drawn, can_focus=True):
         self._axis: Axis = "step"
         self._cursor: float | None = None  # of all charts
         self._runs: dict[str, Store] = {}
+        self._hidden: frozenset[str] = frozenset()
         self._groups: dict[str, tuple[str, ...]] = {}
         self._groups_of: Hashable = None
         self._plots: dict[str, Plot] = {}
@@ -90,15 +91,17 @@ class ChartGrid(Drawn, can_focus=True):
             plot.set_axis(self._axis)
             self._plots[title] = plot
         plot = self._plots[title]
-        plot.tags, plot.runs, plot.pinned = self._groups[title], self._runs, title in self.pinned
+        plot.tags, plot.runs, plot.hidden = self._groups[title], self._runs, self._hidden
+        plot.pinned = title in self.pinned
         return plot
 
     def update_from(self, store: Store) -> None:
         """Shows one run."""
         self.set_runs({"": store})
 
-    def set_runs(self, runs: Mapping[str, Store]) -> None:
-        """Overlays several runs, with one chart for each metric that any of them has."""
+    def set_runs(self, runs: Mapping[str, Store], hidden: frozenset[str] = frozenset()) -> None:
+        """Overlays several runs, except hidden ones, with one chart for each metric that any of them has."""
+        self._hidden = hidden
         self._runs, self.store = dict(runs), next(iter(runs.values()), None)
         seen = (self._regroup(), tuple(self.plot(title).seen() for title in self._visible()))
         if seen != self._seen:

@@ -58,8 +58,15 @@ class CurveBook:
     def __init__(self) -> None:
         self._traced: dict[tuple[int, str, Axis, float], _Traced] = {}
 
-    def curves(self, runs: Mapping[str, Store], tags: Sequence[str], axis: Axis, smoothing: float) -> list[Curve]:
-        """The curves of `tags` in each run, in order; smoothed ones with the raw curve faintly behind them.
+    def curves(
+        self,
+        runs: Mapping[str, Store],
+        tags: Sequence[str],
+        axis: Axis,
+        smoothing: float,
+        hidden: frozenset[str] = frozenset(),
+    ) -> list[Curve]:
+        """The curves of `tags` in each run that is not hidden; smoothed ones with the raw curve faintly behind them.
 
         Values measured on the whole validation split are means already and are not smoothed.
         """
@@ -68,7 +75,7 @@ class CurveBook:
             (index, name, store, tag)
             for index, (name, store) in enumerate(runs.items())
             for tag in tags
-            if tag in store.series and len(store.series[tag])
+            if tag in store.series and len(store.series[tag]) and name not in hidden
         ]
         axis = "time" if axis == "time" else "step"
         used: dict[tuple[int, str, Axis, float], _Traced] = {}

@@ -29,6 +29,7 @@ class Plot:
     Attributes:
         compact: whether the title stands in the legend, for want of a border.
         pinned: whether its title is marked.
+        hidden: names of runs that are not drawn, but keep their colours.
         fit: how the y range is chosen: without outliers, from everything, or as it was when it was fixed.
     """
 
@@ -41,6 +42,7 @@ class Plot:
         self.pinned = False
         self.cursor: float | None = None
         self.runs: dict[str, Store] = {}
+        self.hidden: frozenset[str] = frozenset()
         self.curves: list[Curve] = []
         self.picture = Picture([])
         self._book = CurveBook()
@@ -55,7 +57,7 @@ class Plot:
 
     def seen(self) -> Hashable:
         """What the chart shows of its runs: nothing needs to be drawn while it stays equal."""
-        return tuple((name, id(store), self._versions(store)) for name, store in self.runs.items())
+        return self.hidden, tuple((name, id(store), self._versions(store)) for name, store in self.runs.items())
 
     def look(self) -> Hashable:
         """How it shows it."""
@@ -71,7 +73,7 @@ class Plot:
 
     def draw(self, width: int, height: int, ascii: bool) -> Picture:
         """Draws the chart; without any value, a picture without rows."""
-        self.curves = self._book.curves(self.runs, self.tags, self.x_axis, self.smoothing)
+        self.curves = self._book.curves(self.runs, self.tags, self.x_axis, self.smoothing, self.hidden)
         self.picture = draw_chart(self.curves, self._options(ascii), width, height, ascii) if self.curves else Picture([])
         return self.picture
 
