@@ -24,7 +24,6 @@ from tuimon.monitor.probe.outputs import MOST_FORWARDS
 from tuimon.monitor.probe.parameters import Parameters
 from tuimon.monitor.probe.probe import Probe
 from tuimon.monitor.probe.recorder import DEAD_UNITS_TAG
-from tuimon.monitor.probe.schedule import Schedule
 from tuimon.monitor.probe.sheet import WINDOW
 
 Start = Callable[..., Any]
@@ -487,80 +486,6 @@ def test_a_model_can_be_copied_and_saved_whole_while_it_is_sampled(start: Start,
     training.step()
     assert last(training, "activation_max/0") < 1e3
     assert b"tuimon" not in (tmp_path / "model.pt").read_bytes()
-
-
-def paid(schedule: Schedule, taken: float, cost_s: float, table_bytes: float = 0, arrived: float | None = None) -> float:
-    """When the next sample is due, after one."""
-    schedule.take(taken)
-    schedule.pay(taken if arrived is None else arrived, cost_s, table_bytes)
-    return schedule.next_time
-
-
-def test_samples_are_spaced_by_their_cost_and_their_room() -> None:
-    """A sample of 10 ms waits a second at 1 %; one with a table of 32 KiB two seconds, and more as the run grows old."""
-    schedule = Schedule(0.01, now=100.0)
-    assert schedule.next_time == 100.0
-    assert paid(schedule, 103.0, 0.01) == pytest.approx(104.0)
-    assert paid(Schedule(0.01, now=100.0), 103.0, 0.001, 32 * 1024) == pytest.approx(105.0)
-    assert paid(Schedule(0.01, now=100.0), 6100.0, 0.001, 32 * 1024) == pytest.approx(6100.0 + 20.0)
-
-
-def test_a_small_table_is_fresh_however_old_a_run_is() -> None:
-    """Below 512 bytes a second its rate does not fall."""
-    assert paid(Schedule(0.01, now=0.0), 90 * 86400.0, 0.001, 2048) == pytest.approx(90 * 86400.0 + 4.0)
-
-
-def test_a_fresh_table_is_not_sampled_again() -> None:
-    """However cheap it is: at most once a second, and in a short run once in a thirtieth of it."""
-    assert paid(Schedule(0.01, now=100.0), 106.0, 1e-4) == pytest.approx(106.2)
-    assert paid(Schedule(0.01, now=100.0), 900.0, 1e-4) == pytest.approx(901.0)
-
-
-def test_histograms_wait_for_room_and_the_table_does_not() -> None:
-    """Of a large model each sample logs the table, and some of them the rest."""
-    schedule, now = Schedule(0.01, now=0.0), 10.0
-    rest = []
-    for _ in range(20):
-        schedule.take(now)
-        rest.append(schedule.wants_rest)
-        schedule.pay(now, 0.02, 40 * 1024, 640 * 1024 if rest[-1] else 0)
-        now = schedule.next_time
-    assert now == pytest.approx(10.0 + 20 * 2.5)
-    assert rest == ([True] + [False] * 7) * 2 + [True] + [False] * 3
-
-
-def test_a_sample_is_due_after_the_last_one_was_taken_and_not_after_it_arrived() -> None:
-    """A device tells of it late, and a step that holds a validation is long by nature: that time is the training's own."""
-    assert paid(Schedule(0.01, now=100.0), 103.0, 0.01, arrived=133.0) == pytest.approx(104.0)
-
-
-def test_one_sample_that_cost_far_more_than_the_others_puts_none_off() -> None:
-    """The median of the last five counts."""
-    schedule = Schedule(0.01, now=0.0)
-    for i in range(5):
-        paid(schedule, 10.0 + i, 0.01)
-    assert paid(schedule, 20.0, 0.5) == pytest.approx(21.0)
-    for i in range(3):
-        paid(schedule, 30.0 + i, 0.5)
-    assert paid(schedule, 40.0, 0.5) == pytest.approx(90.0)
-
-
-def test_a_run_that_has_just_begun_is_sampled_more_often() -> None:
-    """Eight times as often for two seconds: half a second of training shows units dying too, and an hour pays no more."""
-    schedule = Schedule(0.01, now=100.0)
-    assert paid(schedule, 101.0, 0.008) == pytest.approx(101.1)
-    assert paid(schedule, 102.0, 0.008) == pytest.approx(102.8)
-
-
-def test_a_long_runs_samples_take_a_bounded_room() -> None:
-    """A week of samples of a hundred layers, with tables of 24 kB and 360 kB besides, takes no more than 600 MB."""
-    schedule, now, written = Schedule(0.01, 0.0), 0.0, 0.0
-    while now < 7 * 86400:
-        schedule.take(now)
-        rest = 360e3 if schedule.wants_rest else 0.0
-        schedule.pay(now, 0.01, 24e3, rest)
-        now, written = schedule.next_time, written + 24e3 + rest
-    assert written < 600e6
 
 
 def test_a_sample_for_which_there_is_no_memory_is_given_up_with_all_that_it_holds(

@@ -107,6 +107,7 @@ class Probe:
             self._drop()
             return
         self.armed = False
+        self.schedule.took(time.perf_counter())
         self._outputs.stop()
         self._stopwatch.add(self._outputs.calls * _HOOK_S)
         self._edge(lambda: self._finish(step))

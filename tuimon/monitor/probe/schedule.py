@@ -2,6 +2,10 @@
 
 Each sample logs the numbers of the layer table, which take little room; histograms and the rest of the numbers, which take ten
 times as much, wait until there is room for them. So the table stays fresh, and the log small.
+
+Samples are spaced by what the typical one of the last few has cost, so that one that cost far more puts none off for long; and
+so that all of half a minute together stay within the budget. Where both can be had, the table is no older than 5 s: of samples
+that cost less than 50 ms, and steps that are short beside 5 s.
 """
 
 from __future__ import annotations
@@ -15,7 +19,11 @@ LOG_BYTES_PER_S = 32 * 1024.0  # what the rest of a sample may
 YOUNG_S = 600.0  # afterwards the rates fall with the run's age, so the volume grows with its logarithm
 TABLE_FLOOR = 512.0  # bytes a second below which the table's rate does not fall: 300 MB in a week
 EAGER_S, EAGER = 2.0, 8.0  # so long after a run's begin samples may take so many times their share: short runs would show none
+EAGER_SHARE = 1 / 3  # of what the first window has, that may be spent so
 FRESH_S, OF_AGE = 1.0, 1 / 30  # a table that is younger than this, or than this share of the run, is worth no further sample
+STALE_S = 4.8  # older than this the table shall not be, where the budget allows it: readers tell its age from 5 s on
+WINDOW_S = 30.0  # in any time of this length samples keep to their budget
+_LONGEST_STEP_S = 1.0  # a longer one is long by nature (validation, an episode): the next will be shorter
 _TYPICAL = 5  # of the last samples' costs the median counts
 
 
@@ -30,7 +38,9 @@ class Schedule:
     def __init__(self, budget: float, now: float) -> None:
         self._budget = budget
         self._born = self._taken = now
-        self._costs: deque[float] = deque(maxlen=_TYPICAL)
+        self._step_s = 0.0  # how long the steps were that were sampled last, about the longest
+        self._costs: deque[tuple[float, float]] = deque()  # of the samples within the window: when, and how many seconds
+        self._last_costs: deque[float] = deque(maxlen=_TYPICAL)
         self._ended = False
         self._rest_due = now  # when there is room for the rest of a sample
         self.next_time = now if budget > 0 else math.inf
@@ -45,6 +55,10 @@ class Schedule:
         if self._budget < 1:
             self.next_time = math.inf
 
+    def took(self, now: float) -> None:
+        """The step that was sampled is over."""
+        self._step_s = max(min(now - self._taken, _LONGEST_STEP_S), 0.9 * self._step_s)
+
     @property
     def wants_rest(self) -> bool:
         """Whether there is room in the log for all of the sample that was taken last, not only for the layer table."""
@@ -58,9 +72,29 @@ class Schedule:
         if self._budget >= 1 or self._ended:
             return
         age_s = now - self._born
-        older, eager = max(1.0, age_s / YOUNG_S), EAGER if age_s < EAGER_S else 1.0
-        self._costs.append(cost_s)
-        wait_s = max(statistics.median(self._costs) / self._budget, table_bytes / max(TABLE_BYTES_PER_S / older, TABLE_FLOOR))
-        self.next_time = self._taken + max(wait_s / eager, min(FRESH_S, age_s * OF_AGE))
+        older = max(1.0, age_s / YOUNG_S)
+        self._note(cost_s)
+        typical_s = statistics.median(self._last_costs)
+        used_s = sum(cost for _, cost in self._costs)
+        eager = EAGER if age_s < EAGER_S and used_s + typical_s <= EAGER_SHARE * self._budget * WINDOW_S else 1.0
+        cost_wait_s = typical_s / self._budget / eager if eager > 1 else self._paced(typical_s, used_s)
+        room_wait_s = table_bytes / max(TABLE_BYTES_PER_S / older, TABLE_FLOOR) / eager
+        self.next_time = self._taken + max(cost_wait_s, room_wait_s, min(FRESH_S, age_s * OF_AGE))
         if rest_bytes:
             self._rest_due = self._taken + rest_bytes / LOG_BYTES_PER_S * older / eager
+
+    def _note(self, cost_s: float) -> None:
+        self._last_costs.append(cost_s)
+        self._costs.append((self._taken, cost_s))
+        while self._costs[0][0] <= self._taken - WINDOW_S:
+            self._costs.popleft()
+
+    def _paced(self, typical_s: float, used_s: float) -> float:
+        """How long to wait so that what is left of the window's budget lasts until the first of its samples is out of it."""
+        wait_s = typical_s / self._budget
+        left_s = self._budget * WINDOW_S - used_s
+        paced_s = (WINDOW_S - (self._taken - self._costs[0][0])) * typical_s / max(left_s, typical_s)
+        if wait_s > STALE_S:
+            return max(wait_s, paced_s)
+        fresh_s = STALE_S - 2 * self._step_s  # a sample begins with a step, and is there when that is over
+        return max(wait_s, min(paced_s, fresh_s))
