@@ -201,11 +201,13 @@ VERBS = [
     ("ls",), ("ls", "--json"), ("ls", "--names"), ("attach", "ended", "--headless"), ("attach", "ended", "--json"),
     ("dump", "ended"), ("dump", "ended", "--json"), ("dump", "live"), ("presets",), ("presets", "--json"), ("doctor",),
     ("completion", "bash"), ("completion", "zsh"), ("compare", "ended", "a;touch mark;"), ("compare", "ended", "--json"),
-    ("--version",), ("--help",),
+    ("diagnose", "ended"), ("diagnose", "ended", "--json"), ("plot", "ended"), ("export", "ended"),
+    ("export", "ended", "--json"), ("schema",), ("config",), ("--version",), ("--help",),
 ]  # fmt: skip
 REFUSED = [
     ("stop", "live"), ("stop", "live", "--now"), ("set", "live", "lr_scale=0.5"), ("stop", "ended", "--now"), ("set", "live"),
-    ("resume", "ended"), ("replay", "ended"), ("run", "ended"), ("run", "./ended/spec.toml"), ("check", "ended"),
+    ("resume", "ended"), ("replay", "ended"), ("fork", "ended"), ("fork", "live"),
+    ("run", "ended"), ("run", "./ended/spec.toml"), ("check", "ended"),
 ]  # fmt: skip
 
 
@@ -228,7 +230,7 @@ def test_what_would_act_is_refused(place: Place) -> None:
         done = place.run(*verb)
         assert done.returncode == 1 and done.stderr.startswith("tuimon: "), f"{verb}: {done}"
         assert "Traceback" not in done.stderr, f"{verb}: {done.stderr}"
-        if verb[0] in ("resume", "replay", "run", "check"):
+        if verb[0] in ("resume", "replay", "run", "check") or verb == ("fork", "ended"):
             assert f"belongs to uid {MALLORY}" in done.stderr, f"{verb}: {done.stderr}"
         place.check_untouched()
 

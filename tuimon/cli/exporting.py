@@ -70,7 +70,7 @@ def _csv(name: str, store: Store, tags: list[str]) -> Iterator[bytes]:
     for tag in tags:
         series = store[tag]
         head = io.StringIO()
-        csv.writer(head, lineterminator="").writerow([name, tag])
+        csv.writer(head, lineterminator="").writerow([one_line(name), one_line(tag)])  # it may be read on a terminal
         walls = series.walls.tolist()
         rows = zip(series.steps.tolist(), walls, map(str, series.values), strict=True)
         text = "".join(f"{head.getvalue()},{step},{wall!r},{value}\n" for step, wall, value in rows)
