@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import shutil
 import struct
 import subprocess
 import sys
@@ -305,6 +306,11 @@ def test_presets_are_listed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),
     [
+        (["run", "digits-mlp", "name=x"], 1, "(the run's own name is given with --name)"),
+        (["run", "digits-mlp", "learningrate=1"], 1, "did you mean optimizer.lr?"),
+        (["ls", "--runs-dir", "/nope"], 1, "There is no folder /nope."),
+        (["ls", "--runs-dir", "/nope", "--json"], 1, "There is no folder /nope."),
+        (["attach", "latest", "--runs-dir", "/nope"], 1, "There is no folder /nope."),
         (["run", "digits-mlp", "lr=0"], 1, "tuimon: optimizer.lr = 0: must be"),
         (["run", "digit-mlp"], 1, "did you mean digits-mlp?"),
         (["run", "digits-mlp", "--name", "a/b"], 1, "cannot be named 'a/b'"),
@@ -312,8 +318,8 @@ def test_presets_are_listed() -> None:
         (["run", "digits-mlp", "--runs-dir", "/proc/nope"], 1, "Cannot make a folder for the run in /proc/nope"),
         (["run"], 1, "`tuimon presets` lists the presets"),
         ([], 1, "The screen needs a terminal."),
-        (["attach", "nothing"], 1, "No runs in"),
-        (["set", "nothing", "lr_scale=1"], 1, "No runs in"),
+        (["attach", "nothing"], 1, "There is no folder "),
+        (["set", "nothing", "lr_scale=1"], 1, "There is no folder "),
         (["frobnicate"], 2, "invalid choice"),
         (["ls", "--nope"], 2, "unknown arguments: --nope"),
         (["ls", "extra"], 2, "unknown arguments: extra"),
@@ -402,7 +408,7 @@ def test_the_version_is_the_packages() -> None:
     assert tuimon("--version").stdout == f"tuimon {__version__}\n"
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "tcsh"])
 def test_completion_is_printed_for_each_shell(shell: str) -> None:
     """The script contains the verbs."""
     done = tuimon("completion", shell)
@@ -423,6 +429,36 @@ def test_completion_in_bash_knows_runs_and_presets(runs: Runs, tmp_path: Path) -
     for verb, expected in (("attach", "my-run"), ("run", "digits-mlp")):
         done = subprocess.run(["bash", "-c", ask, "_", str(script), verb], capture_output=True, text=True, env=environment)
         assert expected in done.stdout.split(), done.stderr
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
+def test_completion_in_fish(tmp_path: Path) -> None:
+    """Verbs, options, choices, presets and runs, in a real fish; a run's name is no more than a word."""
+    for name in ("my-run", "x;touch mark;", "x(touch mark)"):
+        LogWriter(tmp_path / "runs" / name, "run").close()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "tuimon").write_text(f'#!/bin/sh\nexec {sys.executable} -P -m tuimon "$@"\n')
+    (tmp_path / "bin" / "tuimon").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "TUIMON_RUNS": str(tmp_path / "runs")}
+    lines = ("tuimon ", "tuimon plot ", "tuimon plot my-run --x ", "tuimon run digits-m", "tuimon ls --j")
+    asked = "; ".join(f"complete -C '{line}'; echo @@" for line in lines)
+    command = ["fish", "-c", f"tuimon completion fish | source; {asked}"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=100)
+    found = [{line.split("\t")[0] for line in part.split("\n")} for part in done.stdout.split("@@\n")]
+    assert {"attach", "presets", "plot"} <= found[0], done.stderr
+    assert "my-run" in found[1] and {"step", "epoch", "time"} <= found[2] and "digits-mlp" in found[3] and "--json" in found[4]
+    assert not (tmp_path / "mark").exists()
+
+
+def test_a_preset_is_shown_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its texts and its spec; an unknown one is an error with the nearest."""
+    assert cli.main(["presets", "digits-cnn"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("digits-cnn: ") and "[model]" in out and "tuimon run digits-cnn" in out and "digits-mlp" not in out
+    assert cli.main(["presets", "digits-cnn", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["preset"] == "digits-cnn"
+    assert cli.main(["presets", "digit-cnn"]) == 1
+    assert "did you mean digits-cnn?" in capsys.readouterr().err
 
 
 def test_completion_in_bash_takes_a_runs_name_for_no_more_than_a_word(tmp_path: Path) -> None:

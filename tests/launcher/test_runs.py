@@ -139,7 +139,8 @@ def test_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:
     (tmp_path / "runs").symlink_to(tmp_path / "unmounted")
     with pytest.raises(TuimonError, match=r"Cannot read .*runs: No such file"):
         check_runs_dir(tmp_path / "runs")
-    check_runs_dir(tmp_path / "not yet")
+    with pytest.raises(TuimonError, match="There is no folder .*not yet"):
+        check_runs_dir(tmp_path / "not yet")
 
 
 def test_where_runs_live(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

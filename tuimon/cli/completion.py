@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from tuimon.cli import fish
 from tuimon.cli.parser import build_parser
 
 # Names of runs are names of folders, which anybody may have made: no shell must take one for more than a word. In bash, a
@@ -30,10 +31,12 @@ _tuimon_presets() { compadd ${(f)"$(tuimon presets --names 2>/dev/null)"}; _file
 
 
 def script(shell: str) -> str:
-    """The completion script for `bash`, `zsh` or `tcsh`."""
+    """The completion script for `bash`, `zsh`, `fish` or `tcsh`."""
     import shtab
 
     parser = build_parser()
+    if shell == "fish":
+        return fish.script(parser)
     for action in _actions(parser):
         what = getattr(action, "complete", None)
         if what == "directories":

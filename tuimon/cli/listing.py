@@ -56,6 +56,8 @@ def presets(options: argparse.Namespace) -> int:
     from tuimon.spec.presets import presets as all_presets
 
     found = all_presets()
+    if options.preset:
+        return _show_preset(options.preset, found, options.json)
     if options.names:
         return _print_names(preset.name for preset in found)
     if options.json:
@@ -69,6 +71,27 @@ def presets(options: argparse.Namespace) -> int:
                 for line in preset.text:
                     print(textwrap.fill(line, width, initial_indent="    ", subsequent_indent="      "))
         print()
+    return 0
+
+
+def _show_preset(name: str, known: Sequence[PresetInfo], as_json: bool) -> int:
+    """Prints one preset: what it shows, and its spec."""
+    from tuimon.base.errors import TuimonError
+    from tuimon.base.nearest import did_you_mean
+
+    found = next((preset for preset in known if preset.name == name), None)
+    if found is None:
+        near = did_you_mean(name, [preset.name for preset in known])
+        raise TuimonError(f"No preset {name!r}{near}.", "`tuimon presets` lists them.")
+    if as_json:
+        return print_lines([_preset_line(found)])
+    width = min(100, shutil.get_terminal_size().columns)
+    print(f"{found.name}: {found.title}")
+    for line in found.text:
+        print(textwrap.fill(line, width))
+    spec = found.path.read_text(encoding="utf-8")
+    settings = spec[spec.find("\n[") :].strip() if "\n[" in spec else spec.strip()  # title and text are said already
+    print(f"\n{settings}\n\ntuimon run {found.name}    # from {found.path}")
     return 0
 
 

@@ -335,7 +335,10 @@ def _add_export(verbs: _Verbs) -> None:
 
 
 def _add_others(verbs: _Verbs) -> None:
-    presets = _add(verbs, "presets", "List the presets.")
+    presets = _add(verbs, "presets", "List the presets, or show one with its spec.")
+    _complete(
+        presets.add_argument("preset", metavar="PRESET", nargs="?", help="the preset to show (default: list all)"), "presets"
+    )
     presets.add_argument("--json", action="store_true", help="print JSON lines, one a preset")
     presets.add_argument("--names", action="store_true", help="print names only")
     _runs_dir(_add(verbs, "doctor", "Check what training and the screen need, and say how to fix each problem."))
@@ -343,4 +346,4 @@ def _add_others(verbs: _Verbs) -> None:
     config = _add(verbs, "config", "Show the settings of the screen, or change them: theme, notices, title, grid.")
     config.add_argument("settings", metavar="KEY=VALUE", nargs="*", help="such as theme=nord or notices=bell; KEY= restores it")
     completion = _add(verbs, "completion", 'Print a shell completion script; to load it: eval "$(tuimon completion bash)"')
-    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    completion.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"))

@@ -6,6 +6,7 @@ Knows no torch and no files. Pure functions, any process and thread.
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any, NoReturn
 
 from tuimon.base.errors import TuimonError
@@ -56,7 +57,8 @@ def find_key(name: str) -> str:
         return SHORT_NAMES[name]
     ends = [key for key in known if key.rpartition(".")[2] == name]
     if len(ends) > 1:
-        raise TuimonError(f"{name}: could be {' or '.join(ends)}; write the full key")
+        own = " (the run's own name is given with --name)" if name == "name" else ""
+        raise TuimonError(f"{name}: could be {' or '.join(ends)}; write the full key{own}")
     return ends[0] if ends else no_such_key(name)
 
 
@@ -91,5 +93,6 @@ def no_such_key(key: str) -> NoReturn:
 
 
 def _says(field: FieldInfo, name: str) -> bool:
-    """Whether a name is a field's key without its section, or the name in its help text, such as `learning_rate`."""
-    return name in (field.key.rpartition(".")[2], field.help.partition(":")[0].replace(" ", "_"))
+    """Whether a name is a field's key without its section, or the name in its help text (`learning_rate`, `learningRate`)."""
+    said = re.sub(r"[\W_]", "", name).lower()
+    return said in (field.key.rpartition(".")[2].replace("_", ""), field.help.partition(":")[0].replace(" ", ""))

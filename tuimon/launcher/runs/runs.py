@@ -42,9 +42,10 @@ def is_resumable(run: Path) -> bool:
 
 
 def check_runs_dir(directory: Path) -> None:
-    """Raises TuimonError if the directory is not a folder, or cannot be read."""
+    """Raises TuimonError if the directory does not exist, is not a folder, or cannot be read."""
     if not os.path.lexists(directory):
-        return
+        hint = "Start a run with `tuimon run`, or name another folder with --runs-dir or $TUIMON_RUNS."
+        raise TuimonError(f"There is no folder {directory}.", hint)
     try:
         os.scandir(directory).close()
     except NotADirectoryError:
