@@ -75,7 +75,7 @@ def test_what_cannot_be_shown_is_said_once(tmp_path: Path, capsys: pytest.Captur
 
 @pytest.mark.parametrize("records", [30, 20_000])
 def test_the_loss_is_one_quantity_everywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str], records: int) -> None:
-    """In the list, its JSON, the last line of a follower and the last line of its JSON: the same number, by the same name."""
+    """In the list, its JSON, the last line of a follower, its card, and the last line of its JSON: the same number."""
     writer = LogWriter(tmp_path / "r", "run")
     for step in range(1, records + 1):
         writer.scalars(step, {"loss/train": 1.0 + step % 7 / 10, "lr": 0.1} | {f"metric/{i}": 0.5 for i in range(30)})
@@ -87,9 +87,10 @@ def test_the_loss_is_one_quantity_everywhere(tmp_path: Path, capsys: pytest.Capt
     table = capsys.readouterr().out.splitlines()
     in_table = dict(zip(*(re.split(r"\s{2,}", row.strip()) for row in table), strict=False))
     assert main(["attach", "r", "--headless", "--runs-dir", str(tmp_path)]) == 0
-    line = capsys.readouterr().out.splitlines()[-2]
+    followed = capsys.readouterr().out
     assert main(["attach", "r", "--headless", "--json", "--runs-dir", str(tmp_path)]) == 0
     end = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (listed["loss"], listed["val_loss"], listed["step"]) == (end["loss"], end["val_loss"], end["step"])
     shown = format.number(listed["loss"])
-    assert in_table["LOSS"] == shown and f"loss {shown}  val 0.750" in line
+    assert in_table["LOSS"] == shown and f"loss {shown}  val 0.750" in followed
+    assert re.search(rf"^metrics +loss/train +{shown} ", followed, re.MULTILINE)  # on the card

@@ -139,7 +139,7 @@ def test_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:
     (tmp_path / "runs").symlink_to(tmp_path / "unmounted")
     with pytest.raises(TuimonError, match=r"Cannot read .*runs: No such file"):
         check_runs_dir(tmp_path / "runs")
-    with pytest.raises(TuimonError, match="There is no folder .*not yet"):
+    with pytest.raises(TuimonError, match=r"There is no folder .*not yet"):
         check_runs_dir(tmp_path / "not yet")
 
 
