@@ -77,7 +77,7 @@ _ALL: tuple[Place, ...] = ("home", "run", "compare", "launch", "check")
 
 
 def _steer(key: str, label: str, told: str, command: Command, label_of: Callable[[Levers], str] | None = None) -> Key:
-    return Key(key, f"steer('{key}')", label, told, STEER, _RUN, command=command, label_of=label_of)
+    return Key(key, f"steer('{key}')", label, told, STEER, ("run", "home"), command=command, label_of=label_of)
 
 
 KEYS: tuple[Key, ...] = (
@@ -104,7 +104,8 @@ KEYS: tuple[Key, ...] = (
     Key("P", "replay", "replay", "Train it again with the same interventions at the same steps", AGAIN, ("run", "home")),
     Key("L", "launch_like", "launch like", "Open the form with what this run trained", AGAIN, ("run", "home")),
     Key("i", "about", "info", "Show what a run is: configuration, command, versions, device, seed", GO, ("run", "home")),
-    Key("e", "edit_lever", "set lever", "Set any lever to a value, like `tuimon set`", STEER, _RUN),
+    Key("S", "keep_best", "keep best", "Stop all marked runs but the best; asks first", STEER, _HOME),
+    Key("e", "edit_lever", "set lever", "Set any lever to a value, like `tuimon set`", STEER, ("run", "home")),
     Key("l", "app.launch", "launch", "Launch a new run", GO, ("home", "run", "compare")),
     Key("g", "chart('toggle_log')", "log y", "Switch the y axis between linear and log", LOOK, _CURVES),
     Key("m", "chart('next_smoothing')", "smooth", "Change the smoothing: none, light, medium, strong", LOOK, _CURVES),

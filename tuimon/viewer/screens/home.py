@@ -15,9 +15,10 @@ from textual.worker import Worker, WorkerState
 
 from tuimon.base.filter import Filter
 from tuimon.viewer.deferred import import_numpy
-from tuimon.viewer.keys import AGAIN, Key, bindings
-from tuimon.viewer.screens.base import TuimonScreen, why_not_again
+from tuimon.viewer.keys import AGAIN, STEER, Key, bindings
+from tuimon.viewer.screens.base import why_not_again
 from tuimon.viewer.screens.filter_bar import FilterBar
+from tuimon.viewer.screens.many_keys import ManyScreen
 
 if TYPE_CHECKING:
     from tuimon.launcher.runs.scan import Scan
@@ -47,7 +48,7 @@ To log your own metrics, add this to the script, however you start it:
 """
 
 
-class HomeScreen(TuimonScreen):
+class HomeScreen(ManyScreen):
     """The list of runs."""
 
     PLACE = "home"
@@ -107,7 +108,7 @@ class HomeScreen(TuimonScreen):
         chosen = self._chosen()
         if key.action in _NEEDS_A_RUN and not chosen:
             return "there are no runs yet: press l to launch one"
-        if key.action == "stop" and chosen and not chosen.status.live:
+        if key.group == STEER and chosen and not self.steered():
             return f"{chosen.name} is not training: it is {chosen.status.state}"
         if key.group == AGAIN and chosen:
             return why_not_again(key.action, chosen.path, chosen.status, chosen.launched)
@@ -250,14 +251,10 @@ class HomeScreen(TuimonScreen):
         self.sort = SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)]
         self._show()
 
-    def action_stop(self) -> None:
-        """Stops the selected run, after a confirmation."""
+    def chosen_runs(self) -> list[RunSummary]:
+        """The marked runs; without marks, the selected one."""
         chosen = self._chosen()
-        if not chosen or not chosen.status.live:
-            why = f"{chosen.name} is not training." if chosen else "There is no run to stop."
-            self.notify(why, severity="warning", markup=False)
-            return
-        self.tuimon.ask_stop(chosen.path)
+        return self._marked() or ([chosen] if chosen else [])
 
     @property
     def filter_text(self) -> str:
