@@ -139,6 +139,7 @@ KEYS: tuple[Key, ...] = (
     Key("n", "next_run", "next run", "Go to the next run that is training or open", GO, _RUN),
     Key("escape", "back", "", "Clear the filter", GO, _HOME, shown="esc"),
     Key("ctrl+s", "start", "launch", "Launch the run", GO, ("launch", "check")),
+    Key("ctrl+o", "presets", "presets", "Search the presets, with a preview of each", GO, ("launch",)),
     Key("ctrl+t", "check", "check", "Check the data, model, gradients and learning rate before training", GO, ("launch",)),
     Key("ctrl+y", "copy", "copy command", "Copy the equivalent shell command", GO, ("launch",)),
     Key("escape", "back", "back", "Back to the list of runs", GO, ("run", "compare", "launch"), shown="esc"),

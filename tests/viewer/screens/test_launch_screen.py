@@ -283,3 +283,35 @@ async def test_files_that_others_can_change_are_run_only_when_the_user_says_so(
             await until(pilot, lambda: started)
         await pilot.pause()
         assert bool(started) is runs_it
+
+
+async def test_typing_into_a_field_replaces_its_text(runs_dir: Path) -> None:
+    """Not 16428 from 128 and 64; the field is then marked, with the preset's value beside it."""
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(120, 40), notifications=True) as pilot:
+        screen = await form(pilot)
+        row = field(screen, "data.batch_size")
+        before = row.text
+        row.query_one(Input).focus()
+        await pilot.pause()
+        await pilot.press(*"48")
+        await until(pilot, lambda: row.text == "48")
+        await seen(pilot, f"preset: {before}")
+        await seen(pilot, "* batch size")
+        await retype(pilot, row, before)
+        await until(pilot, lambda: "* batch size" not in text_of(pilot))
+
+
+async def test_presets_are_searched_with_a_preview(runs_dir: Path) -> None:
+    """By name, group and text; enter takes the selected one, escape none."""
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(120, 40), notifications=True) as pilot:
+        screen = await form(pilot)
+        await pilot.press("ctrl+o", *"vanishing cure")
+        await seen(pilot, "vanishing-cure-init")
+        await pilot.press(*"xyz")
+        await seen(pilot, "no preset matches: all are shown")
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        assert screen.preset == "digits-mlp"
+        await pilot.press("ctrl+o", *"digits-cnn", "enter")
+        await until(pilot, lambda: screen.preset == "digits-cnn")
+        await seen(pilot, "Digits, a convolutional network")

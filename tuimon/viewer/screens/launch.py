@@ -53,7 +53,8 @@ class LaunchScreen(TuimonScreen):
         super().__init__()
         self.runs_dir = runs_dir
         self.preset = preset
-        self.texts = {**form.texts_of(load_spec(preset)), form.NAME: "", form.MORE: ""}
+        self._of_preset = {} if form.is_script(preset) else form.texts_of(load_spec(preset))
+        self.texts = {**(self._of_preset or form.texts_of(load_spec(DEFAULT_PRESET))), form.NAME: "", form.MORE: ""}
         self.wanted: Spec | form.Script | None = None  # None while a field is invalid
         self.command = ""  # the equivalent command; "" while a field is invalid
         self._starting = False
@@ -75,8 +76,7 @@ class LaunchScreen(TuimonScreen):
     def on_mount(self) -> None:
         """Focuses the preset."""
         self.query_one("#launch-foot").border_title = "equivalent shell command"
-        spec = load_spec(self.preset)
-        self._show_about(spec.title or spec.name, "\n".join(spec.text))
+        self._show_source()
         self._check()
         self.query(FieldRow).first().query_one(".control").focus()
 
@@ -119,6 +119,18 @@ class LaunchScreen(TuimonScreen):
             self.notify("Only presets and spec files can be checked, not scripts.", severity="warning")
         else:
             self._once_trusted(self.wanted, lambda spec: self.app.push_screen(CheckScreen(spec, self.action_start)))
+
+    def action_presets(self) -> None:
+        """Opens the list of presets to search."""
+        from tuimon.viewer.screens.preset_dialog import PresetDialog
+
+        def take(name: str | None) -> None:
+            if name:
+                row = self.query(FieldRow).first()
+                row.show(name)
+                row.post_message(FieldRow.Edited(row.key, name))
+
+        self.app.push_screen(PresetDialog(presets(), self.preset), take)
 
     @on(Button.Pressed, "#copy")
     def action_copy(self) -> None:
@@ -183,7 +195,7 @@ class LaunchScreen(TuimonScreen):
         problems = {row.key: form.problem(row.key, self._text(row.key), script) for row in form.ROWS}
         taken = {} if script else form.overridden(self.texts)
         for row in self.query(FieldRow):
-            row.judge(problems[row.key], taken, script)
+            row.judge(problems[row.key], taken, script, self._of_preset.get(row.key))
         wrong = next((f"{row.label}: {problems[row.key]}" for row in form.ROWS if problems[row.key]), "")
         self.wanted, self.command = None, ""
         wrong = wrong or self._take_whole()
@@ -215,10 +227,19 @@ class LaunchScreen(TuimonScreen):
             spec = load_spec(preset)
         except TuimonError:
             return  # the field's own check reports this
-        self.texts |= form.texts_of(spec)
+        self._of_preset = form.texts_of(spec)
+        self.texts |= self._of_preset
         for row in self.query(FieldRow):
             row.show(self._text(row.key))
         self._show_about(spec.title or spec.name, "\n".join(spec.text))
+
+    def _show_source(self) -> None:
+        """Shows what the form starts with."""
+        if form.is_script(self.preset):
+            self._show_about(Path(self.preset).name, "Your own training script.")
+        else:
+            spec = load_spec(self.preset)
+            self._show_about(spec.title or spec.name, "\n".join(spec.text))
 
     def _show_about(self, title: str, text: str) -> None:
         self.query_one("#preset-text", Static).update(_about(said(self.app, title), said(self.app, text)))

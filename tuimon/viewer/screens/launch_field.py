@@ -75,15 +75,24 @@ class FieldRow(Horizontal):
             elif isinstance(control, Input):
                 control.value = text
 
-    def judge(self, problem: str, taken: Mapping[str, str], script: bool) -> None:
-        """Shows what is wrong, or that `more` overrides this field, or else the help. For a script, disables unused fields."""
+    def judge(self, problem: str, taken: Mapping[str, str], script: bool, of_preset: str | None = None) -> None:
+        """Shows what is wrong, or that `more` overrides this field, or the preset's value if it differs, and the help.
+
+        For a script, disables unused fields.
+        """
         control = self.query_one(".control")
         control.disabled = script and self.key not in form.OF_A_SCRIPT
         if isinstance(control, Input):
             control.placeholder = self._placeholder(script)
         self.set_class(bool(problem), "-wrong")
         self.set_class(not problem and (self.key in taken or (self.key == form.MORE and bool(taken))), "-taken")
-        self.query_one(".note", Static).update(said(self.app, problem or form.note_of(self.key, taken, script)))
+        changed = not script and of_preset is not None and self.text.strip() != of_preset
+        self.set_class(changed, "-changed")
+        self.query_one(".label", Static).update(f"{'* ' if changed else ''}{self.label}")
+        note = form.note_of(self.key, taken, script)
+        if changed and self.key not in taken:
+            note = f"preset: {of_preset or 'nothing'} · {note}"
+        self.query_one(".note", Static).update(said(self.app, problem or note))
 
     def on_resize(self) -> None:
         """A focused field shows its whole note, on several lines; scrolls them into view."""
@@ -114,7 +123,7 @@ class FieldRow(Horizontal):
     def _control(self) -> Widget:
         if self._choices:
             return Choice(self._options(), value=self.text, allow_blank=False, compact=True, classes="control")
-        return Input(self.text, compact=True, select_on_focus=False, classes="control", placeholder=self._placeholder())
+        return Input(self.text, compact=True, select_on_focus=True, classes="control", placeholder=self._placeholder())
 
     def _placeholder(self, script: bool = False) -> str:
         return said(self.app, (_SCRIPTS_PLACEHOLDERS if script else _PLACEHOLDERS).get(self.key, ""))
