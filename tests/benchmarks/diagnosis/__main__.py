@@ -33,8 +33,10 @@ def main() -> int:
     if not cases:
         print(f"no case and no kind is called {', '.join(options.only)}", file=sys.stderr)
         return 2
-    failed = _train(logs, cases, options)
+    failed = [] if options.kept else _train(logs, cases, options)
     kept, unfit = verified(logs, cases)
+    if options.kept:
+        kept = [case for case in kept if logs.has_log(case.faulty)]
     print("\n".join(unfit) or "every fault is one, and every healthy run is healthy")
     if not options.verify:
         _score(logs, kept, options)
@@ -115,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--holdout", type=int, metavar="SEED", help="other seeds, sizes, rates and strengths")
     parser.add_argument("--logs", type=Path, default=default_folder(), metavar="DIR", help="where logs are kept (%(default)s)")
     parser.add_argument("--stale", action="store_true", help="take logs of an earlier monitor where there are none of this one")
+    parser.add_argument("--kept", action="store_true", help="train nothing: score the logs that there are")
     parser.add_argument("--twins", action="store_true", help="watch the healthy twins of the faults, too: more healthy runs")
     parser.add_argument("--verify", action="store_true", help="train and compare with the twins, score nothing")
     parser.add_argument("--json", action="store_true", help="the scores as one JSON object")

@@ -34,7 +34,10 @@ def _kind(means: str, source: str, beside: str = "") -> Kind:
 
 
 STUCK = "plateau rate-too-low under-fitting one-class-predicted"  # words for a training that gets nowhere
-TOO_HOT = "non-finite diverging exploding-gradient dead-units saturated-units weights-growing plateau one-class-predicted"
+TOO_HOT = (  # what a rate that is too high does to a training
+    "non-finite diverging exploding-gradient dead-units saturated-units vanishing-gradient weights-growing plateau"
+    " one-class-predicted"
+)
 
 KINDS: dict[str, Kind] = {
     "non-finite": _kind(
@@ -72,7 +75,7 @@ KINDS: dict[str, Kind] = {
     "rate-too-low": _kind("a rate at which the loss hardly moves", "AUTOTRAINER (slow convergence)", "plateau under-fitting"),
     "plateau": _kind(
         "the rate stays where its noise holds the loss up, which a lower one would end", "TheDeepChecker",
-        "rate-too-high under-fitting batch-noise",
+        "rate-too-high under-fitting batch-noise dead-units",
     ),
     "over-fitting": _kind("far too many steps or weights for the samples there are", "UMLAUT, DeepFD", "validation-gap"),
     "under-fitting": _kind(
@@ -111,7 +114,7 @@ KINDS: dict[str, Kind] = {
         f"over-fitting rate-too-high {TOO_HOT}",
     ),
     "tiny-batch-norm": _kind(
-        "batch statistics over two or three samples", "Ioffe 2017; TheDeepChecker", "batch-noise plateau rate-too-high",
+        "batch statistics over two or three samples", "Ioffe 2017; TheDeepChecker", f"batch-noise rate-too-high {TOO_HOT}",
     ),
     "slow-input": _kind("training waits for its batches", "SageMaker Debugger (DataLoader, CPU bottleneck)"),
     "leak": _kind("the script keeps what each step made", "PyTorch's FAQ"),
@@ -127,7 +130,7 @@ KINDS: dict[str, Kind] = {
         "a limit so low that every gradient is cut", "Pascanu et al. 2013", "rate-too-low plateau under-fitting",
     ),
     "batch-noise": _kind(
-        "batches of one or two at the rate of large ones", "McCandlish et al. 2018", "rate-too-high plateau dead-units",
+        "batches of one or two at the rate of large ones", "McCandlish et al. 2018", f"rate-too-high {TOO_HOT}",
     ),
 }  # fmt: skip
 

@@ -86,7 +86,7 @@ class Logs:
         place = self.folder / "logs" / f"{_known_by(recipe)}-{_watching_code().hex()[:12]}"
         if not self._stale or place.is_dir():
             return place
-        former = self.folder.glob(f"logs/{_known_by(recipe)}-*")
+        former = [other for other in self.folder.glob(f"logs/{_known_by(recipe)}-*") if not other.suffix]
         return max(former, key=lambda other: other.stat().st_mtime, default=place)
 
     def outcome_file(self, recipe: Recipe) -> Path:

@@ -32,45 +32,45 @@ def main() -> None:
 
 
 def _in_a_fork(order: Order) -> str:
-    if order.place:
-        shutil.rmtree(order.place, ignore_errors=True)
-        Path(order.place).mkdir(parents=True)
-    told = Path(f"{order.outcome}.error")
+    """Trains in a fork; a log appears in its place only when it is whole."""
+    partial, told = Path(f"{order.place}.partial"), Path(f"{order.outcome}.error")
+    shutil.rmtree(partial, ignore_errors=True)
     child = os.fork()
     if not child:
-        os._exit(_trained(order, told))
+        os._exit(_trained(order, partial, told))
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code == 0:
+        if order.place:
+            shutil.rmtree(order.place, ignore_errors=True)
+            partial.rename(order.place)
         return ""
-    if order.place:
-        shutil.rmtree(order.place, ignore_errors=True)
+    shutil.rmtree(partial, ignore_errors=True)
     error = told.read_text() if told.is_file() else f"ended with {code}"
     told.unlink(missing_ok=True)
     return error
 
 
-def _trained(order: Order, told: Path) -> int:
+def _trained(order: Order, partial: Path, told: Path) -> int:
     try:
         os.dup2(os.open(os.devnull, os.O_RDWR), 0)
         os.dup2(2, 1)  # stdout has the answers
         if order.place and not order.recipe.asked:
-            _run_script(order)
+            _run_script(order, partial)
         else:
-            run = Path(order.place) / "run" if order.place else None
-            save(loop.train(order.recipe, run), Path(order.outcome))
+            save(loop.train(order.recipe, partial / "run" if order.place else None), Path(order.outcome))
     except BaseException as error:
         told.write_text(f"{type(error).__name__}: {error}")
         return 1
     return 0
 
 
-def _run_script(order: Order) -> None:
+def _run_script(order: Order, partial: Path) -> None:
     """As a user would: `tuimon run --headless --quiet script.py`."""
     command = [
         sys.executable, "-c", "import sys; from tuimon.cli.main import main; sys.exit(main())", "run", "--headless", "--quiet",
         str(Path(__file__).parent / "plain_script.py"), msgspec.json.encode(order.recipe).decode(), order.outcome,
     ]  # fmt: skip
-    environment = os.environ | {"TUIMON_RUNS": str(Path(order.place) / "runs")}
+    environment = os.environ | {"TUIMON_RUNS": str(partial / "runs")}
     subprocess.run(command, env=environment, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 

@@ -15,6 +15,7 @@ predictions, CheckInputImages images, TensorVariance and UnchangedTensor have no
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -94,7 +95,9 @@ def overfit(store: Store) -> bool:
     train, val = store["loss/train"], store["loss/val"]
     since = val.steps[-2] if len(val) > 1 else 0
     mean = train.values[train.steps > since].mean() if (train.steps > since).any() else train.last
-    return bool((val.last - mean) / mean > OVERFIT_RATIO) if mean > 0 else False
+    if not math.isfinite(val.last) or not math.isfinite(mean):
+        return False
+    return bool(val.last - mean > OVERFIT_RATIO * mean > 0)
 
 
 def overtraining(store: Store) -> bool:
