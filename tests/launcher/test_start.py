@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -171,6 +172,27 @@ def test_a_script_may_lie_in_the_users_folder(
     monkeypatch.setenv("HOME", str(tmp_path))
     start_program(["~/train.py"], runs_dir=tmp_path / "runs")
     assert handed_over[0]["command"][-1] == str(tmp_path / "train.py")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["data.path=no.csv"], "no.csv cannot be read: No such file"),
+        (["data.path=.", "data=npz"], "cannot be read: Is a directory"),
+        (["data.path=own.csv", "data.target=lenght"], "has no such column; did you mean length?"),
+        (["data.path=own.csv", "data.target=4"], "has no such column; it has width, length, kind"),
+        (["data.path=no.txt", "data=text", "model=rnn"], "no.txt cannot be read"),
+    ],
+)
+def test_what_is_known_of_the_data_is_said_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str], says: str
+) -> None:
+    """A missing file or column leaves no failed run behind."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.csv").write_text("width;length;kind\n1,5;2;a\n2,5;3;b\n", encoding="utf-8")
+    with pytest.raises(TuimonError, match=re.escape(says)):
+        start(load_spec("own-table", overrides), runs_dir=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(("name", "says"), [("missing.py", "no file .*missing.py"), ("folder.py", "folder with neither")])

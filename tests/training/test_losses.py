@@ -72,7 +72,7 @@ def test_hinge_counts_every_class_within_the_margin():
     first = max(0, 1 - 2 - 1) + max(0, 1 - 2 + 0.5)
     second = max(0, 1 - 0.1 + 0.2) + max(0, 1 - 0.1 - 3.0)
     assert loss("hinge", LOGITS, CLASSES) == pytest.approx((first + second) / 3 / 2)
-    assert loss("hinge", LOGITS, CLASSES, "classification", "loss.margin=3") > loss("hinge", LOGITS, CLASSES)
+    assert loss("hinge", LOGITS, CLASSES, "classification", "loss.name=hinge", "loss.margin=3") > loss("hinge", LOGITS, CLASSES)
 
 
 def test_hinge_is_zero_where_scikit_learns_multi_class_hinge_is():

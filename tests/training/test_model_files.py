@@ -40,11 +40,13 @@ def named(model: nn.Module) -> dict[str, type[nn.Module]]:
     return {name: type(module) for name, module in model.named_children()}
 
 
-@pytest.mark.parametrize("name", ["softmax", "mlp", "cnn"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("name", "activation"), [("softmax", ""), *((name, kind) for name in ("mlp", "cnn") for kind in ACTIVATIONS)]
+)
 def test_every_model_returns_logits_with_every_activation(name: str, activation: str):
     """They have shape [B, classes], and each parameter gets a finite gradient."""
-    model = build_model(load_spec("digits-mlp", [f"model={name}", f"activation={activation}", "hidden=8,8"]), EXAMPLE)
+    settings = [f"activation={activation}", "hidden=8,8"] if activation else []
+    model = build_model(load_spec("digits-mlp", [f"model={name}", *settings]), EXAMPLE)
     logits = model(torch.randn(5, 1, 8, 8))
     assert logits.shape == (5, 10)
     logits.square().sum().backward()

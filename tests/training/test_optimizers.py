@@ -200,13 +200,13 @@ def test_the_rest_of_muons_parameters_can_have_their_own_rate():
 
 
 def test_gradient_descent_takes_the_whole_training_split_as_one_batch(tmp_path: Path):
-    """The batch size is ignored."""
-    trainer = train(load_spec("digits-mlp", ["optimizer=gd", "hidden=8", "epochs=2", "batch_size=32", "device=cpu"]), tmp_path)
+    """Whatever the batch size of the preset is."""
+    trainer = train(load_spec("digits-mlp", ["optimizer=gd", "hidden=8", "epochs=2", "device=cpu"]), tmp_path)
     assert (trainer.steps_per_epoch, trainer.step) == (1, 2)
 
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
 def test_every_optimizer_trains_watched(tmp_path: Path, name: str):
     """In the trainer, with its hooks and levers."""
-    overrides = [f"optimizer={name}", "lr=0.02", "hidden=8", "steps=3", "device=cpu", "batch_size=500"]
+    overrides = [f"optimizer={name}", "lr=0.02", "hidden=8", "steps=3", "device=cpu"]
     assert train(load_spec("digits-mlp", overrides), tmp_path).monitor.step == 3

@@ -22,6 +22,7 @@ def check_together(spec: Spec) -> None:
     _check_momentum(spec)
     _check_norm(spec)
     _check_schedule(spec)
+    _check_layers(spec)
     if (task := known_task(spec)) is not None:
         check_loss(spec.loss.name, task)
 
@@ -66,6 +67,23 @@ def _check_norm(spec: Spec) -> None:
     odd = next((width for width in spec.model.hidden if width % spec.model.groups), None)
     if spec.model.norm == "group" and odd is not None:
         raise TuimonError(f"model.groups = {spec.model.groups}: must divide every width in model.hidden, also {odd}")
+
+
+def _check_layers(spec: Spec) -> None:
+    """What a built-in model needs of its layers; its file checks the same for callers without a whole spec."""
+    plan = spec.model
+    if plan.name == "autoencoder" and not plan.hidden:
+        raise TuimonError("model.hidden: an autoencoder needs at least one layer, which is its code")
+    if plan.name == "rnn" and not plan.hidden:
+        raise TuimonError("model.hidden: a recurrent network needs at least one layer")
+    if plan.name == "rnn" and plan.norm == "group":
+        raise TuimonError("model.norm = 'group': a recurrent network takes none, layer or batch")
+    if plan.name == "rnn" and plan.cell == "rnn" and plan.activation not in ("tanh", "relu"):
+        raise TuimonError(f"model.activation = {plan.activation!r}: a plain recurrent cell takes tanh or relu")
+    widths = set(plan.hidden)
+    if plan.name == "transformer" and (len(widths) != 1 or min(widths) % plan.heads):
+        wanted = f"one or more blocks of the same width, which model.heads = {plan.heads} divides"
+        raise TuimonError(f"model.hidden = {list(plan.hidden)}: a transformer needs {wanted}")
 
 
 def _check_schedule(spec: Spec) -> None:

@@ -188,7 +188,10 @@ def check_model(model: str, data: DataSpec) -> None:
     Raises:
         TuimonError: one line that names the model and what it needs.
     """
-    if model.endswith(".py") or (data.name in FILES and not isinstance(data, ReadDataSpec)):
+    if model.endswith(".py"):
+        return
+    if data.name in FILES and not isinstance(data, ReadDataSpec):
+        _check_model_of_table(model, data)
         return
     task = "text" if data.name == "text" else data.known.task
     if task == "text" and model not in ("rnn", "transformer"):
@@ -201,6 +204,14 @@ def check_model(model: str, data: DataSpec) -> None:
         raise TuimonError(
             f"model.name = 'cnn': needs images of shape (channels, height, width); {data.name} has {data.input_shape}"
         )
+
+
+def _check_model_of_table(model: str, data: DataSpec) -> None:
+    """What is known before the table is read."""
+    if model == "quadratic":
+        raise TuimonError(f"model.name = 'quadratic': does not fit data.name = {data.name!r}; it needs data.name = 'quadratic'")
+    if model == "cnn" and data.name == "csv":
+        raise TuimonError("model.name = 'cnn': needs images, but the rows of a csv table are vectors; use mlp, or npz")
 
 
 def located(path: str, folder: Path) -> str:

@@ -16,6 +16,7 @@ import msgspec
 
 from tuimon.base.errors import TuimonError
 from tuimon.base.nearest import did_you_mean
+from tuimon.spec.words import instead
 
 FieldType = Literal["int", "float", "bool", "text", "ints", "floats", "texts", "table"]
 
@@ -209,7 +210,8 @@ def _in_range(field: FieldInfo, number: Any, value: Any) -> Any:
 def _check_choice(field: FieldInfo, text: str) -> str:
     if not field.choices or text in field.choices or (field.other and re.fullmatch(field.other, text)):
         return text
-    nearest = did_you_mean(text, field.choices)
+    meant = instead(field.key, text)
+    nearest = f"; for {text} write {meant}" if meant else did_you_mean(text, field.choices)
     raise TuimonError(f"{field.key} = {text!r}: must be {field.allowed}{nearest}")
 
 

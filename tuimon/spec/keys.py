@@ -14,6 +14,7 @@ from tuimon.base.nearest import did_you_mean
 from tuimon.spec import fields as _fields
 from tuimon.spec.fields import FieldInfo
 from tuimon.spec.spec import Spec
+from tuimon.spec.words import KEYS
 
 SHORT_NAMES = {
     "lr": "optimizer.lr", "epochs": "training.epochs", "steps": "training.steps", "batch_size": "data.batch_size",
@@ -45,7 +46,7 @@ def fields() -> list[FieldInfo]:
 
 
 def find_key(name: str) -> str:
-    """The full dotted key for a name on the command line: a full key, a short name, or the last part of exactly one key.
+    """The full dotted key for a name on the command line: a full key, a short name, a section for its name, or a last part.
 
     Raises:
         TuimonError: no key or more than one matches.
@@ -55,6 +56,8 @@ def find_key(name: str) -> str:
         return name
     if name in SHORT_NAMES:
         return SHORT_NAMES[name]
+    if f"{name}.name" in known:
+        return f"{name}.name"
     ends = [key for key in known if key.rpartition(".")[2] == name]
     if len(ends) > 1:
         own = " (the run's own name is given with --name)" if name == "name" else ""
@@ -82,7 +85,9 @@ def no_such_key(key: str) -> NoReturn:
     section, _, last = key.partition(".")
     within = [name.partition(".")[2] for name in table() if name.startswith(f"{section}.")]
     meant = [field.key for field in table().values() if _says(field, last or key)]
-    if len(meant) == 1:
+    if key in KEYS:
+        nearest = f"; did you mean {KEYS[key]}?"
+    elif len(meant) == 1:
         nearest = f"; did you mean {meant[0]}?"
     elif last and within:
         nearest = did_you_mean(last, within) or f"; [{section}] has {', '.join(within)}"

@@ -23,8 +23,9 @@ from tuimon.spec.combinations import check_together
 from tuimon.spec.data import check_data, check_model, located
 from tuimon.spec.keys import OPTIONS, SHORT_NAMES, check_value, fields, find_key, no_such_key, table
 from tuimon.spec.presets import DEFAULT_PRESET, preset_paths, read_toml
-from tuimon.spec.sections import OPTIMIZER_DEFAULTS, OPTIMIZERS, default_of
+from tuimon.spec.sections import OPTIMIZER_DEFAULTS, default_of
 from tuimon.spec.spec import ModelSpec, Spec
+from tuimon.spec.usage import check_used, unused
 
 _SECTIONS = ("data", "model", "optimizer", "training")  # a file that tuimon wrote has all of them
 
@@ -99,7 +100,7 @@ def with_overrides(spec: Spec, overrides: Sequence[str]) -> Spec:
     if "training.epochs" in keys and "training.steps" not in keys:
         _put(data, "training.steps", 0)
     changed = parse_spec(data)
-    _check_used(changed, keys)
+    check_used(changed, keys)
     return _located(changed, current_folder()) if overrides else changed
 
 
@@ -114,8 +115,8 @@ def overrides_for(spec: Spec, source: str | Path = "") -> list[str]:
     _follow(plan, start.optimizer.name, ())
     followed = {f"optimizer.{setting}": value for setting, value in plan.items() if setting != "name"}
     base, wanted = _flat(start) | followed, _flat(spec)
-    unused = _unused(spec) | ({"training.epochs"} if spec.training.steps else set())
-    changed = [key for key, value in wanted.items() if base.get(key) != value and key not in unused]
+    left_out = set(unused(spec)) | ({"training.epochs"} if spec.training.steps else set())
+    changed = [key for key, value in wanted.items() if base.get(key) != value and key not in left_out]
     short = {key: name for name, key in SHORT_NAMES.items()}
     return [f"{short.get(key, key)}={_fields.show(wanted[key])}" for key in changed]
 
@@ -223,20 +224,6 @@ def _located_model(model: ModelSpec, folder: Path) -> ModelSpec:
     if not path.is_file():
         raise TuimonError(f"model.name = {model.name!r}: file not found: {path}")
     return msgspec.structs.replace(model, name=str(path))
-
-
-def _unused(spec: Spec) -> set[str]:
-    """The optimizer settings that the spec's optimizer does not use."""
-    settings = {name for names in OPTIMIZERS.values() for name in names}
-    return {f"optimizer.{name}" for name in settings - set(OPTIMIZERS[spec.optimizer.name])}
-
-
-def _check_used(spec: Spec, keys: Sequence[str]) -> None:
-    for key in keys:
-        if key in _unused(spec):
-            setting = key.partition(".")[2]
-            users = ", ".join(name for name, settings in OPTIMIZERS.items() if setting in settings)
-            raise TuimonError(f"{key}: {spec.optimizer.name} has no {setting}; it is a setting of {users}")
 
 
 def _check_together(spec: Spec) -> None:

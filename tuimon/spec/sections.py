@@ -139,7 +139,7 @@ class ScheduleSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     warmup: Annotated[float, Meta(ge=0, le=1_000_000, description="epochs in which the rate rises to lr")] = 0.0
     factor: Annotated[float, Meta(gt=0, lt=1, description="multiplies the rate (plateau, step)")] = 0.5
     patience: Annotated[
-        int, Meta(ge=0, le=1_000_000, description="validations without a lower loss before the rate falls (plateau)")
+        int, Meta(ge=0, le=1_000_000, description="lower the rate after this many validations without a lower loss (plateau)")
     ] = 5
     every: Annotated[int, Meta(ge=1, le=1_000_000, description="epochs between two reductions (step)")] = 10
     decay: Annotated[float, Meta(gt=0, le=1e6, description="the rate is lr / (1 + decay × epochs) (inverse)")] = 1.0

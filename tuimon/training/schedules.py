@@ -118,7 +118,8 @@ class Schedule:
     def _make_plateau(self) -> ReduceLROnPlateau:
         spec = self._spec
         least = [group["lr"] * spec.last for group in self._optimizer.param_groups]
-        return ReduceLROnPlateau(self._optimizer, factor=spec.factor, patience=spec.patience, min_lr=least)
+        bad = max(0, spec.patience - 1)  # torch lowers the rate after one more than its patience
+        return ReduceLROnPlateau(self._optimizer, factor=spec.factor, patience=bad, min_lr=least)
 
     def _make_warmup(self) -> LinearLR:
         return LinearLR(self._optimizer, self._spec.start, 1.0, self._warm_steps)

@@ -25,6 +25,7 @@ from tuimon.launcher.start.streams import Streams
 from tuimon.launcher.start.trust import require_trust, require_trust_in_program
 from tuimon.log.records import STEERING_FILE, Planned
 from tuimon.spec import SPEC_FILE
+from tuimon.spec.files import check_files
 from tuimon.spec.spec import Spec
 
 MODEL_COPY = "model.py"  # a copy of the user's model file; the run itself uses the original
@@ -65,6 +66,7 @@ def start(
         TuimonError: it cannot be started. In both cases, nothing was started.
     """
     require_trust(spec, source, trusted)
+    check_files(spec)
     choice = choose_device(device or spec.training.device, starting=lambda: starting(runs_dir))
     require_torch()
     current_folder()  # the run inherits it

@@ -33,10 +33,15 @@ def build_subject(spec: Spec, data: Data) -> Subject:
     Raises:
         TuimonError: the model, the loss or the optimizer cannot be built.
     """
-    seed_everything(spec.training.seed)
-    model = build_model(data.resolve(spec), data.example)
-    initialize(model, spec.init, spec.model)
-    transfer(spec.transfer, model)
+
+    def build(seed: int) -> nn.Module:
+        seed_everything(seed)
+        model = build_model(data.resolve(spec), data.example)
+        initialize(model, spec.init, spec.model)
+        transfer(spec.transfer, model)
+        return model
+
+    model = build(spec.training.seed)
     batch_size = len(data.train) if spec.optimizer.name == "gd" else spec.data.batch_size
     use_threads(model, batch_size * data.positions, data.train.targets.device)
     plain = msgspec.structs.replace(spec, loss=msgspec.structs.replace(spec.loss, label_smoothing=0.0))
@@ -47,5 +52,5 @@ def build_subject(spec: Spec, data: Data) -> Subject:
     return Subject(
         model, data.train, data.val, data.task, data.known.outputs, loss_function(plain, data.task),
         loss_name(spec.loss, data.task), new_optimizer, spec.optimizer.lr, batch_size,
-        data.input_names, data.class_names,
+        data.input_names, data.class_names, build,
     )  # fmt: skip

@@ -13,9 +13,9 @@ from tuimon.training.checks.subject import Loss, Subject
 from tuimon.training.data import Split
 
 
-def batches(split: Split, size: int) -> Iterator[Split]:
+def batches(split: Split, size: int, seed: int = 1) -> Iterator[Split]:
     """Yields shuffled batches forever; drops the incomplete last batch of an epoch."""
-    generator = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(seed)
     while True:
         order = torch.randperm(len(split), generator=generator).to(split.targets.device)
         whole = order[: len(order) - len(order) % size] if len(order) > size else order

@@ -35,6 +35,7 @@ class Subject:
         optimizer: returns a new optimizer of a model's parameters, with the spec's learning rate.
         lr: the spec's learning rate.
         batch_size: examples per step.
+        again: returns another model, initialized with the given seed; None: only `model` itself is known.
     """
 
     model: nn.Module
@@ -49,6 +50,7 @@ class Subject:
     batch_size: int
     input_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
+    again: Callable[[int], nn.Module] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -60,9 +62,10 @@ class Subject:
         """Whether targets are class numbers."""
         return not self.train.targets.is_floating_point()
 
-    def fresh(self) -> nn.Module:
-        """A copy of the model in training mode, but without dropout, so that measurements repeat."""
-        model = copy.deepcopy(self.model).train()
+    def fresh(self, seed: int | None = None) -> nn.Module:
+        """The model in training mode, but without dropout, so that measurements repeat: a copy, or one of another seed."""
+        model = copy.deepcopy(self.model) if seed is None or self.again is None else self.again(seed)
+        model.train()
         for module in model.modules():
             if isinstance(module, nn.modules.dropout._DropoutNd):
                 module.p = 0.0
