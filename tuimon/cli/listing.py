@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuimon.base import format
@@ -15,6 +16,7 @@ from tuimon.base.errors import in_one_line
 from tuimon.base.plain import one_line
 from tuimon.cli.tables import print_lines, print_table
 from tuimon.launcher.runs.runs import check_runs_dir, find_run, list_runs, run_name, runs_dir
+from tuimon.search.study_file import is_study
 
 if TYPE_CHECKING:
     from tuimon.launcher.runs.lines import JsonLine
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from tuimon.spec.presets import PresetInfo
 
 _RUN_COLUMNS = ("RUN", "STATE", "STEP", "LOSS", "VAL", "SPEED", "DEVICE", "LAST RECORD", "DETAIL")
+_LOOKED_AT = 32  # trials of a study
 _DISPENSABLE = ("DEVICE", "SPEED", "DETAIL", "VAL")  # dropped in this order on a narrow terminal
 
 
@@ -36,19 +39,47 @@ def ls(options: argparse.Namespace) -> int:
     from tuimon.launcher.runs.summary import summarize
 
     scan = Scan()
-    summaries = (summarize(run, run_name(run, directory), scan) for run in runs)
     if options.json:
-        return print_lines(map(_line, summaries))
-    listed = list(summaries)
-    if not listed:
+        return print_lines(_line(summarize(run, run_name(run, directory), scan)) for run in runs)
+    if not runs:
         print(f"No runs in {directory}. Start one with `tuimon run`.", file=sys.stderr)
         return 0
-    code = print_table([_RUN_COLUMNS, *map(_row, listed)], _DISPENSABLE, elastic="DETAIL")
+    parts = {run: [run] for run in runs} if options.trials else folded(runs, directory)
+    looked_at = {
+        key: [summarize(run, run_name(run, directory), scan) for run in part[:_LOOKED_AT]] for key, part in parts.items()
+    }
+    listed = [run for part in looked_at.values() for run in part]
+    rows = [
+        _row(looked_at[key][0]) if key == part[0] else _study_row(run_name(key, directory), looked_at[key], len(part))
+        for key, part in parts.items()
+    ]
+    code = print_table([_RUN_COLUMNS, *rows], _DISPENSABLE, elastic="DETAIL")
     sys.stdout.flush()
     for run in listed:
         for damage in run.damage:
             print(one_line(f"! {run.name}: {damage}"), file=sys.stderr)
     return code
+
+
+def folded(runs: Sequence[Path], directory: Path) -> dict[Path, list[Path]]:
+    """The runs in their order, the trials of a study together under its folder, at the place of the first of them."""
+    parts: dict[Path, list[Path]] = {}
+    studies: dict[Path, bool] = {}
+    for run in runs:
+        folder = run.parent
+        if folder != directory and studies.setdefault(folder, is_study(folder)):
+            parts.setdefault(folder, []).append(run)
+        else:
+            parts[run] = [run]
+    return parts
+
+
+def _study_row(name: str, newest: Sequence[RunSummary], trials: int) -> Sequence[str]:
+    """A study's row; `newest` are its latest trials, among which are those that are live."""
+    live = sum(run.status.live for run in newest)
+    state = f"{live} live" if live else "study"
+    hint = f"tuimon search {name} --show"
+    return (name, state, f"{format.count(trials)} trials", "", "", "", newest[0].device, _ago(newest[0].last_wall), hint)
 
 
 def presets(options: argparse.Namespace) -> int:

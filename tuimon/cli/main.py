@@ -53,6 +53,7 @@ _VERBS_OF = {
     "running": "home run resume replay attach",
     "comparing": "compare",
     "forking": "fork",
+    "searching": "search",
     "steering": "set stop",
     "checking": "check",
     "plotting": "plot",

@@ -48,14 +48,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def _program_in(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Sequence[str]:
     """The words of a user's own program in `run WORDS…`; empty if a spec is run, or another verb is called."""
     verb = _first_word(parser, arguments, 0)
-    if verb is None or arguments[verb] != "run":
+    if verb is None or arguments[verb] not in ("run", "search"):
         return ()
-    source = _first_word(_verbs_of(parser)["run"], arguments, verb + 1)
+    source = _first_word(_verbs_of(parser)[arguments[verb]], arguments, verb + 1)
     if source is None:
         return ()
-    from tuimon.launcher.start.program import is_spec  # not for every verb: it takes time
+    from tuimon.launcher.start.program import is_spec, may_be_program  # not for every verb: it takes time
 
-    return () if is_spec(arguments[source]) else arguments[source:]
+    if is_spec(arguments[source]) or (arguments[verb] == "search" and not may_be_program(arguments[source])):
+        return ()  # `search` also takes the name of a study
+    return arguments[source:]
 
 
 def _first_word(parser: argparse.ArgumentParser, arguments: Sequence[str], start: int) -> int | None:
@@ -92,7 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     parser.set_defaults(verb="home")
     verbs = parser.add_subparsers(metavar="COMMAND", title="commands")
-    for add in (_add_run, _add_check, _add_compare, _add_resume, _add_replay, _add_fork, _add_ls, _add_attach):
+    for add in (_add_run, _add_check, _add_compare, _add_resume, _add_replay, _add_fork, _add_search, _add_ls, _add_attach):
         add(verbs)
     for add in (_add_set, _add_stop, _add_diagnose, _add_plot, _add_export, _add_dump, _add_others):
         add(verbs)
@@ -210,11 +212,61 @@ def _add_fork(verbs: _Verbs) -> None:
     _new_run(parser, name="the run's name, `fork` and a number", device="as before")
 
 
+def _add_search(verbs: _Verbs) -> None:
+    parser = _add(verbs, "search", "Search hyperparameters: train many runs, each with other values, and keep the best.")
+    parser.usage = """tuimon search [options] PRESET|SPEC.toml key=log(1e-5,1e-1) ... [key=value ...]
+       tuimon search [options] SCRIPT.py --option=log(1e-5,1e-1) ... [its arguments ...]
+       tuimon search [options] STUDY"""
+    parser.epilog = (
+        "Ranges: uniform(a,b), log(a,b), one_minus_log(a,b) (evenly in log(1 - x), for momentum), int(a,b), int_log(a,b), "
+        "choice(a,b,c), bool(). Put them in quotes, because of the shell. A study is a folder of runs; the name of a study "
+        "goes on with it, also beside another search. Ctrl-C starts no more trials; once more stops those in flight."
+    )
+    text = "a preset, a spec file, a file with [space], your own program, or a study to go on with"
+    _complete(parser.add_argument("source", metavar="SOURCE", nargs="?", help=text), "presets")
+    parser.add_argument("settings", metavar="key=value", nargs="*", help="what is varied, and what is fixed")
+    parser.add_argument("--name", help="name of the study (default: the preset's name, `search` and a number)")
+    text = "when to start no more: '50 trials', 2h, 'until loss/val<0.1', or several with commas (default: 20 trials)"
+    parser.add_argument("--budget", metavar="B", help=text)
+    parser.add_argument("--jobs", metavar="N", type=positive, help="trials at a time (default: 1, or one for each GPU)")
+    parser.add_argument("--gpus", metavar="0,1", type=numbers, help="the GPUs to use; with more jobs, several share one")
+    text = "how values are chosen; fine: rounds, each in a box around the best of the last (default: random)"
+    parser.add_argument("--sampler", choices=("random", "grid", "tpe", "fine"), help=text)
+    parser.add_argument("--rounds", metavar="N", type=positive, help="rounds of --sampler fine (default: 3)")
+    text = "end trials early that are worse than the median, or by successive halving (default: none)"
+    parser.add_argument("--pruner", choices=("none", "median", "halving"), help=text)
+    parser.add_argument("--objective", metavar="TAG", help="the curve that counts (default: loss/val)")
+    parser.add_argument("--goal", choices=("min", "max"), help="its best is the lowest or highest (default: by its name)")
+    parser.add_argument("--of", metavar="best|last|mean:K", help="its best value, its last, or the mean of its last K")
+    parser.add_argument("--seed", metavar="N", type=int, help="of the values that are tried (default: 0)")
+    parser.add_argument("--show", action="store_true", help="print what a study has found, and start nothing")
+    _runs_dir(parser)
+    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default: as in the spec)")
+    _trust(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON lines: each trial as it ends, and the study")
+
+
+def positive(text: str) -> int:
+    """A whole number above 0; for argparse, which names this function in its error."""
+    if not 0 < int(text) <= 10_000:
+        raise ValueError(text)
+    return int(text)
+
+
+def numbers(text: str) -> list[int]:
+    """Whole numbers with commas; for argparse, which names this function in its error."""
+    found = [int(part) for part in text.split(",")]
+    if min(found) < 0 or len(set(found)) < len(found):
+        raise ValueError(text)
+    return found
+
+
 def _add_ls(verbs: _Verbs) -> None:
     parser = _add(verbs, "ls", "List runs, newest first.")
     _runs_dir(parser)
     parser.add_argument("--json", action="store_true", help="print JSON lines, one a run")
     parser.add_argument("--names", action="store_true", help="print names only")
+    parser.add_argument("--trials", action="store_true", help="list the trials of studies, too, which are one row otherwise")
 
 
 def _add_attach(verbs: _Verbs) -> None:

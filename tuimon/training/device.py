@@ -35,10 +35,12 @@ def choose_device(text: str) -> torch.device:
 
 
 def use_threads(model: nn.Module, batch_size: int, device: torch.device) -> int:
-    """Sets and returns torch's number of CPU threads, unless OMP_NUM_THREADS is set."""
+    """Sets and returns torch's number of CPU threads, unless OMP_NUM_THREADS is set; TUIMON_THREADS is the most it may be."""
     if device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
         worth = 1 + int(_multiply_adds(model) * batch_size / _WORTH_A_THREAD)
-        torch.set_num_threads(min(worth, torch.get_num_threads()))
+        share = os.environ.get("TUIMON_THREADS", "")
+        most = min(torch.get_num_threads(), int(share)) if share.isdecimal() and int(share) else torch.get_num_threads()
+        torch.set_num_threads(min(worth, most))
     return torch.get_num_threads()
 
 

@@ -200,6 +200,30 @@ class EndLine(JsonLine, frozen=True, kw_only=True, tag="end"):
     val_loss: Number
 
 
+class TrialLine(JsonLine, frozen=True, kw_only=True, tag="trial"):
+    """A trial of a study (`search`): what was tried, how it ended and what it was worth."""
+
+    run: str
+    outcome: str
+    value: Number
+    values: dict[str, str]
+    why: str = ""
+    round: int = 0
+
+
+class StudyLine(JsonLine, frozen=True, kw_only=True, tag="study"):
+    """The last line of a search (`search`)."""
+
+    study: str
+    path: str
+    objective: str
+    goal: Literal["min", "max"]
+    trials: int
+    outcomes: dict[str, int]
+    best: str = ""
+    value: Number = None
+
+
 AnyLine = (
     RunLine
     | ResultLine
@@ -215,6 +239,8 @@ AnyLine = (
     | DiagnosisLine
     | RuleLine
     | EndLine
+    | TrialLine
+    | StudyLine
 )  # fmt: skip
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode

@@ -48,6 +48,12 @@ def is_spec(source: str) -> bool:
     return source in preset_paths() or source.endswith(".toml") or os.path.isfile(os.path.join(_expanded(source), SPEC_FILE))
 
 
+def may_be_program(source: str) -> bool:
+    """Whether a word can name a program: an option such as -m, a file, or a command on PATH."""
+    path = _expanded(source)
+    return source.startswith("-") or path.endswith(_PYTHON_SUFFIXES) or os.path.isfile(path) or bool(_on_path(source))
+
+
 def program_of(words: Sequence[str], cwd: Path | None = None) -> Program:
     """Returns the program for `words`, written as after `python` or in a shell.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -43,6 +43,7 @@ def start(
     steering: Sequence[Planned] = (),
     cwd: Path | None = None,
     source: str | Path | None = None,
+    environment: Mapping[str, str] | None = None,
     trusted: bool = False,
 ) -> Path:
     """Starts a run in the background.
@@ -56,6 +57,7 @@ def start(
         steering: commands to apply during the run, in the order of their steps.
         cwd: its working directory; None: the current folder.
         source: where the spec comes from: a preset's name, a TOML file or a run's folder; None: from the caller.
+        environment: more environment variables for the run.
         trusted: whether the user agreed to run files that other users can change.
 
     Returns:
@@ -72,7 +74,7 @@ def start(
     current_folder()  # the run inherits it
     spec = placed(spec, device, choice)
     run = make_run_folder(runs_dir, name, stem or spec.name, {**files_of(spec), **_steered(steering)})
-    return launch(run, spec, choice, cwd=cwd)
+    return launch(run, spec, choice, cwd=cwd, environment=environment)
 
 
 def start_program(
@@ -85,6 +87,7 @@ def start_program(
     steering: Sequence[Planned] = (),
     cwd: Path | None = None,
     streams: Streams | None = None,
+    environment: Mapping[str, str] | None = None,
     trusted: bool = False,
 ) -> Path:
     """Starts a program of the user's in the background, and watches it and its Python child processes without changes to it.
@@ -98,6 +101,7 @@ def start_program(
         steering: as in `start`.
         cwd: as in `start`; relative paths in `words` start there.
         streams: its standard streams; None: it reads nothing.
+        environment: as in `start`.
         trusted: whether the user agreed to run a folder that other users can change.
 
     Returns:
@@ -122,7 +126,7 @@ def start_program(
             run,
             program.command,
             details={"name": run.name, "device": choice.label, "words": words, **streams.details},
-            environment=choice.environment | hidden,
+            environment={**choice.environment, **hidden, **(environment or {})},
             for_command=watched(run),
             cwd=cwd,
             descriptors=streams.handed_over,
@@ -153,7 +157,9 @@ def starting(runs_dir: Path) -> list[str]:
     return [life.launched.device for life in lives if life.launched and life.status().state == "starting"]
 
 
-def launch(run: Path, spec: Spec, choice: Device, *more: str, cwd: Path | None = None) -> Path:
+def launch(
+    run: Path, spec: Spec, choice: Device, *more: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Path:
     """Starts the trainer under a supervisor; `more` are further arguments for the trainer.
 
     The command line names the model, too: if others may write to the folder of runs, they can replace the spec before the
@@ -162,7 +168,7 @@ def launch(run: Path, spec: Spec, choice: Device, *more: str, cwd: Path | None =
     model = f"model.name={spec.model.name}"
     command = [*PYTHON, "tuimon.training", str(run / SPEC_FILE), model, "--run-dir", str(run), *more]
     details = {"name": run.name, "device": choice.label, "spec": spec.to_dict()}
-    supervise(run, command, details=details, environment=choice.environment, cwd=cwd)
+    supervise(run, command, details=details, environment={**choice.environment, **(environment or {})}, cwd=cwd)
     return run
 
 

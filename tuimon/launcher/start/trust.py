@@ -79,6 +79,16 @@ def require_trust_in_run(doing: str, run: Path, trained: Spec | Program, trusted
     _require(doing, [*_places_of_run(run), *_with_neighbours(files)], code, trusted)
 
 
+def require_trust_in_study(folder: Path, files: Iterable[str], trusted: bool) -> None:
+    """Checks a study that goes on: its files say what its trials run.
+
+    Raises:
+        Untrusted: another user can change one of them.
+    """
+    places = [folder, *(folder / name for name in files if os.path.lexists(folder / name))]
+    _require(f"Going on with {folder.name}", places, [], trusted)
+
+
 def _require(doing: str, places: Iterable[Path], code: Sequence[object], trusted: bool) -> None:
     if trusted:
         return
