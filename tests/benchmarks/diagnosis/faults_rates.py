@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from benchmarks.diagnosis.bases import CNN, CODER, FORMER, GRU, LSTM, MLP, RNN, SPIRALS, TABLE, sgd
+from benchmarks.diagnosis.bases import CNN, CODER, FORMER, GRU, LSTM, MLP, RNN, SPIRALS, sgd
 from benchmarks.diagnosis.case import fault
 from benchmarks.diagnosis.recipe import Range, Recipe, near
+
+CONSTANT: dict[str, Any] = {"schedule": "", "also": "rate-too-high", "curable": True}
 
 CASES = [
     # the rate is beyond where descent is stable
@@ -59,29 +62,12 @@ CASES = [
     ),
     fault("rate-too-low", "transformer-adamw", replace(FORMER, optimizer="adamw"), lr=Range(5e-6, 1e-6, 1e-5), curable=True),
     # the rate's noise holds the loss up
+    fault("plateau", "mlp-sgd", sgd(Recipe("digits", width=32, batch=4, steps=900, schedule="drops"), 0.15), **CONSTANT),
     fault(
-        "plateau",
-        "regression-adam",
-        replace(TABLE, lr=0.05, batch=16, steps=900, schedule="drops"),
-        schedule="",
-        also="rate-too-high",
-        curable=True,
+        "plateau", "autoencoder-adam", replace(CODER, data="bars", lr=0.03, batch=8, steps=700, schedule="drops"), **CONSTANT
     ),
     fault(
-        "plateau",
-        "autoencoder-adam",
-        replace(CODER, lr=0.03, batch=16, steps=900, schedule="drops"),
-        schedule="",
-        also="rate-too-high",
-        curable=True,
-    ),
-    fault(
-        "plateau",
-        "waves-rmsprop",
-        replace(RNN, optimizer="rmsprop", lr=0.02, batch=16, steps=900, schedule="drops"),
-        schedule="",
-        also="rate-too-high",
-        curable=True,
+        "plateau", "waves-rmsprop", replace(RNN, optimizer="rmsprop", lr=0.02, batch=4, steps=700, schedule="drops"), **CONSTANT
     ),
     # more weights and steps than samples
     fault(
