@@ -1,12 +1,13 @@
 """Charts, compared as rows of text."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tuimon.viewer.draw.chart import draw_chart, full_range
-from tuimon.viewer.draw.curve import Curve, Marker, Options
+from tuimon.viewer.draw.curve import Curve, Marker, Options, Points
 from tuimon.viewer.draw.pyramid import Pyramid
 from tuimon.viewer.draw.rows import text_of, width_of
 
@@ -173,6 +174,63 @@ def test_a_legend_that_has_no_room_for_names_is_the_plain_title():
     assert rows(own, Options("accuracy"), 30, 4)[0].rstrip() == "accuracy ─ 2.00  ┄ 2.00"
     assert rows(own, Options("accuracy"), 20, 4)[0].rstrip() == "accuracy"
     assert rows(own, Options("accuracy"), 6, 4)[0].rstrip() == "ac…cy"
+
+
+def test_small_charts_of_several_runs_point_to_the_big_one():
+    """Without room for names, a legend says where they are; curves of runs have line styles of their own."""
+    runs = [replace(curve([0, 1], [1, 2], f"digits-mlp-{n}", f"series-{n}"), pattern=n) for n in range(3)]
+    assert rows(runs, Options("accuracy"), 30, 4)[0].rstrip() == "accuracy colours as above"
+    assert rows(runs, Options("accuracy"), 20, 4)[0].rstrip() == "accuracy"
+
+
+def test_one_spike_flattens_nothing():
+    """The y range leaves it out, says so, and includes it where asked to; the latest value is always in."""
+    values = [1.0 - i / 200 for i in range(100)]
+    spiky = [*values[:50], 1000.0, *values[50:]]
+    one = [curve(range(101), spiky, "train", "train")]
+    picture = draw_chart(one, Options(), 60, 12)
+    assert picture.y_range[1] <= 2 and "y cut" in text_of(picture.rows[0])
+    assert draw_chart(one, Options(fit="all"), 60, 12).y_range[1] >= 1000
+    assert draw_chart([curve(range(101), [*values, 1000.0], "train", "train")], Options(), 60, 12).y_range[1] >= 1000
+    fixed = draw_chart(one, Options(fit="fixed", y_range=(0.0, 5.0)), 60, 12)
+    assert fixed.y_range == (0.0, 5.0)
+
+
+def test_raw_values_behind_a_smoothed_curve_do_not_decide_the_axis():
+    """Only the clear curve does."""
+    raw = replace(curve(range(100), [(-1) ** i * 50.0 for i in range(100)], "", "raw"), faint=True)
+    smooth = curve(range(100), [1 + i / 100 for i in range(100)], "train", "train")
+    assert draw_chart([raw, smooth], Options(), 60, 12).y_range == draw_chart([smooth], Options(), 60, 12).y_range
+
+
+@pytest.mark.parametrize("height", range(6, 40))
+def test_a_small_value_is_not_drawn_below_zero(height):
+    """The label of a tick stands in the row in which a curve of its value runs."""
+    shown = rows([curve(range(100), [0.0] * 50 + [1.0] * 50, "train", "train")], Options(legend=False), 60, height)
+    label = next(index for index, row in enumerate(shown) if row.lstrip().startswith("0┤"))
+    assert any(ord(char) > 0x2800 for char in shown[label].partition("┤")[2])
+
+
+def test_two_curves_in_one_cell_are_both_seen():
+    """They take turns, two cells each."""
+    both = [curve(range(100), [1.0] * 100, "train", "train"), curve(range(100), [1.0] * 100, "val", "val")]
+    picture = draw_chart(both, Options(legend=False), 60, 12)
+    styles = [span.style for row in picture.rows for span in row if any(ord(char) > 0x2800 for char in span.text)]
+    assert styles.count("train") > 10 and styles.count("val") > 10
+
+
+def test_the_cursor_of_a_big_chart_lists_each_curve():
+    """With the logged value, the smoothed one, the step and the time."""
+    steps, walls = np.arange(100), 1e9 + np.arange(100) * 60.0
+    curves = []
+    for name, value in (("one", 1.0), ("two", 2.0)):
+        points = Points(np.full(100, value, np.float32), steps, walls, 1e9)
+        curves.append(replace(curve(steps, [value + 0.5] * 100, name, name), points=points, smoothed=True))
+    shown = rows(curves, Options(cursor=50, big=True), 80, 20)
+    assert [row.split() for row in shown[-2:]] == [
+        ["─", "one", "1.00", "1.50", "50", "50:00"], ["┄", "two", "2.00", "2.50", "50", "50:00"],
+    ]  # fmt: skip
+    assert " step " in shown[-5]
 
 
 def test_a_note_loses_its_last_parts_where_the_room_is_short():

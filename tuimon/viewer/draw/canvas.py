@@ -194,10 +194,11 @@ class Canvas:
         self._codes[free, cell] = ord(glyph)
         self._owners[free | restyle, cell] = self._style(style)
 
-    def is_free(self, row: int, cell: int, length: int) -> bool:
-        """Whether these cells are empty. One margin cell may lie outside the canvas."""
+    def is_free(self, row: int, cell: int, length: int, but: str = " ") -> bool:
+        """Whether these cells are empty, or hold only the characters of `but`. One margin cell may lie outside the canvas."""
         inside = cell >= -1 and cell + length <= self.width + 1
-        return inside and bool((self._codes[row, max(cell, 0) : cell + length] == _SPACE).all())
+        codes = self._codes[row, max(cell, 0) : cell + length]
+        return inside and bool(np.isin(codes, [_SPACE, *map(ord, but)]).all())
 
     def style_at(self, row: int, cell: int) -> str:
         """The style of a cell; empty if nothing was drawn there."""

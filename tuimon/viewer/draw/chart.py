@@ -7,7 +7,7 @@ rows. Both ranges are widened to round numbers, so that a growing curve changes 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -142,10 +142,11 @@ def _plot(curves: Sequence[Curve], options: Options, view: _View, width: int, he
     if view.empty:
         return _message(view.empty, width, height)
     canvas = Canvas(width, height, ascii)
-    _draw_references(canvas, options, view)
+    labels = _draw_references(canvas, options, view)
     for (curve, columns), pattern in _in_order(curves, view.columns):
         spans = trace(columns, *view.y_range, canvas.dot_height, options.log_y)
         canvas.draw(spans, curve.style, pattern, curve.faint)
+    _draw_labels(canvas, labels)
     _draw_markers(canvas, options.markers, view.x_range)
     cursor = _cell(options.cursor, view.x_range, width)
     if cursor is not None:
@@ -161,21 +162,37 @@ def _in_order(curves: Sequence[Curve], columns: list[Columns]) -> list[tuple[tup
     return faint + clear
 
 
-def _draw_references(canvas: Canvas, options: Options, view: _View) -> None:
-    """Dotted lines behind the curves, with their labels at the right."""
+def _draw_references(canvas: Canvas, options: Options, view: _View) -> dict[int, str]:
+    """Dotted lines behind the curves; returns their labels by row."""
+    labels: dict[int, str] = {}
     low, high = view.y_range
     for reference in options.references:
         value = reference.value
         if options.log_y:
             value = math.log10(value) if value > 0 else math.nan
         if low <= value <= high:
-            canvas.line(_row(value, view.y_range, canvas.height, canvas.ascii), ". " if canvas.ascii else "· ", "axis")
-            canvas.write(
-                _row(value, view.y_range, canvas.height, canvas.ascii),
-                canvas.width - len(reference.label),
-                reference.label,
-                "dim",
-            )
+            row = _row(value, view.y_range, canvas.height, canvas.ascii)
+            labels[row] = f"{labels[row]}, {reference.label}" if row in labels else reference.label
+            canvas.line(row, _dotted(canvas.ascii), "axis")
+    return labels
+
+
+def _draw_labels(canvas: Canvas, labels: Mapping[int, str]) -> None:
+    """The labels of dotted lines where no curve is in the way: at the right, else at the left, else above or below."""
+    for row, label in labels.items():
+        places = [
+            (row, canvas.width - len(label)),
+            (row, 1),
+            *((near, canvas.width - len(label)) for near in (row - 1, row + 1)),
+        ]
+        for near, start in places:
+            if 0 <= near < canvas.height and canvas.is_free(near, start, len(label), _dotted(canvas.ascii)):
+                canvas.write(near, start, label, "dim")
+                break
+
+
+def _dotted(ascii: bool) -> str:
+    return ". " if ascii else "· "
 
 
 def _draw_markers(canvas: Canvas, markers: Sequence[Marker], x_range: Range) -> None:

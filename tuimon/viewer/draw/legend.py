@@ -35,7 +35,7 @@ def legend_row(curves: Sequence[Curve], options: Options, width: int, ascii: boo
         _ways(clear, values, left, options.cursor is not None, ascii),
     )
     told = next((row for row in ways if width_of(row) <= left), [])
-    if not told and len(clear) > 1 and left >= len(_AS_ABOVE):
+    if not told and left >= len(_AS_ABOVE) and any(curve.pattern is not None for curve in clear):
         told = [Span(_AS_ABOVE, "dim")]
     if left < 0 and options.title:
         head[0] = Span(shorten(options.title, max(width - width_of(head[1:]) - 1, 0), ascii) + " ", "title")

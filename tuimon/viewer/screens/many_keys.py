@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tuimon.base.errors import TuimonError
-from tuimon.viewer.keys import STEER, steering
+from tuimon.viewer.keys import AGAIN, STEER, steering
 from tuimon.viewer.screens.base import TuimonScreen
 from tuimon.viewer.screens.key_bar import Hint
 
@@ -27,9 +27,9 @@ class ManyScreen(TuimonScreen):
         return [run for run in self.chosen_runs() if run.status.live]
 
     def hints(self) -> list[Hint]:
-        """The footer's keys; those that steer only while there is something to steer."""
-        without = () if self.steered() else (STEER,)
-        return [hint for hint in super().hints() if hint.key.group not in without]
+        """The footer's keys, first those for the list; those that steer only while there is something to steer."""
+        hints = [hint for hint in super().hints() if hint.key.group != STEER or self.steered()]
+        return sorted(hints, key=lambda hint: hint.key.group == AGAIN or hint.key.group == STEER)
 
     def action_steer(self, key: str) -> None:
         """Sends a key's command to the marked runs, after saying to which."""

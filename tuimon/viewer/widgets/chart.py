@@ -62,7 +62,7 @@ class Chart(Drawn, can_focus=True):
     ) -> None:
         super().__init__(id=id, classes=classes)
         self.plot = Plot(tags, title, log_y=log_y, smoothing=smoothing)
-        self.plot.compact = False
+        self.plot.compact, self.plot.big = False, True
 
     @property
     def title(self) -> str:

@@ -13,6 +13,7 @@ from tuimon.viewer.draw import ticks
 from tuimon.viewer.draw.chart import Picture, draw_chart, full_range
 from tuimon.viewer.draw.curve import Axis, Curve, Fit, Options, Range
 from tuimon.viewer.widgets.curves import CurveBook, markers
+from tuimon.viewer.widgets.references import References
 
 SMOOTHINGS = (0.0, 0.6, 0.9, 0.99)
 _ZOOM = 2.0
@@ -28,6 +29,7 @@ class Plot:
 
     Attributes:
         compact: whether the title stands in the legend, for want of a border.
+        big: whether it names its x axis, and lists what is under the cursor.
         pinned: whether its title is marked.
         hidden: names of runs that are not drawn, but keep their colours.
         fit: how the y range is chosen: without outliers, from everything, or as it was when it was fixed.
@@ -39,13 +41,14 @@ class Plot:
         self.x_axis: Axis = "step"
         self.fit: Fit = "robust"
         self.compact = True
-        self.pinned = False
+        self.big = self.pinned = False
         self.cursor: float | None = None
         self.runs: dict[str, Store] = {}
         self.hidden: frozenset[str] = frozenset()
         self.curves: list[Curve] = []
         self.picture = Picture([])
         self._book = CurveBook()
+        self._references = References()
         self._span: float | None = None  # width of the visible x range; None: everything
         self._end: float | None = None  # its right edge; None: the latest values
         self._fixed: Range | None = None
@@ -173,9 +176,14 @@ class Plot:
             markers=markers(self.store, self.x_axis, ascii) if self.store and len(self.runs) == 1 else (),
             note=self._note(),
             steps_per_epoch=self.steps_per_epoch or 1.0,
-            big=not self.compact,
-            references=(),
+            big=self.big,
+            references=self._references.of(self.store, self.title, self.tags) if self._refers and self.store else (),
         )
+
+    @property
+    def _refers(self) -> bool:
+        """Whether reference lines make sense: in the big chart of one run."""
+        return self.big and len(self.runs) == 1
 
     def _note(self) -> str:
         parts = ["zoom (not following)"] if self._end is not None else ["zoom"] if self._span is not None else []
