@@ -15,7 +15,7 @@ from tuimon.diagnosis.diagnosis import Finding
 
 def vanishing(step: int) -> dict[str, float]:
     """Gradients that shrink tenfold at each layer."""
-    return {f"grad_norm/{layer.name}": 10.0 ** (i - 5) for i, layer in enumerate(LAYERS)}
+    return {f"grad_norm/{layer.name}": (1 + step % 3) * 10.0 ** (i - 5) for i, layer in enumerate(LAYERS)}
 
 
 def test_a_healthy_run_has_no_findings(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_what_looks_odd_and_does_no_harm_is_no_finding(tmp_path: Path, odd: Valu
         ("vanishing-gradient", "critical", "fc1", {}, stuck, vanishing),
         (
             "exploding-gradient", "critical", "fc1", {"clip_norm": 1.0}, stuck,
-            lambda s: {f"grad_norm/{layer.name}": 10.0 ** (5 - i) for i, layer in enumerate(LAYERS)},
+            lambda s: {f"grad_norm/{layer.name}": (1 + s % 3) * 10.0 ** (5 - i) for i, layer in enumerate(LAYERS)},
         ),
         ("over-fitting", "warning", "", {"weight_decay": 0.01}, healthy, lambda s: {"loss/val": 0.5 + 0.02 * abs(s - 60)}),
     ],
@@ -73,12 +73,18 @@ def test_over_fitting_names_the_best_epoch(tmp_path: Path) -> None:
 
 
 def test_a_cause_stands_before_what_it_explains(tmp_path: Path) -> None:
-    """Saturated units let the gradient vanish: one root, and the other under it."""
-    found = findings_of(tmp_path, lambda s: {**stuck(s), **vanishing(s), "saturated_fraction/fc1": 1.0})
+    """A loss that has grown until it was no number: one root, and the other under it."""
+    found = findings_of(tmp_path, lambda s: {**healthy(s), "loss/train": 2.0 * 3.0**s if s < 60 else math.nan})
     assert [(finding.rule, finding.explained_by) for finding in found] == [
-        ("saturated-units", ""),
-        ("vanishing-gradient", "saturated-units"),
+        ("diverging-loss", ""),
+        ("non-finite-loss", "diverging-loss"),
     ]
+
+
+def test_what_only_follows_is_not_told_under_its_cause(tmp_path: Path) -> None:
+    """Saturated units let the gradient vanish: to say both would say one thing twice."""
+    found = findings_of(tmp_path, lambda s: {**stuck(s), **vanishing(s), "saturated_fraction/fc1": 1.0})
+    assert [finding.rule for finding in found] == ["saturated-units"]
 
 
 def test_an_error_in_a_rule_costs_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

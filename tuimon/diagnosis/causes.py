@@ -10,11 +10,29 @@ from __future__ import annotations
 
 import functools
 
+_NOWHERE = ("rate-too-low", "plateau", "under-fitting")
+_TOO_FAR = ("exploding-gradient", "diverging-loss", "non-finite-loss", "dead-units", "saturated-units", "weights-growing")
+
 CAUSES: dict[str, tuple[str, ...]] = {
-    "exploding-gradient": ("diverging-loss", "non-finite-loss", "dead-units", "saturated-units"),
-    "diverging-loss": ("non-finite-loss",),
-    "saturated-units": ("vanishing-gradient",),
-    "dead-units": ("vanishing-gradient",),
+    "inputs-not-normalized": ("first-loss", "rate-too-high", "batch-noise", *_TOO_FAR, "vanishing-gradient", *_NOWHERE),
+    "labels": ("double-softmax", "output-or-loss", "diverging-loss", "over-fitting", *_NOWHERE),
+    "symmetric-units": ("rate-too-high", "vanishing-gradient", "dead-units", "layers-not-trained", *_NOWHERE),
+    "missing-zero-grad": ("rate-too-high", "batch-noise", *_TOO_FAR, "over-fitting", *_NOWHERE),
+    "layers-not-trained": ("over-fitting", *_NOWHERE),
+    "eval-mode": ("over-fitting", "rate-too-high", *_TOO_FAR),
+    "tiny-batch-norm": ("batch-noise", "rate-too-high", *_NOWHERE),
+    "double-softmax": ("vanishing-gradient", "output-or-loss", *_NOWHERE),
+    "output-or-loss": ("dead-units", "saturated-units", "vanishing-gradient", *_NOWHERE),
+    "exploding-gradient": ("first-loss", "rate-too-high", "diverging-loss", "non-finite-loss", "dead-units", "saturated-units"),
+    "diverging-loss": ("rate-too-high", "non-finite-loss", "weights-growing", "dead-units", "saturated-units"),
+    "batch-noise": ("rate-too-high", "plateau", "under-fitting"),
+    "rate-too-high": ("non-finite-loss", "dead-units", "saturated-units", "weights-growing", "plateau", "under-fitting"),
+    "saturated-units": ("first-loss", "vanishing-gradient", *_NOWHERE),
+    "dead-units": ("vanishing-gradient", *_NOWHERE),
+    "vanishing-gradient": _NOWHERE,
+    "schedule-ended": _NOWHERE,
+    "always-clipped": _NOWHERE,
+    "rate-too-low": ("plateau", "under-fitting"),
 }
 
 

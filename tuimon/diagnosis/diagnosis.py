@@ -6,6 +6,8 @@ pieces it was read. Its memory is bounded, and a look costs the same at any leng
 
 from __future__ import annotations
 
+import numpy as np
+
 from tuimon.base.errors import in_one_line
 from tuimon.diagnosis.causes import in_order
 from tuimon.diagnosis.evidence import Evidence
@@ -63,7 +65,8 @@ class Diagnosis:
         failures: list[Finding] = []
         for rule in self._rules:
             try:
-                verdicts.append((rule, rule.judge(look)))
+                with np.errstate(all="ignore"):  # what is not finite is judged, not warned of
+                    verdicts.append((rule, rule.judge(look)))
             except Exception as error:  # it costs no other rule's verdict
                 if rule.name not in self._failed:
                     self._failed.add(rule.name)
@@ -79,7 +82,8 @@ class Diagnosis:
         for rule in self._rules:
             verdict: Verdict = None
             try:
-                verdict = rule.judge(look)
+                with np.errstate(all="ignore"):
+                    verdict = rule.judge(look)
             except Exception as error:
                 verdict = Abstains(in_one_line(error))
             if isinstance(verdict, Abstains):

@@ -64,6 +64,12 @@ class Evidence:
         loss = self.traces.get(LOSS)
         return loss.count if loss else max((panel.count for panel in self.panels.values()), default=0)
 
+    @property
+    def first_step(self) -> int:
+        """The step of the first loss that is still at hand; 0 without one."""
+        loss = self.traces.get(LOSS)
+        return int(loss.recent_steps[0]) if loss and loss.count == len(loss.recent) else 1
+
     def trace(self, tag: str) -> Trace | None:
         """A scalar's trace; None if it was not logged."""
         return self.traces.get(tag)

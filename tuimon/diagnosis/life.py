@@ -80,7 +80,7 @@ class Life:
             if self._waits(rule.name) and not _lasts(course, points, rule.holds * PATIENCE):
                 return []
         cause = self._cause(rule.name)
-        if cause and rule.general:
+        if cause and rule.general and cause not in rule.beside:
             return []
         course.open = _finding(rule, symptom, step, cause or "")
         return [course.open, *self._explained(rule.name)]

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import functools
+import math
+
+import numpy as np
 
 from tuimon.diagnosis.evidence import LOSS, VALIDATION, Evidence
-from tuimon.diagnosis.measures.chance import Chance, chance
+from tuimon.diagnosis.measures.aim import Aim, aim
+from tuimon.diagnosis.measures.chance import Chance, chance, outputs_of
 from tuimon.diagnosis.measures.depth import Depth, depth
 from tuimon.diagnosis.measures.progress import Progress, progress
+from tuimon.diagnosis.measures.saturation import Saturation, saturation
 from tuimon.diagnosis.measures.updates import Updates, updates
+from tuimon.diagnosis.measures.validation import Validation, validation
+from tuimon.diagnosis.trace import Floats
 
 _ENOUGH = 20  # losses before a run can be said to have learned nothing
+_SOME = 0.1  # of the loss: who has come less far than that has hardly begun
+_UNTAUGHT = 0.8  # of the loss of guessing: a first loss from there on is that of a model that knows nothing yet
+_IN_A_ROW = 3  # losses that grow
+_TENFOLD = 10.0  # times the first loss
+_BETTER = 1.5  # times the share of the commonest class
+_HIGH = 2.0  # times the loss of guessing: a first loss above that is worse than knowing nothing
 
 
 class Look:
@@ -24,20 +37,50 @@ class Look:
         """The run's step."""
         return self.evidence.step
 
+    def epoch(self, step: int) -> int | None:
+        """The epoch that a step belongs to, from 1; None where their length is unknown."""
+        length = self.evidence.started.steps_per_epoch if self.evidence.started else None
+        return -(-step // length) if length else None
+
+    def usual(self, tag: str, samples: int = 5) -> float:
+        """The median of a scalar's latest values; NaN where it was not logged."""
+        values = self._finite(tag)[-samples:]
+        return float(np.median(values)) if len(values) else math.nan
+
+    def least(self, tag: str) -> float:
+        """The least of what is remembered of a scalar's latest values; NaN where it was not logged."""
+        values = self._finite(tag)
+        return float(values.min()) if len(values) else math.nan
+
+    def most(self, tag: str) -> float:
+        """The greatest of what is remembered of a scalar's latest values; NaN where it was not logged."""
+        values = self._finite(tag)
+        return float(values.max()) if len(values) else math.nan
+
+    def _finite(self, tag: str) -> Floats:
+        trace = self.evidence.trace(tag)
+        values = trace.recent if trace else np.empty(0)
+        return values[np.isfinite(values)]
+
     @functools.cached_property
     def loss(self) -> Progress | None:
         """How the training loss has come along; None if too little is known of it."""
         return progress(self.evidence.trace(LOSS))
 
     @functools.cached_property
-    def validation(self) -> Progress | None:
-        """How the validation loss has come along."""
-        return progress(self.evidence.trace(VALIDATION))
+    def validation(self) -> Validation | None:
+        """The validation loss since its best; None if too little is known of it."""
+        return validation(self.evidence.trace(VALIDATION), self.evidence.trace(LOSS))
+
+    @functools.cached_property
+    def aim(self) -> Aim | None:
+        """Which loss is trained; None where none fits."""
+        return aim(self.evidence, outputs_of(self.evidence))
 
     @functools.cached_property
     def chance(self) -> Chance | None:
         """What guessing gives; None where that is not known."""
-        return chance(self.evidence, self.loss)
+        return chance(self.evidence, self.loss, self.aim)
 
     @functools.cached_property
     def depth(self) -> Depth | None:
@@ -45,26 +88,102 @@ class Look:
         return depth(self.evidence)
 
     @functools.cached_property
+    def depth_at_first(self) -> Depth | None:
+        """How the gradient changed from layer to layer before anything was learned."""
+        return depth(self.evidence, first=True)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the loss is not finite."""
+        trace = self.evidence.trace(LOSS)
+        return trace is not None and trace.bad_since is not None
+
+    @functools.cached_property
+    def diverged(self) -> tuple[float, float] | None:
+        """The first loss, and the last one before it was not finite any more, if it had grown far from step to step."""
+        trace = self.evidence.trace(LOSS)
+        if trace is None or trace.bad_since is None:
+            return None
+        head, latest = trace.head[np.isfinite(trace.head)], trace.recent[np.isfinite(trace.recent)]
+        if len(latest) < _IN_A_ROW or not len(head) or not (np.diff(latest[-_IN_A_ROW:]) > 0).all():
+            return None
+        first, last = float(head[0]), float(latest[-1])
+        return (first, last) if last - first > _TENFOLD * abs(first) else None
+
+    @functools.cached_property
     def updates(self) -> Updates | None:
         """How far each step moves the layers."""
         return updates(self.evidence)
 
-    def epoch(self, step: int) -> int | None:
-        """The epoch that a step belongs to, from 1; None where their length is unknown."""
-        length = self.evidence.started.steps_per_epoch if self.evidence.started else None
-        return -(-step // length) if length else None
+    @functools.cached_property
+    def saturation(self) -> Saturation | None:
+        """Which layers are saturated."""
+        return saturation(self.evidence)
+
+    @functools.cached_property
+    def hardly(self) -> bool:
+        """Whether the run has learned nothing, or hardly anything: by a loss that is known to be there to fall."""
+        return (self.stuck or self.slow) and not self.is_of_another_kind
 
     @functools.cached_property
     def stuck(self) -> bool:
-        """Whether the run has learned nothing so far: its loss is not below where it started, or is as good as guessing."""
+        """Whether the run has learned nothing so far: its loss is not below where it started, or stays as good as guessing."""
         if self.loss is None or self.loss.count < _ENOUGH:
             return False
-        return not self.loss.learns or (self.chance is not None and self.chance.as_guessing(self.loss.now))
+        guesses = self.chance is not None and self.chance.as_guessing(self.loss.now)
+        return not self.loss.learns or (guesses and not self.loss.falls)
 
     @functools.cached_property
     def suffers(self) -> bool:
-        """Whether the run learns nothing, gets worse, or has stopped falling while much of the loss is left."""
+        """Whether the run learns nothing, gets worse, or has stopped falling while much of the loss is left.
+
+        Nothing can be said of a loss that is none of those that are known, as a policy's or a critic's: it need not fall.
+        """
         loss = self.loss
         if loss is None or loss.count < _ENOUGH:
             return False
+        if self.is_of_another_kind:
+            return False
         return self.stuck or loss.rises or (not loss.falls and loss.share < 0.5)
+
+    @functools.cached_property
+    def is_of_another_kind(self) -> bool:
+        """Whether the trained loss was looked for and is none of those that are known."""
+        return self.aim is None and self.evidence.trace("aim/squares") is not None
+
+    @functools.cached_property
+    def slow(self) -> bool:
+        """Whether a model that knew nothing has come hardly any further."""
+        return self.began_with_nothing and self.loss is not None and self.loss.count >= _ENOUGH and self.loss.share < _SOME
+
+    @functools.cached_property
+    def began_with_nothing(self) -> bool:
+        """Whether the first losses are those of a model that knows nothing; False where that cannot be said."""
+        return self.loss is not None and self.chance is not None and self.loss.start > _UNTAUGHT * self.chance.loss
+
+    @functools.cached_property
+    def starts_high(self) -> bool:
+        """Whether the first loss is far above that of guessing; False where that is not known."""
+        if self.loss is None or self.chance is None:
+            return False
+        known = self.aim.first if self.aim is not None else math.nan
+        return (known if math.isfinite(known) else self.loss.first) > _HIGH * self.chance.loss
+
+    @property
+    def guesses_better(self) -> bool:
+        """Whether a validation accuracy was ever clearly above guessing; False where none is logged."""
+        best, classes = self.most("accuracy/val"), self.chance.classes if self.chance else 0
+        commonest = max(self.usual("aim/top_class_fraction"), 1 / classes) if classes > 1 else math.nan
+        return best > _BETTER * commonest
+
+    @property
+    def starts_with_norm(self) -> bool:
+        """Whether the first layer normalizes its input."""
+        infos = self.evidence.infos
+        return bool(infos) and infos[0] is not None and "Norm" in infos[0].type
+
+    @property
+    def is_warming_up(self) -> bool:
+        """Whether the learning rate still rises."""
+        trace = self.evidence.trace("lr")
+        return trace is not None and len(trace.recent) > 1 and trace.recent[-1] > trace.recent[len(trace.recent) // 2]

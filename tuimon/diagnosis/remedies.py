@@ -50,3 +50,8 @@ def more_decay(evidence: Evidence, why: str) -> Remedy | None:
     if lever is None or (lever.enabled and lever.value):
         return None
     return Remedy({"weight_decay": 1e-2}, why)
+
+
+def reset(evidence: Evidence, name: str, value: LeverValue, why: str) -> Remedy | None:
+    """Sets a lever that the run has."""
+    return Remedy({name: value}, why) if name in evidence.levers else None

@@ -55,6 +55,7 @@ class Rule:
         judge: a pure function of what one look sees.
         holds: the run must have grown by this factor while the problem was there.
         general: says only that training suffers, which whatever explains it says, too: not told under a cause.
+        beside: causes under which it is told all the same: it says how they came about.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Rule:
     judge: Callable[[Look], Verdict]
     holds: float = 1.15
     general: bool = False
+    beside: tuple[str, ...] = ()
 
 
 def remedy(why: str, **levers: LeverValue) -> Remedy:

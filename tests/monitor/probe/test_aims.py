@@ -19,7 +19,9 @@ LABELS = torch.arange(32) % 5
 NUMBERS = torch.linspace(-3, 40, 32)
 
 
-def trained(folder: Path, outputs: int, loss: Loss, last: nn.Module | None = None, steps: int = 4) -> Store:
+def trained(
+    folder: Path, outputs: int, loss: Loss, last: nn.Module | None = None, steps: int = 4, zero_grad: bool = True
+) -> Store:
     """A few sampled steps of a small model with a loss."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, outputs), *([last] if last else []))
@@ -28,7 +30,8 @@ def trained(folder: Path, outputs: int, loss: Loss, last: nn.Module | None = Non
     with tuimon.watch(model, optimizer, run_dir=folder, budget=1.0, meters=False, serve=False) as monitor:
         for _ in range(steps):
             value = loss(model(inputs))
-            optimizer.zero_grad()
+            if zero_grad:
+                optimizer.zero_grad()
             value.backward()
             optimizer.step()
             monitor.log(loss=value.item())
@@ -50,6 +53,12 @@ def is_told(store: Store, tag: str) -> bool:
         ("likelihood", 5, lambda out: functional.nll_loss(out, LABELS), nn.LogSoftmax(1)),
         ("binary", 1, lambda out: functional.binary_cross_entropy_with_logits(out[:, 0], (LABELS > 2).float()), None),
         ("binary", 5, lambda out: functional.binary_cross_entropy_with_logits(out, torch.eye(5)[LABELS]), None),
+        (
+            "probability",
+            1,
+            lambda out: functional.binary_cross_entropy(out[:, 0], (LABELS > 2).float()),
+            nn.Sigmoid(),
+        ),
         ("squares", 1, lambda out: functional.mse_loss(out[:, 0], NUMBERS), None),
         ("squares", 3, lambda out: functional.mse_loss(out, NUMBERS[:, None].expand(-1, 3)), nn.Sigmoid()),
     ],
@@ -59,7 +68,9 @@ def test_a_loss_is_told_by_its_gradient_and_value(
 ) -> None:
     """And no other one fits both."""
     store = trained(tmp_path, outputs, loss, last)
-    tags = [f"aim/{one}" for one in ("cross_entropy", "likelihood", "binary", "squares") if f"aim/{one}" in store]
+    tags = [
+        f"aim/{one}" for one in ("cross_entropy", "likelihood", "binary", "probability", "squares") if f"aim/{one}" in store
+    ]
     assert [one for one in tags if is_told(store, one)] == [f"aim/{tag}"]
 
 
@@ -78,6 +89,14 @@ def test_targets_are_told(tmp_path: Path) -> None:
     assert classes.last("aim/entropy") == pytest.approx(math.log(5), rel=0.01)
 
 
+def test_gradients_that_nobody_has_set_to_zero_are_told(tmp_path: Path) -> None:
+    """Those of the step before, when the next ones are computed; also where they are set to zero after the forward pass."""
+    loss: Loss = lambda out: functional.cross_entropy(out, LABELS)  # noqa: E731
+    assert not trained(tmp_path / "a", 5, loss)["step/grad_before"].values.any()
+    added = trained(tmp_path / "b", 5, loss, zero_grad=False)["step/grad_before"].values
+    assert added[0] == 0 and (added[1:] > 0).all()
+
+
 def test_ignored_labels_and_positions_of_a_sequence_count_as_they_should(tmp_path: Path) -> None:
     """Rows without a gradient are left out of the mean, as the loss leaves them out."""
     some = torch.where(LABELS == 0, -100, LABELS)
@@ -90,3 +109,4 @@ def test_a_gradient_of_another_loss_is_none_of_these(tmp_path: Path) -> None:
     store = trained(tmp_path, 5, lambda out: (out - torch.eye(5)[LABELS]).abs().mean())
     assert math.isnan(store.last("aim/cross_entropy")) and math.isnan(store.last("aim/likelihood"))
     assert not is_told(store, "aim/squares") and not is_told(store, "aim/binary")
+    assert store.last("aim/absolute") == 1

@@ -1,8 +1,8 @@
-"""What guessing gives: the loss of a classifier that knows nothing but how many classes there are.
+"""What guessing gets: the loss of the best answer that looks at no input.
 
-Cross-entropy of K classes is ln K, in nats, when all are predicted alike. K is the number of units of the last layer;
-whether the loss is a cross-entropy at all is told by the run's own description, or else by a first loss that lies near ln K, as
-that of a network does which was initialized to predict nothing yet (Karpathy, "A Recipe for Training Neural Networks", 2019).
+Known where the trained loss is (see `aim`). Elsewhere a classification is concluded from a first loss near ln K, in nats, where
+K is the number of units of the last layer: that is what a network has which was initialized to predict nothing yet (Karpathy,
+"A Recipe for Training Neural Networks", 2019).
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ import math
 from dataclasses import dataclass
 
 from tuimon.diagnosis.evidence import Evidence
+from tuimon.diagnosis.measures.aim import Aim
 from tuimon.diagnosis.measures.progress import Progress
 
 _NEAR = 0.15  # of ln K: a first loss counts as that of guessing
-_GUESSING = 0.95  # of ln K: what lies above is as good as guessing
-_CROSS_ENTROPY = frozenset(("cross_entropy", "cross-entropy", "nll"))
+_GUESSING = 0.95  # of it: what lies above is as good as guessing
 
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """Guessing among classes.
+    """Guessing.
 
     Attributes:
-        classes: how many there are.
-        loss: the cross-entropy of guessing, in nats.
-        told: whether the run says that its loss is a cross-entropy; else that is concluded from its first loss.
+        loss: the loss of guessing.
+        classes: how many there are; 0 of numbers.
+        known: whether the trained loss is known; else that is concluded from the first loss.
     """
 
-    classes: int
     loss: float
-    told: bool
+    classes: int
+    known: bool
 
     def as_guessing(self, loss: float) -> bool:
         """Whether a loss is hardly below that of guessing."""
@@ -38,30 +38,24 @@ class Chance:
 
     @property
     def words(self) -> str:
-        """What guessing gets right, in words."""
-        return f"as good as guessing: {1 / self.classes:.0%} for {self.classes} classes"
+        """What guessing is, in words."""
+        if self.classes > 1:
+            return f"as good as guessing: {1 / self.classes:.0%} for {self.classes} classes"
+        return "as good as always answering the mean"
 
 
-def chance(evidence: Evidence, loss: Progress | None) -> Chance | None:
-    """What guessing gives in this run; None where it is no classification, or that is not known."""
-    classes = _units_of_output(evidence)
-    if classes < 2 or loss is None:
+def chance(evidence: Evidence, loss: Progress | None, aim: Aim | None) -> Chance | None:
+    """What guessing gets in this run; None where that is not known."""
+    if aim is not None and aim.guessing > 0:
+        return Chance(aim.guessing, aim.classes, known=True)
+    classes = outputs_of(evidence)
+    if classes < 2 or loss is None or evidence.trace("aim/squares") is not None:  # a loss that was looked for and is another
         return None
     expected = math.log(classes)
-    if _says_cross_entropy(evidence):
-        return Chance(classes, expected, told=True)
-    return Chance(classes, expected, told=False) if abs(loss.first - expected) < _NEAR * expected else None
+    return Chance(expected, classes, known=False) if abs(loss.first - expected) < _NEAR * expected else None
 
 
-def _units_of_output(evidence: Evidence) -> int:
-    """Units of the last layer that has any."""
+def outputs_of(evidence: Evidence) -> int:
+    """Units of the last layer that has any; 0 if not known."""
     infos = [info for info in evidence.infos if info is not None and info.units and "Norm" not in info.type]
     return infos[-1].units if infos else 0
-
-
-def _says_cross_entropy(evidence: Evidence) -> bool:
-    spec = evidence.started.spec if evidence.started else None
-    training = spec.get("train") if isinstance(spec, dict) else None
-    loss = training.get("loss") if isinstance(training, dict) else None
-    name = loss.get("name") if isinstance(loss, dict) else loss
-    return isinstance(name, str) and name in _CROSS_ENTROPY

@@ -49,10 +49,10 @@ class Depth:
         return not self.norms.any()
 
 
-def depth(evidence: Evidence) -> Depth | None:
-    """Compares the layers; None with fewer than three, or without a sample."""
+def depth(evidence: Evidence, first: bool = False) -> Depth | None:
+    """Compares the layers at the latest samples, or at the first one; None with fewer than three, or without a sample."""
     panel = evidence.panel("grad_norm")
-    norms = panel.usual(_SAMPLES)
+    norms = panel.thinned[0] if first and len(panel.thinned) else panel.usual(_SAMPLES)
     columns = [i for i in weighing(evidence) if i < len(norms) and np.isfinite(norms[i])]
     if len(columns) < _LEAST:
         return None
@@ -62,6 +62,25 @@ def depth(evidence: Evidence) -> Depth | None:
     names = [evidence.names[i] for i in columns]
     span = slope * (len(columns) - 1)
     return Depth(names, norms[columns], np.array(sizes), slope, span, int(panel.recent_steps[-1]))
+
+
+def growth(evidence: Evidence) -> tuple[float, float] | None:
+    """How activations grow from the input on: the slope of log10 of their root mean square, in decades per layer, and the span.
+
+    At the first sample, which shows the initial weights. None with fewer than three layers.
+    """
+    means, stds = evidence.panel("activation_mean"), evidence.panel("activation_std")
+    if not len(means.thinned) or len(means.thinned) != len(stds.thinned):
+        return None
+    sizes = np.hypot(means.thinned[0], stds.thinned[0])
+    columns = [
+        i for i in weighing(evidence)[:-1] if i < len(sizes) and np.isfinite(sizes[i])
+    ]  # the last one's scale is its own
+    logs = np.log10([max(sizes[i], _TINIEST) for i in columns])
+    if len(logs) < _LEAST:
+        return None
+    slope = _theil_sen(logs)
+    return slope, slope * (len(logs) - 1)
 
 
 def weighing(evidence: Evidence) -> list[int]:

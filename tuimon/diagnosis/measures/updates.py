@@ -6,12 +6,14 @@ every weight by about the learning rate, and so small weights by more. Medians o
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from tuimon.diagnosis.evidence import Evidence
 from tuimon.diagnosis.measures.depth import weighing
+from tuimon.diagnosis.panel import medians
 from tuimon.diagnosis.trace import Floats
 
 USUAL = (1e-4, 1e-2)
@@ -26,6 +28,7 @@ class Updates:
         names: the layers.
         ratios: each one's update ratio, [layers].
         middle: the median over the layers.
+        first: the same at the first samples.
         step: the latest sample's.
         rows: samples, [n, layers], the latest ones last.
     """
@@ -33,6 +36,7 @@ class Updates:
     names: list[str]
     ratios: Floats
     middle: float
+    first: float
     step: int
     rows: Floats
 
@@ -46,4 +50,6 @@ def updates(evidence: Evidence) -> Updates | None:
         return None
     found = ratios[columns]
     names = [evidence.names[i] for i in columns]
-    return Updates(names, found, float(np.median(found)), int(panel.recent_steps[-1]), panel.recent[:, columns])
+    begins = medians(panel.thinned[:_SAMPLES, columns].T)
+    first = float(max((ratio for ratio in begins.tolist() if math.isfinite(ratio)), default=0.0))
+    return Updates(names, found, float(np.median(found)), first, int(panel.recent_steps[-1]), panel.recent[:, columns])

@@ -22,6 +22,7 @@ class Validation:
     """The validation loss since its best.
 
     Attributes:
+        count: validations so far.
         best: its lowest level.
         best_step: where that was.
         now: the level of the latest validations.
@@ -32,6 +33,7 @@ class Validation:
         training_falls: whether the training loss has fallen since, beyond noise.
     """
 
+    count: int
     best: float
     best_step: int
     now: float
@@ -55,6 +57,7 @@ def validation(trace: Trace | None, training: Trace | None) -> Validation | None
     now = float(np.median(values[-window:]))
     best, noise = float(smooth[at]), scatter(values)
     return Validation(
+        count=trace.count,
         best=best,
         best_step=int(steps[at]),
         now=now,

@@ -1,6 +1,16 @@
 """All rules. Each is a pure function of a look; the numbers in them have their reasons in the rule's `cites` or beside them."""
 
 from tuimon.diagnosis.rule import Rule
-from tuimon.diagnosis.rules import generalization, gradients, losses, units
+from tuimon.diagnosis.rules import data, generalization, gradients, losses, outputs, rates, script, units, weights
 
-RULES: tuple[Rule, ...] = (*losses.RULES, *gradients.RULES, *units.RULES, *generalization.RULES)
+RULES: tuple[Rule, ...] = (
+    *losses.RULES,
+    *gradients.RULES,
+    *units.RULES,
+    *weights.RULES,
+    *rates.RULES,
+    *data.RULES,
+    *outputs.RULES,
+    *script.RULES,
+    *generalization.RULES,
+)

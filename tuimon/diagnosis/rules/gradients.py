@@ -5,21 +5,28 @@ from __future__ import annotations
 import numpy as np
 
 from tuimon.diagnosis.look import Look
+from tuimon.diagnosis.measures.depth import growth
+from tuimon.diagnosis.measures.updates import USUAL
 from tuimon.diagnosis.remedies import clipped, remedies, scaled_rate
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
+from tuimon.log.records import Remedy
 
 HALVED = 0.3  # decades a layer: less than half of the gradient passes each layer, or more than twice
 SPAN = 2.0  # decades between the ends: the layers at one end move a hundredth as far as at the other
+_GROWING = 0.18  # decades a layer: by half of its size each, where a sound start keeps it
 _GROWN = 100.0  # times its own upper quartile so far
+_LONG = 100  # losses
 _SAMPLES = 10  # before which a gradient has no usual norm
 
 
 def _vanishing(look: Look) -> Verdict:
     depth = look.depth
-    if depth is None:
-        return Abstains("no gradients of three or more layers were sampled")
     if look.loss is None:
         return Abstains("too few training losses are logged to see whether the run suffers")
+    if through_time := _through_time(look):
+        return through_time
+    if depth is None:
+        return Abstains("no gradients of three or more layers were sampled")
     if depth.zero or not (depth.slope < -HALVED and depth.span < -SPAN) or not look.suffers:
         return None
     first, last = depth.names[0], depth.names[-1]
@@ -30,21 +37,37 @@ def _vanishing(look: Look) -> Verdict:
     if look.chance and look.stuck:
         text += f"; the loss is {look.chance.words}"
     evidence = {"decades_per_layer": depth.slope, "decades": depth.span, "layers": float(len(depth.names))}
-    return Symptom(text, depth.step, evidence, first, severity="critical" if look.stuck else "warning")
+    return Symptom(text, depth.step, evidence, first, severity="critical" if look.hardly else "warning")
+
+
+def _through_time(look: Look) -> Symptom | None:
+    """A plain recurrent network that learns nothing, although its weights move as usual: what lies many steps back is lost.
+
+    No norm of a layer shows that, for its gradient is the sum over all time steps, and the last of them suffice.
+    """
+    names = [info.name for info in look.evidence.infos if info is not None and info.type == "RNN"]
+    updates, loss = look.updates, look.loss
+    if not names or updates is None or loss is None or loss.count < _LONG or look.chance is None:
+        return None
+    if not look.stuck or loss.worse or not USUAL[0] < updates.middle < USUAL[1]:
+        return None
+    text = (
+        f"gradient vanishes through time: {names[0]} moves as usual, and the loss is {look.chance.words} ({loss.count} steps); "
+        "what matters may lie too many time steps back for a plain recurrent layer: an LSTM or a GRU keeps it"
+    )
+    evidence = {"update_ratio": updates.middle, "loss": loss.now, "guessing": look.chance.loss}
+    return Symptom(text, look.step, evidence, names[0])
 
 
 def _exploding(look: Look) -> Verdict:
-    panel = look.evidence.panel("grad_norm")
-    if not panel.count:
+    if not look.evidence.panel("grad_norm").count:
         return Abstains("no gradients were sampled")
-    if look.loss is None:
-        return Abstains("too few training losses are logged to see whether the run suffers")
-    return _grows_through_layers(look) or _grows_through_time(look)
+    return _grows_through_layers(look) or _signal_grows(look) or _grows_through_time(look)
 
 
 def _grows_through_layers(look: Look) -> Symptom | None:
-    depth = look.depth
-    if depth is None or not (depth.slope > HALVED and depth.span > SPAN) or not look.stuck:
+    depth = look.depth_at_first
+    if depth is None or not (depth.slope > HALVED and depth.span > SPAN) or not _harms(look):
         return None
     first, last = depth.names[0], depth.names[-1]
     text = (
@@ -52,11 +75,34 @@ def _grows_through_layers(look: Look) -> Symptom | None:
         f"to {depth.norms[0]:.1e} at {first} from {depth.norms[-1]:.1e} at {last}"
     )
     evidence = {"decades_per_layer": depth.slope, "decades": depth.span, "layers": float(len(depth.names))}
-    cures = remedies(
+    return Symptom(text, look.evidence.first_step, evidence, first, _shorter(look), at_once=look.lost)
+
+
+def _signal_grows(look: Look) -> Symptom | None:
+    """Activations that grow from layer to layer: so do the gradients of weights, which are products of both."""
+    grown = growth(look.evidence)
+    if grown is None or not (grown[0] > _GROWING and grown[1] > SPAN / 2) or not _harms(look):
+        return None
+    norms = look.evidence.panel("grad_norm").thinned[0]
+    total = float(np.sqrt(np.nansum(np.square(norms))))
+    text = (
+        f"signals explode: activations grow {10 ** grown[0]:.2g}-fold at each layer, and the weights' gradient with them, "
+        f"to a norm of {total:.1e} at first; initialize the weights smaller"
+    )
+    evidence = {"decades_per_layer": grown[0], "decades": grown[1], "grad_norm": total}
+    return Symptom(text, look.evidence.first_step, evidence, look.evidence.names[0], _shorter(look), at_once=look.lost)
+
+
+def _harms(look: Look) -> bool:
+    """Whether a start with such gradients costs the run something."""
+    return look.lost or look.suffers or look.starts_high or (look.loss is not None and look.loss.worse)
+
+
+def _shorter(look: Look) -> tuple[Remedy, ...]:
+    return remedies(
         clipped(look.evidence, 1.0, "a step is at most as long as a usual one, in the same direction"),
         scaled_rate(look.evidence, 0.1, "smaller steps"),
     )
-    return Symptom(text, depth.step, evidence, first, cures)
 
 
 def _grows_through_time(look: Look) -> Symptom | None:
@@ -96,7 +142,8 @@ RULES = (
         "The gradient shrinks from layer to layer on its way back, so the first layers hardly learn. "
         "ReLU-like activations, normalization, residual connections or a better initialization keep its size.",
         ("grad_norm/<layer>", "loss/train"),
-        "Glorot and Bengio, AISTATS 2010: a sigmoid passes at most a quarter of the gradient",
+        "Glorot and Bengio, AISTATS 2010: a sigmoid passes at most a quarter; Bengio et al., 1994 (through time)",
         _vanishing,
+        general=True,  # dead or saturated units say it better
     ),
 )

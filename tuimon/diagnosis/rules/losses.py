@@ -8,9 +8,11 @@ from tuimon.diagnosis.evidence import LOSS
 from tuimon.diagnosis.look import Look
 from tuimon.diagnosis.remedies import remedies, scaled_rate
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
+from tuimon.diagnosis.trace import HEAD
 
 _DIVERGED = 10.0  # times the first loss above it: far beyond what a bad batch or a rising target does
 _DIVERGING = 2.0  # times, where the weights move too far at each step, too
+_FEWEST = 3  # losses
 _FAR = 0.1  # a tenth of the weights in one step: ten times the upper end of the usual band
 
 
@@ -42,15 +44,15 @@ def _first_bad_layer(look: Look) -> str:
 
 
 def _diverging(look: Look) -> Verdict:
-    loss = look.loss
-    if loss is None:
+    trace, loss = look.evidence.trace(LOSS), look.loss
+    if trace is None or trace.count < _FEWEST:
         return Abstains("too few training losses are logged")
-    if not loss.worse or not math.isfinite(loss.now):
+    if look.lost:
+        return _beyond(look)
+    if loss is None or not loss.worse or not math.isfinite(loss.now):
         return None
-    rise = loss.now - loss.start
     ratio = look.updates.middle if look.updates else math.nan
-    moves_far = ratio > _FAR
-    if not rise > (_DIVERGING if moves_far else _DIVERGED) * abs(loss.start):
+    if not loss.now - loss.start > (_DIVERGING if ratio > _FAR else _DIVERGED) * abs(loss.start):
         return None
     text = f"loss diverges: {loss.start:.3g} at first → {loss.now:.3g} now"
     evidence = {"first": loss.start, "now": loss.now, "noise": loss.noise} | ({"update_ratio": ratio} if look.updates else {})
@@ -58,7 +60,41 @@ def _diverging(look: Look) -> Verdict:
     return Symptom(text, look.step, evidence, remedies=remedies(cure))
 
 
+def _beyond(look: Look) -> Symptom | None:
+    """The last finite losses before one that is not had grown from step to step."""
+    if look.diverged is None:
+        return None
+    first, last = look.diverged
+    text = f"loss diverges: {first:.3g} at first → {last:.3g}, and then beyond all numbers"
+    return Symptom(text, look.step, {"first": first, "last": last}, at_once=True)
+
+
+def _first(look: Look) -> Verdict:
+    if look.loss is None or look.chance is None or not look.chance.classes:
+        return Abstains("it is not known what guessing would get")  # of numbers: their mean may be far from zero
+    early = look.loss.count <= HEAD  # later, targets and guessing may have become others
+    if not early and look.loss.now > look.chance.loss:
+        return Abstains("the first loss is judged at the beginning")
+    if not look.starts_high or look.loss.now <= look.chance.loss:
+        return None
+    text = (
+        f"the first loss is {look.loss.first:.3g}, and guessing would get {look.chance.loss:.3g}: the model begins with strong "
+        "opinions that it must unlearn first; initialize the last layer smaller"
+    )
+    evidence = {"first": look.loss.first, "guessing": look.chance.loss}
+    return Symptom(text, look.evidence.first_step, evidence, severity="critical" if look.hardly else None, at_once=True)
+
+
 RULES = (
+    Rule(
+        "first-loss",
+        "warning",
+        "Before any training the model is worse than one that knows nothing: its outputs are too large. "
+        "The first part of the training only takes that back.",
+        (LOSS, "aim/cross_entropy", "aim/squares"),
+        "Karpathy, A Recipe for Training Neural Networks, 2019: verify loss at init",
+        _first,
+    ),
     Rule(
         "non-finite-loss",
         "critical",

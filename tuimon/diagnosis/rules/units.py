@@ -11,6 +11,8 @@ from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.log.records import Severity
 
 HALF = 0.5  # of a layer's units: fewer dead or saturated ones cost capacity, but the layer still works
+_SAMPLES = 3
+_ROWS = 8  # samples in a batch: over a window of four sampled steps, what never shows in 32 is no rare feature
 _WHOLE = 0.98  # nothing passes the layer
 
 
@@ -18,8 +20,9 @@ def _dead(look: Look) -> Verdict:
     panel = look.evidence.panel("dead_fraction")
     if not panel.count:
         return Abstains("dead units were not measured")
+    few = look.usual("step/rows") < _ROWS  # too few to tell a dead unit from a rare one, but not to tell that none is awake
     latest = panel.lowest(3)
-    layers = [i for i in np.flatnonzero(latest > HALF).tolist() if not _only_seems_dead(look, i)]
+    layers = [i for i in np.flatnonzero(latest > (_WHOLE if few else HALF)).tolist() if not _only_seems_dead(look, i)]
     if not layers or not look.suffers:
         return None
     worst = float(max(latest[i] for i in layers))
@@ -33,7 +36,7 @@ def _dead(look: Look) -> Verdict:
     more = f" (and of {len(names) - 1} more layers)" if len(names) > 1 else ""
     text = f"{names[0]}: {latest[first]:.0%} of units{more} have been dead since step {step}"
     text += f"; {cures[0].why}" if cures else ""
-    lost: Severity = "critical" if look.stuck and worst > _WHOLE else "warning"
+    lost: Severity = "critical" if look.hardly and worst > _WHOLE else "warning"
     return Symptom(text, step, {"dead_fraction": worst, "layers": float(len(layers))}, names[0], cures, severity=lost)
 
 
@@ -48,24 +51,46 @@ def _only_seems_dead(look: Look, column: int) -> bool:
 
 
 def _saturated(look: Look) -> Verdict:
-    panel = look.evidence.panel("saturated_fraction")
-    if not panel.count:
+    found = look.saturation
+    if found is None:
         return Abstains("no activation with an asymptote was sampled")
-    latest = panel.lowest(3)
-    layers = np.flatnonzero(latest > HALF).tolist()
-    outputs = {len(look.evidence.infos) - 1}  # a classifier that is sure of its answers is saturated there
-    layers = [i for i in layers if i not in outputs]
-    if not layers or not look.suffers:
+    if not found.columns or not (look.suffers or look.slow or look.starts_high):
         return None
-    first, name = layers[0], look.evidence.names[layers[0]]
-    step = column_since(panel, first, HALF)
-    more = f" (and of {len(layers) - 1} more layers)" if len(layers) > 1 else ""
-    text = f"{name}: {latest[first]:.0%} of units{more} have been saturated since step {step}; almost no gradient passes them"
-    evidence = {"saturated_fraction": float(latest[first]), "layers": float(len(layers))}
-    return Symptom(text, step, evidence, name, severity="critical" if look.stuck else "warning")
+    first, name = found.columns[0], look.evidence.names[found.columns[0]]
+    more = f" (and of {len(found.columns) - 1} more layers)" if len(found.columns) > 1 else ""
+    text = f"{name}: units{more} are saturated: {found.words[0]}; almost no gradient passes them"
+    evidence = {"saturation": found.values[0], "layers": float(len(found.columns))}
+    return Symptom(text, found.step, evidence, look.evidence.names[first], severity="critical" if look.hardly else None)
+
+
+def _symmetric(look: Look) -> Verdict:
+    panel = look.evidence.panel("identical_fraction")
+    if panel.count < _SAMPLES:
+        return Abstains("units were not compared")
+    lowest = panel.lowest(_SAMPLES)  # weights that start at zero, as of a last layer, differ after a step
+    infos = look.evidence.infos
+    layers = [i for i in np.flatnonzero(lowest > HALF).tolist() if (info := infos[i]) is None or info.trainable]
+    if not layers:
+        return None
+    name = look.evidence.names[layers[0]]
+    text = (
+        f"{name}: {lowest[layers[0]]:.0%} of units have the same weights as another, so they compute and learn the same; "
+        "initialize them at random"
+    )
+    evidence = {"identical_fraction": float(lowest[layers[0]]), "layers": float(len(layers))}
+    return Symptom(text, column_since(panel, layers[0], HALF), evidence, name, severity="critical" if look.hardly else None)
 
 
 RULES = (
+    Rule(
+        "symmetric-units",
+        "warning",
+        "Units of a layer that start with equal weights get equal gradients, so they stay copies of one unit. "
+        "The layer can tell no more than that one: initial weights must be random.",
+        ("identical_fraction/<layer>", "loss/train"),
+        "Goodfellow et al., Deep Learning, 8.4: initial parameters need to break symmetry",
+        _symmetric,
+    ),
     Rule(
         "dead-units",
         "warning",
@@ -80,7 +105,7 @@ RULES = (
         "warning",
         "Units sit at an end of their activation's range for nearly every input, where its slope is almost zero. "
         "Hardly any gradient passes them: smaller initial weights, normalized inputs or ReLU help.",
-        ("saturated_fraction/<layer>", "loss/train"),
+        ("saturated_fraction/<layer>", "activation_mean/<layer>", "activation_std/<layer>", "loss/train"),
         "Glorot and Bengio, AISTATS 2010",
         _saturated,
     ),

@@ -10,6 +10,8 @@ what is done, so a device need not be waited for. Training thread.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -20,24 +22,33 @@ from tuimon.monitor.probe.found import Found
 
 _MOST_ROWS = 2048
 _MOST_VALUES = 1 << 20
+_MOST_PARAMETERS = 4  # of the last ones, whose gradients are looked at before they are computed
 _EXACT = 1e-2  # of the largest gradient: how far it may be from a loss's own; half precision is no finer
 
 CROSS_ENTROPY_TAGS = ("aim/cross_entropy", "aim/classes", "aim/top_class_fraction", "aim/entropy")
 LIKELIHOOD_TAGS = ("aim/likelihood",)
 BINARY_TAGS = ("aim/binary", "aim/binary_min", "aim/binary_max", "aim/binary_mean")
+PROBABILITY_TAGS = ("aim/probability", "aim/probability_min", "aim/probability_max", "aim/probability_mean")
+ABSOLUTE_TAGS = ("aim/absolute",)
 SQUARES_TAGS = ("aim/squares", "aim/squares_min", "aim/squares_max", "aim/squares_variance")
 
 
 class Aims:
-    """Waits for the gradient of one output in each sample."""
+    """Waits for the gradient of one output in each sample, and looks whether those of the step before are gone by then.
 
-    def __init__(self) -> None:
+    Args:
+        parameters: of the model, those that are trained.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
+        self._parameters = list(parameters)[-_MOST_PARAMETERS:]
         self._output: Tensor | None = None
         self._gradient: Tensor | None = None
+        self._before: Tensor | None = None  # the norm of what the parameters' gradients were when backward began
 
     def start(self) -> None:
         """Begins a sample."""
-        self._output = self._gradient = None
+        self._output = self._gradient = self._before = None
 
     def watch(self, output: object) -> None:
         """Asks for the gradient of what a model returned; the first one counts."""
@@ -50,15 +61,23 @@ class Aims:
     def _arrived(self, gradient: Tensor) -> None:
         if self._gradient is None and self._output is not None and gradient.layout == torch.strided:
             self._gradient = gradient.detach()
+            self._before = _norm([p.grad for p in self._parameters if p.grad is not None], gradient.device)
 
     @torch.no_grad()
     def take(self) -> list[Found]:
         """What the gradient says; nothing if none has arrived."""
-        output, gradient = self._output, self._gradient
-        self._output = self._gradient = None
-        if output is None or gradient is None or output.shape != gradient.shape:
+        output, gradient, before = self._output, self._gradient, self._before
+        self.start()
+        if output is None or gradient is None or before is None or output.shape != gradient.shape:
             return []
-        return aims(local(output), local(gradient))
+        return [facts(("step/grad_before",), before[None]), *aims(local(output), local(gradient))]
+
+
+def _norm(gradients: Sequence[Tensor], device: torch.device) -> Tensor:
+    """The norm of some gradients together, []; on the device of the output."""
+    with torch.no_grad():
+        known = [local(one).float().square().sum().to(device) for one in gradients if one.layout == torch.strided]
+        return torch.stack(known).sum().sqrt() if known else torch.zeros((), device=device)
 
 
 def aims(output: Tensor, gradient: Tensor) -> list[Found]:
@@ -74,7 +93,9 @@ def aims(output: Tensor, gradient: Tensor) -> list[Found]:
         labels, in nats. Only of two or more classes.
         `aim/likelihood`: the mean of minus the output at the label, as of `NLLLoss`; NaN if that did not make the gradient.
         `aim/binary`: the mean binary cross-entropy of sigmoid(output) if that made the gradient, with the least, greatest and
-        mean target. `aim/squares`: likewise of the mean of squares, with the range and variance of the targets.
+        mean target. `aim/probability`: likewise of an output that is a probability. `aim/absolute`: 1 if the mean of absolute
+        differences made the gradient, else NaN. `aim/squares`: likewise of the mean of squares, with the range and variance of
+        the targets.
     """
     dim = 1 if output.ndim > 3 else output.ndim - 1
     every = _every(output, dim)
@@ -82,7 +103,12 @@ def aims(output: Tensor, gradient: Tensor) -> list[Found]:
     rows = output.numel() // out.shape[1]
     used = (grad != 0).any(0)
     terms = used.sum() * rows  # outputs that the loss does not look at get no gradient at all
-    found = [_binary(out, grad, used, terms), _squares(out, grad, used, terms)]
+    found = [
+        _binary(out, grad, used, terms),
+        _probability(out, grad, used, terms),
+        _squares(out, grad, used, terms),
+        _absolute(grad, used, terms),
+    ]
     if out.shape[1] > 1:
         found += [_cross_entropy(out, grad), _likelihood(out, grad)]
     return found
@@ -127,6 +153,22 @@ def _binary(out: Tensor, grad: Tensor, used: Tensor, terms: Tensor) -> Found:
     each = functional.softplus(out) - targets * out
     low, high, mean = _range(targets, used)
     return facts(BINARY_TAGS, torch.stack([_mean(each, used), low, high, mean]))
+
+
+def _probability(out: Tensor, grad: Tensor, used: Tensor, terms: Tensor) -> Found:
+    """As `BCELoss` has it, whose input is a probability already; NaN where the outputs are none."""
+    targets = out - terms * grad * out * (1 - out)
+    each = -(targets * out.clamp_min(1e-12).log() + (1 - targets) * (1 - out).clamp_min(1e-12).log())
+    possible = ((out >= 0) & (out <= 1)).all()
+    low, high, mean = _range(targets, used)
+    return facts(PROBABILITY_TAGS, torch.where(possible, torch.stack([_mean(each, used), low, high, mean]), torch.nan))
+
+
+def _absolute(grad: Tensor, used: Tensor, terms: Tensor) -> Found:
+    """Of absolute differences every gradient has the same size."""
+    sizes = (terms * grad).abs()
+    alike = (((sizes - 1).abs() < _EXACT) | (sizes == 0)).all() & used.any()
+    return facts(ABSOLUTE_TAGS, torch.where(alike, 1.0, torch.nan)[None].to(grad.device))
 
 
 def _squares(out: Tensor, grad: Tensor, used: Tensor, terms: Tensor) -> Found:

@@ -81,7 +81,7 @@ class OutputWatch:
         self._found: list[Found] = []
         self._signs = Signs()
         self._room = Room()
-        self._ends, self._aims = Ends(), Aims()
+        self._ends, self._aims = Ends(), Aims([p for p in model.parameters() if p.requires_grad])
         self._turn = 0
         self.calls = 0  # of the hook in this sample
 

@@ -1,0 +1,143 @@
+"""Rules about what the model returns: its range and the loss that reads it."""
+
+from __future__ import annotations
+
+import math
+
+from tuimon.diagnosis.look import Look
+from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
+from tuimon.log.records import Severity
+
+_PROBABLE = 0.99  # of the samples: all but rounding
+_BEYOND = 0.05  # of the targets' span: what lies further out is no rounding
+_AT_BOUND = 1e-6
+
+
+def _double_softmax(look: Look) -> Verdict:
+    if look.aim is None:
+        return Abstains("the trained loss could not be told from the gradient at the output")
+    if look.aim.kind == "binary":
+        return _double_sigmoid(look)
+    share = look.usual("output/probability_fraction")
+    if look.aim.kind != "cross_entropy" or not share > _PROBABLE:
+        return None
+    text = (
+        "softmax is applied twice: the model returns probabilities, and the cross-entropy takes a softmax of them again, "
+        f"so that it cannot fall below {_least(look.aim.classes):.2f}; return what the last layer gives"
+    )
+    severity: Severity | None = "critical" if look.hardly else None
+    return Symptom(text, _since(look, "output/probability_fraction"), {"probability_fraction": share}, severity=severity)
+
+
+def _double_sigmoid(look: Look) -> Verdict:
+    low, high = look.least("output/min"), look.most("output/max")
+    if not (low >= 0 and high <= 1 and look.suffers):
+        return None
+    text = (
+        "the model returns values from 0 to 1, and the loss takes a sigmoid of them again, which is never below one half; "
+        "return what the last layer gives"
+    )
+    return Symptom(text, look.step, {"least": low, "greatest": high}, severity="critical" if look.hardly else None)
+
+
+def _least(classes: int) -> float:
+    """The cross-entropy of a softmax of certain probabilities, in nats: what is least of 1 against 0 among so many."""
+    return math.log(math.e + classes - 1) - 1 if classes > 1 else 0.0
+
+
+def _output_or_loss(look: Look) -> Verdict:
+    if look.evidence.trace("output/min") is None:
+        return Abstains("the model's output was not sampled")
+    if look.loss is None:
+        return Abstains("too few training losses are logged to see whether the run suffers")
+    return _constant(look) or _out_of_range(look) or _no_likelihood(look)
+
+
+def _constant(look: Look) -> Symptom | None:
+    """A softmax over one output is 1, whatever comes in."""
+    low, high = look.least("output/min"), look.most("output/max")
+    if not low == high == 1.0:
+        return None
+    text = "the output is 1 for every sample: a softmax over a single output can be nothing else; a sigmoid is what it takes"
+    return Symptom(text, _since(look, "output/min"), {"least": low, "greatest": high}, severity="critical")
+
+
+def _out_of_range(look: Look) -> Symptom | None:
+    """The output ends where targets are still to come: its range is that of an activation."""
+    aim = look.aim
+    low, high = look.least("output/min"), look.most("output/max")
+    if aim is not None and aim.kind == "cross_entropy" and low == 0.0 and _touches(look) and look.suffers:
+        text = "the model's outputs are never below 0: a ReLU before a cross-entropy takes the lower half of its logits away"
+        return Symptom(text, look.step, {"least": low, "greatest": high}, severity="critical" if look.hardly else None)
+    if aim is None or aim.kind != "squares" or not (look.suffers or look.slow):
+        return None
+    bounds = _bounds(low, high)
+    if bounds is None:
+        return None
+    name, least, greatest = bounds
+    margin = _BEYOND * aim.span
+    if not (aim.low < least - margin or aim.high > greatest + margin):
+        return None
+    reach = f"from {least:g} to {greatest:g}" if math.isfinite(greatest) else f"not below {least:g}"
+    text = (
+        f"the output cannot reach the targets: it is {reach}, as after a {name}, and they lie between {aim.low:.3g} and "
+        f"{aim.high:.3g}; leave the last activation out, or scale the targets"
+    )
+    evidence = {"least": low, "greatest": high, "least_target": aim.low, "greatest_target": aim.high}
+    return Symptom(text, look.step, evidence, severity="critical" if look.hardly else None)
+
+
+def _touches(look: Look) -> bool:
+    """Whether the least output has been exactly zero in most samples, as a ReLU has it."""
+    trace = look.evidence.trace("output/min")
+    return trace is not None and len(trace.recent) >= 3 and float((trace.recent == 0).mean()) > 0.5
+
+
+def _bounds(low: float, high: float) -> tuple[str, float, float] | None:
+    """The activation whose range an output has kept to, and has used to the end at one side."""
+    if abs(low) < _AT_BOUND:
+        return ("sigmoid", 0.0, 1.0) if high <= 1.0 else ("ReLU", 0.0, math.inf)
+    if low >= 0 and high <= 1 and (low < _BEYOND or high > 1 - _BEYOND):
+        return "sigmoid", 0.0, 1.0
+    if low >= -1 and high <= 1 and (low < _BEYOND - 1 or high > 1 - _BEYOND):
+        return "tanh", -1.0, 1.0
+    return None
+
+
+def _no_likelihood(look: Look) -> Symptom | None:
+    """A negative log-likelihood of what is no logarithm of a probability."""
+    high = look.most("output/max")
+    if look.aim is None or look.aim.kind != "likelihood" or not high > 0:
+        return None
+    text = (
+        "the loss takes the outputs for logarithms of probabilities, and they are not: some are above 0; "
+        "it falls without end and says nothing. A log-softmax belongs before it, or a cross-entropy in its place"
+    )
+    return Symptom(text, look.step, {"greatest": high}, severity="critical")
+
+
+def _since(look: Look, tag: str) -> int:
+    trace = look.evidence.trace(tag)
+    return int(trace.recent_steps[0]) if trace else look.step
+
+
+RULES = (
+    Rule(
+        "double-softmax",
+        "warning",
+        "The model turns its outputs into probabilities, and the loss does so once more. "
+        "The result is nearly the same for right and wrong answers, so that training is slow and the loss stays high.",
+        ("aim/cross_entropy", "aim/binary", "output/probability_fraction"),
+        "PyTorch's manual of CrossEntropyLoss: the input is expected to contain the unnormalized logits; UMLAUT, CHI 2021",
+        _double_softmax,
+    ),
+    Rule(
+        "output-or-loss",
+        "warning",
+        "The model's outputs cannot become what the loss asks for, whatever the weights are. "
+        "The last activation or the loss has to be another one.",
+        ("output/min", "output/max", "aim/squares", "aim/cross_entropy", "aim/likelihood", "loss/train"),
+        "Nikanjam et al., NeuraLint, TOSEM 2021; Goodfellow et al., Deep Learning, 6.2.2 (output units)",
+        _output_or_loss,
+    ),
+)

@@ -1,0 +1,219 @@
+"""Rules about how far each step goes: the rate, its schedule, and limits on the gradient."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tuimon.diagnosis.look import Look
+from tuimon.diagnosis.measures.updates import USUAL
+from tuimon.diagnosis.remedies import remedies, reset, scaled_rate
+from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
+
+_FAR = 3 * USUAL[1]  # beyond the usual band: the first steps of an adaptive optimizer reach its end
+_NOTHING = 1e-3  # of the greatest rate so far: a thousandth of what the schedule has chosen itself
+_AT_ZERO = 0.05  # of the run that such a rate has lasted
+_LEFT = 0.1  # of the run that is still to come
+_SAME = 0.01  # by which the norm of clipped gradients differs: by rounding
+_CUT = 10.0  # times the limit: less than a tenth of the gradient is left
+_SAMPLES = 5
+_LONG = 100  # losses before a standstill is one
+_TURNS = 8  # gradients that are compared with the one before
+_BACK = 0.2  # a cosine below minus this is no accident of many dimensions
+_OFTEN = 0.25  # of the gradients
+_ALONG = 0.5  # of a cosine: within 60 degrees of one line
+_MOSTLY = 0.5  # of the gradients
+
+
+def _too_high(look: Look) -> Verdict:
+    updates = look.updates
+    if updates is None:
+        return Abstains("updates were not sampled")
+    if look.lost:
+        return _lost_by_it(look)
+    if look.loss is None:
+        return Abstains("too few training losses are logged to see whether the run suffers")
+    first = updates.first if look.stuck and not look.is_of_another_kind else 0.0
+    ratio = max(updates.middle, first if first > 10 * _FAR else 0.0)  # one such step is enough to lose a model
+    if not ratio > _FAR or not (look.stuck or look.loss.rises or _turns_back(look)) or not look.suffers:
+        return None
+    text = (
+        f"the learning rate is too high: {'each step moves' if ratio == updates.middle else 'the first steps moved'} the "
+        f"weights by {ratio:.2g} of their size (usual are {USUAL[0]:g} to {USUAL[1]:g}), and the loss "
+        + ("has not fallen" if look.stuck else "jumps instead of settling")
+    )
+    evidence = {"update_ratio": ratio, "first": look.loss.start, "now": look.loss.now, "noise": look.loss.noise}
+    factor = 10.0 ** -max(1, round(math.log10(ratio / 1e-3)))
+    cures = remedies(
+        scaled_rate(look.evidence, factor, "steps of about a thousandth of the weights"),
+        scaled_rate(look.evidence, 0.1, "a tenth of each step"),
+    )
+    return Symptom(
+        text,
+        updates.step,
+        evidence,
+        remedies=cures,
+        severity="critical" if look.hardly or (look.loss.rises and look.chance) else None,
+    )
+
+
+def _lost_by_it(look: Look) -> Symptom | None:
+    """The loss grew from step to step until it was no number any more, and the steps were far too long."""
+    ratio = look.updates.first if look.updates else 0.0
+    if not ratio > _FAR or look.diverged is None:
+        return None
+    text = f"the learning rate is too high: the first steps moved the weights by {ratio:.2g} of their size, and the loss grew"
+    cures = remedies(scaled_rate(look.evidence, 0.1, "a tenth of each step, from a checkpoint before"))
+    return Symptom(text, look.step, {"update_ratio": ratio}, remedies=cures, severity="critical", at_once=True)
+
+
+def _too_low(look: Look) -> Verdict:
+    updates = look.updates
+    if updates is None:
+        return Abstains("updates were not sampled")
+    if look.loss is None or look.loss.count < 2 * _SAMPLES:
+        return Abstains("too few training losses are logged to see whether the run suffers")
+    if not 0 < updates.middle < USUAL[0] or not look.slow or look.is_warming_up:
+        return None
+    text = (
+        f"the learning rate is too low: each step moves the weights by {updates.middle:.1g} of their size "
+        f"(usual are {USUAL[0]:g} to {USUAL[1]:g}), and {max(look.loss.share, 0):.1%} of the loss is gone by now"
+    )
+    evidence = {"update_ratio": updates.middle, "first": look.loss.start, "now": look.loss.now}
+    factor = 10.0 ** max(1, round(math.log10(1e-3 / updates.middle)))
+    cures = remedies(
+        scaled_rate(look.evidence, factor, "steps of about a thousandth of the weights"),
+        scaled_rate(look.evidence, 10.0, "ten times each step"),
+    )
+    return Symptom(text, updates.step, evidence, remedies=cures)
+
+
+def _ended(look: Look) -> Verdict:
+    trace, started = look.evidence.trace("lr"), look.evidence.started
+    if trace is None or trace.count < _SAMPLES:
+        return Abstains("the learning rate is not logged")
+    total = started.total_steps if started else None
+    if total and look.step > (1 - _LEFT) * total:
+        return None
+    highest = float(np.fmax.reduce(np.concatenate([trace.head, trace.stretches, trace.recent])))
+    at_zero = trace.recent < _NOTHING * highest
+    lasted = int(np.argmin(at_zero[::-1])) if not at_zero.all() else len(at_zero)
+    if not at_zero[-1] or lasted < max(_SAMPLES, min(_AT_ZERO * (total or trace.count), len(at_zero))):
+        return None
+    since = int(trace.recent_steps[-lasted])
+    left = f" with {total - look.step} steps to come" if total else ""
+    text = (
+        f"the schedule has ended too early: the rate is {trace.last:.1g} since step {since}, after {highest:.2g}{left}; "
+        "nothing is learned any more. Is it called for each step, though it is meant for epochs?"
+    )
+    evidence = {"rate": trace.last, "highest": highest}
+    return Symptom(text, since, evidence, severity="critical" if look.hardly else None)
+
+
+def _clipped(look: Look) -> Verdict:
+    panel = look.evidence.panel("grad_norm")
+    if panel.count < _SAMPLES:
+        return Abstains("too few gradients were sampled")
+    totals = np.sqrt(np.nansum(np.square(panel.recent[-12:]), axis=1))
+    lever = look.evidence.levers.get("clip_norm")
+    limit = float(lever.value) if lever and lever.enabled and isinstance(lever.value, float | int) else 0.0
+    if not (totals > 0).all() or not np.isfinite(totals).all() or not (look.slow or look.suffers):
+        return None
+    if limit > 0 and (totals > _CUT * limit).all():
+        factor, by = float(np.median(totals)) / limit, f"its limit of {limit:g}"
+    elif (spread := float(totals.max() / totals.min()) - 1) < _SAME and len(totals) >= _SAMPLES:
+        limit, factor, by = (
+            float(np.median(totals)),
+            math.nan,
+            f"{np.median(totals):.3g}, in all samples alike (to {spread:.1g})",
+        )
+    else:
+        return None
+    longer = f", {factor:.0f} times shorter than it is" if math.isfinite(factor) else ""
+    text = f"clipping cuts every gradient: its norm is held at {by}{longer}, so that steps are short wherever the loss is steep"
+    cures = remedies(
+        reset(look.evidence, "clip_norm", float(f"{2 * np.median(totals):.2g}"), "a limit above the usual gradient")
+    )
+    return Symptom(text, int(panel.recent_steps[0]), {"limit": limit}, remedies=cures if math.isfinite(factor) else ())
+
+
+def _turns_back(look: Look) -> bool:
+    """Whether the gradients lie along one line, to and fro: what is mere noise has many directions, and cosines near zero."""
+    cosine = look.evidence.trace("grad_cosine")
+    if cosine is None or cosine.count < _TURNS:
+        return False
+    latest = cosine.recent[-3 * _TURNS :]
+    return float((latest < -_BACK).mean()) > _OFTEN and float((np.abs(latest) > _ALONG).mean()) > _MOSTLY
+
+
+def _plateau(look: Look) -> Verdict:
+    loss, updates, cosine = look.loss, look.updates, look.evidence.trace("grad_cosine")
+    if updates is None or cosine is None or cosine.count < _TURNS:
+        return Abstains("too few gradients were sampled")
+    if loss is None or loss.count < _LONG:
+        return Abstains("too few training losses are logged")
+    back = float((cosine.recent[-3 * _TURNS :] < -_BACK).mean())
+    if look.stuck or loss.falls or not (_turns_back(look) and updates.middle > USUAL[1] / 2):
+        return None
+    text = (
+        f"plateau: the loss no longer falls below {loss.best:.3g}, and {back:.0%} of the gradients point back against the one "
+        "before: steps go to and fro, and a lower rate would let the loss fall further"
+    )
+    evidence = {"turning_back": back, "update_ratio": updates.middle, "noise": loss.noise}
+    cure = scaled_rate(look.evidence, 0.1, "a tenth of the rate ends the to and fro")
+    return Symptom(text, look.step, evidence, remedies=remedies(cure))
+
+
+RULES = (
+    Rule(
+        "rate-too-high",
+        "warning",
+        "Each step overshoots, so the loss jumps up and down instead of settling. "
+        "A lower learning rate, or a warm-up, lets it fall.",
+        ("update_ratio/<layer>", "loss/train"),
+        "Karpathy, CS231n: updates are about 1e-3 of the weights; Zhang et al., AUTOTRAINER, ICSE 2021 (oscillating loss)",
+        _too_high,
+        general=True,
+        beside=("diverging-loss",),
+        holds=1.5,  # the first steps of a sound training may be long, too
+    ),
+    Rule(
+        "rate-too-low",
+        "warning",
+        "The steps are so small that the loss hardly moves. "
+        "A higher learning rate gets to the same place in a fraction of the time.",
+        ("update_ratio/<layer>", "loss/train"),
+        "Karpathy, CS231n: updates are about 1e-3 of the weights; Zhang et al., AUTOTRAINER, ICSE 2021 (slow convergence)",
+        _too_low,
+        general=True,
+    ),
+    Rule(
+        "schedule-ended",
+        "warning",
+        "The learning rate has decayed to nothing while much of the training is still to come. "
+        "The remaining steps change nothing: stretch the schedule, or call it once an epoch.",
+        ("lr",),
+        "PyTorch's manual, torch.optim: how to adjust the learning rate",
+        _ended,
+    ),
+    Rule(
+        "always-clipped",
+        "warning",
+        "Every gradient is longer than the limit, so all steps have the same small length. "
+        "A limit is meant for rare spikes: set it above the usual norm.",
+        ("grad_norm/<layer>", "loss/train"),
+        "Pascanu et al., ICML 2013: the threshold is a multiple of the average norm",
+        _clipped,
+    ),
+    Rule(
+        "plateau",
+        "warning",
+        "The loss has stopped falling because each step undoes part of the one before. "
+        "It is the noise of the rate that holds it up: a lower rate, or a schedule that ends low, goes on from here.",
+        ("grad_cosine", "update_ratio/<layer>", "loss/train"),
+        "Goodfellow et al., Deep Learning, 8.3.1: the noise of stochastic gradients does not vanish at a minimum",
+        _plateau,
+        general=True,
+    ),
+)
