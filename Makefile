@@ -36,8 +36,8 @@ fuzz: $(VENV)/.dev  ## a million generated inputs for each edge where something 
 bench: $(VENV)/.bench  ## what watching costs: each benchmark prints what it measured beside its baseline
 	@for name in log draw monitor probe screen; do echo "== $$name"; $(BIN)/python tests/benchmarks/bench_$$name.py || exit 1; done
 
-bench-presets: $(VENV)/.dev  ## trains every preset and writes models/presets/RESULTS.md; about a quarter of an hour
-	$(BIN)/python tests/benchmarks/bench_presets.py
+bench-presets: $(VENV)/.dev  ## trains presets and what they suggest to try, over 5 seeds, and judges their claims; about an hour
+	$(BIN)/python tests/benchmarks/bench_presets.py $(ARGS)
 
 bench-diagnosis: $(VENV)/.dev  ## trains the labelled set of faulty and healthy runs once, and scores the diagnosis on it beside others
 	cd tests && PYTHONPATH=.:.. ../$(BIN)/python -m benchmarks.diagnosis $(ARGS)

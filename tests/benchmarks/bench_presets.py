@@ -1,241 +1,190 @@
-"""Every preset trained headless on a CPU, and what came of it as one table: does each show what its text says?
+"""Trains presets and what their texts suggest to try, over several seeds, and judges what they claim.
 
-Trains in processes of their own, two at a time and each on one thread; reads their logs with `tuimon.read_run`, prints the
-table, and keeps it in models/presets/RESULTS.md. `--only NAME…` trains some presets and replaces their rows alone.
-
-A gradient norm is that of a layer's whole gradient, in the first sample (of step 1) and in the last one. Dead and saturated
-units are those of the last sample. Seconds are of the processor, which other programs on the machine do not change much.
+The claims lie beside the texts, in models/presets/*.toml (see `tuimon.spec.claims`). Logs are kept in build/preset-runs, and a
+run is trained again only when its preset, tuimon or torch has changed: an interrupted bench goes on where it was, and a new
+claim about a run that is kept costs nothing. Prints what does not hold, and writes models/presets/RESULTS.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import datetime
-import json
 import math
 import os
 import platform
-import subprocess
 import sys
-import tempfile
-import threading
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import tuimon
+from preset_runs import ARITHMETICS, Run, checked, store_of, train_all
+
+from tuimon.diagnosis.judging import Verdict, judge, value_of
 from tuimon.log.store import Store
-from tuimon.spec.loading import load_spec
-from tuimon.spec.presets import models_folder, presets
+from tuimon.spec.claims import Claim, Told, claims_of, in_words
+from tuimon.spec.presets import PresetInfo, models_folder, presets
 
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = models_folder() / "presets" / "RESULTS.md"
-COLUMNS = (
-    "preset", "end", "steps", "loss train", "loss val", "least val", "score train", "score val", "dead units", "saturated",
-    "gradient at first, first / last layer", "gradient at last, first / last layer", "check", "seconds", "measured",
+CACHE = ROOT / "build" / "preset-runs"
+SHOWN = (
+    ("loss train", Told("loss/train", "end")), ("loss val", Told("loss/val")), ("least val", Told("loss/val", "min")),
+    ("accuracy train", Told("accuracy/train")), ("accuracy val", Told("accuracy/val")),
 )  # fmt: skip
-SCORES = ("accuracy", "r2")
 
 
-class Outcome(NamedTuple):
-    """How a preset's process ended, where its log is, and what `tuimon check` finds wrong with it before it is trained."""
+class Judged(NamedTuple):
+    """A claim of a preset, and what came of it."""
 
-    name: str
-    folder: Path
-    code: int
-    seconds: float
-    check: str
+    preset: str
+    claim: Claim
+    verdict: Verdict
+
+    @property
+    def mark(self) -> str:
+        """`holds`, `does not hold`, or `not run`, for lists."""
+        if not self.verdict.runs:
+            return "not run"
+        return "holds" if self.verdict.passes(self.claim) else "**does not hold**"
 
 
 def main() -> int:
-    """Trains, prints and writes the table; 0 unless a preset failed to train."""
+    """Trains, judges, prints and writes; 0 unless a claim does not hold or a run failed."""
     options = _parser().parse_args()
-    with tempfile.TemporaryDirectory(prefix="tuimon-presets-") as name:
-        folder = Path(options.keep or name)
-        outcomes = train_all(options.only or [preset.name for preset in presets()], folder, options.timeout)
-        rows = {outcome.name: row(outcome) for outcome in outcomes}
-    write(rows)
-    print(table(rows.values()))
-    failed = [outcome.name for outcome in outcomes if outcome.code]
-    print(f"failed: {', '.join(failed)}" if failed else f"{len(rows)} presets trained")
-    return bool(failed)
-
-
-def train_all(names: Sequence[str], folder: Path, timeout_s: float) -> list[Outcome]:
-    """Trains presets two at a time; what others start from is trained before them, and once."""
-    sources = {name: source for name in names if (source := load_spec(name).transfer.source)}
-    first = [name for name in dict.fromkeys([*sources.values(), *names]) if name not in sources]
-    outcomes: list[Outcome] = []
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        for wave in (first, list(sources)):
-            outcomes += pool.map(lambda name: train(name, folder, timeout_s), wave)
-    return outcomes
-
-
-def train(name: str, folder: Path, timeout_s: float) -> Outcome:
-    """One preset in a process of its own, ended after `timeout_s`."""
-    run = folder / name
-    folder.mkdir(parents=True, exist_ok=True)
-    settings = [name, *_needed(name, folder), "device=cpu"]
-    command = [sys.executable, "-m", "tuimon.training", *settings, "--run-dir", str(run)]
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "TUIMON_RUNS": str(folder), "PYTHONPATH": path}
-    with open(folder / f"{name}.txt", "w", encoding="utf-8") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        timer = threading.Timer(timeout_s, process.kill)
-        timer.start()
-        _, status, usage = os.wait4(process.pid, 0)  # also tells the time on the processor
-        timer.cancel()
-    process.returncode = os.waitstatus_to_exitcode(status)  # it has been waited for
-    print(f"{name}: exit code {process.returncode}", file=sys.stderr, flush=True)
-    checked = check(settings, environment, timeout_s)
-    print(f"{name}: check {checked}", file=sys.stderr, flush=True)
-    return Outcome(name, run, process.returncode, usage.ru_utime + usage.ru_stime, checked)
-
-
-def check(settings: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> str:
-    """What `tuimon check` says of a preset: that it passes, or the first line on which it fails."""
-    command = [
-        sys.executable,
-        "-c",
-        "import sys; from tuimon.cli.main import main; sys.exit(main())",
-        "check",
-        *settings,
-        "--json",
+    known = {preset.name: preset for preset in presets()}
+    chosen = [known[name] for name in options.only or known]
+    runs = [run for arithmetic in options.arithmetic for run in needed(chosen, options.seeds, arithmetic)]
+    wrong = [f"{run.preset}: {problem}" for run in runs if run.seed == 0 and (problem := checked(run, CACHE))]
+    failed = wrong or ([] if options.judge else train_all(_short_first(runs), CACHE, options.jobs, options.timeout))
+    judged = [
+        one for preset in chosen for arithmetic in options.arithmetic for one in judge_preset(preset, options.seeds, arithmetic)
     ]
-    try:
-        found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        return f"longer than {timeout_s:.0f} s"
-    lines = [json.loads(line) for line in found.stdout.splitlines()]
-    failed = [line["check"] for line in lines if line.get("verdict") == "fail"]
-    if not lines or bool(failed) != bool(found.returncode):
-        return f"ended with {found.returncode}"
-    return f"fails: {failed[0]}" + (f", {len(failed) - 1} more" if failed[1:] else "") if failed else "passes"
+    if not options.only and not wrong:
+        write(judged, options.seeds, options.arithmetic)
+    return _tell(judged, failed)
 
 
-def row(outcome: Outcome) -> list[str]:
-    """What the table says of one preset."""
-    spec, today = load_spec(outcome.name), datetime.date.today().isoformat()
-    if not outcome.folder.is_dir():
-        unknown = ["–"] * (len(COLUMNS) - 5)
-        return [outcome.name, f"failed ({outcome.code})", *unknown, outcome.check, f"{outcome.seconds:.0f}", today]
-    store = tuimon.read_run(outcome.folder)
-    score = next((name for name in SCORES if f"{name}/val" in store.series), "")
-    hidden = sum(spec.model.hidden) if spec.model.name in ("mlp", "cnn", "autoencoder") else 0
+def needed(chosen: Iterable[PresetInfo], seeds: int, arithmetic: str) -> list[Run]:
+    """The runs that the claims of some presets speak of, without repetition; each preset's own first."""
+    own = [Run(preset.name, seed=seed, arithmetic=arithmetic) for preset in chosen for seed in range(seeds)]
+    told = [
+        run_of(preset.name, part, seed, arithmetic)
+        for preset in chosen
+        for claim in claims_of(preset.path)
+        for part in (claim, claim.other)
+        if part is not None
+        for seed in range(seeds)
+    ]
+    return list(dict.fromkeys([*own, *told]))
+
+
+def run_of(preset: str, told: Told, seed: int, arithmetic: str) -> Run:
+    """The run that a claim of a preset speaks of."""
+    return Run(told.preset or preset, told.settings or (), told.steer or (), seed, arithmetic)
+
+
+def judge_preset(preset: PresetInfo, seeds: int, arithmetic: str) -> list[Judged]:
+    """Every claim of a preset, over the seeds whose runs are kept."""
     return [
-        outcome.name, "finished" if outcome.code == 0 else f"failed ({outcome.code})", f"{store.step:,}",
-        number(mean_of_last(store, "loss/train")), number(last(store, "loss/val")), number(least(store, "loss/val")),
-        *(number(last(store, f"{score}/{split}")) for split in ("train", "val")),
-        dead(store, hidden), saturated(store), gradients(store, 0), gradients(store, -1), outcome.check,
-        f"{outcome.seconds:.0f}", today,
-    ]  # fmt: skip
-
-
-def last(store: Store, tag: str) -> float | None:
-    """A series' last value; None where there is no series."""
-    return store[tag].last if tag in store.series else None
-
-
-def least(store: Store, tag: str) -> float | None:
-    """A series' least value, NaN left out."""
-    values = [float(value) for value in store[tag].values if not math.isnan(value)] if tag in store.series else []
-    return min(values, default=None)
-
-
-def mean_of_last(store: Store, tag: str, share: float = 0.05) -> float | None:
-    """The mean over a series' end: one batch's loss says little."""
-    if tag not in store.series:
-        return None
-    values = store[tag].values
-    return float(values[-max(1, round(len(values) * share)) :].mean())
-
-
-def dead(store: Store, hidden: int) -> str:
-    """How many hidden units are dead, of how many where the model's width says it."""
-    tags = [tag for tag in store.series if tag.startswith("dead_units/") and not tag.endswith("/out")]
-    counted = sum(store[tag].last for tag in tags)
-    return "–" if not tags else f"{counted:.0f}" + (f" of {hidden}" if hidden else "")
-
-
-def saturated(store: Store) -> str:
-    """The mean share of saturated units over those layers whose activation has an asymptote."""
-    shares = [store[tag].last for tag in store.series if tag.startswith("saturated_fraction/")]
-    return f"{sum(shares) / len(shares):.0%}" if shares else "–"
-
-
-def gradients(store: Store, sample: int) -> str:
-    """The gradient's norm in the first and in the last layer, normalization left out."""
-    tags = [tag for tag in store.series if tag.startswith("grad_norm/") and "norm" not in tag.partition("/")[2]]
-    return " / ".join(number(float(store[tag].values[sample])) for tag in (tags[0], tags[-1])) if tags else "–"
-
-
-def number(value: float | None) -> str:
-    """Three digits or more, whatever the size."""
-    if value is None:
-        return "–"
-    return f"{value:.4f}" if 0.001 <= abs(value) < 10 else f"{value:.3g}"
-
-
-def write(rows: dict[str, list[str]]) -> None:
-    """Puts the rows into the results' file; those of presets that were not trained now stay as they were."""
-    kept = {cells[0]: cells for cells in _written() if len(cells) == len(COLUMNS)}
-    known = [preset for preset in presets() if preset.name in kept | rows]
-    parts = [
-        "# What every preset shows\n",
-        f"Written by `python tests/benchmarks/bench_presets.py`, on {_machine()}.",
-        "Presets are trained two at a time, each on one thread of the CPU; seconds are of the processor, with the start of",
-        "Python and torch. The training loss is the mean over the last 20th of the steps; the score is accuracy, or R² of a",
-        "regression. A gradient is the norm of a layer's whole gradient, in the first sample, of step 1, and in the last one.",
-        "Check is what `tuimon check` says before the training: presets that show a fault fail, on the line that names it.",
+        Judged(preset.name, claim, judge(claim, _pairs(preset.name, claim, seeds, arithmetic)))
+        for claim in claims_of(preset.path)
     ]
-    for group in dict.fromkeys(preset.group for preset in known):
-        names = [preset.name for preset in known if preset.group == group]
-        parts.append(f"\n## {group[:1].upper()}{group[1:]}\n\n{table((kept | rows)[name] for name in names)}")
+
+
+def _pairs(preset: str, claim: Claim, seeds: int, arithmetic: str) -> list[tuple[Store, Store | None]]:
+    found: list[tuple[Store, Store | None]] = []
+    for seed in range(seeds):
+        own = _store(run_of(preset, claim, seed, arithmetic))
+        other = _store(run_of(preset, claim.other, seed, arithmetic)) if claim.other else None
+        if own is not None and (claim.other is None or other is not None):
+            found.append((own, other))
+    return found
+
+
+_stores: dict[Run, Store | None] = {}
+
+
+def _store(run: Run) -> Store | None:
+    if run not in _stores:
+        _stores[run] = store_of(run, CACHE)
+    return _stores[run]
+
+
+def _short_first(runs: list[Run]) -> list[Run]:
+    """Presets' own runs before those with settings, and the long ones last."""
+    long = ("text-transformer", "digits-cnn", "digits-softmax", "digits-mlp")
+    return sorted(runs, key=lambda run: (run.preset in long, bool(run.settings or run.steer)))
+
+
+def write(judged: Sequence[Judged], seeds: int, arithmetics: Sequence[str]) -> None:
+    """Writes the results: by group and preset what its runs reached, and claim by claim what held."""
+    counts = {mark: sum(one.mark == mark for one in judged) for mark in ("holds", "**does not hold**", "not run")}
+    parts = [
+        "# What every preset shows, claim by claim\n",
+        f"Written by `make bench-presets`, on {_machine()}: {seeds} seeds, arithmetic {' and '.join(arithmetics)}.",
+        "A claim says in how many of how many seeds it must hold. Numbers are those of the seeds, in their order; the training",
+        "loss is the mean over the last 20th of the steps.\n",
+        f"{counts['holds']} claims hold, {counts['**does not hold**']} do not, {counts['not run']} were not run.",
+    ]
+    for group in dict.fromkeys(preset.group for preset in presets()):
+        parts.append(f"\n## {group[:1].upper()}{group[1:]}")
+        for preset in (one for one in presets() if one.group == group):
+            parts.append(_section(preset, [one for one in judged if one.preset == preset.name], seeds, arithmetics))
     RESULTS.write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 
-def table(rows: Iterable[Sequence[str]]) -> str:
-    """The rows as a table in Markdown."""
-    lines = [COLUMNS, ["---"] * len(COLUMNS), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+def _section(preset: PresetInfo, judged: Sequence[Judged], seeds: int, arithmetics: Sequence[str]) -> str:
+    lines = [f"\n### {preset.name}: {preset.title}\n", *preset.text, ""]
+    for arithmetic in arithmetics:
+        stores = [store for seed in range(seeds) if (store := _store(Run(preset.name, seed=seed, arithmetic=arithmetic)))]
+        told = [(name, [value_of(what, store) for store in stores]) for name, what in SHOWN]
+        reached = "; ".join(f"{name} {_numbers(values)}" for name, values in told if not all(map(math.isnan, values)))
+        lines += [f"{arithmetic}: {reached}" if reached else f"{arithmetic}: not run", ""]
+    lines += ["| claim | of seeds | held | |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| {in_words(one.claim).replace('|', '/')} | {one.claim.seeds[0]} of {one.claim.seeds[1]} "
+        f"| {one.verdict.held} of {one.verdict.runs} | {one.mark} |"
+        for one in judged
+    ]
+    return "\n".join(lines)
 
 
-def _written() -> list[list[str]]:
-    lines = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []
-    return [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
+def _numbers(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.3g}" for value in values)
 
 
-def _needed(name: str, folder: Path) -> list[str]:
-    """What a preset cannot know by itself: a table of one's own, for which iris stands in."""
-    if load_spec(name).data.name != "csv":
-        return []
-    from sklearn.datasets import load_iris
-
-    iris, path = load_iris(), folder / "iris.csv"
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        lines = csv.writer(file)
-        lines.writerow([*iris.feature_names, "species"])
-        lines.writerows([*values, iris.target_names[kind]] for values, kind in zip(iris.data, iris.target, strict=True))
-    return [f"data.path={path}"]
+def _tell(judged: Sequence[Judged], failed: Sequence[str]) -> int:
+    broken = [one for one in judged if one.mark == "**does not hold**"]
+    for one in broken:
+        pairs = "  ".join(f"{left:.3g} {one.claim.relation} {right:.3g}" for left, right in one.verdict.pairs)
+        print(f"{one.preset}: {in_words(one.claim)}\n    held {one.verdict.held} of {one.verdict.runs}: {pairs}")
+    for line in failed:
+        print(f"failed: {line}")
+    missing = sum(one.mark == "not run" for one in judged)
+    print(f"{len(judged)} claims: {len(judged) - len(broken) - missing} hold, {len(broken)} do not, {missing} were not run")
+    return bool(broken or failed)
 
 
 def _machine() -> str:
-    import torch
+    import importlib.metadata
 
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-    return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {torch.__version__}"
+    torch = importlib.metadata.version("torch")
+    return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {torch}"
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Trains every preset and writes what came of it.")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="train these presets, and replace their rows alone")
-    parser.add_argument("--timeout", type=float, default=300.0, metavar="SECONDS", help="for one preset (default: 300)")
-    parser.add_argument("--keep", metavar="DIR", help="keep the runs there (default: they are removed)")
+    parser = argparse.ArgumentParser(description="Trains every preset and what it suggests to try, and judges its claims.")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="train and judge these presets; RESULTS.md stays as it is")
+    parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) - 1), metavar="N", help="processes that train")
+    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="trainings of each preset (default: 5)")
+    text = "how numbers are rounded: fast as this processor likes it, plain as another one may (default: fast)"
+    parser.add_argument("--arithmetic", nargs="+", choices=tuple(ARITHMETICS), default=["fast"], help=text)
+    parser.add_argument(
+        "--timeout", type=float, default=600.0, metavar="S", help="processor seconds for one run (default: 600)"
+    )
+    parser.add_argument("--judge", action="store_true", help="train nothing: judge what is kept")
     return parser
 
 

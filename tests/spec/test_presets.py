@@ -1,6 +1,6 @@
 """The built-in presets: each is complete and can train, and listing them only reads a few small files.
 
-Whether each one shows what its text says is measured by benchmarks/bench_presets.py, which trains them all to the end.
+Whether each one shows what its text says is judged by benchmarks/bench_presets.py, which trains them all to the end.
 """
 
 from __future__ import annotations

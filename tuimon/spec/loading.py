@@ -40,7 +40,7 @@ def load_spec(source: str | Path, overrides: Sequence[str] = ()) -> Spec:
         TuimonError: one line that says what is wrong, and where.
     """
     path, preset = _find_source(source)
-    data = read_toml(path)
+    data = _without_claims(read_toml(path))
     try:
         spec = parse_spec(_with_preset(data))
     except TuimonError as error:
@@ -148,8 +148,13 @@ def _with_preset(data: Mapping[str, Any]) -> Mapping[str, Any]:
             nearest = did_you_mean(str(name), known) or "; `tuimon presets` lists them"
             raise TuimonError(f"preset = {name!r}: no preset has this name{nearest}")
         return data
-    base = read_toml(known[name])
+    base = _without_claims(read_toml(known[name]))
     return base | {key: _over(base.get(key), value) for key, value in data.items()}
+
+
+def _without_claims(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset's claims are about its runs, and change nothing in them; `tuimon.spec.claims` reads them."""
+    return {key: value for key, value in data.items() if key != "claims"}
 
 
 def _over(base: object, value: object) -> object:
