@@ -19,14 +19,17 @@ from torch.nn.utils import parametrizations
 import tuimon
 from tuimon.log import histogram
 from tuimon.log.records import Notice, Refused, RunStarted
+from tuimon.monitor.probe.found import Room
 from tuimon.monitor.probe.layers import find_layers
 from tuimon.monitor.probe.outputs import MOST_FORWARDS
 from tuimon.monitor.probe.parameters import Parameters
 from tuimon.monitor.probe.probe import Probe
 from tuimon.monitor.probe.recorder import DEAD_UNITS_TAG
+from tuimon.monitor.probe.schedule import Schedule
 from tuimon.monitor.probe.sheet import WINDOW
 
 Start = Callable[..., Any]
+TABLE = ("grad_norm/", "weight_norm/", "update_ratio/", "saturated_fraction/", "dead_units/", "dead_fraction/")
 
 
 def last(training: Any, tag: str) -> float:
@@ -65,8 +68,11 @@ def test_training_is_bit_identical_with_all_samples_taken(start: Start) -> None:
     assert all(torch.equal(a, b) for a, b in zip(plain, watched, strict=True))
 
 
-def test_every_statistic_equals_its_plain_version(start: Start) -> None:
-    """Norms, histograms, ranges and ratios of a step are those that plain PyTorch gives."""
+@pytest.mark.parametrize("handed_over", [True, False])
+def test_every_statistic_equals_its_plain_version(start: Start, monkeypatch: pytest.MonkeyPatch, handed_over: bool) -> None:
+    """Norms, histograms, ranges and ratios of a step are plain PyTorch's, whether counted on the log's thread or at once."""
+    if not handed_over:
+        monkeypatch.setattr(Room, "takes", lambda *_: False)
     model = nn.Sequential(nn.Linear(8, 12), nn.ReLU(), nn.Linear(12, 4))
     training = start(model, torch.optim.Adam(model.parameters(), lr=0.01), budget=1.0)
     training.step()
@@ -85,6 +91,28 @@ def test_every_statistic_equals_its_plain_version(start: Start) -> None:
     plain = histogram.of(hidden.reshape(-1).tolist())
     assert store.histograms["activation/0"].counts[-1].tolist() == plain.counts
     assert (last(training, "activation_min/0"), last(training, "activation_max/0")) == pytest.approx((plain.min, plain.max))
+
+
+def test_a_sample_of_the_layer_table_alone_says_the_same_of_it(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no room for more: its numbers are those of a whole sample, and nothing else is logged or worked out."""
+
+    def table(whole: bool) -> tuple[dict[str, list[float]], set[str]]:
+        torch.manual_seed(0)
+        monkeypatch.setattr(Schedule, "wants_rest", whole)
+        model = nn.Sequential(nn.Linear(8, 6), nn.Tanh(), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2))
+        with torch.no_grad():
+            model[2].weight[3], model[2].bias[3] = 0.0, -1.0
+        training = start(model, torch.optim.Adam(model.parameters(), lr=0.01), budget=1.0, name=f"whole-{whole}")
+        for _ in range(WINDOW):
+            training.step()
+        store = training.store
+        shown = {tag: store[tag].values.tolist() for tag in store if tag.startswith(TABLE)}
+        return shown, {tag for tag in (*store, *store.histograms) if "/" in tag and not tag.startswith((*TABLE, "loss/"))}
+
+    (whole, others), (alone, none) = table(whole=True), table(whole=False)
+    assert whole.keys() == alone.keys() and len(whole) > 12 and len(others) > 12 and not none
+    assert all(whole[tag] == pytest.approx(alone[tag], rel=1e-6) for tag in whole)
+    assert alone["dead_units/2"] == [1.0]
 
 
 def test_dead_units_are_counted_and_named(start: Start) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from tuimon.monitor.probe.flat import MOST, Chunk, Layout, Part, chunks, local, 
 from tuimon.monitor.probe.found import Found, Room
 from tuimon.monitor.probe.layers import Layer
 from tuimon.monitor.probe.sheet import Gradients, Weights
-from tuimon.monitor.probe.tally import squares, squares_on_host, tally, tally_on_host
+from tuimon.monitor.probe.tally import COLUMNS, SQUARES, squares, squares_on_host, tally, tally_on_host, zero_rows_on_host
 
 COPIED = 1 << 23  # weights that are copied before a step, 32 MiB; of a larger model a part of each tensor that is not small
 _SMALL = 1 << 12
@@ -87,11 +87,11 @@ class Parameters:
             values = flat if grad_scale is None else flat / grad_scale.to(flat.device)
             self._direction.add(values, layout)
             if room.takes(values):
-                found.append(Found([values], partial(_gradients, layout)))
+                found.append(Found([values], partial(_gradients, layout), partial(_norms, layout)))
             else:
                 table, zero = tally(values, layout.lengths, layout.row_lengths())
                 assert zero is not None
-                found.append(Found([table, zero], partial(_counted_gradients, layout)))
+                found.append(_both([table, zero], partial(_counted_gradients, layout)))
         return found + self._direction.take()
 
     def copy_weights(self, turn: int) -> None:
@@ -106,12 +106,12 @@ class Parameters:
         found = []
         for now, (old, _) in zip(self._chunks(self._weights(moving, turn, COPIED)), before, strict=True):
             if room.takes(now.flat):
-                found.append(Found([_own(now).flat, old], partial(_motion_on_host, now.layout)))
+                found.append(_both([_own(now).flat, old], partial(_motion_on_host, now.layout)))
             else:
-                found.append(Found([_motion(now, old)], partial(_weights, now.layout)))
+                found.append(_both([_motion(now, old)], partial(_weights, now.layout)))
         others = {key for key, one in enumerate(self.owned) if key not in moving and _has_norm(one)}
         for flat, layout in self._chunks(self._weights(others, turn)):
-            found.append(Found([squares(flat, layout.lengths)[:, None]], partial(_weights, layout)))
+            found.append(_both([squares(flat, layout.lengths)[:, None]], partial(_weights, layout)))
         return found
 
     def drop(self) -> None:
@@ -183,6 +183,18 @@ def _motion(now: Chunk, before: Tensor) -> Tensor:
     old = squares(before, lengths)
     update = torch.sub(now.flat, before, out=before)
     return torch.stack([squares(now.flat, lengths), old, squares(update, lengths)], 1)
+
+
+def _both(tensors: Sequence[Tensor], read: Callable[..., Iterator[object]]) -> Found:
+    """What the layer table needs, too."""
+    return Found(tensors, read, read)
+
+
+def _norms(layout: Layout, flat: Any) -> Iterator[Gradients]:
+    """Norms and silent units alone: a third of the work."""
+    table = np.zeros((len(layout.lengths), COLUMNS))
+    table[:, SQUARES] = squares_on_host(flat, layout.lengths)
+    yield Gradients(layout, table, zero_rows_on_host(flat, layout.row_lengths()))
 
 
 def _gradients(layout: Layout, flat: Any) -> Iterator[Gradients]:

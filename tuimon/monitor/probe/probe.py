@@ -23,7 +23,7 @@ from tuimon.monitor.probe.alike import Likeness
 from tuimon.monitor.probe.layers import compiled, find_layers
 from tuimon.monitor.probe.outputs import OutputWatch
 from tuimon.monitor.probe.parameters import Parameters
-from tuimon.monitor.probe.recorder import Entries, Recorder
+from tuimon.monitor.probe.recorder import Recorder
 from tuimon.monitor.probe.schedule import Schedule
 from tuimon.monitor.probe.sheet import Sheet
 from tuimon.monitor.probe.stopwatch import Stopwatch
@@ -167,7 +167,7 @@ class Probe:
         else:
             self.schedule.pay(time.perf_counter(), self._stopwatch.seconds())
 
-    def _arrived(self, step: int, wall_time: float, own: Sheet, stopwatch: Stopwatch, read: Entries) -> None:
+    def _arrived(self, step: int, wall_time: float, own: Sheet, stopwatch: Stopwatch, read: found.Entries) -> None:
         self._writer.later(functools.partial(self._recorder.records, step, wall_time, own, stopwatch, read))
 
     def _fail_beside(self, error: BaseException) -> None:

@@ -12,11 +12,10 @@ from collections.abc import Callable
 
 from tuimon.log import bulk, wire
 from tuimon.monitor.probe import tally
+from tuimon.monitor.probe.found import Entries
 from tuimon.monitor.probe.schedule import Schedule
 from tuimon.monitor.probe.sheet import Reading, Scalars, Sheet
 from tuimon.monitor.probe.stopwatch import Stopwatch
-
-Entries = Callable[[], list[object]]
 
 DEAD_UNITS_TAG = "tuimon/dead_units"
 _MOST_LAYOUTS = 64  # of records that are kept
@@ -40,9 +39,10 @@ class Recorder:
         """What a sample says, as whole records; `read` makes the sheet's entries."""
         began = time.thread_time()
         try:
-            reading = sheet.read(read())
+            whole = self._schedule.wants_rest
+            reading = sheet.read(read(whole))
             table = self._scalars(step, wall_time, reading.table) + self._units(step, wall_time, reading.dead)
-            rest = self._rest(step, wall_time, reading) if self._schedule.wants_rest else b""
+            rest = self._rest(step, wall_time, reading) if whole else b""
         except Exception as error:
             if fail := self._fail():
                 fail(error)

@@ -86,16 +86,22 @@ def _count_group(group: Sequence[Held], layers: Sequence[Layer], turn: int, room
         empty = Outputs([one.owners for one in some], [one.after for one in some], size * len(some) / stacked.numel())
         judged = list(_judged(some, stacked.shape[1:], layers))
         if room.takes(stacked):
-            yield Found([stacked], partial(_on_host, empty, judged))
+            yield Found([stacked], partial(_counted_on_host, empty))
+            if judged:
+                read = partial(_units_on_host, judged)
+                yield Found([stacked], read, read)
         else:
             yield from _on_device(empty, judged, stacked)
 
 
-def _on_host(empty: Outputs, judged: Sequence[_Judged], stacked: Any) -> Iterator[Outputs | UnitOutputs]:
+def _counted_on_host(empty: Outputs, stacked: Any) -> Iterator[Outputs]:
     flat, count = stacked.reshape(-1), len(stacked)
     pieces = [flat[i : i + CHUNK] for i in range(0, len(flat), CHUNK)]
     tables = [tally_on_host(piece, _lengths(len(piece), count))[0] for piece in pieces]
     yield empty._replace(rows=len(pieces), table=np.concatenate(tables))
+
+
+def _units_on_host(judged: Sequence[_Judged], stacked: Any) -> Iterator[UnitOutputs]:
     for one in judged:
         values, others, samples = _of_units(one, stacked)
         near = units.near_asymptote(values, one.limits, others) if one.limits else None
@@ -112,7 +118,8 @@ def _on_device(empty: Outputs, judged: Sequence[_Judged], stacked: Tensor) -> It
         found = [units.zero(values, others)]
         if one.limits:
             found.append(units.near_asymptote(values, one.limits, others))
-        yield Found(found, partial(_unit_outputs, one.owners, samples))
+        read = partial(_unit_outputs, one.owners, samples)
+        yield Found(found, read, read)
 
 
 def _unit_outputs(owners: list[int], samples: int, zero: Any, near: Any = None) -> Iterator[UnitOutputs]:

@@ -100,6 +100,13 @@ def squares_on_host(flat: NDArray[np.float32], segments: Lengths) -> Doubles:
     return np.add.reduceat(squared, _starts(segments))
 
 
+def zero_rows_on_host(x: NDArray[np.float32], rows: Lengths) -> Flags:
+    """[rows] whether every value of a row is exactly zero, as `tally_on_host` tells it."""
+    starts = _starts(rows)
+    zero: Flags = (np.minimum.reduceat(x, starts) == 0) & (np.maximum.reduceat(x, starts) == 0)
+    return zero
+
+
 def merge(tables: Doubles, owners: NDArray[np.int64], count: int) -> Doubles:
     """The tallies of `count` owners, from those of their parts.
 
