@@ -322,7 +322,7 @@ def test_presets_are_listed() -> None:
         (["set", "nothing", "lr_scale=1"], 1, "There is no folder "),
         (["frobnicate"], 2, "invalid choice"),
         (["ls", "--nope"], 2, "unknown arguments: --nope"),
-        (["ls", "extra"], 2, "unknown arguments: extra"),
+        (["doctor", "extra"], 2, "unknown arguments: extra"),
         (["run", "digits-mlp", "--nope"], 2, "unknown arguments: --nope"),
         (["run", "digits-mlp", "--lr", "0.1"], 2, "unknown arguments: --lr 0.1; write a setting as key=value, without dashes"),
     ],

@@ -60,7 +60,9 @@ _VERBS_OF = {
     "exporting": "export",
     "diagnosing": "diagnose",
     "configuring": "config",
-    "listing": "ls presets dump doctor schema completion",
+    "runs_list": "ls",
+    "keeping": "mv rm note tag",
+    "listing": "presets dump doctor schema completion",
 }
 _HOMES = {verb: module for module, verbs in _VERBS_OF.items() for verb in verbs.split()}
 

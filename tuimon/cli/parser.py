@@ -96,7 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="COMMAND", title="commands")
     for add in (_add_run, _add_check, _add_compare, _add_resume, _add_replay, _add_fork, _add_search, _add_ls, _add_attach):
         add(verbs)
-    for add in (_add_set, _add_stop, _add_diagnose, _add_plot, _add_export, _add_dump, _add_others):
+    for add in (_add_set, _add_stop, _add_diagnose, _add_plot, _add_export, _add_dump, _add_keeping, _add_others):
         add(verbs)
     return parser
 
@@ -262,8 +262,13 @@ def numbers(text: str) -> list[int]:
 
 
 def _add_ls(verbs: _Verbs) -> None:
-    parser = _add(verbs, "ls", "List runs, newest first.")
+    parser = _add(verbs, "ls", "List runs, newest first: all, or those that fit a filter.")
+    text = "word, 'a | b', !word, 'digits-*', /regex/, 'lr>=1e-3', model=cnn, state:failed, tag:baseline; all must fit"
+    parser.add_argument("words", metavar="FILTER", nargs="*", help=text)
     _runs_dir(parser)
+    text = "sort by run, state, step, loss, val, speed, device, last, began, or a setting such as lr"
+    parser.add_argument("--sort", metavar="COLUMN", help=text)
+    parser.add_argument("--reverse", action="store_true", help="the other way round")
     parser.add_argument("--json", action="store_true", help="print JSON lines, one a run")
     parser.add_argument("--names", action="store_true", help="print names only")
     parser.add_argument("--trials", action="store_true", help="list the trials of studies, too, which are one row otherwise")
@@ -384,6 +389,28 @@ def _add_export(verbs: _Verbs) -> None:
     _tag(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="write to a file (default: stdout)")
     parser.add_argument("--svg", metavar="FILE", help="write a chart of the losses, or of the tags of --tag")
+
+
+def _add_keeping(verbs: _Verbs) -> None:
+    """Verbs that change what is kept of runs: their names, notes, tags, and whether they are kept at all."""
+    text = "Rename a run that is over."
+    parser = _add(verbs, "mv", text)
+    _complete(parser.add_argument("run", metavar="RUN", help=_RUN_HELP), "runs")
+    parser.add_argument("to", metavar="NAME", help="its new name")
+    _runs_dir(parser)
+    parser = _add(verbs, "rm", "Delete runs that are over, with all files in their folders; asks once.")
+    _complete(parser.add_argument("runs", metavar="RUN", nargs="+", help=_RUN_HELP), "runs")
+    _runs_dir(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser = _add(verbs, "note", "Write a note on a run, or print it.")
+    _complete(parser.add_argument("run", metavar="RUN", help=_RUN_HELP), "runs")
+    parser.add_argument("text", metavar="TEXT", nargs="*", help="the note (default: print it); '' removes it")
+    _runs_dir(parser)
+    parser = _add(verbs, "tag", "Tag a run, or print its tags; `tuimon ls tag:TAG` finds it.")
+    _complete(parser.add_argument("run", metavar="RUN", help=_RUN_HELP), "runs")
+    parser.add_argument("tags", metavar="TAG", nargs="*", help="tags to add (default: print them)")
+    parser.add_argument("--remove", metavar="TAG", action="append", default=[], help="a tag to take away")
+    _runs_dir(parser)
 
 
 def _add_others(verbs: _Verbs) -> None:

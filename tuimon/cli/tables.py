@@ -27,6 +27,13 @@ def print_lines(lines: Iterable[JsonLine]) -> int:
     return 0
 
 
+def print_names(names: Iterable[str]) -> int:
+    """Prints one name a line, for other programs."""
+    for name in names:
+        print(one_line(name))
+    return 0
+
+
 def print_table(rows: Sequence[Sequence[str]], dispensable: Sequence[str] = (), elastic: str = "") -> int:
     """Prints rows in columns, titles first.
 

@@ -57,6 +57,9 @@ class RunLine(JsonLine, frozen=True, kw_only=True, tag="run"):
     activation: str = ""
     first_wall: Number = None
     last_wall: Number = None
+    config: dict[str, Any] = {}
+    tags: tuple[str, ...] = ()
+    note: str = ""
     damage: tuple[DamageOf, ...] = ()
 
 

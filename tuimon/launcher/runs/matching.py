@@ -15,8 +15,9 @@ def matching(runs: Iterable[RunSummary], wanted: Filter) -> list[RunSummary]:
 
 
 def words_of(run: RunSummary) -> str:
-    """The words that describe a run: name, state, model, optimizer, activation, device."""
-    return " ".join((run.name, run.status.state, run.model, run.optimizer, run.activation, run.device))
+    """The words that describe a run: name, state, model, optimizer, activation, device, its tags and note."""
+    own = (*run.tags, run.note)
+    return " ".join((run.name, run.status.state, run.model, run.optimizer, run.activation, run.device, *own))
 
 
 def values_of(run: RunSummary) -> Mapping[str, Any]:
@@ -32,5 +33,7 @@ def values_of(run: RunSummary) -> Mapping[str, Any]:
         "loss": run.loss,
         "val_loss": run.val_loss,
         "speed": run.steps_per_second,
+        "tag": run.tags,
+        "note": run.note,
     }
     return {**run.config, **told}

@@ -15,6 +15,7 @@ from tuimon.base.errors import in_one_line
 from tuimon.launcher.runs.configuration import configuration
 from tuimon.launcher.runs.glance import glance_at
 from tuimon.launcher.runs.loss import VALIDATION, latest, loss_tag
+from tuimon.launcher.runs.notes import read_notes
 from tuimon.launcher.runs.scan import Scan
 from tuimon.launcher.runs.standing import state_in
 from tuimon.launcher.runs.status import Lifecycle, Status
@@ -52,6 +53,8 @@ class RunSummary:
     activation: str = ""
     launched: bool = False  # by tuimon, so that it can be started again
     config: dict[str, Any] = field(default_factory=dict)  # by dotted key
+    tags: tuple[str, ...] = ()  # the user's own, see `notes`
+    note: str = ""
     first_wall: float = math.nan
     last_wall: float = math.nan
     damage: tuple[Damage, ...] = ()  # as far as it was seen: not all of a long log may have been read
@@ -78,7 +81,8 @@ def _summarize(path: Path, name: str, scan: Scan | None) -> RunSummary:
         look = _look(path, _signature(path))
         status = state_in(path, look.life)
     damage = scan.damage(path, look.damage) if scan else look.damage
-    return RunSummary(name, path, status, damage=damage, **look.told)
+    notes = read_notes(path)  # not among what is kept of the log: they change without it
+    return RunSummary(name, path, status, damage=damage, tags=notes.tags, note=notes.note, **look.told)
 
 
 @dataclass(frozen=True)
