@@ -152,7 +152,7 @@ def test_a_command_that_fails_says_so_in_one_line(
     runs_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whatever it is: exit code 1, and no traceback."""
-    monkeypatch.setattr("tuimon.cli.listing.list_runs", lambda folder: 1 / 0)
+    monkeypatch.setattr("tuimon.cli.runs_list.list_runs", lambda folder: 1 / 0)
     assert main(["ls", "--runs-dir", str(runs_dir)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("tuimon: ls failed: ZeroDivisionError: division by zero")
