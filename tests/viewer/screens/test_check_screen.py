@@ -63,6 +63,6 @@ async def test_leaving_ends_the_real_process(runs_dir: Path) -> None:
         await seen(pilot, "Check (ctrl+t)")
         await pilot.press("ctrl+t")
         await seen(pilot, "pass  inputs", timeout=100)
-        (child,) = psutil.Process().children()
+        (child,) = (one for one in psutil.Process().children() if "tuimon.training" in " ".join(one.cmdline()))
         await pilot.press("escape")
         await until(pilot, lambda: not child.is_running())

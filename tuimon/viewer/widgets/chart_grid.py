@@ -240,7 +240,7 @@ class ChartGrid(Drawn, can_focus=True):
         for place in self._page():
             here = self.has_focus and place.number == self._at[0]
             rows += self._heading(place.shelf, width, here) if place.shelf.heading else self._charts(place, here)
-        self.border_title = f"metrics{' - ' if self.ascii else ' · '}{self._where()}"
+        self.entitle(f"metrics{' - ' if self.ascii else ' · '}{self._where()}")
         return rows[:height]
 
     def changes(self, before: Sequence[Row], after: Sequence[Row], width: int) -> Iterable[Region]:

@@ -39,6 +39,7 @@ class Drawn(Netted, Widget):
         self._asked = False  # whether a refresh was requested since the last drawn line
         self._drawn_size = (0, 0)
         self._rich_styles: dict[str, Style] = {}
+        self._titles = ("", "")  # in the upper and the lower border
 
     @property
     def ascii(self) -> bool:
@@ -48,6 +49,18 @@ class Drawn(Netted, Widget):
     def render_str(self, text_content: str | Content) -> Content:
         """A panel's title without markup: the name of a tag or a layer may contain brackets."""
         return Content(text_content) if isinstance(text_content, str) else text_content
+
+    def entitle(self, title: str) -> None:
+        """Sets the panel's title if it changed: Textual draws the whole panel again even for the same one."""
+        if title != self._titles[0]:
+            self._titles = (title, self._titles[1])
+            self.border_title = title
+
+    def subtitle(self, text: str) -> None:
+        """Sets the text in the panel's lower border if it changed."""
+        if text != self._titles[1]:
+            self._titles = (self._titles[0], text)
+            self.border_subtitle = text
 
     def draw(self, width: int, height: int) -> list[Row]:
         """The rows to show: at most `height`, each of at most `width` cells."""

@@ -65,7 +65,7 @@ class LayerTable(RowList):
     def take(self, store: Store) -> None:
         """Reads the latest sample; the selected layer stays selected when its row moves."""
         self._layers = self._filtered(layers(store))
-        self.border_subtitle = _staleness(store)
+        self.subtitle(_staleness(store))
         known = [layer.gradient for layer in self._layers if layer.gradient is not None]
         self._exponents = exponent_range(np.array(known)) if known else (-20, -1)
         self._order()

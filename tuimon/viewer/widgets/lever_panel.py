@@ -139,7 +139,7 @@ class LeverPanel(RowList):
     def draw(self, width: int, height: int) -> list[Row]:
         """The levers; the border shows what the lever under the cursor does."""
         told = self._current()
-        self.border_subtitle = cut(told.help, width - 2, self.ascii) if told and self.has_focus else ""
+        self.subtitle(cut(told.help, width - 2, self.ascii) if told and self.has_focus else "")
         return super().draw(width, height)
 
     def watch_has_focus(self, has_focus: bool) -> None:

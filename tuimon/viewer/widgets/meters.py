@@ -68,7 +68,7 @@ class GpuMeters(RowList):
     def _entitle(self) -> None:
         one = self._gpus[0] if len(self._gpus) == 1 else None
         title = _gpu_title(one, self.ascii) if one else "GPU"
-        self.border_title = title if self._measures or not self._gpus else _last_seen(title, self.ascii)
+        self.entitle(title if self._measures or not self._gpus else _last_seen(title, self.ascii))
 
     def _lines(self, width: int) -> list[Row]:
         named = len(self._gpus) > 1
