@@ -66,5 +66,5 @@ class Page:
         return [(step, float(value)) for _, step, value in points]
 
     def _get(self, path: str, **arguments: str) -> Any:
-        with urllib.request.urlopen(f"{self._url}{path}?{urllib.parse.urlencode(arguments)}", timeout=30) as answer:
+        with urllib.request.urlopen(f"{self._url}{path}?{urllib.parse.urlencode(arguments)}", timeout=60) as answer:
             return json.load(answer)

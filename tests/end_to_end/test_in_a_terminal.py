@@ -76,7 +76,7 @@ class Tmux:
         subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
 
     def _run(self, *arguments: str) -> str:
-        done = subprocess.run(["tmux", "-S", self._socket, *arguments], capture_output=True, text=True, timeout=20, check=True)
+        done = subprocess.run(["tmux", "-S", self._socket, *arguments], capture_output=True, text=True, timeout=60, check=True)
         return done.stdout
 
 

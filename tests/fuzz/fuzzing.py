@@ -47,7 +47,7 @@ class Outcome:
 
 def fuzz(target: Target, inputs: int, start: int, tell: Callable[[str], None] = lambda text: None) -> Outcome:
     """Checks so many inputs, or a few more; the same ones for the same `start`."""
-    outcome, began = Outcome(), time.monotonic()
+    outcome, began, used = Outcome(), time.monotonic(), time.process_time()
     warm, number = 0, 0
     while outcome.inputs < inputs:
         _round(target, min(_PER_ROUND, inputs - outcome.inputs), start + number, outcome)
@@ -55,8 +55,9 @@ def fuzz(target: Target, inputs: int, start: int, tell: Callable[[str], None] = 
         gc.collect()
         warm = warm or (_resident_bytes() if outcome.inputs >= inputs / 5 else 0)
         outcome.seconds = time.monotonic() - began
+        took = f"{outcome.seconds:.0f} s, {time.process_time() - used:.0f} s of processor"
         slowest = f"slowest {outcome.slowest_s * 1e3:.1f} ms"
-        tell(f"{outcome.inputs:,} inputs, {outcome.seconds:.0f} s, {slowest}, found {len(outcome.found)}")
+        tell(f"{outcome.inputs:,} inputs, {took}, {slowest}, found {len(outcome.found)}")
     outcome.grown_bytes = _resident_bytes() - warm
     if outcome.grown_bytes > _GROWTH_BYTES:
         outcome.found[f"memory grew by {outcome.grown_bytes >> 20} MiB"] = b""

@@ -111,7 +111,7 @@ assert [loading.load_spec(p.name, ["lr=0.5"]) for p in presets.presets()]
 heavy = {"torch", "numpy", "sklearn", "textual"} & set(sys.modules)
 assert not heavy, heavy
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=30, cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=100, cwd=Path(__file__).parents[2])
 
 
 def test_the_models_of_an_installed_package_lie_inside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -139,7 +139,7 @@ def test_checkpoints_follow_a_run_that_is_renamed(start: Start, tmp_path: Path):
     wait_for("epoch 1 ", process, tmp_path)
     (tmp_path / "old").rename(tmp_path / "new")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 130
+    assert process.wait(60) == 130
     ended = read_run(tmp_path / "new").ended
     assert ended is not None
     assert checkpoint.load(tmp_path / "new" / "checkpoints" / "last.pt")["step"] == ended.step

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tuimon.viewer import net
+from tuimon.viewer.app import TuimonApp
+
+_LONGER = 60  # times as long as for users
+
+
+@pytest.fixture(autouse=True)
+def notices_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a notice could fade before a test looks for it, and the same one be shown anew."""
+    notify = TuimonApp.notify
+
+    def lasting(app: TuimonApp, message: str, *, timeout: float | None = None, **more: Any) -> None:
+        notify(app, message, timeout=_LONGER * (app.NOTIFICATION_TIMEOUT if timeout is None else timeout), **more)
+
+    monkeypatch.setattr(TuimonApp, "notify", lasting)
 
 
 @pytest.fixture(autouse=True)

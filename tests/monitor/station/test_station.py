@@ -109,7 +109,7 @@ def test_a_follower_gets_the_files_bytes_and_what_comes_later(serve: Callable[..
         began = time.monotonic()
         new = serving.writer.path.read_bytes()[len(written) :]
         assert receive(all_, len(new)) == new
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
 
 
 def test_the_last_records_reach_a_follower_before_the_socket_closes(serve: Callable[..., Serving]) -> None:

@@ -10,7 +10,7 @@ from tuimon.base.process import Process, is_alive
 from tuimon.launcher.runs.proof import where_written
 from tuimon.launcher.runs.status import Lifecycle, Status
 
-DISK_FULL = "the disk that holds its log is full"
+DISK_FULL = "its log's disk is full"
 COPY = "a copy, it seems"
 
 
