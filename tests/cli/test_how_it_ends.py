@@ -44,7 +44,7 @@ def ended(runs: Runs, tmp_path: Path, code: str) -> tuple[int, dict[str, object]
     [
         ("", 0, "finished", ""),
         ("sys.exit(3)", 3, "failed", "exit code 3"),
-        ("sys.exit('bad config [/red] value')", 1, "failed", "exit code 1"),
+        ("sys.exit('bad config [/red] value')", 1, "failed", "SystemExit: bad config [/red] value"),
         ("os._exit(0)", 0, "finished", "os._exit(0)"),
         ("os._exit(5)", 5, "failed", "os._exit(5)"),
         ("import ctypes; ctypes.string_at(0)", 128 + 11, "killed", "SIGSEGV: it crashed in native code"),
