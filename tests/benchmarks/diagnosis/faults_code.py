@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.diagnosis.bases import CNN, CODER, FORMER, GRU, LSTM, MLP, TABLE, sgd
+from benchmarks.diagnosis.bases import CNN, CODER, FORMER, GRU, LSTM, MLP, ROWS, TABLE, sgd
 from benchmarks.diagnosis.case import fault
 from benchmarks.diagnosis.recipe import Range, Recipe
 
@@ -70,7 +70,7 @@ CASES = [
     fault(
         "schedule-ended",
         "linear-planned-too-short",
-        replace(FORMER, steps=400),
+        replace(ROWS, steps=400),
         schedule=("linear-to-zero-at:{}", Range(0.08, 0.05, 0.1)),
         curable=True,
     ),
