@@ -266,7 +266,9 @@ def test_on_a_terminal_one_line_rewrites_itself(runs: Runs, columns: int, most: 
     send(run, parse_setting("pause"))  # until it is watched
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    process = subprocess.Popen([sys.executable, "-c", OWNED, str(run)], stdout=slave, stderr=slave, stdin=slave)
+    environment = {**os.environ, "TERM": "xterm"}
+    command = [sys.executable, "-c", OWNED, str(run)]
+    process = subprocess.Popen(command, stdout=slave, stderr=slave, stdin=slave, env=environment)
     os.close(slave)
     shown = os.read(master, 1).decode()
     send(run, parse_setting("resume"))
@@ -276,6 +278,22 @@ def test_on_a_terminal_one_line_rewrites_itself(runs: Runs, columns: int, most: 
     rewritten = [piece for piece in pieces if piece.startswith(("epoch", "step")) and "\n" not in piece]
     assert len(rewritten) > 2 and most // 2 < max(map(len, rewritten)) <= most
     assert any("finished after" in piece and piece.endswith("\n") for piece in pieces)
+
+
+def test_on_a_dumb_terminal_nothing_is_rewritten(runs: Runs) -> None:
+    """Lines and charts only, as into a pipe: no escape sequence, and no row is wider than the terminal."""
+    run = runs.start("a", "--steps", "40")
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")} | {"TERM": "dumb"}
+    command = [sys.executable, "-c", OWNED, str(run)]
+    process = subprocess.Popen(command, stdout=slave, stderr=slave, stdin=slave, env=environment)
+    os.close(slave)
+    shown = read_all(master)
+    assert process.wait(60) == 0 and "\x1b" not in shown and "\r" not in shown
+    lines = shown.splitlines()
+    chart = lines[lines.index(next(line for line in lines if line.startswith("loss by step"))) :]
+    assert all(len(line) <= 60 for line in chart if not line.startswith(("run ", "next ")))
 
 
 def test_a_log_of_another_framework_is_printed_once(tmp_path: Path) -> None:

@@ -23,7 +23,10 @@ def run(tmp_path: Path) -> Path:
     """A run that was steered, and saved checkpoints."""
     log = LogWriter(tmp_path / "a run", "run")
     for step in range(1, 101):
-        log.scalars(step, {"loss/train": 2.0 / step, "lr": 0.1, "grad_norm/fc1": 1.0, "mine/score": float(-step)})
+        log.scalars(
+            step,
+            {"loss/train": 2.0 / step, "lr": 0.1, "negative_fraction/fc1": 1.0, "input/mean": 0.0, "mine/score": float(-step)},
+        )
     for step, value in ((50, 0.2), (100, 0.3)):
         log.scalars(step, {"loss/val": value, "accuracy/val": 0.9})
     log.event(Applied(10, "l1", 0.0, 0.1, by=BY_SPEC))
@@ -48,7 +51,12 @@ def test_last_and_best_values_changes_place_and_next_steps(run: Path) -> None:
     text = "\n".join(rows)
     assert "loss/val            0.300   best 0.200 at step 50" in text
     assert "mine/score           -100   best -1.00 at step 1" in text
-    assert "changed   lr_scale 1 -> 0.5 at step 40" in text and "l1" not in text and "grad_norm" not in text
+    assert (
+        "changed   lr_scale 1 -> 0.5 at step 40" in text
+        and "l1" not in text
+        and "negative_fraction" not in text
+        and "input/" not in text
+    )
     assert f"run       {run}" in text and "best checkpoint: checkpoints/best.pt, step 50" in text
     assert "tuimon plot 'a run'" in text and "resume" not in text  # there is no spec to resume from
     assert text.startswith("loss by step") and "\x1b" not in text

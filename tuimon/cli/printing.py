@@ -55,7 +55,7 @@ class Printer:
         self, stream: TextIO, clock: Callable[[], float] = time.monotonic, mid_line: Callable[[], bool] | None = None
     ) -> None:
         self._stream, self._clock, self._mid_line = stream, clock, mid_line
-        self._rewrites = mid_line is None and stream.isatty()
+        self._rewrites = mid_line is None and stream.isatty() and os.environ.get("TERM") != "dumb"
         self._drawn = False
         self._next = 0.0  # when to rewrite the line
         self._began, self._last = clock(), -math.inf  # when the last plain line was printed

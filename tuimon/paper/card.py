@@ -27,7 +27,7 @@ from tuimon.log.store import Store
 from tuimon.paper.curves import chart
 from tuimon.paper.ink import Ink, Size
 from tuimon.paper.series import Look
-from tuimon.paper.tags import by_chart, split_of
+from tuimon.paper.tags import by_chart, is_measured, split_of
 from tuimon.viewer.draw.rows import cells, cut
 
 MOST_COLUMNS = 100
@@ -113,7 +113,7 @@ def _metrics(store: Store) -> list[str]:
 
 
 def _metric_tags(store: Store) -> list[str]:
-    return [tag for tag in store if not _OTHERS.search(tag) and len(store[tag])]
+    return [tag for tag in store if len(store[tag]) and not is_measured(tag)]
 
 
 def _best(tag: str, series: Series, store: Store) -> str:

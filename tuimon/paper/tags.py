@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 
 from tuimon.base.errors import TuimonError
 from tuimon.base.nearest import did_you_mean
+from tuimon.diagnosis.evidence import LAYER_KINDS
 
 _SPLITS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "eval": "eval",
@@ -15,9 +16,17 @@ _SPLITS = {
 _SPLIT = re.compile(rf"(?:^|(?<=[/_.\-]))({'|'.join(_SPLITS)})(?=$|[/_.\-])", re.IGNORECASE)
 _RANK = {"train": 0, "val": 1, "eval": 2, "test": 3}
 _FEW = 12  # tags that a message names
-_BY_LAYER = (
-    "grad_norm", "update_ratio", "weight_norm", "dead_fraction", "saturated_fraction", "activation_min", "activation_max",
-)  # fmt: skip
+_MEASURED = (
+    "system",
+    "input",
+    "output",
+    "step",
+    "aim",
+    "model",
+    "dead_units",
+    *LAYER_KINDS,
+)  # and a slash: by the monitor itself
+_BESIDE = ("lr", "epoch", "throughput", "grad_cosine")  # logged with each step, but not what a run is watched for
 _MOST_LAYERS = 6  # one per colour
 
 
@@ -72,7 +81,7 @@ def by_chart(tags: Iterable[str], layers_together: bool = True) -> dict[str, tup
     layers: dict[str, list[str]] = {}
     for tag in tags:
         kind, _, layer = tag.partition("/")
-        if layers_together and layer and kind in _BY_LAYER:
+        if layers_together and layer and kind in LAYER_KINDS:
             layers.setdefault(kind, []).append(tag)
         else:
             groups.setdefault(split_of(tag)[0], []).append(tag)
@@ -102,5 +111,11 @@ def _of_metrics(groups: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
 def part_of(tag: str, tags: Collection[str]) -> str:
     """What tells a tag from the others of its chart: its split, its layer, or itself."""
     kind, _, layer = tag.partition("/")
-    together = len(tags) > 1 and kind in _BY_LAYER
+    together = len(tags) > 1 and kind in LAYER_KINDS
     return layer if together else split_of(tag)[1] or tag
+
+
+def is_measured(tag: str) -> bool:
+    """Whether tuimon's monitor logs this tag itself, beside what a training logs."""
+    family, _, rest = tag.partition("/")
+    return tag in _BESIDE or (bool(rest) and family in _MEASURED)
