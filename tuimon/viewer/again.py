@@ -18,6 +18,7 @@ from tuimon.viewer.messages import Restarted
 from tuimon.viewer.noticing import NoticingApp
 
 _RESUME = "How long should it train? For example epochs=40 or steps=5000; an empty line trains for as long as planned."
+_FORK = "What is different: lr_scale=*0.5, dropout=off, lr=0.01, epochs=40. An empty line changes nothing."
 _REPLAY = "Settings to change, such as seed=1; an empty line repeats the run exactly, with the same interventions."
 
 
@@ -44,6 +45,13 @@ class RestartingApp(NoticingApp):
 
         go = functools.partial(replay, path, runs_dir=self.runs_dir)
         self._ask(f"Replay {path.name}", _REPLAY, "Replaying", path, lambda words, yes: go(words, trusted=yes))
+
+    def fork(self, path: Path) -> None:
+        """Asks what is to be different, then starts a fork of a run; one that is live saves a checkpoint and goes on."""
+        from tuimon.launcher.start.fork import fork
+
+        go = functools.partial(fork, path, None, runs_dir=self.runs_dir)
+        self._ask(f"Fork {path.name}", _FORK, "Forking", path, lambda words, yes: go(words, trusted=yes).fork)
 
     def launch_like(self, path: Path) -> None:
         """Opens the form with what a run trained."""

@@ -102,6 +102,7 @@ KEYS: tuple[Key, ...] = (
     Key("s", "stop", "stop", "Stop the run after the current step; asks first", STEER, ("run", "home")),
     Key("R", "resume", "resume", "Resume a run that is over, as it was or for longer", AGAIN, ("run", "home")),
     Key("P", "replay", "replay", "Train it again with the same interventions at the same steps", AGAIN, ("run", "home")),
+    Key("F", "fork", "fork", "Start a new run from this one's checkpoint, with something different", AGAIN, ("run", "home")),
     Key("L", "launch_like", "launch like", "Open the form with what this run trained", AGAIN, ("run", "home")),
     Key("i", "about", "info", "Show what a run is: configuration, command, versions, device, seed", GO, ("run", "home")),
     Key("S", "keep_best", "keep best", "Stop all marked runs but the best; asks first", STEER, _HOME),

@@ -9,8 +9,10 @@ import pytest
 
 from driving import seen, text_of, until
 from tuimon.base.errors import TuimonError
+from tuimon.launcher.start import fork as forking
 from tuimon.launcher.start import replay as replaying
 from tuimon.launcher.start import resume as resuming
+from tuimon.launcher.start.point import Point
 from tuimon.spec.loading import load_spec, save_spec
 from tuimon.viewer.app import TuimonApp
 from tuimon.viewer.screens.dialogs import Prompt
@@ -82,6 +84,29 @@ async def test_a_run_is_resumed_for_as_long_as_asked(runs_dir: Path, resumable: 
         await until(pilot, lambda: isinstance(pilot.app.screen, Prompt))
         await pilot.press("enter")
         await until(pilot, lambda: asked == [["epochs=40"], []])
+
+
+async def test_a_run_is_forked_with_what_is_different(
+    runs_dir: Path, resumable: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Live or not; a program's run says why it cannot be."""
+    asked: list[list[str]] = []
+
+    def fork(run: Path, at: None, settings: list[str], **_: object) -> forking.Forks:
+        asked.append(settings)
+        return forking.Forks(Point(1, run), run)
+
+    monkeypatch.setattr(forking, "fork", fork)
+    async with TuimonApp(runs_dir, resumable).run_test(size=(120, 36), notifications=True) as pilot:
+        await seen(pilot, "F fork")
+        await pilot.press("F")
+        await seen(pilot, "What is different")
+        await pilot.press(*"lr_scale=*0.5", "enter")
+        await until(pilot, lambda: asked == [["lr_scale=*0.5"]])
+        pilot.app.open_run(make_run("r"))
+        await seen(pilot, "✓ finished")
+        await pilot.press("F")
+        await seen(pilot, "r cannot be forked")
 
 
 async def test_a_run_that_cannot_be_started_again_says_why(

@@ -75,6 +75,10 @@ class Host(Protocol):
         """Asks what to change, then trains a run again with the same interventions."""
         ...
 
+    def fork(self, path: Path) -> None:
+        """Asks what is to be different, then starts a new run from a run's checkpoint."""
+        ...
+
     def launch_like(self, path: Path) -> None:
         """Opens the form with what a run trained."""
         ...
@@ -85,10 +89,13 @@ class Host(Protocol):
 
 
 def why_not_again(action: str, path: Path, status: Status, launched: bool) -> str:
-    """Why a run cannot be resumed, replayed or launched again; empty if it can, as far as is known without trying."""
+    """Why a run cannot be resumed, replayed, forked or launched again; empty if it can, as far as is known without trying."""
     from tuimon.launcher.runs.runs import is_resumable
     from tuimon.spec import SPEC_FILE
 
+    if action == "fork":
+        told = f"{path.name} cannot be forked: a program has to load its checkpoints by itself"
+        return "" if (path / SPEC_FILE).is_file() else told
     if status.live and action != "launch_like":
         return f"{path.name} is still training: it is {status.state}"
     if action == "resume" and not is_resumable(path):
@@ -157,6 +164,10 @@ class TuimonScreen(Netted, Screen[None]):
     def action_replay(self) -> None:
         """Trains the run again with the same interventions."""
         self._again(self.tuimon.replay)
+
+    def action_fork(self) -> None:
+        """Starts a new run from the run's checkpoint."""
+        self._again(self.tuimon.fork)
 
     def action_launch_like(self) -> None:
         """Opens the form with what the run trained."""

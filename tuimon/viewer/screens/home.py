@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _LIVE_EVERY_S = 1.0
 _STILL_EVERY_S = 3.0
 _SCAN_S = 0.1  # each time, for damage in long logs
-_NEEDS_A_RUN = ("open", "mark", "sort", "stop", "about", "resume", "replay", "launch_like")
+_NEEDS_A_RUN = ("open", "mark", "sort", "stop", "about", "resume", "replay", "fork", "launch_like")
 
 EMPTY = """\
 No runs in {folder} yet.

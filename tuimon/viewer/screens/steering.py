@@ -23,7 +23,7 @@ from tuimon.viewer.widgets.wording import answer_text
 if TYPE_CHECKING:
     from tuimon.viewer.opened import Answer, OpenRun
 
-_SHOWN = ("zoom_panel", "filter")  # of the keys for viewing
+_SHOWN = ("zoom_panel", "filter", "fork")  # also of the keys for viewing, and of those for a run that is over
 
 
 class SteeringScreen(TuimonScreen):
