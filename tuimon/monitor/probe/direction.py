@@ -45,8 +45,13 @@ class Direction:
         self._names: list[bytes] = []
         self._before: tuple[list[bytes], list[_Kept]] = [], []
 
+    @property
+    def keeps_chunks(self) -> bool:
+        """Whether chunks are kept as they are, so that they must have memory of their own."""
+        return self._every == 1
+
     def add(self, flat: Tensor, layout: Layout) -> None:
-        """Notes a chunk of this sample's gradients, which nobody changes any more."""
+        """Notes a chunk of this sample's gradients; where chunks are kept, nobody changes it any more."""
         if layout.every.max() > 1.0:  # a tensor that is measured in part, at other places in each sample
             return
         self._now.append(_Kept(flat[:: self._every].clone() if self._every > 1 else flat))

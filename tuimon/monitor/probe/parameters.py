@@ -83,10 +83,11 @@ class Parameters:
         found = []
         self._most_every = 1.0
         for chunk in self._chunks(self._gradients(turn)):
-            flat, layout = _own(chunk)
+            layout, handed_over = chunk.layout, room.takes(chunk.flat)
+            flat = _own(chunk).flat if handed_over or self._direction.keeps_chunks else chunk.flat
             values = flat if grad_scale is None else flat / grad_scale.to(flat.device)
             self._direction.add(values, layout)
-            if room.takes(values):
+            if handed_over:
                 found.append(Found([values], partial(_gradients, layout), partial(_norms, layout)))
             else:
                 table, zero = tally(values, layout.lengths, layout.row_lengths())

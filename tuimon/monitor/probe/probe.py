@@ -30,7 +30,7 @@ from tuimon.monitor.probe.stopwatch import Stopwatch
 from tuimon.monitor.probe.transfers import Transfers
 
 _OUT_OF_MEMORY_S = 0.1  # what a sample that had no room is taken to have cost: the allocator has emptied its cache for it
-_HOOK_S = 3e-6  # of the training thread for each call of a hook, about
+_HOOK_S = 5e-6  # of the training thread for each call of a hook, about
 
 Report = Callable[[str, BaseException], None]
 
