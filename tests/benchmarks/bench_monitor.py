@@ -3,7 +3,8 @@
 The worst case: a 64-256-256-10 MLP at batch 64 on one thread, a step of about half a millisecond. Each step of a variant is
 compared with a bare one right beside it, for a shared machine is faster or slower by a third from one moment to the next; the
 mean of the differences is printed with its standard error, and bare steps are compared with bare ones, to show what the figures
-are worth. What a thread of a variant's does later may fall on a bare step, so ours is told of by itself. The monitor's own
+are worth. Beside it stands what the steps took longer by the clock of the thread's processor time, which no other process
+stretches. What a thread of a variant's does later may fall on a bare step, so ours is told of by itself. The monitor's own
 parts are timed in place, too: between the parts of real steps, whose arrays have pushed it out of the caches. wandb is left
 out, and said to be, where it is not installed.
 """
@@ -29,6 +30,7 @@ from torch import nn
 import tuimon
 
 Step = Callable[[int], None]
+Took = tuple[float, float]  # seconds by the clock, and of processor time
 DEFAULT_BUDGET: float = inspect.signature(tuimon.watch).parameters["budget"].default
 WARM_UP = 1000  # pairs: a young run is sampled more often
 TARGETS = {"tuimon, scalars": 1 + 10 / 450, "tuimon, all layers": 1.03}  # 10 µs, where the bare step takes 450
@@ -115,19 +117,24 @@ def wandb_offline(_: Task, folder: Path) -> Iterator[Step]:
 
 def seconds(step: Step, i: int) -> float:
     """How long one step took."""
-    start = time.perf_counter()
+    return took(step, i)[0]
+
+
+def took(step: Step, i: int) -> Took:
+    """How long one step took, and how much processor time of this thread."""
+    start, own = time.perf_counter(), time.thread_time()
     step(i)
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.thread_time() - own
 
 
-def measure(bare: Step, variant: Step, steps: int) -> list[tuple[float, float]]:
-    """Seconds of a bare step and of one of the variant's beside it, `steps` times; they take turns to be first."""
+def measure(bare: Step, variant: Step, steps: int) -> list[tuple[Took, Took]]:
+    """A bare step and one of the variant's beside it, `steps` times; they take turns to be first."""
     pairs = []
     for i in range(WARM_UP + steps):
         if i % 2:
-            watched, plain = seconds(variant, i), seconds(bare, i)
+            watched, plain = took(variant, i), took(bare, i)
         else:
-            plain, watched = seconds(bare, i), seconds(variant, i)
+            plain, watched = took(bare, i), took(variant, i)
         pairs.append((plain, watched))
     return pairs[WARM_UP:]
 
@@ -220,14 +227,15 @@ def main() -> None:
     print(f"beside the loop, on the log's own thread: {beside * 1e6:.1f} µs of processor a step, {beside / step:.1%}")
 
 
-def tell(label: str, pairs: list[tuple[float, float]]) -> None:
+def tell(label: str, pairs: list[tuple[Took, Took]]) -> None:
     """Prints what a variant's steps took longer than the bare ones beside them: the mean, and its standard error."""
-    kept = undisturbed(pairs)
-    base, added = statistics.fmean(plain for plain, _ in kept), [watched - plain for plain, watched in kept]
-    mean, error = statistics.fmean(added), statistics.stdev(added) / math.sqrt(len(added))
     target = f"   target {TARGETS[label]:.3f}x" if label in TARGETS else ""
-    print(f"{label:20} {base * 1e6:7.0f} µs {mean * 1e6:6.1f} µs", end="")
-    print(f" {f'± {error * 1e6:.1f}':>6} µs {1 + mean / base:8.3f}x{target}", flush=True)
+    for clock, name in enumerate((label, "  … processor time")):
+        kept = undisturbed([(plain[clock], watched[clock]) for plain, watched in pairs])
+        base, added = statistics.fmean(plain for plain, _ in kept), [watched - plain for plain, watched in kept]
+        mean, error = statistics.fmean(added), statistics.stdev(added) / math.sqrt(len(added))
+        print(f"{name:20} {base * 1e6:7.0f} µs {mean * 1e6:6.1f} µs", end="")
+        print(f" {f'± {error * 1e6:.1f}':>6} µs {1 + mean / base:8.3f}x{target}", flush=True)
 
 
 if __name__ == "__main__":
