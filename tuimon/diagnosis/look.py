@@ -20,6 +20,7 @@ from tuimon.diagnosis.trace import Floats
 _ENOUGH = 20  # losses before a run can be said to have learned nothing
 _SOME = 0.1  # of the loss: who has come less far than that has hardly begun
 _UNTAUGHT = 0.8  # of the loss of guessing: a first loss from there on is that of a model that knows nothing yet
+SHRUNK = 0.5  # of the first norm of the weights
 _IN_A_ROW = 3  # losses that grow
 _TENFOLD = 10.0  # times the first loss
 _BETTER = 1.5  # times the share of the commonest class
@@ -166,8 +167,9 @@ class Look:
         """Whether the first loss is far above that of guessing; False where that is not known."""
         if self.loss is None or self.chance is None:
             return False
-        known = self.aim.first if self.aim is not None else math.nan
-        return (known if math.isfinite(known) else self.loss.first) > _HIGH * self.chance.loss
+        first, guessing = (self.aim.first, self.aim.alike) if self.aim is not None else (math.nan, math.nan)
+        first = first if math.isfinite(first) else self.loss.first
+        return first > _HIGH * (guessing if math.isfinite(guessing) else self.chance.loss)
 
     @property
     def guesses_better(self) -> bool:
@@ -175,6 +177,15 @@ class Look:
         best, classes = self.most("accuracy/val"), self.chance.classes if self.chance else 0
         commonest = max(self.usual("aim/top_class_fraction"), 1 / classes) if classes > 1 else math.nan
         return best > _BETTER * commonest
+
+    @functools.cached_property
+    def shrunk(self) -> float:
+        """The norm of all weights, as a share of what it was at the first sample; NaN without samples."""
+        weights = self.evidence.panel("weight_norm")
+        if len(weights.thinned) < 2:
+            return math.nan
+        then, now = (float(np.sqrt(np.nansum(np.square(row)))) for row in (weights.thinned[0], weights.last))
+        return now / then if then > 0 else math.nan
 
     @property
     def starts_with_norm(self) -> bool:

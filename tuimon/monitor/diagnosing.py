@@ -18,6 +18,7 @@ from tuimon.log.records import Finding
 from tuimon.log.writer import LogWriter
 
 SHARE = 0.002  # of the time, at most: after a costly reading the next one comes later
+EAGER_S, EAGER_SHARE = 20.0, 0.01  # so long after the begin it may be more: a short run would hear nothing in time
 _SOONEST_S, _LATEST_S = 0.2, 2.0  # between two readings
 _AGE = 8.0  # a reading is due when the run has become older by one in so many
 _READ_BYTES = 1 << 20  # at once, so that the thread holds the interpreter for a few milliseconds at most
@@ -68,8 +69,9 @@ class Diagnosing:
                         return
                     self._read()
                 cost_s = time.thread_time() - before
-                wait_s = min(max((time.monotonic() - began) / _AGE, _SOONEST_S), _LATEST_S)
-                wait_s = max(wait_s, cost_s / SHARE if time.monotonic() - began > _LATEST_S * _AGE else 0.0)
+                age_s = time.monotonic() - began
+                share = EAGER_SHARE if age_s < EAGER_S else SHARE
+                wait_s = max(min(max(age_s / _AGE, _SOONEST_S), _LATEST_S), cost_s / share)
         except Exception as error:
             self._stop.set()
             self._report("diagnosis", error)

@@ -41,6 +41,7 @@ class Aim:
         low: the least target; NaN of classes.
         high: the greatest target.
         first: of classes, the loss at the first sample.
+        alike: of classes, the loss of taking all of them for equally likely.
     """
 
     kind: Kind
@@ -50,6 +51,7 @@ class Aim:
     low: float = math.nan
     high: float = math.nan
     first: float = math.nan
+    alike: float = math.nan
 
     @property
     def span(self) -> float:
@@ -64,7 +66,7 @@ def aim(evidence: Evidence, outputs: int) -> Aim | None:
         evidence: what is logged.
         outputs: units of the last layer; 0 if not known.
     """
-    if _in_form(evidence, "aim/cross_entropy"):
+    if len(_known(evidence, "aim/cross_entropy")):  # its form is no accident, and may not show where the model is very sure
         return _of_classes(evidence, "cross_entropy", outputs)
     if _in_form(evidence, "aim/likelihood") and _fits(evidence, "aim/likelihood"):
         return _of_classes(evidence, "likelihood", outputs)
@@ -72,7 +74,7 @@ def aim(evidence: Evidence, outputs: int) -> Aim | None:
         if _fits(evidence, f"aim/{kind}"):
             mean = _middle(evidence, f"aim/{kind}_mean")
             low, high = _least(evidence, f"aim/{kind}_min"), _most(evidence, f"aim/{kind}_max")
-            return Aim(kind, _binary_entropy(mean), 2, 0, low, high)
+            return Aim(kind, _binary_entropy(mean), 2, 0, low, high, _first(evidence, f"aim/{kind}"), math.log(2))
     if _fits(evidence, "aim/squares"):
         low, high = _least(evidence, "aim/squares_min"), _most(evidence, "aim/squares_max")
         return Aim("squares", _middle(evidence, "aim/squares_variance"), low=low, high=high)
@@ -86,7 +88,7 @@ def _of_classes(evidence: Evidence, kind: Kind, outputs: int) -> Aim:
     scale = _scale(evidence, f"aim/{kind}")
     told = _middle(evidence, "step/rows") >= _MANY * outputs  # else a batch is too small to have all classes
     guessing = entropy if told and entropy < _BALANCED * alike else alike
-    return Aim(kind, guessing * scale, outputs, labels, first=_first(evidence, f"aim/{kind}") * scale)
+    return Aim(kind, guessing * scale, outputs, labels, first=_first(evidence, f"aim/{kind}") * scale, alike=alike * scale)
 
 
 def _scale(evidence: Evidence, tag: str) -> float:

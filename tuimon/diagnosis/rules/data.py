@@ -24,7 +24,7 @@ def _inputs(look: Look) -> Verdict:
     offset = abs(mean) / std if std > 0 else math.inf
     if look.starts_with_norm or not (scale > _FAR or (offset > _FAR and scale > 1)):
         return None
-    if not (look.suffers or look.slow or look.starts_high):
+    if not (look.lost or look.suffers or look.slow or look.starts_high):
         return None
     what = f"its scale is {scale:.3g}" if scale > _FAR else f"it lies {offset:.3g} standard deviations from zero"
     text = (
@@ -35,7 +35,13 @@ def _inputs(look: Look) -> Verdict:
     spread = look.usual("input/scale_spread")
     if math.isfinite(spread):
         evidence["scale_spread"] = spread
-    return Symptom(text, _first_step(look, "input/mean"), evidence, severity="critical" if look.hardly else None)
+    return Symptom(
+        text,
+        _first_step(look, "input/mean"),
+        evidence,
+        severity="critical" if look.hardly or look.lost else None,
+        at_once=look.lost,
+    )
 
 
 def _labels(look: Look) -> Verdict:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from tuimon.diagnosis.evidence import LOSS, VALIDATION
-from tuimon.diagnosis.look import Look
+from tuimon.diagnosis.look import SHRUNK, Look
 from tuimon.diagnosis.remedies import more_decay, remedies
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.log.records import Remedy
 
 _RISE = 0.1  # of the way that the validation loss had come down: a tenth of what was learned is lost again
+_LEAST = 0.02  # of the best: what is less costs nothing
 _LONG = 100  # losses before a training can be said to have fitted all that it can
 _PACE = 0.1  # of all that was gained: what the last quarter of the run has brought at the most
 _MUCH = 0.5  # of the loss of guessing: more than half is left
 _RESTLESS = 0.03  # of the weights in one step: there the rate holds the loss up
-_SHRUNK = 0.5  # of the first norm
 _DROPPED = 0.8
 _IN_A_ROW = 3  # validations above the best
 
@@ -24,6 +24,8 @@ def _over_fitting(look: Look) -> Verdict:
     found = look.validation
     if found is None:
         return Abstains("fewer than four validation losses are logged")
+    if found.rise < _LEAST * abs(found.best):
+        return None
     if found.after < _IN_A_ROW or not found.rise > max(3 * found.error, _RISE * found.fall) or not found.training_falls:
         return None
     text = f"overfitting: validation loss rose from {found.best:.3g} to {found.now:.3g} while training loss fell"
@@ -47,12 +49,17 @@ def _under_fitting(look: Look) -> Verdict:
     loss, chance = look.loss, look.chance
     if loss is None or chance is None:
         return Abstains("it is not known what guessing would get")
-    if look.stuck or loss.count < _LONG or not loss.now > _MUCH * chance.loss or not look.began_with_nothing:
+    bound = _bound(look)
+    if (
+        (look.stuck and not look.shrunk < SHRUNK)
+        or loss.count < _LONG
+        or not loss.now > _MUCH * chance.loss
+        or not look.began_with_nothing
+    ):
         return None
     if loss.falls and loss.recent > _PACE * loss.gain:
         return None
-    bound = _bound(look)
-    if not bound or (look.updates is not None and look.updates.middle > _RESTLESS):
+    if not bound or (look.updates is not None and look.updates.middle > _RESTLESS and not look.shrunk < SHRUNK):
         return None
     text = (
         f"under-fitting: the training loss stays at {loss.now:.3g}, guessing gets {chance.loss:.3g}, and it hardly falls: "
@@ -68,11 +75,8 @@ def _bound(look: Look) -> str:
     if hidden and min(hidden)[0] <= max(classes // 4, 1):
         units, name = min(hidden)
         return f"all that the model knows passes the {units} unit{'s' if units > 1 else ''} of {name}"
-    weights = look.evidence.panel("weight_norm")
-    if len(weights.thinned) > 1:
-        then, now = (float(np.sqrt(np.nansum(np.square(row)))) for row in (weights.thinned[0], weights.last))
-        if now < _SHRUNK * then:
-            return f"regularization has shrunk the weights to {now / then:.0%} of what they were"
+    if look.shrunk < SHRUNK:
+        return f"regularization has shrunk the weights to {look.shrunk:.0%} of what they were"
     lever = look.evidence.levers.get("dropout")
     if lever and lever.enabled and isinstance(lever.value, float) and lever.value >= _DROPPED:
         return f"dropout leaves {1 - lever.value:.0%} of the units"

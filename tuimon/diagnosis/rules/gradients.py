@@ -13,6 +13,7 @@ from tuimon.log.records import Remedy
 
 HALVED = 0.3  # decades a layer: less than half of the gradient passes each layer, or more than twice
 SPAN = 2.0  # decades between the ends: the layers at one end move a hundredth as far as at the other
+_LARGE = 1.5  # decades between the ends, thirtyfold, with half of its size more at each layer
 _GROWING = 0.18  # decades a layer: by half of its size each, where a sound start keeps it
 _GROWN = 100.0  # times its own upper quartile so far
 _LONG = 100  # losses
@@ -67,7 +68,7 @@ def _exploding(look: Look) -> Verdict:
 
 def _grows_through_layers(look: Look) -> Symptom | None:
     depth = look.depth_at_first
-    if depth is None or not (depth.slope > HALVED and depth.span > SPAN) or not _harms(look):
+    if depth is None or not (depth.slope > _GROWING and depth.span > _LARGE) or not _harms(look):
         return None
     first, last = depth.names[0], depth.names[-1]
     text = (

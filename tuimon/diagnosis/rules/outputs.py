@@ -69,7 +69,7 @@ def _out_of_range(look: Look) -> Symptom | None:
     if aim is not None and aim.kind == "cross_entropy" and low == 0.0 and _touches(look) and look.suffers:
         text = "the model's outputs are never below 0: a ReLU before a cross-entropy takes the lower half of its logits away"
         return Symptom(text, look.step, {"least": low, "greatest": high}, severity="critical" if look.hardly else None)
-    if aim is None or aim.kind != "squares" or not (look.suffers or look.slow):
+    if aim is None or aim.kind != "squares" or not (look.suffers or look.slow or _touches(look)):
         return None
     bounds = _bounds(low, high)
     if bounds is None:

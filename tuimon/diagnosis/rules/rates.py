@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tuimon.diagnosis.look import Look
+from tuimon.diagnosis.look import SHRUNK, Look
 from tuimon.diagnosis.measures.updates import USUAL
 from tuimon.diagnosis.remedies import remedies, reset, scaled_rate
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
@@ -32,6 +32,8 @@ def _too_high(look: Look) -> Verdict:
         return Abstains("updates were not sampled")
     if look.lost:
         return _lost_by_it(look)
+    if look.shrunk < SHRUNK:
+        return None  # of weights that are drawn to nothing each step is a large share
     if look.loss is None:
         return Abstains("too few training losses are logged to see whether the run suffers")
     first = updates.first if look.stuck and not look.is_of_another_kind else 0.0

@@ -101,7 +101,7 @@ def aims(output: Tensor, gradient: Tensor) -> list[Found]:
     every = _every(output, dim)
     out, grad = (_rows(one, dim, every) for one in (output, gradient))
     rows = output.numel() // out.shape[1]
-    used = (grad != 0).any(0)
+    used = (grad != 0).any(0) | (out == out[:1]).all(0)  # what is the same for all, a constant pixel's zero, may be right
     terms = used.sum() * rows  # outputs that the loss does not look at get no gradient at all
     found = [
         _binary(out, grad, used, terms),
@@ -127,7 +127,8 @@ def _rows(values: Tensor, dim: int, every: int) -> Tensor:
 def _cross_entropy(out: Tensor, grad: Tensor) -> Found:
     logs = functional.log_softmax(out, 1)
     shares = logs.exp()
-    labels = grad.argmin(1, keepdim=True)
+    lowest, labels = grad.min(1, keepdim=True)
+    labels = torch.where(lowest < 0, labels, out.argmax(1, keepdim=True))  # where the model is as sure as it is right
     hot = torch.zeros_like(out).scatter_(1, labels, 1.0)
     counted = (grad != 0).any(1)  # an ignored label's row has no gradient
     expected = (shares - hot) * counted[:, None]
