@@ -33,7 +33,7 @@ SLOW_S = 60.0
 FULL_DISK = """
 import os, sys, torch, tuimon
 model = torch.nn.Linear(4, 2); optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-monitor = tuimon.watch(model, optimizer, run_dir=sys.argv[1], meters=False)
+monitor = tuimon.watch(model, optimizer, run_dir=sys.argv[1], meters=False, budget=0)  # no samples: all records are steps
 ballast = sys.argv[1] + ".ballast"
 def fill():
     with open(ballast, "wb", buffering=0) as file:

@@ -59,10 +59,12 @@ async def test_a_check_that_cannot_be_made_is_told(runs_dir: Path, monkeypatch: 
 
 async def test_leaving_ends_the_real_process(runs_dir: Path) -> None:
     """A real check process delivers its first lines, then ends when the user leaves."""
+    earlier = psutil.Process().children()  # of other tests
     async with TuimonApp(runs_dir, launch=True).run_test(size=(100, 36)) as pilot:
         await seen(pilot, "Check (ctrl+t)")
         await pilot.press("ctrl+t")
         await seen(pilot, "pass  inputs", timeout=100)
-        (child,) = (one for one in psutil.Process().children() if "tuimon.training" in " ".join(one.cmdline()))
+        found = [child for child in psutil.Process().children() if child not in earlier]
+        (child,) = (one for one in found if "tuimon.training" in " ".join(one.cmdline()))
         await pilot.press("escape")
         await until(pilot, lambda: not child.is_running())

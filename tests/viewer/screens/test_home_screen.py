@@ -132,6 +132,7 @@ async def test_marked_runs_are_overlaid(runs_dir: Path, make_run: Any) -> None:
         await listed(pilot)
         await pilot.press("space", "o")
         await seen(pilot, "Mark at least two runs")
+        pilot.app.clear_notifications()  # it covers the table
         await pilot.press("space", "o")
         await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
         await until(pilot, lambda: all(run.store.step for run in pilot.app.screen.runs))
