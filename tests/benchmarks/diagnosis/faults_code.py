@@ -91,7 +91,15 @@ CASES = [
         clip=Range(0.002, 0.001, 0.004),
         curable=True,
     ),
-    # one sample at the rate of many
+    # one sample, or a few, at the rate of many
+    fault(
+        "batch-noise",
+        "four-samples-mlp",
+        sgd(Recipe("digits", width=32, batch=4, steps=900, schedule="drops"), 0.15),
+        schedule="",
+        also="rate-too-high",
+        curable=True,
+    ),
     fault(
         "batch-noise",
         "one-sample-momentum",

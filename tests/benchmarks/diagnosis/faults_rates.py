@@ -9,7 +9,8 @@ from benchmarks.diagnosis.bases import CNN, CODER, FORMER, GRU, LSTM, MLP, RNN, 
 from benchmarks.diagnosis.case import fault
 from benchmarks.diagnosis.recipe import Range, Recipe, near
 
-CONSTANT: dict[str, Any] = {"schedule": "", "also": "rate-too-high", "curable": True}
+CONSTANT: dict[str, Any] = {"schedule": "", "curable": True}  # the twin's rate drops
+NOISY = CONSTANT | {"also": "rate-too-high"}
 
 CASES = [
     # the rate is beyond where descent is stable
@@ -61,14 +62,17 @@ CASES = [
         "rate-too-low", "autoencoder-momentum", sgd(CODER, 0.1, optimizer="momentum"), lr=Range(1e-4, 5e-5, 2e-4), curable=True
     ),
     fault("rate-too-low", "transformer-adamw", replace(FORMER, optimizer="adamw"), lr=Range(5e-6, 1e-6, 1e-5), curable=True),
+    fault(
+        "rate-too-high",
+        "bars-adam",
+        replace(CODER, data="bars", lr=0.03, batch=8, steps=700, schedule="drops"),
+        **CONSTANT,
+    ),
     # the rate's noise holds the loss up
-    fault("plateau", "mlp-sgd", sgd(Recipe("digits", width=32, batch=4, steps=900, schedule="drops"), 0.15), **CONSTANT),
     fault(
-        "plateau", "autoencoder-adam", replace(CODER, data="bars", lr=0.03, batch=8, steps=700, schedule="drops"), **CONSTANT
+        "plateau", "waves-rmsprop", replace(RNN, optimizer="rmsprop", lr=0.02, batch=4, steps=700, schedule="drops"), **NOISY
     ),
-    fault(
-        "plateau", "waves-rmsprop", replace(RNN, optimizer="rmsprop", lr=0.02, batch=4, steps=700, schedule="drops"), **CONSTANT
-    ),
+    fault("plateau", "waves-adam", replace(RNN, width=64, lr=0.02, batch=4, steps=500, schedule="drops"), **NOISY),
     # more weights and steps than samples
     fault(
         "over-fitting",

@@ -130,7 +130,7 @@ KINDS: dict[str, Kind] = {
         "a limit so low that every gradient is cut", "Pascanu et al. 2013", "rate-too-low plateau under-fitting",
     ),
     "batch-noise": _kind(
-        "batches of one or two at the rate of large ones", "McCandlish et al. 2018", f"rate-too-high {TOO_HOT}",
+        "batches of one to four at the rate of large ones", "McCandlish et al. 2018", f"rate-too-high {TOO_HOT}",
     ),
 }  # fmt: skip
 
