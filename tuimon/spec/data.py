@@ -84,6 +84,13 @@ class DataSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shift: Annotated[int, Meta(ge=0, le=1024, description="augmentation: shift images by up to this many pixels")] = 0
     rotation: Annotated[float, Meta(ge=0, le=180, description="augmentation: rotate images by up to this many degrees")] = 0.0
 
+    permuted: Annotated[
+        bool, Meta(description="shuffle the pixels or columns of all examples by one fixed permutation: no neighbours are left")
+    ] = False
+    val_offset: Annotated[
+        float, Meta(ge=-1000, le=1000, description="add this to the validation inputs: data that drifted since training")
+    ] = 0.0
+
     @property
     def known(self) -> Dataset:
         """The dataset as this spec uses it, with its task and number of classes.
@@ -180,6 +187,10 @@ def check_use(own: Dataset, spec: DataSpec) -> None:
             else f"{spec.name} has no images"
         )
         raise TuimonError(f"data.{'shift' if spec.shift else 'rotation'}: {why}")
+    if spec.augmented and spec.permuted:
+        raise TuimonError(
+            "data.permuted = true: shuffled pixels cannot be shifted or rotated; set data.shift and data.rotation to 0"
+        )
 
 
 def check_model(model: str, data: DataSpec) -> None:

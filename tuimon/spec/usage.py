@@ -56,7 +56,17 @@ _DATA: dict[str, tuple[str, ...]] = {
     "download": _PUBLISHED,
     "context": ("text",),
 }
-_OF_EXAMPLES = ("train_fraction", "train_examples", "classes", "shuffled_labels", "scale", "shift", "rotation")
+_OF_EXAMPLES = (
+    "train_fraction",
+    "train_examples",
+    "classes",
+    "shuffled_labels",
+    "scale",
+    "shift",
+    "rotation",
+    "permuted",
+    "val_offset",
+)
 
 
 def unused(spec: Spec) -> dict[str, str]:

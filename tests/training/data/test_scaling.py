@@ -14,6 +14,7 @@ from tuimon.training.data.scaling import PREPARATIONS, prepare
 
 RANDOM = np.random.default_rng(0)
 TRAIN = (RANDOM.normal(size=(500, 6)) @ RANDOM.normal(size=(6, 6)) * 3 + 5).astype(np.float32)
+CPU = torch.device("cpu")
 OTHER = RANDOM.normal(size=(50, 6)).astype(np.float32)
 
 
@@ -83,3 +84,24 @@ def test_large_data_are_scaled_in_pieces(name: str, monkeypatch: pytest.MonkeyPa
     whole = prepared(name, OTHER)
     monkeypatch.setattr(scaling, "_AT_ONCE", 7)
     np.testing.assert_allclose(prepared(name, OTHER), whole, rtol=1e-4, atol=1e-5)
+
+
+def test_permuted_inputs_are_the_same_values_in_another_order():
+    """One order for all examples, both splits and every seed."""
+    plain, mixed = (load(load_spec("digits-mlp", [f"data.permuted={on}"]).data, 0, CPU) for on in ("false", "true"))
+    before, after = plain.train.inputs.flatten(1), mixed.train.inputs.flatten(1)
+    assert mixed.train.inputs.shape == plain.train.inputs.shape and not torch.equal(before, after)
+    assert torch.equal(before.sort(1).values, after.sort(1).values)
+    moved = [int((after == before[:, [place]]).all(0).nonzero()[0]) for place in range(64) if before[:, place].std() > 0]
+    assert len(set(moved)) == len(moved)
+    again = load(load_spec("digits-mlp", ["data.permuted=true"]).data, 1, CPU)
+    assert again.input_names == mixed.input_names != plain.input_names
+    assert sorted(mixed.input_names) == sorted(plain.input_names)
+
+
+def test_an_offset_moves_the_validation_inputs_only():
+    """After scaling, so in units of the training split's standard deviation."""
+    plain, moved = (load(load_spec("digits-mlp", [f"data.val_offset={by}"]).data, 0, CPU) for by in ("0", "1.5"))
+    assert torch.equal(plain.train.inputs, moved.train.inputs)
+    torch.testing.assert_close(moved.val.inputs, plain.val.inputs + 1.5)
+    assert torch.equal(plain.val.targets, moved.val.targets)

@@ -56,6 +56,8 @@ def _dead(found: Activation, values: Tensor) -> tuple[Verdict, str]:
         return "pass", ""
     share = float((values == 0).all(0).float().mean())
     cure = "Try init.bias=positive, init.name=kaiming_normal, or activation=leaky_relu"
+    if values.shape[1] > 1 and bool((values == values[:, :1]).all()):
+        cure = "All its units are copies of one: initialize at random (init.name=default)"
     return judge(share, 0.25, 0.6), f"{share:.0%} of its units are dead: zero for every example. {cure}."
 
 

@@ -21,7 +21,7 @@ from tuimon.training.report import Line
 
 _EXAMPLES = 256
 _WARN, _FAIL = 100.0, 3000.0  # ratio of two layers
-_REVIVE = "Try activation=relu, init.name=kaiming_normal, model.norm=batch or model.residual=true"
+_REVIVE = "Try activation=relu together with init.name=kaiming_normal, or model.norm=batch, or model.residual=true"
 _TAME = "Try smaller initial weights, clip_norm=1 or model.norm=batch"
 
 

@@ -48,7 +48,7 @@ def load(spec: DataSpec, seed: int, device: torch.device) -> Data:
         return load_text(spec, device)
     if spec.name == "quadratic":
         return _no_data(device)
-    raw = _some_classes(READERS[spec.name](spec), spec)
+    raw = _permuted(_some_classes(READERS[spec.name](spec), spec), spec)
     if spec.name in FILES:
         check_use(raw.known, spec)
     raw, known = _as_numbers(raw, spec), used_for(raw.known, spec)
@@ -57,6 +57,7 @@ def load(spec: DataSpec, seed: int, device: torch.device) -> Data:
     targets, movement = _targets(raw, train_indices, known, spec), _movement(raw, train_indices, spec, seed)
     preparation = prepare(spec.scale, raw.inputs[train_indices] if movement is None else movement.some().numpy())
     train, val = (_part(raw, indices, preparation, targets).to(device) for indices in (train_indices, val_indices))
+    val = replace(val, inputs=val.inputs + spec.val_offset) if spec.val_offset else val
     train = _shuffled(train, spec.shuffled_labels, seed)
     if movement is not None:
         moving = replace(movement, raw=movement.raw.to(device))
@@ -87,6 +88,16 @@ def _some_classes(raw: Raw, spec: DataSpec) -> Raw:
     return raw._replace(
         inputs=raw.inputs[kept], targets=raw.targets[kept], class_names=raw.class_names[: spec.classes], train=train
     )
+
+
+def _permuted(raw: Raw, spec: DataSpec) -> Raw:
+    """All examples with their inputs in one other order, which is the same for every seed."""
+    if not spec.permuted:
+        return raw
+    flat = raw.inputs.reshape(len(raw.inputs), -1)
+    order = np.random.default_rng(0).permutation(flat.shape[1])
+    names = tuple(raw.input_names[place] for place in order) if raw.input_names else ()
+    return raw._replace(inputs=flat[:, order].reshape(raw.inputs.shape), input_names=names)
 
 
 def _split(raw: Raw, spec: DataSpec, seed: int) -> tuple[Integers, Integers]:
