@@ -52,8 +52,8 @@ class CurveScreen(TuimonScreen):
                 self.query_one(ChartGrid).choose_grid(grid_of(text))
                 self.tuimon.prefer(grid=text)
 
-        told = "Enter rows and columns, such as 3x4, at most 36 charts, or auto."
-        self.app.push_screen(Prompt("Small charts on a page", told, _no_grid, self.tuimon.settings.grid), take)
+        told = f"Enter rows and columns, such as 3x4, at most 36 charts, or auto. Now: {self.tuimon.settings.grid}."
+        self.app.push_screen(Prompt("Small charts on a page", told, _no_grid), take)
 
     def recall_view(self) -> None:
         """Filters, pins and folds as the last time in this folder of runs."""

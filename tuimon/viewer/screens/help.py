@@ -21,10 +21,13 @@ _KEY_WIDTH = 12
 
 ABOUT = {
     "run": "Steering keys send a command to the run, shown as requested until the run's log confirms the step at which it was "
-    "applied. u undoes any change; only stop asks first. Greyed-out keys do not work on this run.",
-    "home": "Live runs come first. Quitting does not stop any run.",
-    "compare": "Each run keeps its colour and line style in all charts and in the table, where * marks the best value. "
-    "Press tab to reach the small charts, up and down to move between them, enter to enlarge one.",
+    "applied. u undoes any change; only stop asks first. Greyed-out keys do not work on this run. In a legend, ~ marks a "
+    "smoothed value, and `y cut` says that outliers lie outside of the chart.",
+    "home": "Live runs come first. Quitting does not stop any run. Keys that steer act on all marked runs, or on the selected "
+    "one, and ask first. A filter takes words (all of them), a | b, !word, loss/*, /regex/, and lr>=1e-3, model=cnn, "
+    "state:failed.",
+    "compare": "Each run keeps its colour and line style in all charts and in the table, where * marks the best value, and "
+    "only settings that differ have a column. Press tab to reach the small charts and the table.",
     "launch": "Fields start with the preset's values. Press tab or shift+tab to move between them, enter to launch.",
     "check": "Fix what fails before you train. The check does not change anything.",
 }
@@ -78,8 +81,8 @@ def help_text(place: Place, ascii: bool = False, width: int = 96) -> str:
     for group in groups:
         rows = [(key.ascii_name if ascii else key.name, key.help) for key in keys_of(place) if key.group == group]
         sections.append(_section(group, rows, width))
-    if place == "run":
-        sections += [_section(title, rows, width) for title, rows in _panel_keys()]
+    if place in ("run", "compare"):
+        sections += [_section(title, rows, width) for title, rows in _panel_keys(place)]
     text = "\n\n".join(sections)
     return text.translate(_TO_ASCII) if ascii else text
 
@@ -105,11 +108,14 @@ def _styled(section: str) -> Content:
     return Content("\n").join([Content.styled(title, "bold underline"), *lines])
 
 
-def _panel_keys() -> list[tuple[str, list[tuple[str, str]]]]:
+def _panel_keys(place: Place) -> list[tuple[str, list[tuple[str, str]]]]:
     """The keys of panels that have their own, which work while the panel has the focus."""
-    from tuimon.viewer.widgets import LayerTable, LeverPanel
+    from tuimon.viewer.widgets import ChartGrid, ConsoleView, LayerTable, LeverPanel
+    from tuimon.viewer.widgets.drawn import Drawn
 
-    panels = {"In the layer table": LayerTable, "In the levers": LeverPanel}
+    panels: dict[str, type[Drawn]] = {"In the small charts": ChartGrid}
+    if place == "run":
+        panels |= {"In the layer table": LayerTable, "In the levers": LeverPanel, "In the console": ConsoleView}
     return [
         (title, [_row(binding) for binding in panel.BINDINGS if isinstance(binding, Binding)])
         for title, panel in panels.items()

@@ -90,7 +90,7 @@ class RunScreen(CurveScreen, SteeringScreen):
         self.query_one(ChartGrid).leave_out(self.query_one("#loss", Chart).title)
         self.recall_view()
         self.query_one(ConsoleView).open(self.run.path / "output.log")
-        self.query_one("#layers" if self.layout_now != "single" else "#loss").focus()
+        self.query_one("#layers" if self.layout_now != "single" and "layers" in self.panels.boxes else "#loss").focus()
         self._update(all_at_once=True)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -288,8 +288,10 @@ class RunScreen(CurveScreen, SteeringScreen):
 
     def action_filter(self) -> None:
         """Asks for a filter of the focused list, or of the charts."""
-        widget = self.focused if filterable(self.focused) else self.query_one(ChartGrid)
-        if widget is None or (of := filterable(widget)) is None:
+        focused = self.focused
+        in_sight = focused is not None and focused.id in self.panels.boxes
+        widget = focused if focused and in_sight and filterable(focused) else self.query_one(ChartGrid)
+        if (of := filterable(widget)) is None:
             return
         page = page_of(widget.id or "")
         if page is not None and widget.id not in self.panels.boxes:
