@@ -64,10 +64,10 @@ async def test_a_step_is_gone_to_by_typing_it(runs_dir: Path, make_run: Any) -> 
         await pilot.press("colon", *"x", "enter")
         await seen(pilot, "'x' is not a number")
         await pilot.press("ctrl+u", *"20", "enter")
-        await until(pilot, lambda: text_of(pilot).count("step 20 ") >= 3)
+        await until(pilot, lambda: text_of(pilot).count("step 20 ─") >= 3)
         assert screen.big.plot.cursor == 20
         await pilot.press("0")
-        await until(pilot, lambda: "step 20 " not in text_of(pilot))
+        await until(pilot, lambda: "step 20 ─" not in text_of(pilot))
         await pilot.press("x")
         await until(pilot, lambda: screen.query_one(ChartGrid).plot("lr").x_axis == "time")
 
