@@ -191,6 +191,7 @@ def _set_traps(place: Place) -> None:
         (run / "events.out.tfevents.5.secret").symlink_to(place.base / "home" / "secret")
         (run / "events.out.tfevents.6.circle").symlink_to("events.out.tfevents.6.circle")
         (run / "events.out.tfevents.7.folder").mkdir()
+        (run / "notes.json").symlink_to(place.base / "home" / "secret")
         (run / "up").symlink_to("..")
     for name in ("$(touch mark)", "`touch mark`", "\x1b[2J", "a;touch mark;"):
         (theirs / name).mkdir()
@@ -202,7 +203,8 @@ VERBS = [
     ("dump", "ended"), ("dump", "ended", "--json"), ("dump", "live"), ("presets",), ("presets", "--json"), ("doctor",),
     ("completion", "bash"), ("completion", "zsh"), ("compare", "ended", "a;touch mark;"), ("compare", "ended", "--json"),
     ("diagnose", "ended"), ("diagnose", "ended", "--json"), ("plot", "ended"), ("export", "ended"),
-    ("export", "ended", "--json"), ("schema",), ("config",), ("--version",), ("--help",),
+    ("export", "ended", "--json"), ("plot", "ended", "--kind", "confusion"), ("note", "ended"), ("tag", "ended"),
+    ("ls", "--sort", "run"), ("schema",), ("config",), ("--version",), ("--help",),
 ]  # fmt: skip
 REFUSED = [
     ("stop", "live"), ("stop", "live", "--now"), ("set", "live", "lr_scale=0.5"), ("stop", "ended", "--now"), ("set", "live"),
