@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tuimon.base.process import Process
-from tuimon.cli import comparing, listing
+from tuimon.cli import comparing, runs_list
 from tuimon.cli.headless import follow
 from tuimon.cli.main import main
 from tuimon.cli.printing import Printer
@@ -35,19 +35,24 @@ def test_a_run_is_followed_to_its_end_and_exit_code_whatever_cannot_be_told_of_i
     """Once each, in a line of its own."""
     monkeypatch.setattr(Following, "finish", lambda self: 1 / 0)
     monkeypatch.setattr(Printer, "progress", lambda *arguments: {}["progress"])
+    monkeypatch.setattr("tuimon.paper.card.card", lambda *arguments: [][0])
     assert follow(runs_dir / "odd", owned=False) == 1
     lines = capsys.readouterr().out.splitlines()
     failures = [line for line in lines if "something in the log cannot be shown" in line]
-    assert sorted(failure.split("shown: ")[1].split(":")[0] for failure in failures) == ["KeyError", "ZeroDivisionError"]
-    assert "failed" in lines[-1]
+    assert sorted(failure.split("shown: ")[1].split(":")[0] for failure in failures) == [
+        "IndexError",
+        "KeyError",
+        "ZeroDivisionError",
+    ]
+    assert "failed" in lines[-2]
 
 
 def test_ls_and_compare_show_the_other_runs(
     runs_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And why one of them is not shown."""
-    cells, latest = listing._cells, comparing.latest
-    monkeypatch.setattr(listing, "_cells", lambda run, *rest: 1 / 0 if "odd" in run.name else cells(run, *rest))
+    cells, latest = runs_list._cells, comparing.latest
+    monkeypatch.setattr(runs_list, "_cells", lambda run, *rest: 1 / 0 if "odd" in run.name else cells(run, *rest))
     monkeypatch.setattr(comparing, "latest", lambda store, tag: 1 / 0 if store.ended.how == "failed" else latest(store, tag))
     assert main(["ls", "--runs-dir", str(runs_dir)]) == 0
     rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
