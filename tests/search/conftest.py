@@ -18,6 +18,7 @@ from launching import Runs
 SCRIPT = """
 import argparse, math, os, sys, time
 from pathlib import Path
+from tuimon.log.records import Finding
 from tuimon.log.writer import LogWriter
 
 parser = argparse.ArgumentParser()
@@ -27,6 +28,7 @@ parser.add_argument("--steps", type=int, default=5)
 parser.add_argument("--period", type=float, default=0.0)
 parser.add_argument("--crash-above", type=float, default=math.inf)
 parser.add_argument("--nan-above", type=float, default=math.inf)
+parser.add_argument("--broken", action="store_true")
 parser.add_argument("--tag", default="loss/val")
 o = parser.parse_args()
 if o.lr > o.crash_above:
@@ -35,6 +37,8 @@ log = LogWriter(Path(os.environ["TUIMON_RUN_FOLDER"]), "run")
 for step in range(1, o.steps + 1):
     loss = (math.log10(o.lr) + 3) ** 2 + (o.act == "tanh") + 1 / step
     log.scalars(step, {o.tag: math.nan if o.lr > o.nan_above else loss})
+    if o.broken and step == 3:
+        log.event(Finding(step, "dead", "fc1 is dead", severity="critical"), step)
     time.sleep(o.period)
 log.close()
 """

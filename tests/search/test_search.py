@@ -66,10 +66,12 @@ def test_a_search_in_which_all_trials_fail_says_so(studies: Studies) -> None:
 
 
 def test_a_trial_that_diverges_or_is_worse_ends_early(studies: Studies) -> None:
-    """And says why; those that go on are not held up."""
+    """And says why: a loss that is no number, or what the diagnosis calls critical."""
     long = ["--steps", "600", "--period", "0.1"]
     out = studies.done("--name", "s", "--budget", "2", "--jobs", "2", "train.py", LR, "--nan-above", "0", *long, code=1)
     assert out.count("diverged (loss/val is nan at step ") == 2
+    out = studies.done("--name", "t", "--budget", "1", "train.py", LR, "--broken", *long, code=1)
+    assert "broken at " in out and "(fc1 is dead)" in out and "the last: fc1 is dead" in out
 
 
 def interrupt(search: subprocess.Popen[str]) -> None:

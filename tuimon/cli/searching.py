@@ -233,7 +233,7 @@ class _Searching:
             print_table([head, *rows])
         told = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
         print(f"{self._folder.name}: {len(trials)} trials: {told or 'none yet'}", flush=True)
-        failed = [one for one in trials if one.why and one.outcome in ("failed", "diverged", "killed")]
+        failed = [one for one in trials if one.why and one.outcome in ("failed", "diverged", "broken", "killed")]
         if trials and not ranked and failed:
             print(one_line(f"no trial has a value; the last: {failed[-1].why}"), flush=True)
         if ranked and not self._options.show:

@@ -97,16 +97,20 @@ class Flight:
         """Its values of a tag so far."""
         return [float(value) for value in self._store[tag].values] if tag in self._store else []
 
-    def trouble(self) -> str:
-        """Why its training is lost; empty if it is not: a loss that is not finite, or what the diagnosis calls critical."""
+    def trouble(self) -> tuple[str, str]:
+        """Why its training is lost: `diverged` and the loss that is not finite, or `broken` and what the diagnosis says.
+
+        Empty texts while it is not.
+        """
         for tag in dict.fromkeys((loss_tag(self._store), "loss/val")):
             if tag in self._store and len(self._store[tag]) and not math.isfinite(self._store[tag].last):
-                return f"{tag} is {self._store[tag].last} at step {int(self._store[tag].steps[-1])}"
+                return "diverged", f"{tag} is {self._store[tag].last} at step {int(self._store[tag].steps[-1])}"
         last: dict[tuple[str, str], Finding] = {}
         for record in self._store.findings:
             if isinstance(record.event, Finding):
                 last[record.event.rule, record.event.layer] = record.event
-        return next((one.text for one in last.values() if one.severity == "critical" and one.cleared is None), "")
+        lost = next((one.text for one in last.values() if one.severity == "critical" and one.cleared is None), "")
+        return ("broken", lost) if lost else ("", "")
 
     def end(self, outcome: str, why: str) -> None:
         """Asks the run to stop, without waiting; the first reason counts."""
@@ -124,8 +128,9 @@ class Flight:
             return "failed", math.nan, self._last_words() or self._status.detail
         if state not in ("finished", "stopped"):
             return "killed", math.nan, f"{state} {self._status.detail}".rstrip()
-        if trouble := self.trouble():
-            return "diverged", math.nan, trouble
+        outcome, why = self.trouble()
+        if outcome:
+            return outcome, math.nan, why
         if math.isnan(value):
             return "failed", math.nan, self._without(objective.tag)
         return state, value, "stopped by somebody" if state == "stopped" else ""

@@ -129,8 +129,9 @@ class Search:
     def _follow(self, flight: Flight) -> None:
         live = flight.look()
         self._report(flight)
-        if live and flight.ending is None and (trouble := flight.trouble()):
-            flight.end("diverged", trouble)
+        outcome, why = flight.trouble()
+        if live and outcome:
+            flight.end(outcome, why)
         if not live:
             self._land(flight)
 

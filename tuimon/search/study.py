@@ -26,7 +26,8 @@ from tuimon.search.plan import JOURNAL_FILE, Plan
 from tuimon.search.space import Dimension, around, grid
 
 Outcome = Literal[
-    "running", "finished", "stopped", "pruned", "diverged", "failed", "killed", "interrupted", "unstarted", "withdrawn"
+    "running", "finished", "stopped", "pruned", "diverged", "broken", "failed", "killed", "interrupted", "unstarted",
+    "withdrawn",
 ]  # fmt: skip
 _UNCOUNTED = ("interrupted", "unstarted", "withdrawn")  # no part of the budget
 _STATES = {"finished": TrialState.COMPLETE, "stopped": TrialState.COMPLETE, "killed": TrialState.FAIL}
@@ -96,6 +97,7 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._plan, self._dimensions, self.me = plan, plan.dimensions, this_process()
         self.trials_limit = trials or plan.limits().trials
+        self._over: dict[int, TrialInfo] = {}  # trials that have ended, and so change no more
         try:
             self._storage = JournalStorage(Journal(folder / JOURNAL_FILE, say, give_up))
             self._study = optuna.create_study(
@@ -176,8 +178,14 @@ class Study:
 
     def trials(self) -> list[TrialInfo]:
         """All trials that were begun, by number."""
-        states = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-        return [_info(trial) for trial in self._study.get_trials(deepcopy=False, states=states)]
+        begun = (one for one in self._study.get_trials(deepcopy=False) if one.state != TrialState.WAITING)
+        return [self._over.get(one.number) or self._read(one) for one in begun]
+
+    def _read(self, trial: FrozenTrial) -> TrialInfo:
+        info = _info(trial)
+        if trial.state.is_finished():
+            self._over[trial.number] = info
+        return info
 
     def best(self) -> TrialInfo | None:
         """The best trial that has a value."""
