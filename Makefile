@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test check lint types contracts format fuzz bench bench-presets bench-diagnosis screenshots clean
+.PHONY: run test check lint types contracts format fuzz bench bench-presets bench-search bench-diagnosis screenshots clean
 
 run: $(VENV)/.train  ## launch the default preset: the screen in a terminal, the headless log where there is none
 	@$(BIN)/tuimon run digits-mlp $(ARGS)
@@ -38,6 +38,9 @@ bench: $(VENV)/.bench  ## what watching costs: each benchmark prints what it mea
 
 bench-presets: $(VENV)/.dev  ## trains presets and what they suggest to try, over 5 seeds, and judges their claims; about an hour
 	$(BIN)/python tests/benchmarks/bench_presets.py $(ARGS)
+
+bench-search: $(VENV)/.dev  ## random search, rounds and TPE beside a grid of as many trials, on the digits; several minutes a seed
+	$(BIN)/python tests/benchmarks/bench_search.py $(ARGS)
 
 bench-diagnosis: $(VENV)/.dev  ## trains the labelled set of faulty and healthy runs once, and scores the diagnosis on it beside others
 	cd tests && PYTHONPATH=.:.. ../$(BIN)/python -m benchmarks.diagnosis $(ARGS)
