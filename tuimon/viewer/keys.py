@@ -111,6 +111,7 @@ KEYS: tuple[Key, ...] = (
     Key("g", "chart('toggle_log')", "log y", "Switch the y axis between linear and log", LOOK, _CURVES),
     Key("m", "chart('next_smoothing')", "smooth", "Change the smoothing: none, light, medium, strong", LOOK, _CURVES),
     Key("x", "chart('next_axis')", "x axis", "Change the x axis: steps, time, epochs", LOOK, _CURVES),
+    Key("w", "chart('toggle_raw')", "", "Show or hide the raw values behind smoothed curves", LOOK, _CURVES),
     Key("y", "chart('next_fit')", "", "Change the y range: without outliers, everything, fixed as it is", LOOK, _CURVES),
     Key("plus,equals_sign", "chart('zoom_in')", "", "Zoom in at the cursor, or at the latest values", LOOK, _CURVES, shown="+"),
     Key("minus", "chart('zoom_out')", "", "Zoom out", LOOK, _CURVES, shown="-"),

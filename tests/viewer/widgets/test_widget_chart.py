@@ -117,6 +117,22 @@ async def test_keys_change_the_axes(run, show):
         assert (chart.plot.x_axis, chart.plot.log_y, chart.plot.smoothing) == ("step", False, 0.0)
 
 
+async def test_the_raw_values_are_switched_off_and_on(run, show):
+    """They stand behind a smoothed curve only, and the axis is the same with and without them."""
+    run.train(1, 200)
+    async with show(chart := Chart(LOSS, "loss", smoothing=0.9)) as shown:
+        chart.update_from(run.read())
+        shown.lines()
+        with_raw = chart.plot.picture.y_range
+        assert [curve.faint for curve in chart.plot.curves] == [True, False, False]
+        await shown.press("w")
+        assert [curve.faint for curve in chart.plot.curves] == [False, False]
+        assert chart.plot.picture.y_range == with_raw
+        await shown.press("m", "m")  # the strongest, then none: nothing is left to stand behind
+        await shown.press("w")
+        assert [curve.faint for curve in chart.plot.curves] == [False, False]
+
+
 async def test_zoom_follows_the_newest_until_one_pans_away(run, show):
     """Zoomed in, new points move the window; after panning left it stays, until end follows again."""
     run.train(1, 200)

@@ -39,6 +39,7 @@ class Chart(Drawn, can_focus=True):
         Binding("m", "do('next_smoothing')", "Change the smoothing: none, light, medium, strong", show=False),
         Binding("x", "do('next_axis')", "Change the x axis: steps, time, epochs", show=False),
         Binding("y", "do('next_fit')", "Change the y range: without outliers, everything, fixed", show=False),
+        Binding("w", "do('toggle_raw')", "Show or hide the raw values behind smoothed curves", show=False),
         Binding("plus,equals_sign", "do('zoom_in')", "Zoom in at the cursor, or at the latest values", show=False),
         Binding("minus", "do('zoom_out')", "Zoom out", show=False),
         Binding("left", "do('cursor_left')", "Move the cursor left", show=False),

@@ -65,8 +65,9 @@ class CurveBook:
         axis: Axis,
         smoothing: float,
         hidden: frozenset[str] = frozenset(),
+        raw: bool = True,
     ) -> list[Curve]:
-        """The curves of `tags` in each run that is not hidden; smoothed ones with the raw curve faintly behind them.
+        """The curves of `tags` in each run that is not hidden; smoothed ones with the `raw` curve faintly behind them.
 
         Values measured on the whole validation split are means already and are not smoothed.
         """
@@ -86,7 +87,7 @@ class CurveBook:
             label, style = _look(labels[tag], run, place, len(tags))
             pattern = index * len(tags) + place if run else None
             stretched = 0.0 if side_of(tag) == "val" else _stretched(smoothing, len(store.series[tag]))
-            for weight in (0.0, stretched) if stretched else (0.0,):
+            for weight in (0.0, stretched) if stretched and raw else (stretched,):
                 key = (id(store), tag, axis, weight)
                 used[key] = self._extended(key, store)
                 faint = bool(stretched) and not weight

@@ -32,6 +32,7 @@ class Plot:
         big: whether it names its x axis, and lists what is under the cursor.
         pinned: whether its title is marked.
         hidden: names of runs that are not drawn, but keep their colours.
+        raw: whether the raw values stand faintly behind smoothed curves.
         fit: how the y range is chosen: without outliers, from everything, or as it was when it was fixed.
     """
 
@@ -40,6 +41,7 @@ class Plot:
         self.log_y, self.smoothing = log_y, smoothing
         self.x_axis: Axis = "step"
         self.fit: Fit = "robust"
+        self.raw = True
         self.compact = True
         self.big = self.pinned = False
         self.cursor: float | None = None
@@ -65,18 +67,18 @@ class Plot:
     def look(self) -> Hashable:
         """How it shows it."""
         ranges = (self._span, self._end, self._fixed, self.fit)
-        return self.tags, self.title, self.log_y, self.smoothing, self.x_axis, self.cursor, ranges
+        return self.tags, self.title, self.log_y, self.smoothing, self.raw, self.x_axis, self.cursor, ranges
 
     def take_look(self, other: Plot) -> None:
         """Shows another chart's tags, with its scale, smoothing and ranges."""
         self.tags, self.title, self.log_y, self.smoothing = other.tags, other.title, other.log_y, other.smoothing
-        self.fit, self._fixed = other.fit, other._fixed
+        self.fit, self._fixed, self.raw = other.fit, other._fixed, other.raw
         if self.x_axis == other.x_axis:
             self._span, self._end = other._span, other._end
 
     def draw(self, width: int, height: int, ascii: bool) -> Picture:
         """Draws the chart; without any value, a picture without rows."""
-        self.curves = self._book.curves(self.runs, self.tags, self.x_axis, self.smoothing, self.hidden)
+        self.curves = self._book.curves(self.runs, self.tags, self.x_axis, self.smoothing, self.hidden, self.raw)
         self.picture = draw_chart(self.curves, self._options(ascii), width, height, ascii) if self.curves else Picture([])
         return self.picture
 
@@ -91,6 +93,10 @@ class Plot:
         """Switches to the next smoothing: none, light, medium, strong, none."""
         later = [weight for weight in SMOOTHINGS if weight > self.smoothing]
         self.smoothing = later[0] if later else 0.0
+
+    def toggle_raw(self) -> None:
+        """Shows or hides the raw values behind smoothed curves."""
+        self.raw = not self.raw
 
     def next_axis(self) -> None:
         """Switches the x axis: steps, elapsed time, and epochs if the run says how long they are."""
