@@ -43,20 +43,20 @@ def test_one_line():
 
 
 def test_a_heat_map_drifts_with_its_values():
-    """Vanishing gradients move down, to smaller powers."""
+    """Vanishing gradients move down, to smaller powers; few samples are wide, so that they span the panel."""
     samples = np.array([counts(*[2.0**-exponent] * 4) for exponent in (4, 5, 6, 7)])
     drawn = [text_of(row) for row in heat_map(samples, [10, 20, 30, 40], 24, 11)]
     assert drawn == [
         " 2^-1                   ",
         " 2^-2                   ",
         " 2^-3                   ",
-        " 2^-4 █                 ",
-        " 2^-5  █                ",
-        " 2^-6   █               ",
-        " 2^-7    █              ",
+        " 2^-4 ████              ",
+        " 2^-5     ████          ",
+        " 2^-6         ████      ",
+        " 2^-7             ████  ",
         " 2^-8                   ",
         "    0                   ",
-        "      step 10           ",
+        "      step 10       40  ",
         "                        ",
     ]
 
@@ -94,7 +94,7 @@ def test_zero_has_its_own_row():
     samples = np.zeros((1, BINS))
     samples[0, ZERO] = 5
     drawn = [text_of(row) for row in heat_map(samples, [1], 20, 24)]
-    assert next(row for row in drawn if row.strip().startswith("0")).strip() == "0 █"
+    assert next(row for row in drawn if row.strip().startswith("0")).strip() == f"0 {'█' * 14}"
 
 
 @pytest.mark.parametrize("most", [1, 7, 8, 40])

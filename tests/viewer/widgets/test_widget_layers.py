@@ -45,7 +45,7 @@ async def test_sorting_keeps_the_selected_layer(run, show):
 
 
 async def test_histograms_through_time(run, show):
-    """Each sample is a column, for gradients or activations of the selected layer."""
+    """Each sample is a column, wide while there are few, for gradients or activations of the selected layer."""
     async with show(view := HistogramView(), 60, 12) as shown:
         view.update_from(run.read())
         assert "Select a layer" in shown.text()
@@ -55,7 +55,7 @@ async def test_histograms_through_time(run, show):
             run.sample(step)
         view.update_from(run.read())
         assert view.border_title == "gradient · fc1"
-        assert any(line.count("█") == 3 for line in shown.lines())
+        assert any(line.count("█") > 30 and line.count("█") % 3 == 0 for line in shown.lines())  # three samples, all wide
         await shown.press("k")
         assert "activation · fc1" in view.border_title and "-2^" in shown.text()
 

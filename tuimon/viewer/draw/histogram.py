@@ -145,10 +145,11 @@ def heat_map(
     labels, table = _by_row(columns, height - 1 if height >= 3 else height, signed)
     share = table / np.maximum(table.sum(axis=0), 1e-30)
     darkest = math.ceil(share.max() * _TONES) / _TONES  # in steps, so that one sample does not change all shades
-    levels = np.ceil(np.sqrt(share / max(darkest, 1e-30)) * _HEATS).astype(int)
+    each = max((width - gutter) // max(len(columns), 1), 1)  # few samples are wider, so that the map spans its panel
+    levels = np.repeat(np.ceil(np.sqrt(share / max(darkest, 1e-30)) * _HEATS).astype(int), each, axis=1)
     body = [_heat_row(labels[r] if gutter else "", levels[r], gutter, width, ascii) for r in range(len(labels))]
     if len(body) < height:
-        body.append(_step_row(steps, kept.group, gutter, len(columns), width))
+        body.append(_step_row(steps, kept.group, gutter, each * len(columns), width))
     return body + blank(width, height - len(body))
 
 
