@@ -37,7 +37,8 @@ def main() -> int:
     kept, unfit = verified(logs, cases)
     if options.kept:
         kept = [case for case in kept if logs.has_log(case.faulty)]
-    print("\n".join(unfit) or "every fault is one, and every healthy run is healthy")
+    verdict = "\n".join(unfit) or "every fault is one, and every healthy run is healthy"
+    print(verdict, file=sys.stderr if options.json else sys.stdout)
     if not options.verify:
         _score(logs, kept, options)
     return bool(failed or unfit)
@@ -100,7 +101,8 @@ def _score(logs: Logs, cases: Sequence[Case], options: argparse.Namespace) -> No
         if name == "tuimon":
             own = details(of_faulty, [*of_fine, *of_twins])
     if options.json:
-        print(json.dumps({name: as_values(score) for name, score in scores.items()}))
+        of_twins = {name: alarm.healthy_told for name, alarm in alarms.items()}
+        print(json.dumps({n: as_values(score) | {"twins_told": of_twins[n] if twins else None} for n, score in scores.items()}))
         return
     print(f"\n{len(faulty)} faulty runs, {len(fine)} healthy ones that look odd, {len(twins)} healthy twins\n")
     print(table(scores))
