@@ -128,7 +128,7 @@ CASES = [
     fault("symmetric-units", "constant-autoencoder", CODER, init=("constant:{}", Range(0.05, 0.02, 0.1))),
     fault("symmetric-units", "constant-lstm", LSTM, init=("constant:{}", Range(0.1, 0.05, 0.2))),
     # the head's initial weights
-    fault("first-loss", "mlp-head", sgd(MLP, 0.1), init=("last:{}", Range(60.0, 40.0, 80.0))),
+    fault("first-loss", "mlp-head", sgd(MLP, 0.1), init=("last:{}", Range(60.0, 60.0, 90.0))),
     fault("first-loss", "cnn-head", replace(CNN, lr=1e-3), init=("last:{}", Range(60.0, 40.0, 80.0))),
     fault("first-loss", "transformer-head", replace(FORMER, lr=1e-3), init=("last:{}", Range(30.0, 25.0, 50.0))),
 ]
