@@ -156,7 +156,7 @@ FAULTS: dict[str, tuple[str, Script]] = {
             model=lambda: started(mlp(nn.Tanh), lambda layer: nn.init.normal_(layer.weight, std=6.0)), optimizer=SGD, lr=0.01
         ),
     ),
-    "constant weights": (
+    "constant weights, and biases that are not": (
         "symmetric-units",
         Script(model=lambda: started(mlp(nn.ReLU), lambda layer: nn.init.constant_(layer.weight, 0.1))),
     ),

@@ -64,8 +64,10 @@ def depth(evidence: Evidence, first: bool = False) -> Depth | None:
     return Depth(names, norms[columns], np.array(sizes), slope, span, int(panel.recent_steps[-1]))
 
 
-def growth(evidence: Evidence) -> tuple[float, float] | None:
-    """How activations grow from the input on: the slope of log10 of their root mean square, in decades per layer, and the span.
+def growth(evidence: Evidence) -> tuple[float, float, float] | None:
+    """How activations grow from the input on: the slope of log10 of their root mean square, in decades per layer; the span.
+
+    The third number is the root mean square of the last layer before the output.
 
     At the first sample, which shows the initial weights. None with fewer than three layers.
     """
@@ -80,7 +82,7 @@ def growth(evidence: Evidence) -> tuple[float, float] | None:
     if len(logs) < _LEAST:
         return None
     slope = _theil_sen(logs)
-    return slope, slope * (len(logs) - 1)
+    return slope, slope * (len(logs) - 1), float(10 ** logs[-1])
 
 
 def weighing(evidence: Evidence) -> list[int]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tuimon.diagnosis.look import Look
-from tuimon.diagnosis.measures.depth import growth
+from tuimon.diagnosis.look import SHRUNK, Look
+from tuimon.diagnosis.measures.depth import growth, weighing
 from tuimon.diagnosis.measures.updates import USUAL
 from tuimon.diagnosis.remedies import clipped, remedies, scaled_rate
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
@@ -13,9 +13,13 @@ from tuimon.log.records import Remedy
 
 HALVED = 0.3  # decades a layer: less than half of the gradient passes each layer, or more than twice
 SPAN = 2.0  # decades between the ends: the layers at one end move a hundredth as far as at the other
+_BEYOND = 10.0  # of activations, where a sound start gives about 1
 _LARGE = 1.5  # decades between the ends, thirtyfold, with half of its size more at each layer
 _GROWING = 0.18  # decades a layer: by half of its size each, where a sound start keeps it
 _GROWN = 100.0  # times its own upper quartile so far
+_NOTHING = 1e-6  # of the weights: at a rate of 1, which is large, still a hundredth of the least usual update
+_FEW = 3  # samples
+_DEAD = 0.5  # of a layer's units
 _LONG = 100  # losses
 _SAMPLES = 10  # before which a gradient has no usual norm
 
@@ -24,11 +28,13 @@ def _vanishing(look: Look) -> Verdict:
     depth = look.depth
     if look.loss is None:
         return Abstains("too few training losses are logged to see whether the run suffers")
-    if through_time := _through_time(look):
-        return through_time
+    if found := _through_time(look) or _nowhere(look):
+        return found
     if depth is None:
         return Abstains("no gradients of three or more layers were sampled")
-    if depth.zero or not (depth.slope < -HALVED and depth.span < -SPAN) or not look.suffers:
+    if look.shrunk < SHRUNK or bool((look.evidence.panel("dead_fraction").usual(_FEW) > _DEAD).any()):
+        return None  # weights that are drawn to nothing, or units that are dead: not the way back is what is lost
+    if depth.zero or not (depth.slope < -HALVED and depth.span < -SPAN) or not (look.suffers or look.slow):
         return None
     first, last = depth.names[0], depth.names[-1]
     text = (
@@ -60,6 +66,17 @@ def _through_time(look: Look) -> Symptom | None:
     return Symptom(text, look.step, evidence, names[0])
 
 
+def _nowhere(look: Look) -> Symptom | None:
+    """No layer gets a gradient that could move it at any rate, as where a product of many small factors is the output."""
+    norms, weights = look.evidence.panel("grad_norm").usual(_FEW), look.evidence.panel("weight_norm").usual(_FEW)
+    columns = [i for i in weighing(look.evidence) if i < min(len(norms), len(weights)) and weights[i] > 0]
+    largest = max((float(norms[i] / weights[i]) for i in columns if np.isfinite(norms[i])), default=0.0)
+    if not 0 < largest < _NOTHING or not look.hardly:
+        return None
+    text = f"gradient vanishes everywhere: no layer gets more than {largest:.0e} of its weights, so that no rate could move it"
+    return Symptom(text, look.evidence.first_step, {"largest": largest}, look.evidence.names[columns[0]], severity="critical")
+
+
 def _exploding(look: Look) -> Verdict:
     if not look.evidence.panel("grad_norm").count:
         return Abstains("no gradients were sampled")
@@ -82,7 +99,7 @@ def _grows_through_layers(look: Look) -> Symptom | None:
 def _signal_grows(look: Look) -> Symptom | None:
     """Activations that grow from layer to layer: so do the gradients of weights, which are products of both."""
     grown = growth(look.evidence)
-    if grown is None or not (grown[0] > _GROWING and grown[1] > SPAN / 2) or not _harms(look):
+    if grown is None or not (grown[0] > _GROWING and grown[1] > SPAN / 2 and grown[2] > _BEYOND) or not _harms(look):
         return None
     norms = look.evidence.panel("grad_norm").thinned[0]
     total = float(np.sqrt(np.nansum(np.square(norms))))

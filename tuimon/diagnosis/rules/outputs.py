@@ -11,6 +11,7 @@ from tuimon.log.records import Severity
 _PROBABLE = 0.99  # of the samples: all but rounding
 _BEYOND = 0.05  # of the targets' span: what lies further out is no rounding
 _AT_BOUND = 1e-6
+_ROWS = 8  # samples in a batch
 
 
 def _double_softmax(look: Look) -> Verdict:
@@ -31,7 +32,7 @@ def _double_softmax(look: Look) -> Verdict:
 
 def _double_sigmoid(look: Look) -> Verdict:
     low, high = look.least("output/min"), look.most("output/max")
-    if not (low >= 0 and high <= 1 and look.suffers):
+    if not (low >= 0 and high <= 1 and look.suffers) or low == high:
         return None
     text = (
         "the model returns values from 0 to 1, and the loss takes a sigmoid of them again, which is never below one half; "
@@ -71,7 +72,7 @@ def _out_of_range(look: Look) -> Symptom | None:
         return Symptom(text, look.step, {"least": low, "greatest": high}, severity="critical" if look.hardly else None)
     if aim is None or aim.kind != "squares" or not (look.suffers or look.slow or _touches(look)):
         return None
-    bounds = _bounds(low, high)
+    bounds = _bounds(low, high, look.usual("step/rows"))
     if bounds is None:
         return None
     name, least, greatest = bounds
@@ -93,10 +94,12 @@ def _touches(look: Look) -> bool:
     return trace is not None and len(trace.recent) >= 3 and float((trace.recent == 0).mean()) > 0.5
 
 
-def _bounds(low: float, high: float) -> tuple[str, float, float] | None:
+def _bounds(low: float, high: float, rows: float) -> tuple[str, float, float] | None:
     """The activation whose range an output has kept to, and has used to the end at one side."""
     if abs(low) < _AT_BOUND:
         return ("sigmoid", 0.0, 1.0) if high <= 1.0 else ("ReLU", 0.0, math.inf)
+    if rows < _ROWS:  # too few outputs to know their range
+        return None
     if low >= 0 and high <= 1 and (low < _BEYOND or high > 1 - _BEYOND):
         return "sigmoid", 0.0, 1.0
     if low >= -1 and high <= 1 and (low < _BEYOND - 1 or high > 1 - _BEYOND):

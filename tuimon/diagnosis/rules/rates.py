@@ -10,6 +10,7 @@ from tuimon.diagnosis.look import SHRUNK, Look
 from tuimon.diagnosis.measures.updates import USUAL
 from tuimon.diagnosis.remedies import remedies, reset, scaled_rate
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
+from tuimon.log.records import Severity
 
 _FAR = 3 * USUAL[1]  # beyond the usual band: the first steps of an adaptive optimizer reach its end
 _NOTHING = 1e-3  # of the greatest rate so far: a thousandth of what the schedule has chosen itself
@@ -88,7 +89,7 @@ def _too_low(look: Look) -> Verdict:
         scaled_rate(look.evidence, factor, "steps of about a thousandth of the weights"),
         scaled_rate(look.evidence, 10.0, "ten times each step"),
     )
-    return Symptom(text, updates.step, evidence, remedies=cures)
+    return Symptom(text, updates.step, evidence, remedies=cures, severity="critical" if look.hardly else None)
 
 
 def _ended(look: Look) -> Verdict:
@@ -137,7 +138,9 @@ def _clipped(look: Look) -> Verdict:
     cures = remedies(
         reset(look.evidence, "clip_norm", float(f"{2 * np.median(totals):.2g}"), "a limit above the usual gradient")
     )
-    return Symptom(text, int(panel.recent_steps[0]), {"limit": limit}, remedies=cures if math.isfinite(factor) else ())
+    lost: Severity | None = "critical" if look.hardly else None
+    some = cures if math.isfinite(factor) else ()
+    return Symptom(text, int(panel.recent_steps[0]), {"limit": limit}, remedies=some, severity=lost)
 
 
 def _turns_back(look: Look) -> bool:

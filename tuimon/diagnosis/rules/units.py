@@ -8,10 +8,13 @@ from tuimon.diagnosis.look import Look
 from tuimon.diagnosis.measures.since import column_since
 from tuimon.diagnosis.remedies import leaky, remedies, scaled_rate
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
+from tuimon.diagnosis.trace import Floats
 from tuimon.log.records import Severity
 
 HALF = 0.5  # of a layer's units: fewer dead or saturated ones cost capacity, but the layer still works
 _SAMPLES = 3
+_ALIKE = 0.999  # mean cosine of the weights of two units: 2.6 degrees apart
+_INPUTS = 3  # weights of a unit, its bias among them, of which two directions can be told apart
 _ROWS = 8  # samples in a batch: over a window of four sampled steps, what never shows in 32 is no rare feature
 _WHOLE = 0.98  # nothing passes the layer
 
@@ -64,21 +67,34 @@ def _saturated(look: Look) -> Verdict:
 
 
 def _symmetric(look: Look) -> Verdict:
-    panel = look.evidence.panel("identical_fraction")
+    panel, similarity = look.evidence.panel("identical_fraction"), look.evidence.panel("unit_similarity")
     if panel.count < _SAMPLES:
         return Abstains("units were not compared")
-    lowest = panel.lowest(_SAMPLES)  # weights that start at zero, as of a last layer, differ after a step
-    infos = look.evidence.infos
-    layers = [i for i in np.flatnonzero(lowest > HALF).tolist() if (info := infos[i]) is None or info.trainable]
+    lowest, alike = (
+        panel.lowest(_SAMPLES),
+        similarity.lowest(_SAMPLES),
+    )  # zeros at first, as of a last layer, differ after a step
+    layers = [i for i in range(len(lowest)) if _copies(look, i, lowest, alike)]
     if not layers:
         return None
-    name = look.evidence.names[layers[0]]
+    first = layers[0]
+    name = look.evidence.names[first]
+    share = f"{lowest[first]:.0%} of" if lowest[first] > HALF else "its"
     text = (
-        f"{name}: {lowest[layers[0]]:.0%} of units have the same weights as another, so they compute and learn the same; "
-        "initialize them at random"
+        f"{name}: {share} units have the same weights as others, so they compute and learn the same; initialize them at random"
     )
-    evidence = {"identical_fraction": float(lowest[layers[0]]), "layers": float(len(layers))}
-    return Symptom(text, column_since(panel, layers[0], HALF), evidence, name, severity="critical" if look.hardly else None)
+    evidence = {"identical_fraction": float(lowest[first]), "layers": float(len(layers))}
+    step = column_since(panel, first, HALF) if lowest[first] > HALF else int(panel.thinned_steps[0])
+    return Symptom(text, step, evidence, name, severity="critical" if look.hardly else None)
+
+
+def _copies(look: Look, column: int, lowest: Floats, alike: Floats) -> bool:
+    """Whether the units of a layer are copies of each other, but for rounding; those of one input are alike in any case."""
+    info = look.evidence.infos[column]
+    if info is None or not info.trainable or not info.units or info.parameters <= _INPUTS * info.units:
+        return False
+    last = column == len(look.evidence.infos) - 1
+    return bool(lowest[column] > HALF) or (not last and column < len(alike) and bool(alike[column] > _ALIKE))
 
 
 RULES = (
@@ -87,7 +103,7 @@ RULES = (
         "warning",
         "Units of a layer that start with equal weights get equal gradients, so they stay copies of one unit. "
         "The layer can tell no more than that one: initial weights must be random.",
-        ("identical_fraction/<layer>", "loss/train"),
+        ("identical_fraction/<layer>", "unit_similarity/<layer>", "loss/train"),
         "Goodfellow et al., Deep Learning, 8.4: initial parameters need to break symmetry",
         _symmetric,
     ),

@@ -10,7 +10,7 @@ from tuimon.diagnosis.remedies import more_decay, remedies, scaled_rate
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 
 _SAMPLES = 8
-_GROWN = 2.0  # times
+_GROWN = 3.0  # times: more than what learning by heart adds to weights that began at their usual size
 _STEADY = 0.8  # of the growth of the first half: noise alone adds 0.4 (a random walk), training slows down
 
 
@@ -49,7 +49,7 @@ def _harms(look: Look) -> bool:
 RULES = (
     Rule(
         "weights-growing",
-        "warning",
+        "critical",
         "The weights become larger at the same pace from beginning to end, which no sound training does. "
         "Sooner or later the numbers overflow: look at the signs of loss and penalties, and use weight decay.",
         ("weight_norm/<layer>", "loss/train", "loss/val"),
