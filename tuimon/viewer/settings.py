@@ -40,12 +40,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grid: str = "auto"
 
 
+_FOLDED = "evidence"  # the heading of the charts that the diagnosis reads, see `widgets.chart_groups`
+
+
 class View(msgspec.Struct, omit_defaults=True):
     """What is remembered of one folder of runs."""
 
     filter: str = ""
     pinned: list[str] = []
-    folded: list[str] = []
+    folded: list[str] = msgspec.field(default_factory=lambda: [_FOLDED])
 
 
 NAMES = Settings.__struct_fields__

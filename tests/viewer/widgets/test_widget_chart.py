@@ -10,9 +10,10 @@ import pytest
 from tuimon.base.process import Process
 from tuimon.log.records import Applied, RunStarted
 from tuimon.viewer.draw.canvas import stroke_of
+from tuimon.viewer.settings import View
 from tuimon.viewer.widgets import Chart, ChartGrid, PlotOpened
+from tuimon.viewer.widgets.chart_groups import EVIDENCE, first_chart, grouped, layer_labels, prefix_of
 from tuimon.viewer.widgets.chart_groups import LOSS as LOSSES
-from tuimon.viewer.widgets.chart_groups import first_chart, grouped, layer_labels
 from tuimon.viewer.widgets.curves import CurveBook
 
 LOSS = ("loss/train", "loss/val")
@@ -372,6 +373,15 @@ def test_the_first_chart_is_that_of_the_loss_by_whatever_name():
     assert first_chart(["net/loss/train", "net/loss/val", "a"], "net/loss/train")[1] == ("net/loss/train", "net/loss/val")
     assert first_chart(["lr", "mse", "throughput", ""], "") == ("", ("",))
     assert first_chart(["lr", "mse", "throughput"], "") == ("mse", ("mse",))
+
+
+def test_what_the_diagnosis_reads_comes_last_under_a_heading_of_its_own():
+    """Thirty charts would fill the first pages of every run; a program's own `input/x` is left in place."""
+    evidence = ["aim/classes", "grad_cosine", "input/mean", "model/training", "output/std", "step/rows"]
+    titles = list(grouped([*evidence, "loss/train", "loss/val", "input/tokens", "zebra"]))
+    assert titles == ["loss", "zebra", "input/tokens", *evidence]
+    assert {prefix_of(title) for title in evidence} == {EVIDENCE} == {*View().folded}
+    assert prefix_of("input/tokens") == "input"
 
 
 def test_all_layers_share_a_chart_for_each_kind():

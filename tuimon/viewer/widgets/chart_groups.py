@@ -27,6 +27,15 @@ LAYER_KINDS = (
 DECADES = ("grad_norm", "update_ratio")  # these vanish or explode by powers of ten
 NOISY = {"loss": 0.6, "accuracy": 0.6, "throughput": 0.9}  # these vary a lot from step to step
 LOSS = ("loss", ("loss/train", "loss/val"))  # the title and tags of the first chart
+EVIDENCE = "evidence"  # the heading of what the probe logs for the diagnosis: rarely read, and many
+_EVIDENCE = {
+    "grad_cosine",
+    "model/training",
+    *(f"input/{name}" for name in ("mean", "std", "abs_max", "constant_fraction", "scale_spread")),
+    *(f"output/{name}" for name in ("mean", "std", "min", "max", "top_class_fraction", "probability_fraction", "batch_std")),
+    *(f"step/{name}" for name in ("grad_before", "wait_fraction", "rows")),
+}
+_AIMS = "aim/"
 _BY_THE_WAY = ("lr", "throughput", "epoch")  # logged automatically, but not what a run is watched for
 MOST_LAYERS = 6  # one per colour
 
@@ -54,7 +63,7 @@ def grouped(tags: Collection[str], layers: Sequence[str] = (), most_layers: int 
             kinds.setdefault(kind, []).append(layer)
         elif not tag.startswith(_LEFT_OUT):
             pairs.setdefault(own if own != tag else twins.get(tag, tag), []).append(tag)
-    order = sorted(pairs, key=lambda title: (_RANK.get(title, 5 if "/" in title else 4), title))
+    order = sorted(pairs, key=lambda title: (_rank(title), title))
     found = {title: tuple(pairs[title]) for title in order}
     for kind in (kind for kind in LAYER_KINDS if kind in kinds):
         chosen = spread(in_order(kinds[kind], layers), most_layers)
@@ -68,8 +77,14 @@ def side_of(tag: str) -> str:
     return "" if len(parts) < 2 else _SIDES.get(parts[-1].lower(), "") or _SIDES.get(parts[0].lower(), "")
 
 
+def _rank(title: str) -> int:
+    return _RANK.get(title, 6 if prefix_of(title) == EVIDENCE else 5 if "/" in title else 4)
+
+
 def prefix_of(title: str) -> str:
     """The heading under which a chart stands: what precedes the first slash of its title; empty if there is none."""
+    if title in _EVIDENCE or title.startswith(_AIMS):
+        return EVIDENCE
     return title.partition("/")[0] if "/" in title else ""
 
 
