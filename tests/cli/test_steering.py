@@ -95,7 +95,7 @@ def test_stop_says_that_a_script_trains_on(runs: Runs) -> None:
     assert waiting == "asked a to stop; waiting up to 3 s for its training to end"
     assert told == f"tuimon: a was asked to stop at step {count(asked)} and is still training."
     assert "tuimon stop --now a" in hint
-    (row,) = json.loads(tuimon("ls", "--json", "--runs-dir", str(runs.folder)).stdout)
+    row = json.loads(tuimon("ls", "--json", "--runs-dir", str(runs.folder)).stdout)
     assert (row["state"], row["detail"]) == ("running", f"asked to stop at step {count(asked)}, still training")
     assert tuimon("stop", "a", "--now", "--runs-dir", str(runs.folder)).returncode == 0
     wait_until(lambda: not lifecycle(run).status().live, what="it is over")
