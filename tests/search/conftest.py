@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from conftest import wait_until
 from launching import Runs
 
 # A program that is a trial in a second: a real run with a real log, and no torch in it.
@@ -96,6 +95,3 @@ def studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studies
         yield found
     finally:
         found.end_all()
-
-
-__all__ = ["Studies", "wait_until"]

@@ -40,7 +40,9 @@ def test_a_search_keeps_the_best_of_its_trials(studies: Studies) -> None:
         launched = lifecycle(run).launched
         assert launched and f"--lr={values[run.name]['lr']}" in launched.words
     assert min(shown, key=lambda line: line["value"])["run"] == f"s/{best.split()[0]}"
-    assert not studies.done("s").count("finished  ")  # its budget is used up
+    out = studies.done("--pruner", "median", "s")
+    assert "s: 6 trials: 6 finished" in out and len(studies.trials()) == 6  # its budget is used up
+    assert "Cannot change sampler of the study s" in studies.done("--sampler", "tpe", "s", code=1)
 
 
 def test_half_of_a_space_that_cannot_be_trained_costs_those_trials(studies: Studies) -> None:
@@ -161,9 +163,9 @@ def is_trainer(studies: Studies, pid: int) -> bool:
 def test_a_good_enough_value_ends_the_search(studies: Studies) -> None:
     """So does the time; a grid says what random search would cover."""
     out = studies.done("--name", "s", "--budget", "until loss/val<100, 50 trials", "train.py", LR)
-    assert "s: 1 trials: 1 finished" in out
+    assert "s: 1 trial: 1 finished" in out
     out = studies.done("--name", "t", "--budget", "0.5s", "train.py", LR, "--steps", "8", "--period", "0.1")
-    assert "t: 1 trials: 1 finished" in out
+    assert "t: 1 trial: 1 finished" in out
     out = studies.done("--name", "g", "--sampler", "grid", "--budget", "4", "train.py", LR, "--act=choice(relu,tanh)")
     assert "tries 2 values of each range; random search would try 4" in out and "g: 4 trials: 4 finished" in out
 

@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from tuimon.base.errors import TuimonError
 from tuimon.base.format import number
 from tuimon.base.nearest import did_you_mean
@@ -49,8 +51,8 @@ def search(options: argparse.Namespace) -> int:
     folder = _known_study(options, directory)
     if folder is None and options.show:
         raise TuimonError(f"There is no study {options.source or (options.program or [''])[0]!r} in {directory}.")
-    plan = _begun(options) if folder is None else read_plan(folder)
-    slots = _slots(options, plan)
+    plan = _begun(options) if folder is None else _gone_on_with(options, folder)
+    slots = _slots(options)
     if folder is None:
         folder = begin.make_study(plan, directory, options.name)
     elif not options.show:
@@ -95,7 +97,13 @@ def _begun(options: argparse.Namespace) -> Plan:
     return plan
 
 
-def _slots(options: argparse.Namespace, plan: Plan) -> list[Slot]:
+def _gone_on_with(options: argparse.Namespace, folder: Path) -> Plan:
+    """The plan of a study that goes on; its pruner may be another one from now on."""
+    plan = read_plan(folder)
+    return msgspec.structs.replace(plan, pruner=options.pruner) if options.pruner else plan
+
+
+def _slots(options: argparse.Namespace) -> list[Slot]:
     """Where trials train: the GPUs, or the CPU with an equal share of its cores."""
     if options.gpus:
         devices = [f"cuda:{gpu}" for gpu in options.gpus]
@@ -232,7 +240,8 @@ class _Searching:
             ]
             print_table([head, *rows])
         told = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
-        print(f"{self._folder.name}: {len(trials)} trials: {told or 'none yet'}", flush=True)
+        many = f"{len(trials)} trial{'' if len(trials) == 1 else 's'}"
+        print(f"{self._folder.name}: {many}: {told or 'none yet'}", flush=True)
         failed = [one for one in trials if one.why and one.outcome in ("failed", "diverged", "broken", "killed")]
         if trials and not ranked and failed:
             print(one_line(f"no trial has a value; the last: {failed[-1].why}"), flush=True)
