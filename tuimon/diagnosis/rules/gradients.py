@@ -67,13 +67,13 @@ def _through_time(look: Look) -> Symptom | None:
 
 
 def _nowhere(look: Look) -> Symptom | None:
-    """No layer gets a gradient that could move it at any rate, as where a product of many small factors is the output."""
+    """No layer before the last gets a gradient that could move it at any rate, as behind a product of many small factors."""
     norms, weights = look.evidence.panel("grad_norm").usual(_FEW), look.evidence.panel("weight_norm").usual(_FEW)
-    columns = [i for i in weighing(look.evidence) if i < min(len(norms), len(weights)) and weights[i] > 0]
+    columns = [i for i in weighing(look.evidence)[:-1] if i < min(len(norms), len(weights)) and weights[i] > 0]
     largest = max((float(norms[i] / weights[i]) for i in columns if np.isfinite(norms[i])), default=0.0)
     if not 0 < largest < _NOTHING or not look.hardly:
         return None
-    text = f"gradient vanishes everywhere: no layer gets more than {largest:.0e} of its weights, so that no rate could move it"
+    text = f"gradient vanishes everywhere: no layer before the last gets more than {largest:.0e} of its weights: no rate could move it"
     return Symptom(text, look.evidence.first_step, {"largest": largest}, look.evidence.names[columns[0]], severity="critical")
 
 
