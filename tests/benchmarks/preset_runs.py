@@ -31,6 +31,7 @@ from tuimon.base.version import __version__
 from tuimon.launcher.steering.commands import parse_setting
 from tuimon.log.records import STEERING_FILE, Planned
 from tuimon.log.store import Store
+from tuimon.spec.keys import fields
 from tuimon.spec.loading import load_spec
 from tuimon.spec.spec import Spec
 from tuimon.spec.usage import unused
@@ -86,14 +87,11 @@ def _folder(run: Run, cache: Path) -> Path:
 
 
 def used(spec: Spec) -> dict[str, object]:
-    """What of a spec changes its training."""
-    plain = spec.to_dict()
-    for label in ("title", "group", "text", "preset"):
-        plain.pop(label)
-    for key in unused(spec):
-        section, _, name = key.partition(".")
-        plain[section].pop(name, None)
-    return plain
+    """What of a spec changes its training: no settings at their default, so that a new one leaves the kept runs valid."""
+    left_out = unused(spec)
+    values = {field.key: functools.reduce(getattr, field.key.split("."), spec) for field in fields()}
+    defaults = {field.key: field.default for field in fields()}
+    return {key: value for key, value in values.items() if key not in left_out and value != defaults[key]}
 
 
 def store_of(run: Run, cache: Path) -> Store | None:
