@@ -41,8 +41,8 @@ class Judged(NamedTuple):
 
     @property
     def mark(self) -> str:
-        """`holds`, `does not hold`, or `not run`, for lists."""
-        if not self.verdict.runs:
+        """`holds`, `does not hold`, or `not run` if runs are missing, for lists."""
+        if self.verdict.runs < self.claim.seeds[1]:
             return "not run"
         return "holds" if self.verdict.passes(self.claim) else "**does not hold**"
 
