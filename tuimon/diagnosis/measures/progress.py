@@ -89,7 +89,7 @@ def progress(trace: Trace | None) -> Progress | None:
     if len(head) < _LEAST or len(recent) < _LEAST:
         return None
     window = min(max(trace.count // 10, _LEAST), _MOST)
-    some, late = head[: min(window, len(head))], recent[-window:]
+    some, late = head[:_LEAST], recent[-window:]  # the very first: a model may learn most within a tenth of the run
     noise, slow = scatter(recent), _slow_scatter(trace)
     stretches = trace.stretches
     known = stretches[np.isfinite(stretches)]

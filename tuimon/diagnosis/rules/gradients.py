@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from tuimon.diagnosis.look import SHRUNK, Look
-from tuimon.diagnosis.measures.depth import growth, weighing
+from tuimon.diagnosis.measures.depth import growth
 from tuimon.diagnosis.measures.updates import USUAL
 from tuimon.diagnosis.remedies import clipped, remedies, scaled_rate
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.log.records import Remedy
 
 HALVED = 0.3  # decades a layer: less than half of the gradient passes each layer, or more than twice
+WIDE = 4.0  # decades between the ends, of however many layers: the first ones move a ten-thousandth as far
 SPAN = 2.0  # decades between the ends: the layers at one end move a hundredth as far as at the other
 _BEYOND = 10.0  # of activations, where a sound start gives about 1
 _LARGE = 1.5  # decades between the ends, thirtyfold, with half of its size more at each layer
 _GROWING = 0.18  # decades a layer: by half of its size each, where a sound start keeps it
 _GROWN = 100.0  # times its own upper quartile so far
-_NOTHING = 1e-6  # of the weights: at a rate of 1, which is large, still a hundredth of the least usual update
 _FEW = 3  # samples
 _DEAD = 0.5  # of a layer's units
 _LONG = 100  # losses
@@ -28,13 +28,17 @@ def _vanishing(look: Look) -> Verdict:
     depth = look.depth
     if look.loss is None:
         return Abstains("too few training losses are logged to see whether the run suffers")
-    if found := _through_time(look) or _nowhere(look):
+    if found := _through_time(look):
         return found
     if depth is None:
         return Abstains("no gradients of three or more layers were sampled")
     if look.shrunk < SHRUNK or bool((look.evidence.panel("dead_fraction").usual(_FEW) > _DEAD).any()):
         return None  # weights that are drawn to nothing, or units that are dead: not the way back is what is lost
-    if depth.zero or not (depth.slope < -HALVED and depth.span < -SPAN) or not (look.suffers or look.slow):
+    if (
+        depth.zero
+        or not ((depth.slope < -HALVED and depth.span < -SPAN) or depth.span < -WIDE)
+        or not (look.suffers or look.slow)
+    ):
         return None
     first, last = depth.names[0], depth.names[-1]
     text = (
@@ -64,17 +68,6 @@ def _through_time(look: Look) -> Symptom | None:
     )
     evidence = {"update_ratio": updates.middle, "loss": loss.now, "guessing": look.chance.loss}
     return Symptom(text, look.step, evidence, names[0])
-
-
-def _nowhere(look: Look) -> Symptom | None:
-    """No layer before the last gets a gradient that could move it at any rate, as behind a product of many small factors."""
-    norms, weights = look.evidence.panel("grad_norm").usual(_FEW), look.evidence.panel("weight_norm").usual(_FEW)
-    columns = [i for i in weighing(look.evidence)[:-1] if i < min(len(norms), len(weights)) and weights[i] > 0]
-    largest = max((float(norms[i] / weights[i]) for i in columns if np.isfinite(norms[i])), default=0.0)
-    if not 0 < largest < _NOTHING or not look.hardly:
-        return None
-    text = f"gradient vanishes everywhere: no layer before the last gets more than {largest:.0e} of its weights: no rate could move it"
-    return Symptom(text, look.evidence.first_step, {"largest": largest}, look.evidence.names[columns[0]], severity="critical")
 
 
 def _exploding(look: Look) -> Verdict:
