@@ -91,6 +91,7 @@ CASES = [
         lr=Range(3.0, 2.5, 4.0),
         curable=True,
         also="rate-too-high",
+        beside="diverging non-finite exploding-gradient",
     ),
     fault("dead-units", "functional", replace(MLP, net="functional"), init=("bias:{}", Range(-6.0, -8.0, -5.0))),
     fault("dead-units", "cnn", CNN, init=("bias:{}", Range(-4.0, -6.0, -3.5)), curable=True),
