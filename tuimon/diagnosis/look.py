@@ -131,6 +131,8 @@ class Look:
         """Whether the run has learned nothing so far: its loss is not below where it started, or stays as good as guessing."""
         if self.loss is None or self.loss.count < _ENOUGH:
             return False
+        if self.chance is not None and self.loss.now < _UNTAUGHT * self.chance.loss:  # clearly better than guessing
+            return False
         guesses = self.chance is not None and self.chance.as_guessing(self.loss.now)
         return not self.loss.learns or (guesses and not self.loss.falls)
 
@@ -164,8 +166,8 @@ class Look:
 
     @functools.cached_property
     def starts_high(self) -> bool:
-        """Whether the first loss is far above that of guessing; False where that is not known."""
-        if self.loss is None or self.chance is None:
+        """Whether the first loss is far above that of guessing, and the loss is not below that yet; False if not known."""
+        if self.loss is None or self.chance is None or self.loss.now < self.chance.loss:  # by then that is made good
             return False
         first, guessing = (self.aim.first, self.aim.alike) if self.aim is not None else (math.nan, math.nan)
         first = first if math.isfinite(first) else self.loss.first
