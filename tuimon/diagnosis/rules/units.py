@@ -26,7 +26,8 @@ def _dead(look: Look) -> Verdict:
     few = look.usual("step/rows") < _ROWS  # too few to tell a dead unit from a rare one, but not to tell that none is awake
     latest = panel.lowest(3)
     layers = [i for i in np.flatnonzero(latest > (_WHOLE if few else HALF)).tolist() if not _only_seems_dead(look, i)]
-    if not layers or not look.suffers:
+    stands = look.loss is not None and not look.loss.falls and not look.is_of_another_kind
+    if not layers or not (look.suffers or stands):
         return None
     worst = float(max(latest[i] for i in layers))
     first = layers[0]
