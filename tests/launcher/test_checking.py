@@ -79,7 +79,7 @@ def test_closing_the_report_ends_the_process() -> None:
     """Whoever leaves the screen leaves no process behind."""
     lines = check(load_spec("digits-mlp", ["device=cpu"]))
     assert next(lines).check == "inputs"
-    (child,) = psutil.Process().children()
+    (child,) = (each for each in psutil.Process().children() if "tuimon.training.check" in each.cmdline())
     lines.close()
     wait_until(lambda: not child.is_running())
 

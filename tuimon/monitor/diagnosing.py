@@ -7,10 +7,12 @@ same. Keeps no model.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
 
+import tuimon.log.protos  # noqa: F401  # now: importing it after an uncaught KeyboardInterrupt makes Python forget that one
 from tuimon.diagnosis import Diagnosis
 from tuimon.diagnosis.following import record_step
 from tuimon.log.reader import RunReader
@@ -39,12 +41,13 @@ class Diagnosing:
         self._engine = Diagnosis()
         self._busy = threading.Lock()  # who reads
         self._stop = threading.Event()
+        self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="tuimon-diagnosis", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Reads the rest of the log, and writes what it shows. Harmless when repeated; waits for a reading for 2 s at most."""
-        if self._stop.is_set():
+        if self._stop.is_set() or os.getpid() != self._pid:  # a forked child has neither the thread nor the writer's
             return
         self._stop.set()
         if not self._busy.acquire(timeout=_PATIENCE_S):

@@ -47,6 +47,11 @@ class FollowingApp(NettedApp):
         self._drawn_at = self._draws_at = 0.0
         self._drawing: Timer | None = None
 
+    def on_unmount(self) -> None:
+        """Ends the feeds; the runs go on."""
+        for run in self.opened.values():
+            run.close()
+
     def curves_came(self) -> None:
         """Called when an open run has curves to show."""
 

@@ -126,8 +126,8 @@ class OpenRun:
         return f"{self.name}: {self.status.state}" + (f", {one_line(self.status.detail)}" if self.status.detail else "")
 
     def close(self) -> None:
-        """Stops following the run. The run itself is not affected."""
-        self.feed.close()
+        """Stops following the run, without waiting: its disk may hang. The run itself is not affected."""
+        self.feed.close(timeout_s=0)
 
 
 def open_run(path: Path, listener: Listener, name: str = "") -> OpenRun:

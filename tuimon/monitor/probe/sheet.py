@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.ma  # now: numpy.unique would import it on the log's thread, and a process forked meanwhile could not
 from numpy.typing import NDArray
 
 from tuimon.monitor.probe import tally
