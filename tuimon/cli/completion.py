@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tuimon.cli import fish
-from tuimon.cli.parser import build_parser
+from tuimon.cli.verbs import build_parser
 
 # Names of runs are names of folders, which anybody may have made: no shell must take one for more than a word. In bash, a
 # function with `_file` in its name has its words quoted as those of files are.

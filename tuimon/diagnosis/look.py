@@ -48,6 +48,11 @@ class Look:
         values = self._finite(tag)[-samples:]
         return float(np.median(values)) if len(values) else math.nan
 
+    def first_step(self, tag: str) -> int:
+        """The step of the first of what is remembered of a scalar's values; this look's where it was not logged."""
+        trace = self.evidence.trace(tag)
+        return int(trace.recent_steps[0]) if trace else self.step
+
     def least(self, tag: str) -> float:
         """The least of what is remembered of a scalar's latest values; NaN where it was not logged."""
         values = self._finite(tag)

@@ -37,7 +37,7 @@ def _inputs(look: Look) -> Verdict:
         evidence["scale_spread"] = spread
     return Symptom(
         text,
-        _first_step(look, "input/mean"),
+        look.first_step("input/mean"),
         evidence,
         severity="critical" if look.hardly or look.lost else None,
         at_once=look.lost,
@@ -58,10 +58,10 @@ def _one_class(look: Look) -> Symptom | None:
         return None
     if aim.kind == "cross_entropy" and aim.labels == 1 and aim.classes > 1 and labels and labels.count >= _SAMPLES:
         text = f"all labels are one class: only one of {aim.classes} occurs in the batches, so there is nothing to tell apart"
-        return Symptom(text, _first_step(look, "aim/classes"), {"classes": 1.0, "rows": rows}, severity="critical")
+        return Symptom(text, look.first_step("aim/classes"), {"classes": 1.0, "rows": rows}, severity="critical")
     if aim.kind in ("binary", "probability") and aim.span < _OUTSIDE and aim.low > -_OUTSIDE and aim.high < 1 + _OUTSIDE:
         text = f"all targets are {aim.low:.2g}: there is nothing to tell apart"
-        return Symptom(text, _first_step(look, "aim/binary"), {"target": aim.low, "rows": rows}, severity="critical")
+        return Symptom(text, look.first_step("aim/binary"), {"target": aim.low, "rows": rows}, severity="critical")
     return None
 
 
@@ -75,7 +75,7 @@ def _outside(look: Look) -> Symptom | None:
         f"{aim.high:.3g}; the loss falls without end, and the outputs grow"
     )
     evidence = {"least_target": aim.low, "greatest_target": aim.high}
-    return Symptom(text, _first_step(look, "aim/binary"), evidence, severity="critical")
+    return Symptom(text, look.first_step("aim/binary"), evidence, severity="critical")
 
 
 def _of_other_rows(look: Look) -> Symptom | None:
@@ -112,11 +112,6 @@ def _slow_input(look: Look) -> Verdict:
         "load in workers (DataLoader's num_workers), or prepare the data once"
     )
     return Symptom(text, int(trace.recent_steps[0]), {"wait_fraction": share})
-
-
-def _first_step(look: Look, tag: str) -> int:
-    trace = look.evidence.trace(tag)
-    return int(trace.recent_steps[0]) if trace else look.step
 
 
 RULES = (

@@ -27,7 +27,7 @@ def _double_softmax(look: Look) -> Verdict:
         f"so that it cannot fall below {_least(look.aim.classes):.2f}; return what the last layer gives"
     )
     severity: Severity | None = "critical" if look.hardly else None
-    return Symptom(text, _since(look, "output/probability_fraction"), {"probability_fraction": share}, severity=severity)
+    return Symptom(text, look.first_step("output/probability_fraction"), {"probability_fraction": share}, severity=severity)
 
 
 def _double_sigmoid(look: Look) -> Verdict:
@@ -60,7 +60,7 @@ def _constant(look: Look) -> Symptom | None:
     if not low == high == 1.0:
         return None
     text = "the output is 1 for every sample: a softmax over a single output can be nothing else; a sigmoid is what it takes"
-    return Symptom(text, _since(look, "output/min"), {"least": low, "greatest": high}, severity="critical")
+    return Symptom(text, look.first_step("output/min"), {"least": low, "greatest": high}, severity="critical")
 
 
 def _out_of_range(look: Look) -> Symptom | None:
@@ -117,11 +117,6 @@ def _no_likelihood(look: Look) -> Symptom | None:
         "it falls without end and says nothing. A log-softmax belongs before it, or a cross-entropy in its place"
     )
     return Symptom(text, look.step, {"greatest": high}, severity="critical")
-
-
-def _since(look: Look, tag: str) -> int:
-    trace = look.evidence.trace(tag)
-    return int(trace.recent_steps[0]) if trace else look.step
 
 
 RULES = (

@@ -15,6 +15,7 @@ from textual.worker import Worker, WorkerState
 
 from tuimon.base.filter import Filter
 from tuimon.viewer.deferred import import_numpy
+from tuimon.viewer.filtered import Filtered, told
 from tuimon.viewer.keys import AGAIN, STEER, Key, bindings
 from tuimon.viewer.screens.base import why_not_again
 from tuimon.viewer.screens.filter_bar import FilterBar
@@ -48,7 +49,7 @@ To log your own metrics, add this to the script, however you start it:
 """
 
 
-class HomeScreen(ManyScreen):
+class HomeScreen(Filtered, ManyScreen):
     """The list of runs."""
 
     PLACE = "home"
@@ -67,7 +68,6 @@ class HomeScreen(ManyScreen):
         self.runs_dir = runs_dir
         self.runs: tuple[RunSummary, ...] = ()
         self.sort = "newest"
-        self._filter = Filter("")
         self._composed = False
         self._list: RunList | None = None
         self._timer: Timer | None = None
@@ -256,11 +256,6 @@ class HomeScreen(ManyScreen):
         chosen = self._chosen()
         return self._marked() or ([chosen] if chosen else [])
 
-    @property
-    def filter_text(self) -> str:
-        """The filter as it was typed."""
-        return self._filter.text
-
     def filter_by(self, text: str) -> str:
         """Shows only the runs that match; if none does, all. Returns what was found.
 
@@ -272,7 +267,7 @@ class HomeScreen(ManyScreen):
         self._filter = Filter(text)
         found = matching(self.runs, self._filter)
         self._show()
-        return f"{len(found)} of {len(self.runs)} runs" if found or not self.runs else "no run matches: all are shown"
+        return told(len(found), len(self.runs), "run")
 
     def action_filter(self) -> None:
         """Asks for a filter."""

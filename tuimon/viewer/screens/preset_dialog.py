@@ -16,6 +16,7 @@ from textual.widgets import Input, Static
 from tuimon.base.filter import Filter, FilterError
 from tuimon.spec.presets import PresetInfo
 from tuimon.viewer.draw.rows import Row, Span, cells, shorten
+from tuimon.viewer.filtered import told
 from tuimon.viewer.plain_text import said
 from tuimon.viewer.widgets import RowList
 
@@ -42,7 +43,7 @@ class PresetList(RowList):
         self.presets = found or self.every
         self.cursor = self.top = 0
         self.redraw()
-        return f"{len(found)} of {len(self.every)} presets" if found else "no preset matches: all are shown"
+        return told(len(found), len(self.every), "preset")
 
     def count(self) -> int:
         """The number of presets."""

@@ -15,6 +15,7 @@ from tuimon.log.store import Store
 from tuimon.viewer.draw.curve import Axis
 from tuimon.viewer.draw.rows import Row, Span, fit, piece, shorten
 from tuimon.viewer.draw.shelves import Grid, Placed, Shelf, grid_for, page_from, shelves, top_showing
+from tuimon.viewer.filtered import Filtered, told
 from tuimon.viewer.widgets.chart import LookChanged, PlotOpened
 from tuimon.viewer.widgets.chart_groups import DECADES, MOST_LAYERS, SYSTEM, grouped, prefix_of, smoothing_of
 from tuimon.viewer.widgets.drawn import Drawn
@@ -22,7 +23,7 @@ from tuimon.viewer.widgets.facts import layer_names
 from tuimon.viewer.widgets.plot import Plot
 
 
-class ChartGrid(Drawn, can_focus=True):
+class ChartGrid(Filtered, Drawn, can_focus=True):
     """One small chart per metric: train and validation share one, and so do all layers. Only visible charts are drawn."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -46,7 +47,6 @@ class ChartGrid(Drawn, can_focus=True):
         self.pinned: list[str] = []
         self.folded: set[str] = set()
         self.wanted: tuple[int, int] | None = None  # rows and columns that the user chose
-        self._filter = Filter("")
         self._left_out = ""
         self._axis: Axis = "step"
         self._cursor: float | None = None  # of all charts
@@ -125,12 +125,7 @@ class ChartGrid(Drawn, can_focus=True):
         self._arrange()
         every = [title for title in self._groups if title != self._left_out]
         found = self._filter.among(every, lambda title: " ".join((title, *self._groups[title])))
-        return f"{len(found)} of {len(every)} charts" if found or not every else "no chart matches: all are shown"
-
-    @property
-    def filter_text(self) -> str:
-        """The filter as it was typed."""
-        return self._filter.text
+        return told(len(found), len(every), "chart")
 
     def choose_grid(self, wanted: tuple[int, int] | None) -> None:
         """Sets the number of rows and columns of charts; None: as many as fit."""

@@ -15,6 +15,7 @@ from tuimon.base.filter import Filter
 from tuimon.base.regular import open_regular
 from tuimon.log.store import Store
 from tuimon.viewer.draw.rows import Row, Span, fit
+from tuimon.viewer.filtered import Filtered
 from tuimon.viewer.widgets.row_list import RowList
 
 MAX_LINES = 5_000
@@ -46,7 +47,7 @@ class Terminal:
         return _shown(self._open)
 
 
-class ConsoleView(RowList):
+class ConsoleView(Filtered, RowList):
     """Follows a run's output.log, reading only what is new. Keeps the last lines; the file keeps all of them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -63,7 +64,6 @@ class ConsoleView(RowList):
         self._terminal = Terminal()
         self._problem = ""
         self._captured = True
-        self._filter = Filter("")
         self._found = -1  # the line that was found last
 
     def on_mount(self) -> None:
@@ -116,11 +116,6 @@ class ConsoleView(RowList):
             text = text.encode("ascii", "replace").decode()
         mark = " selected" if index == self._found and self._filter else ""
         return fit([Span(text, ("warn" if self._filter and self._filter.matches(text) else "value") + mark)], width)
-
-    @property
-    def filter_text(self) -> str:
-        """The filter as it was typed."""
-        return self._filter.text
 
     def filter_by(self, text: str) -> str:
         """Marks the lines that match, and goes to the last of them; all lines stay. Returns what was found.

@@ -11,6 +11,7 @@ from tuimon.log.batch import EventRecord
 from tuimon.log.records import CheckpointSaved, Event, Exited, Launched, Notice, RunStarted, Spawned
 from tuimon.log.store import Store
 from tuimon.viewer.draw.rows import Row, Span
+from tuimon.viewer.filtered import Filtered, told
 from tuimon.viewer.widgets.row_list import RowList
 from tuimon.viewer.widgets.wording import describe
 
@@ -22,7 +23,7 @@ class Line(NamedTuple):
     times: int = 1
 
 
-class EventList(RowList):
+class EventList(Filtered, RowList):
     """Time, step and text of each event; follows the latest."""
 
     follows = True
@@ -32,7 +33,6 @@ class EventList(RowList):
         self._lines: list[Line] = []
         self._problems: list[Notice] = []
         self._read = 0
-        self._filter = Filter("")
         self._shown: list[Line] = []
 
     def on_mount(self) -> None:
@@ -57,11 +57,6 @@ class EventList(RowList):
         self._problems = [Notice(problem, "warning", store.step) for problem in store.problems()]
         self._shown = self._matching() or self._lines
 
-    @property
-    def filter_text(self) -> str:
-        """The filter as it was typed."""
-        return self._filter.text
-
     def filter_by(self, text: str) -> str:
         """Shows only events whose text matches; if none does, all. Returns what was found.
 
@@ -72,7 +67,7 @@ class EventList(RowList):
         found = self._matching()
         self._shown = found or self._lines
         self.redraw()
-        return f"{len(found)} of {len(self._lines)} events" if found or not self._lines else "no event matches: all are shown"
+        return told(len(found), len(self._lines), "event")
 
     def _matching(self) -> list[Line]:
         return self._filter.among(self._lines, lambda line: describe(line.record.event, self.ascii)[0])

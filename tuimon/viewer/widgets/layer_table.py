@@ -15,13 +15,14 @@ from tuimon.log.store import STALE_S, Store
 from tuimon.viewer.draw.histogram import Exponents, exponent_range
 from tuimon.viewer.draw.layers import Key, Layer, layer_columns, layer_header, layer_row, sorting_key
 from tuimon.viewer.draw.rows import Row
+from tuimon.viewer.filtered import Filtered, told
 from tuimon.viewer.widgets.facts import layers
 from tuimon.viewer.widgets.row_list import RowList
 
 _SORTS: tuple[Key | None, ...] = (None, "name", "grad_norm", "dead", "saturated", "update_ratio")
 
 
-class LayerTable(RowList):
+class LayerTable(Filtered, RowList):
     """One row per layer; the cursor selects a layer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -48,7 +49,6 @@ class LayerTable(RowList):
         self.selected = ""
         self._layers: list[Layer] = []
         self._exponents: Exponents = (-20, -1)
-        self._filter = Filter("")
         self._sort: Key | None = None
         self._up = False
 
@@ -96,11 +96,6 @@ class LayerTable(RowList):
         self._go(index)
         self.moved(index)
 
-    @property
-    def filter_text(self) -> str:
-        """The filter as it was typed."""
-        return self._filter.text
-
     def filter_by(self, text: str) -> str:
         """Shows only layers whose name or type matches; if none does, all. Returns what was found.
 
@@ -113,7 +108,7 @@ class LayerTable(RowList):
         self._layers, self.top = self._filtered(every), 0
         self._order()
         self.redraw()
-        return f"{len(found)} of {len(every)} layers" if found or not every else "no layer matches: all are shown"
+        return told(len(found), len(every), "layer")
 
     def _filtered(self, every: list[Layer]) -> list[Layer]:
         return self._filter.among(every, _searched) or every
