@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,13 +14,14 @@ import pytest
 
 from conftest import wait_until
 from launching import Runs, end
+from tuimon.base.process import this_process
 from tuimon.launcher.feed import Feed
 from tuimon.launcher.runs.glance import judge, lifecycle
 from tuimon.launcher.runs.standing import COPY, DISK_FULL
 from tuimon.launcher.runs.summary import summarize
 from tuimon.launcher.supervisor.room import await_room, leave_word
 from tuimon.log import wire
-from tuimon.log.records import Exited
+from tuimon.log.records import Exited, RunStarted
 from tuimon.log.writer import LogWriter
 
 BLOCK = 4096
@@ -40,6 +42,21 @@ def test_a_copy_of_a_live_runs_folder_is_not_called_live(
     feed = Feed(copy, lambda batch: None)
     wait_until(lambda: feed.status.detail.startswith(COPY))
     feed.close()
+
+
+def test_two_runs_of_one_process_and_second_are_no_copies(tmp_path: Path) -> None:
+    """Their event files share a name, though the process has only one of them open still."""
+    now = int(time.time())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", lambda: now + 0.25)
+        still_open = LogWriter(tmp_path / "b", "run")
+        patch.setattr(time, "time", lambda: now + 0.5)
+        closed = LogWriter(tmp_path / "a", "run")
+    assert still_open.path.name == closed.path.name
+    closed.event(RunStarted(name="a", process=this_process()))
+    closed.close()
+    assert judge(tmp_path / "a")[1].state == "running"
+    still_open.close()
 
 
 def test_following_a_copy_ends(runs: Runs, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from tuimon.base.process import Process, identify, is_alive
 _EVENTS = "events.out.tfevents."
 # what the names of files that a run's processes write begin with
 _WRITTEN = (_EVENTS, "output.log", "stdout.log", "stderr.log", LOCK_FILE)
+_FIRST_RECORD = 40  # bytes of an event file's first record: the version of its format, and when it was begun
 
 
 def why_not_ours(process: Process, run: Path) -> str:
@@ -56,7 +57,7 @@ def child_of(supervisor: Process) -> Process | None:
 def where_written(process: Process, run: Path) -> Path | None:
     """Returns the folder where a process writes this run's files; None if that cannot be seen.
 
-    It is another folder if the run's is a copy: then a file that the process has open there has its name here, too.
+    It is another folder if the run's is a copy: then a file that the process has open there is here, too, at least its beginning.
 
     Args:
         process: a live process that the run's log names.
@@ -69,7 +70,7 @@ def where_written(process: Process, run: Path) -> Path | None:
             if _is_in(path, wanted):
                 return folder
             # in another mount namespace, such as a container's, files have other names
-            if path.name.startswith(_EVENTS) and (folder / path.name).exists() and _is_same(path, opened):
+            if path.name.startswith(_EVENTS) and _begin_alike(folder / path.name, path) and _is_same(path, opened):
                 elsewhere = path.parent
     except OSError:  # the process is gone, or hides its files from others
         return None
@@ -88,6 +89,15 @@ def _writes_to(pid: int, folder: Path) -> bool:
 def _is_in(path: Path, folder: os.stat_result) -> bool:
     try:
         return os.path.samestat(os.stat(path.parent), folder)
+    except OSError:
+        return False
+
+
+def _begin_alike(path: Path, other: Path) -> bool:
+    """Whether both begin with the same record, which holds the time. Two runs that began in one second may share a name."""
+    try:
+        with open(path, "rb") as one, open(other, "rb") as two:
+            return one.read(_FIRST_RECORD) == two.read(_FIRST_RECORD)
     except OSError:
         return False
 
