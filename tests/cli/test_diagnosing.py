@@ -67,3 +67,10 @@ def test_nothing_to_diagnose_is_an_error(capsys: pytest.CaptureFixture[str]) -> 
     """In one line, with what to type."""
     assert main(["diagnose"]) == 1
     assert "tuimon diagnose latest" in capsys.readouterr().err
+
+
+def test_a_log_without_anything_to_judge_is_not_called_fine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that holds no curve, say."""
+    LogWriter(tmp_path, "run").close()
+    assert main(["diagnose", str(tmp_path)]) == 0
+    assert "nothing could be judged" in capsys.readouterr().out

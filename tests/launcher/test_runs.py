@@ -11,6 +11,7 @@ import pytest
 from tuimon.base.errors import TuimonError
 from tuimon.launcher.runs.runs import check_runs_dir, find_run, list_runs, run_name, runs_dir
 from tuimon.log.files import event_files
+from tuimon.log.writer import LogWriter
 
 
 @pytest.fixture
@@ -52,6 +53,20 @@ def test_a_run_is_found_by_path(folder: Path, tmp_path: Path, monkeypatch: pytes
     assert find_run("./cnn-01", elsewhere) == folder / "cnn-01"
     file = next((folder / "cnn-01").iterdir())
     assert find_run(str(file), elsewhere) == file
+
+
+def test_a_file_that_is_no_log_is_no_run(folder: Path, tmp_path: Path) -> None:
+    """A script, say, of which `diagnose` would find nothing wrong; an event file is one by what it begins with, too."""
+    (tmp_path / "train.py").write_text("import torch\n" * 20)
+    (tmp_path / "nothing").touch()
+    for name, hint in (("train.py", "tuimon run train.py"), ("nothing", "Name a run")):
+        with pytest.raises(TuimonError, match="is no event file") as error:
+            find_run(str(tmp_path / name), folder)
+        assert hint in str(error.value)
+    log = LogWriter(tmp_path / "own", "run")
+    log.close()
+    renamed = log.path.rename(tmp_path / "log-of-monday")
+    assert find_run(str(renamed), folder) == renamed
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,7 @@ def _of_output(store: Store) -> set[str]:
 
 
 def _texts(row: Result) -> tuple[str, ...]:
+    seconds = None if math.isnan(row.seconds) else row.seconds
     losses = (format.number(x) for x in (row.loss, row.val_loss, row.best_val_loss))
     shares = (format.percent(x) for x in (row.val_accuracy, row.dead_fraction))
-    return (row.run, row.state, format.count(row.step), *losses, *shares, format.duration(row.seconds))
+    return (row.run, row.state, format.count(row.step), *losses, *shares, format.duration(seconds))

@@ -75,7 +75,7 @@ def _print_json(name: str, findings: Sequence[Finding]) -> None:
 
 def _print_run(name: str, found: Diagnosed) -> None:
     holding = [one for one in found.findings if one.cleared is None]
-    print(f"{one_line(name)}: {_count(holding)}")
+    print(f"{one_line(name)}: {_count(holding) or _nothing(found)}")
     roots = {one.rule for one in holding}
     for one in found.findings:
         _print_finding(one, "    " if one.cleared is None and one.explained_by in roots else "  ")
@@ -89,7 +89,11 @@ def _print_run(name: str, found: Diagnosed) -> None:
 def _count(holding: Sequence[Finding]) -> str:
     counts = {word: sum(one.severity == word for one in holding) for word in ("critical", "warning", "hint")}
     plural = {word: word if word == "critical" or number == 1 else f"{word}s" for word, number in counts.items()}
-    return ", ".join(f"{number} {plural[word]}" for word, number in counts.items() if number) or "no problems found"
+    return ", ".join(f"{number} {plural[word]}" for word, number in counts.items() if number)
+
+
+def _nothing(found: Diagnosed) -> str:
+    return "nothing could be judged" if len(found.abstentions) == len(RULES) else "no problems found"
 
 
 def _print_finding(one: Finding, indent: str) -> None:

@@ -99,6 +99,11 @@ def size_of_first(buffer: bytes | bytearray) -> int:
     return HEADER.unpack_from(buffer, 0)[0] + FRAME_BYTES if len(buffer) >= HEADER.size else 0
 
 
+def begins_record(buffer: bytes) -> bool:
+    """Whether a buffer begins with a record's header: its length and the checksum of that."""
+    return len(buffer) >= HEADER.size and _header_is_good(buffer, 0)
+
+
 def split_one(buffer: bytes, start: int) -> Offsets:
     """The start of the record at `start`, or nothing if that record is not complete and valid."""
     (length, _) = HEADER.unpack_from(buffer, start)

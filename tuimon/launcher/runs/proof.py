@@ -57,7 +57,7 @@ def child_of(supervisor: Process) -> Process | None:
 def where_written(process: Process, run: Path) -> Path | None:
     """Returns the folder where a process writes this run's files; None if that cannot be seen.
 
-    It is another folder if the run's is a copy: then a file that the process has open there is here, too, at least its beginning.
+    It is another folder if the run's is a copy: then a file that the process has open there is here, too, or its beginning.
 
     Args:
         process: a live process that the run's log names.

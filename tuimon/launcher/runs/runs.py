@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tuimon.base.errors import TuimonError
 from tuimon.base.here import current_folder
+from tuimon.base.regular import open_regular
 from tuimon.log.files import event_files
 from tuimon.log.folders import LogFolder, log_folders
 from tuimon.spec import SPEC_FILE
@@ -78,6 +79,8 @@ def find_run(text: str, directory: Path) -> Path:
     if text != _LATEST:
         for candidate in (named, path):
             if event_files(candidate):
+                if candidate.is_file() and not _is_event_file(candidate):
+                    raise _no_event_file(candidate)
                 return candidate
     runs = {run_name(run, directory): run for run in list_runs(directory)}
     if text == _LATEST and runs:
@@ -88,6 +91,24 @@ def find_run(text: str, directory: Path) -> Path:
             check_runs_dir(candidate)
             raise _without_log(candidate)
     return _by_prefix(text, runs, directory)
+
+
+def _is_event_file(path: Path) -> bool:
+    """Whether a file is a log by its name, even if damaged, or begins as one: with the checksum of a record's length."""
+    if "tfevents" in path.name:
+        return True
+    from tuimon.log.frames import begins_record  # numpy; needed for files with a name of their own only
+
+    try:
+        with open_regular(path) as file:
+            return begins_record(file.read(64))
+    except OSError:
+        return False
+
+
+def _no_event_file(path: Path) -> TuimonError:
+    hint = f"To train with a script: `tuimon run {path.name}`." if path.suffix == ".py" else ""
+    return TuimonError(f"{path} is no event file.", hint or "Name a run, its folder, or an event file in it.")
 
 
 def _without_log(folder: Path) -> TuimonError:
