@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tuimon.monitor.probe.transfers import Transfers
 
-Entries = Callable[[bool], list[object]]  # of all of a sample, or of the layer table alone
+Entries = Callable[[], list[object]]
 
 HANDED_OVER = 1 << 22  # values of one sample that may wait to be counted, 16 MiB; others are counted at once
 
@@ -23,12 +23,10 @@ class Found(NamedTuple):
     Attributes:
         tensors: nobody changes them any more.
         read: makes the sheet's entries of the tensors as arrays; called once, on any thread, with numpy alone.
-        table: makes what the layer table needs of them, where no more is logged; None if that is nothing.
     """
 
     tensors: Sequence[Tensor]
     read: Callable[..., Iterable[object]]
-    table: Callable[..., Iterable[object]] | None = None
 
 
 class Room:
@@ -50,17 +48,16 @@ def send(found: Sequence[Found], transfers: Transfers, arrived: Callable[[Entrie
     """Brings everything to the host; `arrived` gets what makes the sheet's entries, at once or from a later poll."""
 
     def landed(arrays: list[Any]) -> None:
-        arrived(lambda whole: _entries(found, arrays, whole))
+        arrived(lambda: _entries(found, arrays))
 
     transfers.send_arrays([tensor for one in found for tensor in one.tensors], landed)
 
 
-def _entries(found: Sequence[Found], arrays: Sequence[Any], whole: bool) -> list[object]:
+def _entries(found: Sequence[Found], arrays: Sequence[Any]) -> list[object]:
     entries: list[object] = []
     begin = 0
     for one in found:
         end = begin + len(one.tensors)
-        if read := one.read if whole else one.table:
-            entries += read(*arrays[begin:end])
+        entries += one.read(*arrays[begin:end])
         begin = end
     return entries

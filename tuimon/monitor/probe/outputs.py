@@ -68,7 +68,7 @@ class OutputWatch:
         self._numbers = {layer.module: i for i, layer in enumerate(layers) if not is_activation(layer.module)}
         self._model = model
         self._edge = edge
-        self.manner = Manner()
+        self._manner = Manner()
         self._hook, self._called = _Hook(self._ran), _Hook(self._is_called)
         self._hooked: list[nn.Module] = []
         self._chain: tuple[int, ...] = ()  # the layers that ran since the last activation
@@ -83,25 +83,33 @@ class OutputWatch:
         self._room = Room()
         self._ends, self._aims = Ends(), Aims([p for p in model.parameters() if p.requires_grad])
         self._turn = 0
+        self._whole = True
         self.calls = 0  # of the hook in this sample
 
-    def start(self, room: Room) -> None:
-        """Puts the hooks on; `room` says how much may be counted later."""
+    def start(self, room: Room, whole: bool) -> None:
+        """Puts the hooks on.
+
+        Args:
+            room: how much may be counted later.
+            whole: whether to look at more than the units, which the layer table is about.
+        """
         self.stop()
         self._forget()
-        self._room = room
+        self._room, self._whole = room, whole
         self._forwards.clear()
         self.calls = 0
         self._turn += 1
         self._ends.start(self._turn)
         self._aims.start()
+        self._manner.begin()
         numbers = self._numbers
         self._hooked = [m for m in self._model.modules() if m in numbers or is_activation(m)]  # they may be exchanged
         if self._model not in numbers and not is_activation(self._model):
             self._hooked.append(self._model)
         for module in self._hooked:
             module._forward_hooks[_KEY] = self._hook
-        self._model._forward_pre_hooks[_KEY] = self._called
+        if whole:
+            self._model._forward_pre_hooks[_KEY] = self._called
 
     def stop(self) -> None:
         """Takes the hooks off."""
@@ -110,10 +118,12 @@ class OutputWatch:
             module._forward_hooks.pop(_KEY, None)
         self._model._forward_pre_hooks.pop(_KEY, None)
 
-    def take(self) -> list[Found]:
-        """What was counted since `start`: `Outputs`, `UnitOutputs`, `Negative` and `Facts`."""
+    def take(self, device: torch.device) -> list[Found]:
+        """What was counted since `start`: `Outputs`, `UnitOutputs`, `Negative` and `Facts`; `device` is the model's."""
         self.count()
-        found = self._found + self._signs.take() + self._ends.take() + self._aims.take()
+        found = self._found
+        if self._whole:
+            found = found + self._signs.take() + self._ends.take() + self._aims.take() + self._manner.take(device)
         self._followed = self._following
         self._forget()
         return found
@@ -127,7 +137,7 @@ class OutputWatch:
     def count(self) -> None:
         """Counts what is held."""
         held, self._held, self._held_bytes = self._held, [], 0
-        self._found += stacked.count(held, self._layers, self._turn, self._room, self._changed)
+        self._found += stacked.count(held, self._layers, self._turn, self._room, self._whole, self._changed)
         self._following.update(owner for one in held if one.after for owner in one.owners if owner not in self._changed)
         self._signs.count()
 
@@ -138,7 +148,7 @@ class OutputWatch:
     def _is_called(self, module: nn.Module, inputs: Any) -> None:
         if not _traced():
             self.calls += 1
-            self._edge(lambda: self.manner.forward(module, inputs))
+            self._edge(lambda: self._manner.forward(module, inputs))
 
     def _ran(self, module: nn.Module, inputs: Any, output: Any) -> None:
         if not module.training or not torch.is_grad_enabled() or _traced():
@@ -152,15 +162,15 @@ class OutputWatch:
     def _look(self, module: nn.Module, inputs: Any, output: Any) -> None:
         number = self._numbers.get(module)
         if number is not None:
-            if self._ends.wants_input(inputs):
+            if self._whole and self._ends.wants_input(inputs):
                 self._edge(lambda: self._ends.read_input(module, inputs[0]))
-            if self._wants(number):
+            if self._wants(number) and self._whole:
                 self._hold((number,), output)
         elif self._chain and is_activation(module):
             owners, self._chain = self._chain, ()
-            if self._hold(owners, output, module):
+            if self._hold(owners, output, module) and self._whole:
                 self._held_bytes += self._signs.saw(owners, module, inputs, output, self._turn)
-        if module is self._model and self._ends.wants_output:
+        if module is self._model and self._whole and self._ends.wants_output:
             self._edge(lambda: self._ends.read_output(output))
             self._edge(lambda: self._aims.watch(output))
         if module is self._model or self._held_bytes > _HELD_BYTES:

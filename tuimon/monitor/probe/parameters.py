@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -72,13 +72,14 @@ class Parameters:
         """Whether this process holds only its own part of some parameter."""
         return any(local(one.parameter) is not one.parameter for one in self.owned)
 
-    def gradients(self, grad_scale: Tensor | None, turn: int, room: Room) -> list[Found]:
+    def gradients(self, grad_scale: Tensor | None, turn: int, room: Room, whole: bool) -> list[Found]:
         """Reads the gradients as they are now: `Gradients`, and `Products` with those of the sample before.
 
         Args:
             grad_scale: what a loss scaler has multiplied them by, if one has.
             turn: the sample's number: which values of a very large tensor are taken.
             room: how much may be counted later.
+            whole: whether histograms are logged, too, and not the layer table alone.
         """
         found = []
         self._most_every = 1.0
@@ -88,11 +89,13 @@ class Parameters:
             values = flat if grad_scale is None else flat / grad_scale.to(flat.device)
             self._direction.add(values, layout)
             if handed_over:
-                found.append(Found([values], partial(_gradients, layout), partial(_norms, layout)))
+                found.append(Found([values], partial(_gradients if whole else _norms, layout)))
+            elif values.is_cpu and not whole:
+                found.append(Found([], partial(tuple, list(_norms(layout, values.numpy())))))
             else:
                 table, zero = tally(values, layout.lengths, layout.row_lengths())
                 assert zero is not None
-                found.append(_both([table, zero], partial(_counted_gradients, layout)))
+                found.append(Found([table, zero], partial(_counted_gradients, layout)))
         return found + self._direction.take()
 
     def copy_weights(self, turn: int) -> None:
@@ -107,12 +110,12 @@ class Parameters:
         found = []
         for now, (old, _) in zip(self._chunks(self._weights(moving, turn, COPIED)), before, strict=True):
             if room.takes(now.flat):
-                found.append(_both([_own(now).flat, old], partial(_motion_on_host, now.layout)))
+                found.append(Found([_own(now).flat, old], partial(_motion_on_host, now.layout)))
             else:
-                found.append(_both([_motion(now, old)], partial(_weights, now.layout)))
+                found.append(Found([_motion(now, old)], partial(_weights, now.layout)))
         others = {key for key, one in enumerate(self.owned) if key not in moving and _has_norm(one)}
         for flat, layout in self._chunks(self._weights(others, turn)):
-            found.append(_both([squares(flat, layout.lengths)[:, None]], partial(_weights, layout)))
+            found.append(Found([squares(flat, layout.lengths)[:, None]], partial(_weights, layout)))
         return found
 
     def drop(self) -> None:
@@ -184,11 +187,6 @@ def _motion(now: Chunk, before: Tensor) -> Tensor:
     old = squares(before, lengths)
     update = torch.sub(now.flat, before, out=before)
     return torch.stack([squares(now.flat, lengths), old, squares(update, lengths)], 1)
-
-
-def _both(tensors: Sequence[Tensor], read: Callable[..., Iterator[object]]) -> Found:
-    """What the layer table needs, too."""
-    return Found(tensors, read, read)
 
 
 def _norms(layout: Layout, flat: Any) -> Iterator[Gradients]:

@@ -65,6 +65,7 @@ class Probe:
         self._found: list[found.Found] = []
         self._room = found.Room()
         self._turn = 0
+        self._whole = True  # all of this sample is logged, not only what the layer table shows
         self._recorder = Recorder(self.schedule, weakref.WeakMethod(self._fail_beside))
         self._told: set[str] = set()
         self._stopwatch = Stopwatch()
@@ -74,7 +75,7 @@ class Probe:
         self._outputs.stop()
         self._find_layers()
         if self.armed and self._hooks_allowed:
-            self._edge(lambda: self._outputs.start(self._room))
+            self._edge(lambda: self._outputs.start(self._room, self._whole))
 
     def _find_layers(self) -> None:
         self.layers = find_layers(self._model)
@@ -90,10 +91,10 @@ class Probe:
         self.armed = True
         self.schedule.take(time.perf_counter())
         self._turn += 1
+        self._whole = self.schedule.wants_rest
         self._found, self._room, self._stopwatch = [], found.Room(), Stopwatch()
         if self._hooks_allowed:
-            self._edge(lambda: self._outputs.start(self._room))
-            self._outputs.manner.begin()
+            self._edge(lambda: self._outputs.start(self._room, self._whole))
         else:
             self.tell_once("no activation statistics: the model is compiled, and hooks would recompile it at every sample")
 
@@ -149,9 +150,10 @@ class Probe:
     @torch.no_grad()
     def _read_gradients(self, grad_scale: Tensor | None) -> None:
         if self._hooks_allowed:
-            self._found += self._outputs.take() + self._outputs.manner.take(self._parameters.device)
-        self._found += self._parameters.gradients(grad_scale, self._turn, self._room)
-        self._found += self._likeness.take()
+            self._found += self._outputs.take(self._parameters.device)
+        self._found += self._parameters.gradients(grad_scale, self._turn, self._room, self._whole)
+        if self._whole:
+            self._found += self._likeness.take()
         if self._parameters.spread:
             self.tell_once("the model is sharded over several processes: norms and histograms cover this process's shard only")
         self._parameters.copy_weights(self._turn)
@@ -162,13 +164,13 @@ class Probe:
         if factor := self._parameters.thinned:
             self.tell_once(f"very large tensors are measured in part: down to every {factor}th value")
         if all_found:
-            arrived = functools.partial(self._arrived, step, time.time(), self._sheet, self._stopwatch)
+            arrived = functools.partial(self._arrived, step, time.time(), self._sheet, self._whole, self._stopwatch)
             found.send(all_found, self._transfers, arrived)
         else:
             self.schedule.pay(time.perf_counter(), self._stopwatch.seconds())
 
-    def _arrived(self, step: int, wall_time: float, own: Sheet, stopwatch: Stopwatch, read: found.Entries) -> None:
-        self._writer.later(functools.partial(self._recorder.records, step, wall_time, own, stopwatch, read))
+    def _arrived(self, step: int, wall_time: float, own: Sheet, whole: bool, stopwatch: Stopwatch, read: found.Entries) -> None:
+        self._writer.later(functools.partial(self._recorder.records, step, wall_time, own, whole, stopwatch, read))
 
     def _fail_beside(self, error: BaseException) -> None:
         """Gives up sampling, on the log's thread."""

@@ -35,12 +35,11 @@ class Recorder:
         self._dead: dict[str, list[int]] = {}
         self._layouts: dict[tuple[str, ...], wire.ScalarLayout] = {}
 
-    def records(self, step: int, wall_time: float, sheet: Sheet, stopwatch: Stopwatch, read: Entries) -> bytes:
-        """What a sample says, as whole records; `read` makes the sheet's entries."""
+    def records(self, step: int, wall_time: float, sheet: Sheet, whole: bool, stopwatch: Stopwatch, read: Entries) -> bytes:
+        """What a sample says, as whole records: all of it, or the layer table alone; `read` makes the sheet's entries."""
         began = time.thread_time()
         try:
-            whole = self._schedule.wants_rest
-            reading = sheet.read(read(whole))
+            reading = sheet.read(read())
             table = self._scalars(step, wall_time, reading.table) + self._units(step, wall_time, reading.dead)
             rest = self._rest(step, wall_time, reading) if whole else b""
         except Exception as error:

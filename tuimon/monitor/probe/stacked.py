@@ -52,8 +52,10 @@ class _Judged(NamedTuple):
     rows: list[int]
 
 
-def count(held: Iterable[Held], layers: Sequence[Layer], turn: int, room: Room, changed: set[int]) -> Iterator[Found]:
-    """`Outputs` and `UnitOutputs` of what is held; adds to `changed` the layers whose output was overwritten since."""
+def count(
+    held: Iterable[Held], layers: Sequence[Layer], turn: int, room: Room, whole: bool, changed: set[int]
+) -> Iterator[Found]:
+    """`UnitOutputs` of what is held and, of a whole sample, `Outputs`; adds to `changed` whose output was overwritten since."""
     groups: dict[Any, list[Held]] = defaultdict(list)
     for one in held:
         if one.tensor._version != one.version:
@@ -61,7 +63,7 @@ def count(held: Iterable[Held], layers: Sequence[Layer], turn: int, room: Room, 
             continue
         groups[one.tensor.shape, one.tensor.dtype, one.tensor.device].append(one)
     for group in groups.values():
-        yield from _count_group(group, layers, turn, room)
+        yield from _count_group(group, layers, turn, room, whole)
 
 
 def few(values: Tensor, turn: int) -> Tensor:
@@ -77,21 +79,24 @@ def few(values: Tensor, turn: int) -> Tensor:
     return flat if every == 1 else flat[turn % every :: every | 1]  # odd, lest it always meets the same features
 
 
-def _count_group(group: Sequence[Held], layers: Sequence[Layer], turn: int, room: Room) -> Iterator[Found]:
+def _count_group(group: Sequence[Held], layers: Sequence[Layer], turn: int, room: Room, whole: bool) -> Iterator[Found]:
     size = group[0].tensor.numel()
     at_once = max(1, CHUNK // size)
     for start in range(0, len(group), at_once):
         some = group[start : start + at_once]
-        stacked = torch.stack([_thinned(one.tensor, turn) for one in some]).float()
+        thinned = [_thinned(one.tensor, turn) for one in some]
+        judged = list(_judged(some, thinned[0].shape, layers))
+        if not (whole or judged):
+            continue
+        stacked = torch.stack(thinned).float()
         empty = Outputs([one.owners for one in some], [one.after for one in some], size * len(some) / stacked.numel())
-        judged = list(_judged(some, stacked.shape[1:], layers))
-        if room.takes(stacked):
-            yield Found([stacked], partial(_counted_on_host, empty))
-            if judged:
-                read = partial(_units_on_host, judged)
-                yield Found([stacked], read, read)
-        else:
-            yield from _on_device(empty, judged, stacked)
+        later = room.takes(stacked)
+        if whole:
+            yield Found([stacked], partial(_counted_on_host, empty)) if later else _tallied(empty, stacked)
+        if judged and later:
+            yield Found([stacked], partial(_units_on_host, judged))
+        elif judged:
+            yield from _units_on_device(judged, stacked)
 
 
 def _counted_on_host(empty: Outputs, stacked: Any) -> Iterator[Outputs]:
@@ -108,18 +113,20 @@ def _units_on_host(judged: Sequence[_Judged], stacked: Any) -> Iterator[UnitOutp
         yield UnitOutputs(one.owners, units.zero_on_host(values, others), near, samples)
 
 
-def _on_device(empty: Outputs, judged: Sequence[_Judged], stacked: Tensor) -> Iterator[Found]:
+def _tallied(empty: Outputs, stacked: Tensor) -> Found:
     count, pieces = len(stacked), torch.split(stacked.reshape(-1), CHUNK)
     tables = [tally(piece, _lengths(len(piece), count)).table for piece in pieces]
     whole = empty._replace(rows=len(pieces))
-    yield Found([tables[0] if len(tables) == 1 else torch.cat(tables)], lambda table: [whole._replace(table=table)])
+    return Found([tables[0] if len(tables) == 1 else torch.cat(tables)], lambda table: [whole._replace(table=table)])
+
+
+def _units_on_device(judged: Sequence[_Judged], stacked: Tensor) -> Iterator[Found]:
     for one in judged:
         values, others, samples = _of_units(one, stacked)
         found = [units.zero(values, others)]
         if one.limits:
             found.append(units.near_asymptote(values, one.limits, others))
-        read = partial(_unit_outputs, one.owners, samples)
-        yield Found(found, read, read)
+        yield Found(found, partial(_unit_outputs, one.owners, samples))
 
 
 def _unit_outputs(owners: list[int], samples: int, zero: Any, near: Any = None) -> Iterator[UnitOutputs]:
