@@ -38,6 +38,22 @@ def store_of(*events: Event) -> Store:
     return store
 
 
+def test_a_run_that_went_back_to_a_checkpoint_saves_it_again_first() -> None:
+    """What repairs a run is done again; checkpoints are only needed where the run went back to one."""
+    saved, moved = Applied(3, "checkpoint", note="checkpoints/step-3.pt"), Applied(4, "lr_scale", old=1.0, new=0.5)
+    back, fresh = Applied(5, "rewind", new="checkpoints/step-3.pt"), Applied(6, "reset_optimizer", note="gone")
+    assert [one.command.lever for one in steering_of(store_of(saved, moved))] == ["lr_scale"]
+    assert [
+        (one.step, one.command.lever, one.command.op, one.command.value)
+        for one in steering_of(store_of(saved, moved, back, fresh))
+    ] == [
+        (3, "checkpoint", "do", None),
+        (4, "lr_scale", "set", 0.5),
+        (5, "rewind", "do", "checkpoints/step-3.pt"),
+        (6, "reset_optimizer", "do", None),
+    ]
+
+
 def test_what_was_done_is_what_is_to_be_done() -> None:
     """Each setting, at its step and on its side of the forward pass; what changes nothing in training is left out."""
     store = store_of(

@@ -169,6 +169,32 @@ def test_a_checkpoint_requested_within_a_step_is_saved_at_its_end(tmp_path: Path
     assert torch.equal(weights(trainer), weights(trained(tmp_path / "run", "steps=120", resume=True)))
 
 
+def test_a_run_goes_back_to_its_best_weights_behind_a_checkpoint_of_now(tmp_path: Path):
+    """Both asked for within a step, and done in this order at its end; the best state may not have been written yet."""
+    spec = load_spec("digits-mlp", [*QUICK, "steps=60"])
+    trainer = Trainer(spec, tmp_path / "run", resume=False, signals=StopSignals())
+    rewound: list[Tensor] = []
+
+    def ask(*_: object) -> None:
+        if trainer.model.training and trainer.step == 50:
+            trainer.monitor.send(Command("checkpoint", "do"))
+            trainer.monitor.send(Command("rewind", "do"))
+        if trainer.model.training and trainer.step == 51:
+            rewound.append(weights(trainer))
+
+    trainer.model.register_forward_hook(ask)
+    trainer.run()
+    done = [one for one in events(read_run(tmp_path / "run"), Applied) if one.lever == "rewind"]
+    assert [(one.new, one.note) for one in done] == [("checkpoints/best.pt", "checkpoints/best.pt, after this step")]
+    now = checkpoint.load(tmp_path / "run" / "checkpoints" / "step-51.pt")
+    best = torch.cat([value.flatten() for value in now["model"].values()])
+    assert not torch.equal(rewound[0], best)
+    assert now["best"]["step"] == 45 and trainer.step == 60
+    whole = Trainer(load_spec("digits-mlp", [*QUICK, "steps=45"]), tmp_path / "twin", resume=False, signals=StopSignals())
+    whole.run()
+    assert torch.equal(rewound[0], weights(whole))
+
+
 @pytest.mark.parametrize("mid_step", [True, False], ids=["within a step", "between two"])
 def test_a_checkpoint_requested_in_a_pause_says_when_it_is_saved(tmp_path: Path, mid_step: bool):
     """Immediately between two steps; within a step, only when the run continues."""

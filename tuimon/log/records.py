@@ -31,7 +31,7 @@ class LeverInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """A lever as a run declares it: its type, its bounds and its current value.
 
     `type` is `number` (bounds in `low`, `high`, either may be None), `switch` (True or False), `choice` (one of
-    `choices`) or `action` (no value: it runs once per command).
+    `choices`) or `action` (it runs once per command, and has no value; `takes` says what a command may give it, in words).
     A number lever with `enabled` False keeps its value while it is switched off.
     """
 
@@ -44,6 +44,7 @@ class LeverInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     enabled: bool = True
     regularizer: bool = False
     help: str = ""
+    takes: str = ""  # of an action
 
 
 class LayerInfo(msgspec.Struct, frozen=True, omit_defaults=True):

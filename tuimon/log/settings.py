@@ -41,15 +41,18 @@ def wanted(info: LeverInfo, setting: Setting, command: Command, can_be_off: bool
 
 
 def check_action(info: LeverInfo, command: Command) -> None:
-    """Raises RefusedError if the command asks for anything other than to run the action."""
-    if command.op not in ("do", "set") or command.value is not None:
+    """Raises RefusedError if the command asks for anything other than to run the action, with what it takes."""
+    given = command.value is not None
+    if command.op not in ("do", "set") or (given and not info.takes):
         raise RefusedError(f"{info.name} is an action and takes no value")
+    if given and not isinstance(command.value, str):
+        raise RefusedError(f"{info.name} cannot take {_shown(command.value)}; {allowed(info)}")
 
 
 def allowed(info: LeverInfo, can_be_off: bool = True) -> str:
     """What a lever can be set to, in words."""
     if info.type == "action":
-        return "an action takes no value"
+        return f"allowed: {info.takes}" if info.takes else "an action takes no value"
     if info.type == "switch":
         return "allowed: on, off, toggle, default"
     if info.type == "choice":

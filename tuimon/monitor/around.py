@@ -55,6 +55,7 @@ class Around:
         return None
 
     def _wrapped(self, closure: Callable[[], Any]) -> Callable[[], Any]:
+        self.scope.stale = False  # it computes the gradients of the weights that are there now
         first = True
 
         def watched() -> Any:
@@ -72,8 +73,8 @@ class Around:
     def _treat_gradients(self, first: bool) -> None:
         if self.probe.armed and first:
             self.probe.read_gradients(_loss_scale(self.scope.optimizer))
-        if self.scope.changes_gradients:
-            self.scope.change_gradients()
+        if self.scope.changes_gradients and self.scope.change_gradients():
+            self.probe.tell_once("skipped a step whose gradients are not all finite; further ones are skipped without a word")
 
     @uncompiled
     def conclude(self, done: int) -> bool:

@@ -23,6 +23,7 @@ from tuimon.base.folder_lock import FolderLock
 from tuimon.base.format import count
 from tuimon.diagnosis import VERSION
 from tuimon.log import confusion
+from tuimon.log.reader import read_run
 from tuimon.log.records import STEERING_FILE, CheckpointSaved, Command, Ended, Event, LeverValue, Notice, RunStarted
 from tuimon.log.writer import LogWriter
 from tuimon.monitor import describe, ending
@@ -32,11 +33,14 @@ from tuimon.monitor.checkpoint import save_checkpoint
 from tuimon.monitor.diagnosing import Diagnosing
 from tuimon.monitor.folder import planned_steering
 from tuimon.monitor.guard import Guard
+from tuimon.monitor.levers import rewinding
 from tuimon.monitor.levers.desk import Answer, Desk
-from tuimon.monitor.levers.levers import Lever, Levers
+from tuimon.monitor.levers.levers import Done, Lever, Levers
+from tuimon.monitor.levers.repairs import Dead, declare_repairs
 from tuimon.monitor.levers.scope import StepScope
 from tuimon.monitor.levers.standard import declare_standard, own_lever
 from tuimon.monitor.meters.meters import Meters
+from tuimon.monitor.probe.layers import Layer
 from tuimon.monitor.probe.probe import Probe
 from tuimon.monitor.probe.transfers import Transfers
 from tuimon.monitor.scalars import Scalars, scalar_tag
@@ -66,7 +70,7 @@ class Monitor:
         self._model, self._optimizer, self._lock = model, optimizer, lock
         self._writer = LogWriter(run_dir, "run", HOLD_S, scalar_tag)
         self._guard = Guard(lambda text: self.notice(text, "error"))
-        self._actions = Actions(self._save_checkpoint, self._leave, self._resume)
+        self._actions = Actions(self._save_checkpoint, self.rewind, self._leave, self._resume)
         self._desk = Desk(self.levers, self.event)
         self._steps = self._make_steps(settings, budget)
         self._station: Station | None = None
@@ -133,8 +137,11 @@ class Monitor:
         except Exception as error:
             self._guard.report("log_confusion", error)
 
-    def on(self, action: Literal["checkpoint", "stop"], handler: Callable[[], object]) -> None:
-        """Registers `handler` for an action. It runs at a boundary; what it returns is the answer's note, e.g. a path."""
+    def on(self, action: Literal["checkpoint", "rewind", "stop"], handler: Callable[..., object]) -> None:
+        """Registers `handler` for an action. It runs at a boundary; what it returns is the answer's note, e.g. a path.
+
+        That of `rewind` is given the name of a checkpoint, or an empty string for the best one.
+        """
         self._actions.on(action, handler)
 
     def add_lever(
@@ -192,6 +199,29 @@ class Monitor:
     def request_stop(self, by: str = "") -> None:
         """Requests a graceful stop and ends a pause. Safe in a signal handler."""
         self.send(Command("stop", "do", by=by))
+
+    def rewind(self, checkpoint: str = "") -> Done:
+        """Goes back to a checkpoint's weights and optimizer state; step, schedule and levers go on. At a boundary.
+
+        Args:
+            checkpoint: `best` or nothing, `first`, or the name of a file in the run's folder `checkpoints`.
+
+        Raises:
+            RefusedError: there is no such checkpoint, or it does not fit the model.
+        """
+        saved = self._checkpoint(checkpoint)
+        rewinding.restore(self.run_dir / saved.path, self._model, self._optimizer)
+        self._scope.stale = self._desk.mid_step
+        self._steps.attend()
+        return Done(f"{saved.path}, of step {count(saved.step)}", saved.path)
+
+    def checkpoint(self, name: str = "") -> str:
+        """The path, in the run's folder, of the checkpoint that `rewind` would go back to; raises as that does."""
+        return self._checkpoint(name).path
+
+    def _checkpoint(self, name: str) -> CheckpointSaved:
+        self._writer.flush()
+        return rewinding.find(self.run_dir, name, read_run(self.run_dir))
 
     def state_dict(self) -> dict[str, Any]:
         """The step and the levers' state, in plain types."""
@@ -259,10 +289,13 @@ class Monitor:
 
     def _make_steps(self, settings: Mapping[str, float], budget: float) -> Steps:
         scope, transfers = StepScope(self._optimizer), Transfers()
+        self._scope = scope
         declare_standard(self.levers, self._model, scope, settings, self._actions.by_name())
-        self._probe = Probe(self._model, self._writer, transfers, budget, self._guard.report, self.notice)
+        self._probe = probe = Probe(self._model, self._writer, transfers, budget, self._guard.report, self.notice)
+        declare_repairs(self.levers, scope, lambda: [_dead(*one) for one in probe.dead_units()], lambda: steps.done)
         scalars = Scalars(self._writer, transfers, self._warn)
-        return Steps(self._optimizer, Around(scope, self._desk, self._probe, self._guard), scalars, self._guard)
+        steps = Steps(self._optimizer, Around(scope, self._desk, probe, self._guard), scalars, self._guard)
+        return steps
 
     def start(self, started: RunStarted, serve: bool, meters: bool, diagnose: bool) -> None:
         """Writes the run's description, opens its socket and meters, and begins to count steps; once, by `watch`."""
@@ -345,6 +378,10 @@ class Monitor:
             part()
         except Exception as error:
             self._guard.report("start or end", error)
+
+
+def _dead(layer: Layer, units: list[int]) -> Dead:
+    return Dead(layer.name, layer.module, units, layer.weight_dim)
 
 
 def _weakly(method: Callable[..., object]) -> Callable[..., None]:

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 import tuimon
 from tuimon.base.errors import TuimonError
 from tuimon.log.records import BY_SPEC, CheckpointSaved, Forked
+from tuimon.log.settings import RefusedError
+from tuimon.monitor.levers.levers import Done
 from tuimon.spec.loading import save_spec
 from tuimon.spec.spec import Spec
 from tuimon.training import checkpoint, forking, kept
@@ -83,6 +85,7 @@ class Trainer:
     ) -> None:
         self.spec, self._signals = spec, signals
         self._asked_to_stop = self._save_waits = self._stopped_early = False
+        self._rewind_waits: str | None = None  # the checkpoint to go back to, when the current step is over
         self._mid_step = self._unjudged = False  # no state to go on from: within a step, or before the validation that follows
         self._forked: Forked | None = None
         self.device = choose_device(spec.training.device)
@@ -107,6 +110,7 @@ class Trainer:
         self.monitor.declare(*self.regularizers.levers(), *self.activations.levers(self.monitor.describe))
         self._begin() if saved is None else self._restore(saved, fork)
         self.monitor.on("checkpoint", self._save_asked)
+        self.monitor.on("rewind", self._rewind_asked)
         self.monitor.on("stop", self._ask_to_stop)
         signals.tell = self.monitor.request_stop  # also ends a pause
 
@@ -354,10 +358,24 @@ class Trainer:
             return f"{path}, saved when the run continues" if self.monitor.levers["paused"] else f"{path}, after this step"
         return self._save(f"step-{self.step}.pt", "asked", self._content())
 
+    def _rewind_asked(self, name: str) -> Done:
+        """Goes back to a checkpoint now, or when the current step is over: behind a checkpoint that was asked for before."""
+        self._routine.write_best()
+        if not self._mid_step and not self._unjudged:
+            return self.monitor.rewind(name)
+        self._rewind_waits = self.monitor.checkpoint(name)
+        return Done(f"{self._rewind_waits}, after this step", self._rewind_waits)
+
     def _save_late(self) -> None:
         if self._save_waits and not self._unjudged:
             self._save_waits = False
             self._save_asked()
+        if self._rewind_waits is not None and not self._unjudged:
+            name, self._rewind_waits = self._rewind_waits, None
+            try:
+                self.monitor.rewind(name)
+            except RefusedError as error:
+                self.monitor.notice(f"not rewound: {error}", "warning")
 
     def _ask_to_stop(self) -> None:
         """Ends the training after the current step, a validation and a checkpoint."""

@@ -42,13 +42,17 @@ class Routine:
         else:
             self._best = _held(self._content())
 
+    def write_best(self) -> None:
+        """Writes the held best state."""
+        if self._best is not None:
+            self._save(checkpoint.BEST, "best", self._best)
+            self._best = None
+
     def save_last(self, over: bool) -> None:
         """Saves the held best state and the current one, if it is time to or training is `over`."""
         if not over and self._clock() < self._next:
             return
-        if self._best is not None:
-            self._save(checkpoint.BEST, "best", self._best)
-            self._best = None
+        self.write_best()
         self._save(checkpoint.LAST, "last", self._content())
         self._next = self._clock() + EVERY_S
 

@@ -21,6 +21,9 @@ from tuimon.log.store import Store
 from tuimon.spec import SPEC_FILE
 from tuimon.spec.loading import load_spec
 
+_LEFT_OUT = ("paused", "stop")
+_DONE_AGAIN = ("checkpoint", "rewind", "reinit_dead_units", "reset_optimizer")
+
 
 def replay(
     run: Path,
@@ -74,8 +77,8 @@ def replay(
 def steering_of(store: Store) -> list[Planned]:
     """Returns what was done to a run, as commands in the order of their steps.
 
-    Leaves out pauses, checkpoints and stops, which do not change the result; changes that the run's own spec makes anyway; and
-    changes that were lost when the run was resumed from an earlier checkpoint.
+    Leaves out pauses and stops, which do not change the result, and the checkpoints of a run that never went back to one;
+    changes that the run's own spec makes; and changes that were lost when the run was resumed from an earlier checkpoint.
     """
     planned: list[Planned] = []
     attempt = None
@@ -84,16 +87,19 @@ def steering_of(store: Store) -> list[Planned]:
             case RunStarted(first_step=first, process=process) if first and (process, first) != attempt:
                 attempt = process, first
                 planned = [known for known in planned if (known.step, known.mid_step) <= (first, False)]
-            case Applied(lever=lever, by=by) as applied if lever != "paused" and by != BY_SPEC:
+            case Applied(lever=lever, by=by) as applied if lever not in _LEFT_OUT and by != BY_SPEC:
                 planned += [Planned(applied.step, command, applied.mid_step) for command in _commands(applied)]
-    return planned
+    rewound = any(one.command.lever == "rewind" for one in planned)
+    return [one for one in planned if rewound or one.command.lever != "checkpoint"]
 
 
 def _commands(applied: Applied) -> Iterator[Command]:
-    """Yields the commands that set a lever as it was set; none for an action."""
-    if applied.new is None:
-        return
+    """Yields the commands that set a lever as it was set, or do an action again."""
     by = f"replay of {applied.by}" if applied.by else "replay"
+    if applied.lever in _DONE_AGAIN:
+        yield Command(applied.lever, "do", applied.new, by=by)
+    if applied.new is None or applied.lever in _DONE_AGAIN:
+        return
     if applied.new_enabled or applied.new != applied.old:
         yield Command(applied.lever, "set", applied.new, by=by)
     if not applied.new_enabled:

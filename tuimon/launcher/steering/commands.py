@@ -77,7 +77,7 @@ def describe(answer: Applied | Refused) -> str:
 
 
 def _change(answer: Applied) -> str:
-    if answer.old is None and answer.new is None:  # an action
+    if answer.old is None:  # an action, whose note says what it did
         return ""
     return f" {value_text(answer.old, answer.old_enabled)} → {value_text(answer.new, answer.new_enabled)}"
 

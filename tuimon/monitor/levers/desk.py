@@ -87,6 +87,11 @@ class Desk:
             self._answer(change.told(), replies)
 
     @property
+    def mid_step(self) -> bool:
+        """Whether the boundary that is served lies within a step: its gradients are there already."""
+        return self._mid_step
+
+    @property
     def waiting(self) -> bool:
         """Whether commands were carried out that are not answered yet."""
         return bool(self._open)

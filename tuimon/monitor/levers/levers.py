@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -72,19 +72,28 @@ class Lever:
         return self.current is None
 
 
+class Done(NamedTuple):
+    """What an action did, in words, and what it took or chose."""
+
+    note: str = ""
+    used: LeverValue = None
+
+
 @dataclass(frozen=True)
 class Action:
     """Something that is done once for each command: it has no value.
 
     Args:
-        info: its name and help.
-        act: does it; returns a note for the answer.
+        info: its name, its help and what it takes.
+        act: does it with what it was given; returns a note for the answer, and what it used in place of nothing.
         at_end: it is only asked for, and done when the run is closed.
+        shared: it changes weights, or what the optimizer knows, which processes that train one model together have in common.
     """
 
     info: LeverInfo
-    act: Callable[[], str]
+    act: Callable[[LeverValue], Done]
     at_end: bool = False
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -240,7 +249,7 @@ class Levers:
         self._check_alone(lever)
         return lever
 
-    def _check_alone(self, lever: Lever) -> None:
+    def _check_alone(self, lever: Lever | Action) -> None:
         """Commands reach one process: weights that are kept equal in several would part, a pause would hold up the others."""
         count = self._processes() if lever.shared else 1
         if count > 1:
@@ -253,8 +262,10 @@ class Levers:
 
     def _act(self, action: Action, command: Command, step: int) -> Change:
         check_action(action.info, command)
-        applied = Applied(step=step, lever=action.info.name, by=command.by, id=command.id)
-        return Change(applied, None, {}, action.act(), action.at_end)
+        self._check_alone(action)
+        done = action.act(command.value)
+        applied = Applied(step=step, lever=action.info.name, new=done.used, by=command.by, id=command.id)
+        return Change(applied, None, {}, done.note, action.at_end)
 
     def _set(self, lever: Lever, command: Command, step: int) -> Change:
         old = lever.setting

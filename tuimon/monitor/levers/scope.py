@@ -1,8 +1,9 @@
 """What levers do around one optimizer step.
 
 Before the step the learning rate and weight decay of the parameter groups are replaced by those in force, penalties are added
-to the gradients and the gradients are clipped; after it the groups hold the very objects that they held before, so any
-scheduler composes. Runs on the training thread, and only while some lever is away from its starting place.
+to the gradients and the gradients are clipped, or hidden from a step that is skipped; after it the groups and parameters hold
+the very objects that they held before, so any scheduler composes. Runs on the training thread, and only while some lever is
+away from its starting place.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ class StepScope:
 
     `weight_decay_factor` multiplies what each group has of its own; where no group has any, `weight_decay` replaces it.
     `clip_norm` is the largest total gradient norm, `clip_value` the largest size of an entry; infinite for none.
+    `skip_non_finite` skips steps whose gradients are not all finite. `stale` is set when the weights were replaced after the
+    gradients were computed: the coming step is skipped, unless it computes them anew.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -34,12 +37,14 @@ class StepScope:
         self.l1 = 0.0
         self.l2 = 0.0
         self.clip_norm = self.clip_value = math.inf
+        self.skip_non_finite = self.stale = False
+        self._hidden: list[tuple[Tensor, Tensor]] = []
         self._saved: list[tuple[dict[str, Any], str, Any, Any]] = []
 
     @property
     def active(self) -> bool:
         """Whether anything has to be done around a step."""
-        return bool(self._saved) or self.changes_groups or self.changes_gradients
+        return bool(self._saved or self._hidden) or self.changes_groups or self.changes_gradients
 
     @property
     def changes_groups(self) -> bool:
@@ -48,8 +53,9 @@ class StepScope:
 
     @property
     def changes_gradients(self) -> bool:
-        """Whether gradients are changed before a step."""
-        return bool(self.l1 or self.l2) or min(self.clip_norm, self.clip_value) < math.inf
+        """Whether gradients are changed, or looked at, before a step."""
+        asked = self.skip_non_finite or self.stale
+        return bool(self.l1 or self.l2 or asked) or min(self.clip_norm, self.clip_value) < math.inf
 
     def enter(self) -> None:
         """Puts the settings in force into the parameter groups; a scope left open by a failed step is closed first."""
@@ -65,11 +71,15 @@ class StepScope:
                 self._put(group, _WEIGHT_DECAY, group[_WEIGHT_DECAY] * self.weight_decay_factor)
 
     def exit(self) -> None:
-        """Gives the parameter groups back what they held; a value that the optimizer itself replaced is left to it."""
+        """Gives groups and parameters back what they held; a value that the optimizer itself replaced is left to it."""
         while self._saved:
             group, key, own, put = self._saved.pop()
             if group.get(key) is put:
                 group[key] = own
+        while self._hidden:
+            parameter, gradient = self._hidden.pop()
+            if parameter.grad is None:
+                parameter.grad = gradient
 
     def look(self, read: Callable[[], T]) -> T:
         """Reads something with the settings in force: during a step as it is, otherwise as it would be."""
@@ -82,13 +92,22 @@ class StepScope:
             self.exit()
 
     @torch.no_grad()
-    def change_gradients(self) -> None:
-        """Adds the penalties' gradients, then clips. Shared parameters count once, those without a gradient not at all.
+    def change_gradients(self) -> bool:
+        """Adds the penalties' gradients, then clips; or hides all gradients, which skips the step.
 
-        Sparse gradients are clipped with the others but not penalized: a penalty would make them dense. Where a group
-        maximizes, penalties are taken off, as its weight decay is. If they fail, for want of memory say, clipping is in force.
+        Shared parameters count once, those without a gradient not at all. Sparse gradients are clipped with the others but not
+        penalized: a penalty would make them dense. Where a group maximizes, penalties are taken off, as its weight decay is. If
+        they fail, for want of memory say, clipping is in force.
+
+        Returns:
+            Whether the step is skipped because a gradient is not finite. To know that, a device is waited for.
         """
         parameters = [p for p in _unique(self.optimizer) if p.grad is not None]
+        stale, self.stale = self.stale, False
+        bad = self.skip_non_finite and not _all_finite([_dense_values(p) for p in parameters])
+        if stale or bad:
+            self._hide(parameters)
+            return bad
         scale = getattr(self.optimizer, "grad_scale", None)
         try:
             if self.l1 or self.l2:
@@ -99,6 +118,14 @@ class StepScope:
         finally:
             if min(self.clip_norm, self.clip_value) < math.inf:
                 self._clip([_dense_values(p) for p in parameters], 1.0 if scale is None else scale)
+        return False
+
+    def _hide(self, parameters: list[Tensor]) -> None:
+        """Until `exit`: optimizers leave out what has no gradient."""
+        for parameter in parameters:
+            assert parameter.grad is not None
+            self._hidden.append((parameter, parameter.grad))
+            parameter.grad = None
 
     def _clip(self, gradients: list[Tensor], scale: float | Tensor) -> None:
         if self.clip_value < math.inf:
@@ -109,6 +136,12 @@ class StepScope:
     def _put(self, group: dict[str, Any], key: str, value: Any) -> None:
         self._saved.append((group, key, group[key], value))
         group[key] = value
+
+
+def _all_finite(gradients: list[Tensor]) -> bool:
+    """By the largest entry of each, which is not finite if any is not."""
+    largest = [g.abs().amax().float().cpu() for g in gradients if g.numel()]
+    return not largest or bool(torch.stack(largest).isfinite().all())
 
 
 def clip(gradients: list[Tensor], limit: float | Tensor) -> None:

@@ -13,19 +13,29 @@ from torch.optim import Optimizer
 from tuimon.base.errors import TuimonError
 from tuimon.log.records import LeverInfo, LeverValue
 from tuimon.log.settings import RefusedError
-from tuimon.monitor.levers.levers import Action, Lever, Levers
+from tuimon.monitor.levers import rewinding
+from tuimon.monitor.levers.levers import Action, Done, Lever, Levers
 from tuimon.monitor.levers.scope import StepScope
 
 _CLIPS = {
     "clip_norm": "Largest total gradient norm, applied after penalties and clip_value.",
     "clip_value": "Largest absolute value of a gradient entry, applied after penalties.",
 }
-_ACTIONS = {"checkpoint": "Saves a checkpoint now.", "stop": "Ends the run after this step."}
+_ACTIONS = {
+    "checkpoint": "Saves a checkpoint now.",
+    "rewind": "Goes back to a checkpoint's weights and optimizer state: to the best one's, or a named one's.",
+    "stop": "Ends the run after this step.",
+}
+_TAKES = {"rewind": rewinding.TAKES}
 _SMALLEST, _LARGEST = 1e-9, 1e9  # a positive lower bound: zero would stop training or divide by it
 
 
 def declare_standard(
-    levers: Levers, model: nn.Module, scope: StepScope, settings: Mapping[str, float], actions: Mapping[str, Callable[[], str]]
+    levers: Levers,
+    model: nn.Module,
+    scope: StepScope,
+    settings: Mapping[str, float],
+    actions: Mapping[str, Callable[[LeverValue], Done]],
 ) -> None:
     """Declares the levers that this model and optimizer have. `settings` are starting values of l1, l2 and clips."""
     levers.declare(_lr_scale(scope))
@@ -40,7 +50,8 @@ def declare_standard(
     levers.declare(_regularization(levers))
     levers.declare(Lever(LeverInfo("paused", "switch", False, help="Pauses training between two steps."), lasting=False))
     for name, act in actions.items():
-        levers.offer(Action(LeverInfo(name, "action", help=_ACTIONS.get(name, "")), act, at_end=name == "stop"))
+        info = LeverInfo(name, "action", help=_ACTIONS.get(name, ""), takes=_TAKES.get(name, ""))
+        levers.offer(Action(info, act, at_end=name == "stop", shared=name == "rewind"))
 
 
 def _regularization(levers: Levers) -> Lever:

@@ -20,7 +20,7 @@ from tuimon.log.writer import LogWriter
 from tuimon.monitor.guard import uncompiled
 from tuimon.monitor.probe import found
 from tuimon.monitor.probe.alike import Likeness
-from tuimon.monitor.probe.layers import compiled, find_layers
+from tuimon.monitor.probe.layers import Layer, compiled, find_layers, following_activations
 from tuimon.monitor.probe.outputs import OutputWatch
 from tuimon.monitor.probe.parameters import Parameters
 from tuimon.monitor.probe.recorder import Recorder
@@ -97,6 +97,16 @@ class Probe:
             self._edge(lambda: self._outputs.start(self._room, self._whole))
         else:
             self.tell_once("no activation statistics: the model is compiled, and hooks would recompile it at every sample")
+
+    def dead_units(self) -> list[tuple[Layer, list[int]]]:
+        """The dead units of the latest sample, by layer: not of norms, nor of a last layer without an activation."""
+        found, last = self._recorder.dead, len(self.layers) - 1
+        following = following_activations(self._model)
+        return [
+            (layer, found[layer.name])
+            for i, layer in enumerate(self.layers)
+            if layer.name in found and not layer.is_norm and (i < last or layer.module in following)
+        ]
 
     def read_gradients(self, grad_scale: Tensor | None = None) -> None:
         """Reads the gradients as the loss gives them, and copies the weights. Before the optimizer's step."""

@@ -32,7 +32,7 @@ class Recorder:
 
     def __init__(self, schedule: Schedule, fail: weakref.WeakMethod[Callable[[BaseException], None]]) -> None:
         self._schedule, self._fail = schedule, fail
-        self._dead: dict[str, list[int]] = {}
+        self.dead: dict[str, list[int]] = {}  # the numbers of each layer's dead units; replaced, never changed
         self._layouts: dict[tuple[str, ...], wire.ScalarLayout] = {}
 
     def records(self, step: int, wall_time: float, sheet: Sheet, whole: bool, stopwatch: Stopwatch, read: Entries) -> bytes:
@@ -72,8 +72,8 @@ class Recorder:
     def _units(self, step: int, wall_time: float, dead: dict[str, list[int]]) -> bytes:
         """The numbers of the dead units, where they are others than in the last sample."""
         named = {layer: numbers for layer, numbers in dead.items() if numbers}
-        if not dead or named == self._dead:
+        if not dead or named == self.dead:
             return b""
-        self._dead = named
+        self.dead = named
         shown = json.dumps({layer: numbers[:_NAMED_UNITS] for layer, numbers in named.items()})
         return wire.frame(wire.event(wall_time, step, wire.text_value(DEAD_UNITS_TAG, shown)))

@@ -214,7 +214,7 @@ class LeverPanel(RowList):
             return  # the answer to an earlier command; a later one is still pending
         if isinstance(event, Applied):
             at = format.count(event.step)
-            short = f"{'done ' if event.new is None else ''}at {at}"
+            short = f"{'done ' if event.old is None else ''}at {at}"
             self._outcomes[event.lever] = _Outcome(f"{_moved(event, self.ascii)} at step {at}", "good", short=short)
         else:
             self._refuse(event.lever, f"refused: {event.reason}", record.wall_time + _REFUSED_FOR_S - time.time())
@@ -240,7 +240,7 @@ class LeverPanel(RowList):
 
 
 def _moved(event: Applied, ascii: bool) -> str:
-    if event.old is None and event.new is None:
+    if event.old is None:
         return event.note or "done"
     old, new = (lever_value(v, on, ascii) for v, on in ((event.old, event.old_enabled), (event.new, event.new_enabled)))
     return f"{old} {'->' if ascii else '→'} {new}"

@@ -122,7 +122,7 @@ def _started(event: RunStarted) -> str:
 
 def _applied(event: Applied, ascii: bool) -> str:
     arrow = "->" if ascii else "→"
-    if event.old is None and event.new is None:
+    if event.old is None:  # an action, whose note says what it did
         text = f"{event.lever} done"
     else:
         old = lever_value(event.old, event.old_enabled, ascii)
