@@ -13,6 +13,7 @@ from torch.nn import functional
 
 import tuimon
 from tuimon.log.store import Store
+from tuimon.monitor.probe.aims import aims
 
 Loss = Callable[[Tensor], Tensor]
 LABELS = torch.arange(32) % 5
@@ -110,3 +111,14 @@ def test_a_gradient_of_another_loss_is_none_of_these(tmp_path: Path) -> None:
     assert math.isnan(store.last("aim/cross_entropy")) and math.isnan(store.last("aim/likelihood"))
     assert not is_told(store, "aim/squares") and not is_told(store, "aim/binary")
     assert store.last("aim/absolute") == 1
+
+
+@pytest.mark.parametrize("factor", [0.0, 1e-30, 1e30, math.inf, math.nan])
+@pytest.mark.parametrize("shape", [(32, 5), (32,), (4, 5, 3), (2, 5, 3, 3), (1, 1)])
+def test_outputs_and_gradients_of_any_size_are_no_error(shape: tuple[int, ...], factor: float) -> None:
+    """What is zero, too large or no number at all shows no cross-entropy."""
+    output = torch.linspace(-100, 100, math.prod(shape)).reshape(shape)
+    found = aims(output, output * factor)
+    told = {tag: value for facts in found.read(found.tensors[0].numpy()) for tag, value in zip(*facts, strict=True)}
+    assert {"aim/binary", "aim/probability", "aim/squares", "aim/absolute"} <= told.keys()
+    assert math.isnan(told.get("aim/cross_entropy", math.nan))

@@ -4,21 +4,27 @@ A script's loss and targets are its own, and no hook sees them. But the gradient
 it: of a cross-entropy softmax(output) minus the one-hot label, of a binary one its sigmoid(output) minus the target, of a mean
 of squares twice the difference (Bishop, Pattern Recognition and Machine Learning, 2006, 4.3.6 and 5.2), each by the number of
 terms. So each loss that could have made a gradient has a value that it would have had; whoever also knows the logged loss knows
-which one it was. Read at one sampled forward and its backward; a subset of rows stands for large outputs. No number decides
-what is done, so a device need not be waited for. Training thread.
+which one it was. Read at one sampled forward and its backward; a subset of rows stands for large outputs. The training thread
+copies these; the log's thread looks at them, by numpy alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from tuimon.monitor.probe.ends import facts, first_tensor
 from tuimon.monitor.probe.flat import local
 from tuimon.monitor.probe.found import Found
+from tuimon.monitor.probe.sheet import Facts
+
+Floats = NDArray[np.floating[Any]]
 
 _MOST_ROWS = 2048
 _MOST_VALUES = 1 << 20
@@ -70,7 +76,7 @@ class Aims:
         self.start()
         if output is None or gradient is None or before is None or output.shape != gradient.shape:
             return []
-        return [facts(("step/grad_before",), before[None]), *aims(local(output), local(gradient))]
+        return [facts(("step/grad_before",), before[None]), aims(local(output), local(gradient))]
 
 
 def _norm(gradients: Sequence[Tensor], device: torch.device) -> Tensor:
@@ -80,7 +86,7 @@ def _norm(gradients: Sequence[Tensor], device: torch.device) -> Tensor:
         return torch.stack(known).sum().sqrt() if known else torch.zeros((), device=device)
 
 
-def aims(output: Tensor, gradient: Tensor) -> list[Found]:
+def aims(output: Tensor, gradient: Tensor) -> Found:
     """The losses that may have made a gradient, and their targets.
 
     Args:
@@ -88,9 +94,9 @@ def aims(output: Tensor, gradient: Tensor) -> list[Found]:
         gradient: of the loss by the output, the same shape.
 
     Returns:
-        `aim/cross_entropy`: the mean cross-entropy of softmax(output), in nats; NaN if that is not what made the gradient. With
-        it `aim/classes`, how many labels occur; `aim/top_class_fraction`, the share of the commonest; `aim/entropy` of the
-        labels, in nats. Only of two or more classes.
+        `Facts`. `aim/cross_entropy`: the mean cross-entropy of softmax(output), in nats; NaN if that is not what made the
+        gradient. With it `aim/classes`, how many labels occur; `aim/top_class_fraction`, the share of the commonest;
+        `aim/entropy` of the labels, in nats. Only of two or more classes.
         `aim/likelihood`: the mean of minus the output at the label, as of `NLLLoss`; NaN if that did not make the gradient.
         `aim/binary`: the mean binary cross-entropy of sigmoid(output) if that made the gradient, with the least, greatest and
         mean target. `aim/probability`: likewise of an output that is a probability. `aim/absolute`: 1 if the mean of absolute
@@ -99,19 +105,8 @@ def aims(output: Tensor, gradient: Tensor) -> list[Found]:
     """
     dim = 1 if output.ndim > 3 else output.ndim - 1
     every = _every(output, dim)
-    out, grad = (_rows(one, dim, every) for one in (output, gradient))
-    rows = output.numel() // out.shape[1]
-    used = (grad != 0).any(0) | (out == out[:1]).all(0)  # what is the same for all, a constant pixel's zero, may be right
-    terms = used.sum() * rows  # outputs that the loss does not look at get no gradient at all
-    found = [
-        _binary(out, grad, used, terms),
-        _probability(out, grad, used, terms),
-        _squares(out, grad, used, terms),
-        _absolute(grad, used, terms),
-    ]
-    if out.shape[1] > 1:
-        found += [_cross_entropy(out, grad), _likelihood(out, grad)]
-    return found
+    both = torch.stack([_rows(one, dim, every) for one in (output, gradient)])
+    return Found([both], partial(_aims, output.numel() // both.shape[2]))
 
 
 def _every(output: Tensor, dim: int) -> int:
@@ -124,67 +119,78 @@ def _rows(values: Tensor, dim: int, every: int) -> Tensor:
     return values.movedim(dim, -1).reshape(-1, values.shape[dim])[::every].float()
 
 
-def _cross_entropy(out: Tensor, grad: Tensor) -> Found:
-    logs = functional.log_softmax(out, 1)
-    shares = logs.exp()
-    lowest, labels = grad.min(1, keepdim=True)
-    labels = torch.where(lowest < 0, labels, out.argmax(1, keepdim=True))  # where the model is as sure as it is right
-    hot = torch.zeros_like(out).scatter_(1, labels, 1.0)
+@np.errstate(all="ignore")  # a loss that did not make the gradient has any value
+def _aims(rows: int, both: Any) -> list[Facts]:
+    """Of `both` [2, some of the rows, classes]: output and gradient."""
+    out, grad = both
+    used = (grad != 0).any(0) | (out == out[:1]).all(0)  # what is the same for all, a constant pixel's zero, may be right
+    terms = np.float32(used.sum() * rows)  # outputs that the loss does not look at get no gradient at all
+    of_numbers = [_binary(out, grad, used, terms), _probability(out, grad, used, terms), _squares(out, grad, used, terms)]
+    of_classes = [_cross_entropy(out, grad), _likelihood(out, grad)] if out.shape[1] > 1 else []
+    return [*of_numbers, _absolute(grad, used, terms), *of_classes]
+
+
+def _cross_entropy(out: Floats, grad: Floats) -> Facts:
+    at = np.arange(len(out))
+    logs = out - out.max(1, keepdims=True)
+    logs -= np.log(np.exp(logs).sum(1, keepdims=True))
+    labels = np.where(grad.min(1) < 0, grad.argmin(1), out.argmax(1))  # where the model is as sure as it is right
     counted = (grad != 0).any(1)  # an ignored label's row has no gradient
-    expected = (shares - hot) * counted[:, None]
-    scale = (grad * expected).sum() / expected.square().sum()
-    fits = ((grad - scale * expected).abs().amax() <= _EXACT * grad.abs().amax()) & (scale > 0)
+    expected = np.exp(logs)
+    expected[at, labels] -= 1
+    expected *= counted[:, None]
+    scale = (grad * expected).sum() / np.square(expected).sum()
+    fits = np.abs(grad - scale * expected).max() <= _EXACT * np.abs(grad).max() and scale > 0
     number = counted.sum()
-    loss = -(logs.gather(1, labels)[:, 0] * counted).sum() / number
-    found = torch.zeros(out.shape[1], device=out.device).scatter_add_(0, labels[:, 0], counted.float()) / number
-    entropy = -(found * found.clamp_min(1e-12).log()).sum()
-    values = torch.stack([loss, (found > 0).sum().float(), found.amax(), entropy])
-    return facts(CROSS_ENTROPY_TAGS, torch.where(fits, values, torch.nan))
+    loss = -(logs[at, labels] * counted).sum() / number
+    found = np.bincount(labels, counted, out.shape[1]) / number
+    entropy = -(found * np.log(np.maximum(found, 1e-12))).sum()
+    return _facts(CROSS_ENTROPY_TAGS, [loss, (found > 0).sum(), found.max(), entropy], fits)
 
 
-def _likelihood(out: Tensor, grad: Tensor) -> Found:
+def _likelihood(out: Floats, grad: Floats) -> Facts:
     hit = grad != 0
-    single = (hit.sum(1) <= 1).all() & hit.any() & (grad <= 0).all()
-    loss = -(out * hit).sum() / hit.sum()
-    return facts(LIKELIHOOD_TAGS, torch.where(single, loss, torch.nan)[None])
+    single = (hit.sum(1) <= 1).all() and hit.any() and (grad <= 0).all()
+    return _facts(LIKELIHOOD_TAGS, [-(out * hit).sum() / hit.sum()], single)
 
 
-def _binary(out: Tensor, grad: Tensor, used: Tensor, terms: Tensor) -> Found:
-    targets = out.sigmoid() - terms * grad
-    each = functional.softplus(out) - targets * out
-    low, high, mean = _range(targets, used)
-    return facts(BINARY_TAGS, torch.stack([_mean(each, used), low, high, mean]))
+def _binary(out: Floats, grad: Floats, used: Any, terms: np.float32) -> Facts:
+    targets = 1 / (1 + np.exp(-out)) - terms * grad
+    each = np.logaddexp(0, out) - targets * out
+    return _facts(BINARY_TAGS, [_mean(each, used), *_range(targets, used)])
 
 
-def _probability(out: Tensor, grad: Tensor, used: Tensor, terms: Tensor) -> Found:
+def _probability(out: Floats, grad: Floats, used: Any, terms: np.float32) -> Facts:
     """As `BCELoss` has it, whose input is a probability already; NaN where the outputs are none."""
     targets = out - terms * grad * out * (1 - out)
-    each = -(targets * out.clamp_min(1e-12).log() + (1 - targets) * (1 - out).clamp_min(1e-12).log())
+    each = -(targets * np.log(np.maximum(out, 1e-12)) + (1 - targets) * np.log(np.maximum(1 - out, 1e-12)))
     possible = ((out >= 0) & (out <= 1)).all()
-    low, high, mean = _range(targets, used)
-    return facts(PROBABILITY_TAGS, torch.where(possible, torch.stack([_mean(each, used), low, high, mean]), torch.nan))
+    return _facts(PROBABILITY_TAGS, [_mean(each, used), *_range(targets, used)], possible)
 
 
-def _absolute(grad: Tensor, used: Tensor, terms: Tensor) -> Found:
+def _absolute(grad: Floats, used: Any, terms: np.float32) -> Facts:
     """Of absolute differences every gradient has the same size."""
-    sizes = (terms * grad).abs()
-    alike = (((sizes - 1).abs() < _EXACT) | (sizes == 0)).all() & used.any()
-    return facts(ABSOLUTE_TAGS, torch.where(alike, 1.0, torch.nan)[None].to(grad.device))
+    sizes = np.abs(terms * grad)
+    alike = ((np.abs(sizes - 1) < _EXACT) | (sizes == 0)).all() and used.any()
+    return _facts(ABSOLUTE_TAGS, [1.0], alike)
 
 
-def _squares(out: Tensor, grad: Tensor, used: Tensor, terms: Tensor) -> Found:
+def _squares(out: Floats, grad: Floats, used: Any, terms: np.float32) -> Facts:
     off = terms * grad / 2
     targets = out - off
     low, high, _ = _range(targets, used)
-    spread = (targets.var(0, correction=0) * used).sum() / used.sum()
-    return facts(SQUARES_TAGS, torch.stack([_mean(off.square(), used), low, high, spread]))
+    spread = (targets.var(0) * used).sum() / used.sum()
+    return _facts(SQUARES_TAGS, [_mean(np.square(off), used), low, high, spread])
 
 
-def _mean(values: Tensor, used: Tensor) -> Tensor:
+def _mean(values: Floats, used: Any) -> Any:
     return (values * used).sum() / (used.sum() * len(values))
 
 
-def _range(targets: Tensor, used: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    low = targets.masked_fill(~used, torch.inf).amin()
-    high = targets.masked_fill(~used, -torch.inf).amax()
-    return low, high, _mean(targets, used)
+def _range(targets: Floats, used: Any) -> tuple[Any, Any, Any]:
+    low, high = (np.where(used, targets, other) for other in (np.inf, -np.inf))
+    return low.min(), high.max(), _mean(targets, used)
+
+
+def _facts(tags: tuple[str, ...], values: Sequence[Any], known: Any = True) -> Facts:
+    return Facts(tags, np.array(values, np.float64) if known else np.full(len(tags), np.nan))
