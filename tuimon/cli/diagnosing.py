@@ -15,6 +15,7 @@ from tuimon.cli.tables import print_lines
 from tuimon.diagnosis import RULES, Diagnosed, examine
 from tuimon.launcher.runs.lines import DiagnosisLine, RuleLine
 from tuimon.launcher.runs.runs import find_run, list_runs, run_name, runs_dir
+from tuimon.launcher.steering.commands import value_text
 from tuimon.log.reader import read_run
 from tuimon.log.records import Finding, Severity
 
@@ -103,7 +104,7 @@ def _print_finding(one: Finding, indent: str) -> None:
         return
     _print_wrapped(f"{_MARKS[one.severity]} {one.rule}, since step {one.step}: {one.text}", indent)
     for remedy in one.remedies:
-        moves = ", ".join(f"{lever}={value}" for lever, value in remedy.levers.items())
+        moves = " ".join(lever if value is None else f"{lever}={value_text(value)}" for lever, value in remedy.levers.items())
         _print_wrapped(f"try {moves}: {remedy.why}", indent + "   ")
 
 

@@ -6,6 +6,7 @@ pieces it was read. Its memory is bounded, and a look costs the same at any leng
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
 from tuimon.base.errors import in_one_line
@@ -13,13 +14,13 @@ from tuimon.diagnosis.causes import in_order
 from tuimon.diagnosis.evidence import Evidence
 from tuimon.diagnosis.life import Life
 from tuimon.diagnosis.look import Look
-from tuimon.diagnosis.rule import Rule, Verdict
+from tuimon.diagnosis.rule import Rule, Symptom, Verdict
 from tuimon.diagnosis.rules import RULES
-from tuimon.diagnosis.stream import Stream, by_start
+from tuimon.diagnosis.stream import Stream, by_start, is_rewind
 from tuimon.log.batch import Batch
-from tuimon.log.records import Finding, RunStarted
+from tuimon.log.records import Applied, Finding, RunStarted
 
-VERSION = 1  # of the rules; in `RunStarted`, where a process applies them to its own log
+VERSION = 2  # of the rules; in `RunStarted`, where a process applies them to its own log
 
 
 class Diagnosis:
@@ -36,8 +37,19 @@ class Diagnosis:
         self._begin()
 
     def _begin(self) -> None:
-        self.evidence = Evidence()
+        self._follow(Evidence())
+
+    def _follow(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.symptoms: dict[str, Symptom] = {}  # of the latest look
         self._stream, self._life = Stream(self.evidence), Life()
+
+    def _rewind(self, applied: Applied) -> list[Finding]:
+        """The weights that the findings speak of are no more: they are over, and what comes is judged by itself."""
+        step = max(applied.step, self.evidence.step)
+        over = [msgspec.structs.replace(finding, cleared=step) for finding in self._life.open]
+        self._follow(self.evidence.rewound())
+        return over
 
     @property
     def open(self) -> list[Finding]:
@@ -52,8 +64,11 @@ class Diagnosis:
         """
         told: list[Finding] = []
         for part in by_start(batch):
-            if part.events and isinstance(started := part.events[0].event, RunStarted) and self._is_another(started):
-                self._begin()
+            match part.events[0].event if part.events else None:
+                case RunStarted() as started if self._is_another(started):
+                    self._begin()
+                case Applied() as applied if is_rewind(applied):
+                    told += self._rewind(applied)
             for _ in self._stream.stretches(part):
                 told += self.look()
         return told
@@ -71,6 +86,7 @@ class Diagnosis:
                 if rule.name not in self._failed:
                     self._failed.add(rule.name)
                     failures.append(_failure(rule, error, self.evidence.step))
+        self.symptoms = {rule.name: verdict for rule, verdict in verdicts if isinstance(verdict, Symptom)}
         return self._life.look(self.evidence.step, self.evidence.length, verdicts) + failures
 
     def abstentions(self) -> dict[str, str]:

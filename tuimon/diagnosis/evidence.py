@@ -38,7 +38,7 @@ class Evidence:
         started: the run's description of itself; None in logs of other programs.
         levers: the current setting of each lever.
         applied: the latest change of each lever.
-        checkpoint: the step of the latest checkpoint; None if there is none.
+        checkpoint, first_checkpoint: the steps of the latest and of the first checkpoint; None if there is none.
         step: the largest step so far.
     """
 
@@ -51,6 +51,7 @@ class Evidence:
         self.levers: dict[str, LeverInfo] = {}
         self.applied: dict[str, Applied] = {}
         self.checkpoint: int | None = None
+        self.first_checkpoint: int | None = None
         self.step = 0
         self._columns: dict[str, int] = {}
 
@@ -92,6 +93,16 @@ class Evidence:
                     self.levers[applied.lever] = msgspec.structs.replace(lever, **changed)
             case CheckpointSaved() as saved:
                 self.checkpoint = saved.step
+                if self.first_checkpoint is None:
+                    self.first_checkpoint = saved.step
+
+    def rewound(self) -> Evidence:
+        """What is left where a run goes back to a checkpoint: what it is and has, but not what was measured of lost weights."""
+        fresh = Evidence()
+        fresh.names, fresh.infos, fresh._columns = list(self.names), list(self.infos), dict(self._columns)
+        fresh.started, fresh.levers, fresh.applied = self.started, dict(self.levers), dict(self.applied)
+        fresh.checkpoint, fresh.first_checkpoint, fresh.step = self.checkpoint, self.first_checkpoint, self.step
+        return fresh
 
     def _describe(self, started: RunStarted) -> None:
         self.started = started

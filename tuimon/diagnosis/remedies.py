@@ -1,18 +1,34 @@
-"""Lever settings that may help, at absolute values, so that applying them twice does no more. Only levers that the run has."""
+"""Lever settings that may help, at absolute values, so that applying them twice does no more. Only levers that the run has.
+
+An action has no value: None. Levers are moved in the given order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 
-from tuimon.diagnosis.evidence import Evidence
-from tuimon.log.records import LeverValue, Remedy
+import numpy as np
 
-_LEAST_SCALE = 1e-3
+from tuimon.diagnosis.evidence import LOSS, Evidence
+from tuimon.log.records import Command, Finding, LeverInfo, LeverValue, Remedy
+
+_LEAST_SCALE = 1e-6
+_LEARNED = 0.1  # of the first loss: what a checkpoint in between must be better by to be worth going back to
+_BEGINNING = 8  # losses
+_RECTIFIER = ("relu", "gelu", "silu")  # in this order in place of what saturates
+_SQUASHING = ("sigmoid", "tanh", "hardsigmoid", "hardtanh", "softsign")
+REWIND, REVIVE = "rewind", "reinit_dead_units"
+_LASTING = frozenset((REWIND, REVIVE, "reset_optimizer"))
 
 
 def remedies(*some: Remedy | None) -> tuple[Remedy, ...]:
-    """Those that the run can carry out, in the order to try."""
-    return tuple(one for one in some if one is not None)
+    """Those that the run can carry out, in the order to try; each once."""
+    found: list[Remedy] = []
+    for one in some:
+        if one is not None and all(one.levers != other.levers for other in found):
+            found.append(one)
+    return tuple(found)
 
 
 def scaled_rate(evidence: Evidence, factor: float, why: str) -> Remedy | None:
@@ -20,7 +36,7 @@ def scaled_rate(evidence: Evidence, factor: float, why: str) -> Remedy | None:
     lever = evidence.levers.get("lr_scale")
     if lever is None or isinstance(lever.value, bool) or not isinstance(lever.value, float | int):
         return None
-    value = float(lever.value) * factor
+    value = float(f"{float(lever.value) * factor:.6g}")
     high = lever.high if lever.high is not None else float("inf")
     return Remedy({"lr_scale": value}, why) if _LEAST_SCALE <= value <= high else None
 
@@ -44,14 +60,97 @@ def leaky(evidence: Evidence, layers: Iterable[str], why: str) -> Remedy | None:
     return Remedy(moves, why) if moves else None
 
 
-def more_decay(evidence: Evidence, why: str) -> Remedy | None:
-    """Switches weight decay on, if there is none yet."""
-    lever = evidence.levers.get("weight_decay")
-    if lever is None or (lever.enabled and lever.value):
+def rectified(evidence: Evidence, why: str) -> Remedy | None:
+    """Replaces squashing activations of all layers by one that does not saturate, where the run can do that."""
+    lever = evidence.levers.get("activation")
+    if lever is None or lever.value not in _SQUASHING:
         return None
-    return Remedy({"weight_decay": 1e-2}, why)
+    name = next((one for one in _RECTIFIER if one in lever.choices), None)
+    return Remedy({"activation": name}, why) if name else None
+
+
+def more_decay(evidence: Evidence, why: str) -> Remedy | None:
+    """Switches weight decay on, or makes it ten times as strong, to 0.1 at most."""
+    lever = evidence.levers.get("weight_decay")
+    if lever is None or isinstance(lever.value, bool) or not isinstance(lever.value, float | int):
+        return None
+    now = float(lever.value) if lever.enabled else 0.0
+    value = float(f"{min(10 * now, 0.1) if now else 1e-2:.3g}")
+    return Remedy({"weight_decay": value}, why) if value > now else None
+
+
+def penalized(evidence: Evidence, strength: float, why: str) -> Remedy | None:
+    """Adds a penalty on the size of the weights, unless there is a stronger one."""
+    lever = evidence.levers.get("l2")
+    if lever is None or not isinstance(lever.value, float | int) or not 0 < strength < (lever.high or math.inf):
+        return None
+    return Remedy({"l2": float(f"{strength:.3g}")}, why) if strength > float(lever.value) else None
 
 
 def reset(evidence: Evidence, name: str, value: LeverValue, why: str) -> Remedy | None:
-    """Sets a lever that the run has."""
-    return Remedy({name: value}, why) if name in evidence.levers else None
+    """Sets a lever that the run has, unless it stands there already, or does an action."""
+    lever = evidence.levers.get(name)
+    if lever is None or (value is not None and lever.value == value and lever.enabled):
+        return None
+    return Remedy({name: value}, why)
+
+
+def revived(evidence: Evidence, why: str) -> Remedy | None:
+    """Draws dead units anew."""
+    return reset(evidence, REVIVE, None, why)
+
+
+def together(why: str, *some: Remedy | None) -> Remedy | None:
+    """One remedy of the levers of several; None if one of them is."""
+    moves: dict[str, LeverValue] = {}
+    for one in some:
+        if one is None:
+            return None
+        moves |= one.levers
+    return Remedy(moves, why)
+
+
+def rewound(evidence: Evidence) -> Remedy | None:
+    """Goes back to where nothing was lost yet: to the first checkpoint of a run that has learned nothing, else to the best."""
+    first = evidence.first_checkpoint
+    if REWIND not in evidence.levers or first is None:
+        return None
+    return Remedy({REWIND: "best" if has_learned(evidence) else "first"})
+
+
+def has_learned(evidence: Evidence) -> bool:
+    """Whether the loss was ever clearly below where it began."""
+    trace = evidence.trace(LOSS)
+    if trace is None:
+        return False
+    head = trace.head[np.isfinite(trace.head)][:_BEGINNING]
+    means = np.concatenate([trace.stretches, trace.recent])
+    means = means[np.isfinite(means)]
+    if len(head) < _BEGINNING or len(means) < 2 * _BEGINNING:
+        return False
+    begin = float(np.median(head))
+    lowest = float(np.median(np.sort(means)[:_BEGINNING]))
+    return lowest < begin - _LEARNED * abs(begin)
+
+
+def remedies_of(finding: Finding) -> tuple[Remedy, ...]:
+    """A finding's remedies, also of a log of an earlier version, which names the levers of one."""
+    return finding.remedies or ((Remedy(finding.remedy),) if finding.remedy else ())
+
+
+def cannot(remedy: Remedy, levers: Mapping[str, LeverInfo]) -> str:
+    """Why a run with these levers cannot apply a remedy; empty if it can."""
+    missing = [name for name in remedy.levers if name not in levers]
+    return f"this run has no lever {missing[0]}" if missing else ""
+
+
+def first_that_can(finding: Finding, levers: Mapping[str, LeverInfo]) -> Remedy | None:
+    """The first of a finding's remedies that a run with these levers can apply."""
+    return next((one for one in remedies_of(finding) if not cannot(one, levers)), None)
+
+
+def commands(remedy: Remedy, levers: Mapping[str, LeverInfo], by: str = "") -> list[Command]:
+    """What a run is asked to do, in order; first of all a checkpoint, where `undo` could not bring back what is replaced."""
+    moves = [Command(name, "do" if value is None else "set", value, by=by) for name, value in remedy.levers.items()]
+    keeps = "checkpoint" in levers and not _LASTING.isdisjoint(remedy.levers)
+    return [Command("checkpoint", "do", by=by), *moves] if keeps else moves

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tuimon.diagnosis.evidence import LOSS, SAMPLED, VALIDATION, Evidence, columns_of, is_kept, split_tag
 from tuimon.diagnosis.trace import Floats, Steps
 from tuimon.log.batch import Batch, Places, Points
-from tuimon.log.records import Ended, RunStarted
+from tuimon.log.records import Applied, Ended, Event, RunStarted
 
 EACH = 12  # so many samples or validations are all looked at
 GROWTH = 1.15  # a look is due when the number of points has grown by this factor
@@ -148,16 +148,23 @@ def _between(places: Order, done: int, until: int | None) -> tuple[int, int]:
 def by_start(batch: Batch) -> list[Batch]:
     """A batch cut before each `RunStarted`: what comes after one may be another training, or have other layers.
 
+    Likewise before each time that the run went back to a checkpoint: what comes after it are other weights.
+
     Raises:
         ValueError: the batch does not tell the order of its records.
     """
     if batch.places is None:
         raise ValueError("a batch that does not tell the order of its records")
     pairs = zip(batch.places.events, batch.events, strict=True)
-    starts = [place for place, event in pairs if isinstance(event.event, RunStarted)]
+    starts = [place for place, event in pairs if isinstance(event.event, RunStarted) or is_rewind(event.event)]
     if not starts:
         return [batch]
     return [_part(batch, begin, end) for begin, end in itertools.pairwise([-1, *starts, 1 << 62])]
+
+
+def is_rewind(event: Event) -> bool:
+    """Whether a run went back to a checkpoint here."""
+    return isinstance(event, Applied) and event.lever == "rewind"
 
 
 def _part(batch: Batch, begin: int, end: int) -> Batch:

@@ -15,11 +15,12 @@ import msgspec
 
 from tuimon.base.plain import one_line
 from tuimon.diagnosis.following import Following, record_step
+from tuimon.diagnosis.remedies import first_that_can
 from tuimon.launcher.feed import CATCHING_UP, Feed
 from tuimon.launcher.runs.status import Status
 from tuimon.launcher.steering.commands import author
 from tuimon.log.batch import EventRecord
-from tuimon.log.records import Applied, Command, Finding, LeverInfo, Refused
+from tuimon.log.records import Applied, Command, Finding, LeverInfo, Refused, Remedy
 from tuimon.log.store import Store
 
 if TYPE_CHECKING:
@@ -115,9 +116,11 @@ class OpenRun:
             self._diagnosis.findings = [EventRecord(record_step(finding), walls, finding) for finding in self.findings]
         return self._diagnosis
 
-    def first_remedy(self) -> Finding | None:
-        """The first finding that holds and has a remedy."""
-        return next((finding for finding in self.findings if finding.remedy and finding.cleared is None), None)
+    def first_remedy(self) -> Remedy | None:
+        """The first remedy that the run can apply, of the first finding that holds and has one."""
+        holding = (finding for finding in self.findings if finding.cleared is None)
+        found = (first_that_can(finding, self.store.levers) for finding in holding)
+        return next((remedy for remedy in found if remedy), None)
 
     def parting(self) -> str:
         """The line for the shell when the user leaves the screen: how to come back to the run, or how it ended."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from tuimon.diagnosis.evidence import LOSS, VALIDATION
 from tuimon.diagnosis.look import SHRUNK, Look
-from tuimon.diagnosis.remedies import more_decay, remedies
+from tuimon.diagnosis.remedies import REWIND, more_decay, remedies, reset, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.log.records import Remedy
 
@@ -33,7 +33,19 @@ def _over_fitting(look: Look) -> Verdict:
     if epoch:
         text += f"; best after epoch {epoch}"
     evidence = {"best": found.best, "now": found.now, "noise": found.error, "best_step": float(found.best_step)}
-    cures = remedies(more_decay(look.evidence, "smaller weights fit the noise less"), _dropout(look))
+    decay, slower = more_decay(look.evidence, "smaller weights fit the noise less"), scaled_rate(look.evidence, 0.1, "")
+    best = Remedy({REWIND: "best"}) if look.evidence.checkpoint is not None and REWIND in look.evidence.levers else None
+    cures = remedies(
+        together(
+            "back to the best model, and from there smaller steps and smaller weights, which fit the noise less",
+            best,
+            slower,
+            decay,
+        ),
+        together("back to the best model, and from there smaller steps", best, slower),
+        decay,
+        _dropout(look),
+    )
     return Symptom(text, found.best_step, evidence, remedies=cures)
 
 
@@ -65,7 +77,24 @@ def _under_fitting(look: Look) -> Verdict:
         f"under-fitting: the training loss stays at {loss.now:.3g}, guessing gets {chance.loss:.3g}, and it hardly falls: "
         f"{bound}"
     )
-    return Symptom(text, look.step, {"loss": loss.now, "guessing": chance.loss})
+    cures = remedies(_less(look), _less_dropout(look))
+    return Symptom(text, look.step, {"loss": loss.now, "guessing": chance.loss}, remedies=cures)
+
+
+def _less(look: Look) -> Remedy | None:
+    """Takes the regularizers off, where there are some in force that shrink the weights."""
+    levers = look.evidence.levers
+    on = [name for name in ("l1", "l2", "weight_decay") if name in levers and levers[name].enabled and levers[name].value]
+    if not on or not look.shrunk < SHRUNK:
+        return None
+    return reset(look.evidence, "regularization", False, "without regularizers the weights may be as large as they need to be")
+
+
+def _less_dropout(look: Look) -> Remedy | None:
+    lever = look.evidence.levers.get("dropout")
+    if lever is None or not lever.enabled or not isinstance(lever.value, float) or lever.value < _DROPPED:
+        return None
+    return reset(look.evidence, "dropout", 0.5, "half of the units are left, in place of a few")
 
 
 def _bound(look: Look) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from tuimon.diagnosis.look import SHRUNK, Look
 from tuimon.diagnosis.measures.depth import growth
 from tuimon.diagnosis.measures.updates import USUAL
-from tuimon.diagnosis.remedies import clipped, remedies, scaled_rate
+from tuimon.diagnosis.remedies import clipped, rectified, remedies, rewound, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.log.records import Remedy
 
@@ -48,7 +48,9 @@ def _vanishing(look: Look) -> Verdict:
     if look.chance and look.stuck:
         text += f"; the loss is {look.chance.words}"
     evidence = {"decades_per_layer": depth.slope, "decades": depth.span, "layers": float(len(depth.names))}
-    return Symptom(text, depth.step, evidence, first, severity="critical" if look.hardly else "warning")
+    cures = remedies(rectified(look.evidence, "a rectifier passes the gradient as it is, a squashing function a part of it"))
+    text += "" if cures else "; ReLU, normalization, residual connections or other initial weights keep its size"
+    return Symptom(text, depth.step, evidence, first, cures, "critical" if look.hardly else "warning")
 
 
 def _through_time(look: Look) -> Symptom | None:
@@ -110,9 +112,13 @@ def _harms(look: Look) -> bool:
 
 
 def _shorter(look: Look) -> tuple[Remedy, ...]:
+    clip = clipped(look.evidence, 1.0, "a step is at most as long as a usual one, in the same direction")
+    slower, back = scaled_rate(look.evidence, 0.1, "smaller steps"), rewound(look.evidence)
     return remedies(
-        clipped(look.evidence, 1.0, "a step is at most as long as a usual one, in the same direction"),
-        scaled_rate(look.evidence, 0.1, "smaller steps"),
+        together("back to the weights of the start, from where no step is longer than a usual one", back, clip),
+        together("back to the weights of the start, and smaller steps", back, slower),
+        clip,
+        slower,
     )
 
 
@@ -130,10 +136,9 @@ def _grows_through_time(look: Look) -> Symptom | None:
     at = int(grown[0])
     layer, norm, before = look.evidence.names[at], float(latest[at]), float(usual[at])
     text = f"{layer}: gradient norm {norm:.1e} is {norm / before:.0f} times its usual value; clipping limits it"
-    cures = remedies(
-        clipped(look.evidence, 5 * before, "steps stay as long as they were before"),
-        scaled_rate(look.evidence, 0.5, "smaller steps"),
-    )
+    clip = clipped(look.evidence, 5 * before, "steps stay as long as they were before")
+    back = together("back to before it grew, and steps stay as long as they were", rewound(look.evidence), clip)
+    cures = remedies(back, clip, scaled_rate(look.evidence, 0.5, "smaller steps"))
     return Symptom(text, int(panel.recent_steps[-1]), {"grad_norm": norm, "usual": before}, layer, cures, severity="warning")
 
 

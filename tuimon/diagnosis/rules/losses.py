@@ -6,9 +6,10 @@ import math
 
 from tuimon.diagnosis.evidence import LOSS
 from tuimon.diagnosis.look import Look
-from tuimon.diagnosis.remedies import remedies, scaled_rate
+from tuimon.diagnosis.remedies import remedies, reset, rewound, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.diagnosis.trace import HEAD
+from tuimon.log.records import Remedy
 
 _DIVERGED = 10.0  # times the first loss above it: far beyond what a bad batch or a rising target does
 _DIVERGING = 2.0  # times, where the weights move too far at each step, too
@@ -27,7 +28,17 @@ def _non_finite(look: Look) -> Verdict:
     at = f"; the first layer with a gradient that is not finite is {where}" if where else ""
     cure = "restart from an earlier checkpoint with a lower learning rate"
     text = f"loss has been {_word(trace.last)} since step {step}{at}: {cure}"
-    return Symptom(text, step, {"losses_not_finite": float(trace.spoiled)}, where, at_once=True)
+    return Symptom(text, step, {"losses_not_finite": float(trace.spoiled)}, where, _back_to_numbers(look), at_once=True)
+
+
+def _back_to_numbers(look: Look) -> tuple[Remedy, ...]:
+    """Weights that are no numbers stay so: without a checkpoint to go back to, no lever helps."""
+    back, slower = rewound(look.evidence), scaled_rate(look.evidence, 0.1, "")
+    skip = reset(look.evidence, "skip_non_finite", True, "")
+    careful = together("back to finite weights; batches that break the numbers are left out from now on", back, skip)
+    slow = together("back to finite weights, and a tenth of each step, as the loss had grown before", back, slower)
+    both = together("back to finite weights, with shorter steps that leave out what is not finite", back, slower, skip)
+    return remedies(slow, both) if look.diverged is not None else remedies(careful, both)
 
 
 def _word(value: float) -> str:
@@ -56,8 +67,12 @@ def _diverging(look: Look) -> Verdict:
         return None
     text = f"loss diverges: {loss.start:.3g} at first → {loss.now:.3g} now"
     evidence = {"first": loss.start, "now": loss.now, "noise": loss.noise} | ({"update_ratio": ratio} if look.updates else {})
+    return Symptom(text, look.step, evidence, remedies=_shorter_steps(look))
+
+
+def _shorter_steps(look: Look) -> tuple[Remedy, ...]:
     cure = scaled_rate(look.evidence, 0.1, "each step goes too far: a tenth of it")
-    return Symptom(text, look.step, evidence, remedies=remedies(cure))
+    return remedies(together("back to before it grew, and a tenth of each step", rewound(look.evidence), cure), cure)
 
 
 def _beyond(look: Look) -> Symptom | None:
@@ -66,7 +81,7 @@ def _beyond(look: Look) -> Symptom | None:
         return None
     first, last = look.diverged
     text = f"loss diverges: {first:.3g} at first → {last:.3g}, and then beyond all numbers"
-    return Symptom(text, look.step, {"first": first, "last": last}, at_once=True)
+    return Symptom(text, look.step, {"first": first, "last": last}, remedies=_shorter_steps(look)[:1], at_once=True)
 
 
 def _first(look: Look) -> Verdict:

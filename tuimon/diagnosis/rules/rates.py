@@ -8,15 +8,17 @@ import numpy as np
 
 from tuimon.diagnosis.look import SHRUNK, Look
 from tuimon.diagnosis.measures.updates import USUAL
-from tuimon.diagnosis.remedies import remedies, reset, scaled_rate
+from tuimon.diagnosis.remedies import has_learned, remedies, reset, rewound, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
-from tuimon.log.records import Severity
+from tuimon.log.records import Remedy, Severity
 
 _FAR = 3 * USUAL[1]  # beyond the usual band: the first steps of an adaptive optimizer reach its end
+_THIRD = 0.3  # of the highest rate: of its order, and not the very edge
 _NOTHING = 1e-3  # of the greatest rate so far: a thousandth of what the schedule has chosen itself
 _AT_ZERO = 0.05  # of the run that such a rate has lasted
 _LEFT = 0.1  # of the run that is still to come
 _SAME = 0.01  # by which the norm of clipped gradients differs: by rounding
+_SHORT = 1e-3  # of the weights: what a usual step moves them by
 _CUT = 10.0  # times the limit: less than a tenth of the gradient is left
 _SAMPLES = 5
 _LONG = 100  # losses before a standstill is one
@@ -48,10 +50,13 @@ def _too_high(look: Look) -> Verdict:
     )
     evidence = {"update_ratio": ratio, "first": look.loss.start, "now": look.loss.now, "noise": look.loss.noise}
     factor = 10.0 ** -max(1, round(math.log10(ratio / 1e-3)))
-    cures = remedies(
-        scaled_rate(look.evidence, factor, "steps of about a thousandth of the weights"),
-        scaled_rate(look.evidence, 0.1, "a tenth of each step"),
+    slower = scaled_rate(look.evidence, factor, "steps of about a thousandth of the weights")
+    back = together(
+        "from the weights before such steps, with ones of about a thousandth of them", rewound(look.evidence), slower
     )
+    lost = not has_learned(look.evidence)  # then there is nothing to keep of what the long steps made
+    some = scaled_rate(look.evidence, 0.1, "a tenth of each step")
+    cures = remedies(back, slower, some) if lost else remedies(slower, some, back)
     return Symptom(
         text,
         updates.step,
@@ -67,7 +72,8 @@ def _lost_by_it(look: Look) -> Symptom | None:
     if not ratio > _FAR or look.diverged is None:
         return None
     text = f"the learning rate is too high: the first steps moved the weights by {ratio:.2g} of their size, and the loss grew"
-    cures = remedies(scaled_rate(look.evidence, 0.1, "a tenth of each step, from a checkpoint before"))
+    slower = scaled_rate(look.evidence, 0.1, "a tenth of each step, from a checkpoint before")
+    cures = remedies(together("from the weights before such steps, with a tenth of each", rewound(look.evidence), slower))
     return Symptom(text, look.step, {"update_ratio": ratio}, remedies=cures, severity="critical", at_once=True)
 
 
@@ -111,7 +117,9 @@ def _ended(look: Look) -> Verdict:
         "nothing is learned any more. Is it called for each step, though it is meant for epochs?"
     )
     evidence = {"rate": trace.last, "highest": highest}
-    return Symptom(text, since, evidence, severity="critical" if look.hardly else None)
+    factor = _THIRD * highest / trace.last if trace.last > 0 else 0.0
+    cures = remedies(scaled_rate(look.evidence, factor, "a third of the rate that it had, as long as the schedule stays"))
+    return Symptom(text, since, evidence, remedies=cures, severity="critical" if look.hardly else None)
 
 
 def _clipped(look: Look) -> Verdict:
@@ -139,8 +147,18 @@ def _clipped(look: Look) -> Verdict:
         reset(look.evidence, "clip_norm", float(f"{2 * np.median(totals):.2g}"), "a limit above the usual gradient")
     )
     lost: Severity | None = "critical" if look.hardly else None
-    some = cures if math.isfinite(factor) else ()
+    some = cures if math.isfinite(factor) else remedies(_longer(look))
     return Symptom(text, int(panel.recent_steps[0]), {"limit": limit}, remedies=some, severity=lost)
+
+
+def _longer(look: Look) -> Remedy | None:
+    """Longer steps, where the script itself holds the gradient short: as long as usual ones."""
+    if look.updates is None or not 0 < look.updates.middle < _SHORT:
+        return None
+    factor = 10.0 ** max(1, round(math.log10(_SHORT / look.updates.middle)))
+    return scaled_rate(
+        look.evidence, factor, "a higher rate makes up for short gradients: steps of a thousandth of the weights"
+    )
 
 
 def _turns_back(look: Look) -> bool:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from tuimon.diagnosis.look import Look
+from tuimon.diagnosis.remedies import remedies, scaled_rate
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.log.records import Severity
 
@@ -105,7 +106,8 @@ def _batch_noise(look: Look) -> Verdict:
         f"batches of {rows:.0f} at a rate for larger ones: each step moves the weights by {look.updates.middle:.1g} of their "
         "size in the direction of a few samples; use larger batches, or a lower rate"
     )
-    return Symptom(text, look.step, {"rows": rows, "update_ratio": look.updates.middle})
+    cures = remedies(scaled_rate(look.evidence, 0.1, "a tenth of each step averages over more samples"))
+    return Symptom(text, look.step, {"rows": rows, "update_ratio": look.updates.middle}, remedies=cures)
 
 
 def _leak(look: Look) -> Verdict:

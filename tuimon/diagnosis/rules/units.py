@@ -6,10 +6,11 @@ import numpy as np
 
 from tuimon.diagnosis.look import Look
 from tuimon.diagnosis.measures.since import column_since
-from tuimon.diagnosis.remedies import leaky, remedies, scaled_rate
+from tuimon.diagnosis.measures.updates import USUAL
+from tuimon.diagnosis.remedies import leaky, rectified, remedies, revived, rewound, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.diagnosis.trace import Floats
-from tuimon.log.records import Severity
+from tuimon.log.records import Remedy, Severity
 
 HALF = 0.5  # of a layer's units: fewer dead or saturated ones cost capacity, but the layer still works
 _SAMPLES = 3
@@ -33,15 +34,28 @@ def _dead(look: Look) -> Verdict:
     first = layers[0]
     names = [look.evidence.names[i] for i in layers]
     step = column_since(panel, first, HALF)
-    cures = remedies(
-        leaky(look.evidence, names, "leaky ReLU lets dead units learn again"),
-        scaled_rate(look.evidence, 0.5, "a lower learning rate keeps others from dying"),
-    )
+    cures = _awake(look, names)
     more = f" (and of {len(names) - 1} more layers)" if len(names) > 1 else ""
     text = f"{names[0]}: {latest[first]:.0%} of units{more} have been dead since step {step}"
     text += f"; {cures[0].why}" if cures else ""
     lost: Severity = "critical" if look.hardly and worst > _WHOLE else "warning"
     return Symptom(text, step, {"dead_fraction": worst, "layers": float(len(layers))}, names[0], cures, severity=lost)
+
+
+def _awake(look: Look, names: list[str]) -> tuple[Remedy, ...]:
+    """Where the first steps were so long that they killed them, it is the rate that has to change; else the units."""
+    anew = revived(look.evidence, "new weights for the dead units, so that they learn again")
+    other = leaky(look.evidence, names, "leaky ReLU lets dead units learn again")
+    slower = scaled_rate(look.evidence, 0.1, "a lower learning rate keeps others from dying")
+    killed = look.updates is not None and look.updates.first > 10 * USUAL[1]
+    if killed:
+        back = together(
+            "back to the weights before the steps that killed them, and a tenth of each", rewound(look.evidence), slower
+        )
+        return remedies(
+            back, together("new weights for dead units, and a tenth of each step", anew, slower), anew, other, slower
+        )
+    return remedies(anew, other, scaled_rate(look.evidence, 0.5, "a lower learning rate keeps others from dying"))
 
 
 def _only_seems_dead(look: Look, column: int) -> bool:
@@ -62,9 +76,11 @@ def _saturated(look: Look) -> Verdict:
         return None
     first, name = found.columns[0], look.evidence.names[found.columns[0]]
     more = f" (and of {len(found.columns) - 1} more layers)" if len(found.columns) > 1 else ""
+    cures = remedies(rectified(look.evidence, "a rectifier has no ends to sit at"))
     text = f"{name}: units{more} are saturated: {found.words[0]}; almost no gradient passes them"
+    text += "" if cures else "; initialize the weights smaller, or normalize the inputs"
     evidence = {"saturation": found.values[0], "layers": float(len(found.columns))}
-    return Symptom(text, found.step, evidence, look.evidence.names[first], severity="critical" if look.hardly else None)
+    return Symptom(text, found.step, evidence, look.evidence.names[first], cures, "critical" if look.hardly else None)
 
 
 def _symmetric(look: Look) -> Verdict:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tuimon.diagnosis.look import Look
 from tuimon.diagnosis.measures.depth import weighing
-from tuimon.diagnosis.remedies import more_decay, remedies, scaled_rate
+from tuimon.diagnosis.remedies import more_decay, penalized, remedies, rewound, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 
 _SAMPLES = 8
 _GROWN = 3.0  # times: more than what learning by heart adds to weights that began at their usual size
+_STRONGER = 1.5  # than what makes them grow, as the loss does its part, too
 _STEADY = 0.8  # of the growth of the first half: noise alone adds 0.4 (a random walk), training slows down
 
 
@@ -32,11 +35,24 @@ def _growing(look: Look) -> Verdict:
         f"weights grow without end: their norm is {grown:.3g} times that of the first sample, and it grows as fast as ever; "
         "is a penalty's sign wrong?"
     )
+    pull = penalized(
+        look.evidence, _pull(look, totals[middle], totals[-1], int(steps[-1] - steps[middle])), "a penalty pulls them back"
+    )
+    back = together("back to smaller weights, and a penalty that outweighs what makes them grow", rewound(look.evidence), pull)
     cures = remedies(
+        back,
+        pull,
         more_decay(look.evidence, "weight decay pulls them back"),
         scaled_rate(look.evidence, 0.1, "smaller steps grow them less"),
     )
     return Symptom(text, int(steps[0]), {"grown": grown, "early": float(early), "late": float(late)}, remedies=cures)
+
+
+def _pull(look: Look, then: float, now: float, steps: int) -> float:
+    """An L2 penalty that outweighs the growth: at plain steps, a growth by a share is that share over the rate."""
+    rate = look.usual("lr")
+    share = math.log(now / then) / max(steps, 1)
+    return _STRONGER * share / rate if rate > 0 and share > 0 else 0.0
 
 
 def _harms(look: Look) -> bool:

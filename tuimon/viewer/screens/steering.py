@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from textual import on
 
+from tuimon.diagnosis.remedies import commands, first_that_can
 from tuimon.launcher.steering.commands import parse_setting
-from tuimon.log.records import Applied, Command, LeverInfo, LeverValue
+from tuimon.log.records import Applied, Command, LeverInfo, Remedy
 from tuimon.viewer import typed
 from tuimon.viewer.keys import AGAIN, LOOK, STEER, Key, Levers, steering
 from tuimon.viewer.opened import UNREAD
@@ -77,18 +78,22 @@ class SteeringScreen(TuimonScreen):
 
     def action_fix(self) -> None:
         """Applies the first remedy of the first finding that has one."""
-        why = self._why_no_fix()
-        if why:
+        why, remedy = self._why_no_fix(), self.run.first_remedy()
+        if why or remedy is None:
             self._refuse(why)
             return
-        for lever, value in self._remedy().items():
-            self._ask(Command(lever, "set", value))
+        self.apply(remedy)
+
+    def apply(self, remedy: Remedy) -> None:
+        """Sends the commands of a remedy, in order."""
+        for command in commands(remedy, self.run.store.levers):
+            self._ask(command)
 
     @on(FindingsPanel.RemedyAsked)
     def fix_chosen(self, event: FindingsPanel.RemedyAsked) -> None:
         """Applies the remedy of the selected finding."""
-        for lever, value in event.finding.remedy.items():
-            self._ask(Command(lever, "set", value))
+        if remedy := first_that_can(event.finding, self.run.store.levers):
+            self.apply(remedy)
 
     @on(LeverPanel.Asked)
     def move_lever(self, event: LeverPanel.Asked) -> None:
@@ -162,11 +167,7 @@ class SteeringScreen(TuimonScreen):
     def _why_no_fix(self) -> str:
         if not self.run.status.live:
             return self.run.why_not("undo")
-        return "" if self._remedy() else "no finding suggests a fix"
-
-    def _remedy(self) -> dict[str, LeverValue]:
-        first = self.run.first_remedy()
-        return first.remedy if first else {}
+        return "" if self.run.first_remedy() else "no finding suggests a fix that this run can apply"
 
 
 def _wording(command: Command) -> str:

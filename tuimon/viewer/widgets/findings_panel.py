@@ -9,11 +9,12 @@ from textual.message import Message
 
 from tuimon.base import format
 from tuimon.diagnosis.history import in_order, merged
+from tuimon.diagnosis.remedies import remedies_of
 from tuimon.log.records import Finding
 from tuimon.log.store import Store
 from tuimon.viewer.draw.rows import Row, Span
 from tuimon.viewer.widgets.row_list import RowList
-from tuimon.viewer.widgets.wording import lever_value
+from tuimon.viewer.widgets.wording import moves_text
 
 _STYLES = {"hint": "value", "warning": "warn", "critical": "bad"}
 _MARKS = {"hint": "i", "warning": "!", "critical": "!!"}
@@ -123,6 +124,5 @@ def _found(finding: Finding, width: int, ascii: bool, indent: str = "") -> list[
 
 
 def _remedy(finding: Finding, width: int, ascii: bool) -> list[Row]:
-    arrow = "->" if ascii else "→"
-    moves = ", ".join(f"{lever} {arrow} {lever_value(value, ascii=ascii)}" for lever, value in finding.remedy.items())
+    moves = moves_text(remedies_of(finding)[0], ascii)
     return [[Span(line, "key")] for line in textwrap.wrap(f"  enter or f: {moves}", width, subsequent_indent="  ")]

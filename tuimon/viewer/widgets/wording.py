@@ -21,6 +21,7 @@ from tuimon.log.records import (
     LeverValue,
     Notice,
     Refused,
+    Remedy,
     RunStarted,
     Spawned,
     StopAsked,
@@ -88,6 +89,18 @@ def lever_value(value: LeverValue, enabled: bool = True, ascii: bool = False) ->
         return "on" if value else "off"
     text = value if isinstance(value, str) else f"{value:g}"
     return text if enabled else f"off ({text})"
+
+
+def moves_text(remedy: Remedy, ascii: bool = False) -> str:
+    """What a remedy does: `rewind to the first checkpoint, lr_scale → 0.1`."""
+    arrow = "->" if ascii else "→"
+    return ", ".join(_move(name, value, arrow, ascii) for name, value in remedy.levers.items())
+
+
+def _move(name: str, value: LeverValue, arrow: str, ascii: bool) -> str:
+    if value is None:
+        return name
+    return f"{name} to the {value} checkpoint" if name == "rewind" else f"{name} {arrow} {lever_value(value, ascii=ascii)}"
 
 
 def marker_label(applied: Applied, ascii: bool = False) -> str:
