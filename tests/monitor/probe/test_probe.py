@@ -26,7 +26,7 @@ from tuimon.monitor.probe.parameters import Parameters
 from tuimon.monitor.probe.probe import Probe
 from tuimon.monitor.probe.recorder import DEAD_UNITS_TAG
 from tuimon.monitor.probe.schedule import Schedule
-from tuimon.monitor.probe.sheet import WINDOW
+from tuimon.monitor.probe.verdicts import WINDOW
 
 Start = Callable[..., Any]
 TABLE = ("grad_norm/", "weight_norm/", "update_ratio/", "saturated_fraction/", "dead_units/", "dead_fraction/")
@@ -93,8 +93,13 @@ def test_every_statistic_equals_its_plain_version(start: Start, monkeypatch: pyt
     assert (last(training, "activation_min/0"), last(training, "activation_max/0")) == pytest.approx((plain.min, plain.max))
 
 
-def test_a_sample_of_the_layer_table_alone_says_the_same_of_it(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("handed_over", [True, False])
+def test_a_sample_of_the_layer_table_alone_says_the_same_of_it(
+    start: Start, monkeypatch: pytest.MonkeyPatch, handed_over: bool
+) -> None:
     """Where there is no room for more: its numbers are those of a whole sample, and nothing else is logged or worked out."""
+    if not handed_over:
+        monkeypatch.setattr(Room, "takes", lambda *_: False)
 
     def table(whole: bool) -> tuple[dict[str, list[float]], set[str]]:
         torch.manual_seed(0)

@@ -12,7 +12,7 @@ import torch
 from tuimon.log import histogram
 from tuimon.monitor.probe import tally as module
 from tuimon.monitor.probe.flat import CHUNK, Part, chunks, thinned
-from tuimon.monitor.probe.tally import Tally, merge, on_device, tally, to_histogram
+from tuimon.monitor.probe.tally import Tally, merge, on_device, tally, to_histogram, zero_rows, zero_rows_on_device
 
 LENGTHS = [1, 100, 900, 7000, 1, 500, 498]
 
@@ -57,6 +57,8 @@ def test_a_row_is_zero_where_every_value_of_it_is(kind: str, on_host: bool) -> N
     found = counted(x, lengths, rows, on_host)
     plain = [bool((row == 0).all()) for row in torch.split(x, rows)]
     assert found.zero is not None and found.zero.tolist() == plain and any(plain)
+    alone = (zero_rows if on_host else zero_rows_on_device)(x, np.array(rows))
+    assert alone.tolist() == plain
     whole = counted(x, lengths, None, on_host)
     assert torch.equal(found.table.nan_to_num(7.0), whole.table.nan_to_num(7.0)) and whole.zero is None
 

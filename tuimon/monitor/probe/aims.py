@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuimon.monitor.probe.ends import facts, first_tensor
+from tuimon.monitor.probe.entries import Facts
 from tuimon.monitor.probe.flat import local
 from tuimon.monitor.probe.found import Found
-from tuimon.monitor.probe.sheet import Facts
 
 Floats = NDArray[np.floating[Any]]
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
+from tuimon.monitor.probe.entries import Alike
 from tuimon.monitor.probe.flat import local, stride
 from tuimon.monitor.probe.found import Found
 from tuimon.monitor.probe.parameters import Owned
-from tuimon.monitor.probe.sheet import Alike
 
 MOST_UNITS = 64  # of a layer that are compared
 MOST_INPUTS = 512  # of each unit

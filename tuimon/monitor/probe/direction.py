@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tuimon.monitor.probe.entries import Products
 from tuimon.monitor.probe.flat import Layout, stride
 from tuimon.monitor.probe.found import Found
-from tuimon.monitor.probe.sheet import Products
 
 MOST_VALUES = 1 << 20  # of all gradients that are kept, 4 MiB; of larger models every k-th
 _ROW = 1 << 11
@@ -62,13 +62,16 @@ class Direction:
         self._now.append(_Kept(gradient.reshape(-1)[:: self._every].float()))
         self._names.append(b"%d" % key)
 
-    def take(self) -> list[Found]:
-        """`Products` with the last sample's gradient; none where there was no sample before, or others had a gradient."""
+    def take(self, wanted: bool = True) -> list[Found]:
+        """`Products` with the last sample's gradient; none where there was no sample before, or others had a gradient.
+
+        Nor where it is not wanted; the gradient is kept for the next sample all the same.
+        """
         names, values = self._names, self._now
         self._names, self._now = [], []
         known, before = self._before
         self._before = names, values
-        if known != names:
+        if not wanted or known != names:
             return []
         return [_together(one, other) for one, other in zip(values, before, strict=True)]
 

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
+from tuimon.monitor.probe.entries import Facts
 from tuimon.monitor.probe.flat import local, stride
 from tuimon.monitor.probe.found import Found
-from tuimon.monitor.probe.sheet import Facts
 from tuimon.monitor.probe.tally import count_cells
 
 MOST_VALUES = 1 << 18  # of an input or output that are looked at

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
+from tuimon.monitor.probe.entries import Facts
 from tuimon.monitor.probe.found import Found
-from tuimon.monitor.probe.sheet import Facts
 
 TAGS = ("step/wait_fraction", "model/training", "step/rows")
 

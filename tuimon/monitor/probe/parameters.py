@@ -12,11 +12,20 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from tuimon.monitor.probe.direction import Direction
+from tuimon.monitor.probe.entries import Gradients, Weights
 from tuimon.monitor.probe.flat import MOST, Chunk, Layout, Part, chunks, local, plain, stride, thinned
 from tuimon.monitor.probe.found import Found, Room
 from tuimon.monitor.probe.layers import Layer
-from tuimon.monitor.probe.sheet import Gradients, Weights
-from tuimon.monitor.probe.tally import COLUMNS, SQUARES, squares, squares_on_host, tally, tally_on_host, zero_rows_on_host
+from tuimon.monitor.probe.tally import (
+    COUNTS,
+    SQUARES,
+    squares,
+    squares_on_host,
+    tally,
+    tally_on_host,
+    zero_rows,
+    zero_rows_on_host,
+)
 
 COPIED = 1 << 23  # weights that are copied before a step, 32 MiB; of a larger model a part of each tensor that is not small
 _SMALL = 1 << 12
@@ -90,13 +99,14 @@ class Parameters:
             self._direction.add(values, layout)
             if handed_over:
                 found.append(Found([values], partial(_gradients if whole else _norms, layout)))
-            elif values.is_cpu and not whole:
-                found.append(Found([], partial(tuple, list(_norms(layout, values.numpy())))))
+            elif not whole:
+                norms = [squares(values, layout.lengths), zero_rows(values, layout.row_lengths())]
+                found.append(Found(norms, partial(_known_norms, layout)))
             else:
                 table, zero = tally(values, layout.lengths, layout.row_lengths())
                 assert zero is not None
                 found.append(Found([table, zero], partial(_counted_gradients, layout)))
-        return found + self._direction.take()
+        return found + self._direction.take(whole)
 
     def copy_weights(self, turn: int) -> None:
         """Keeps the weights of what has a gradient, or a part of them, until `moved`."""
@@ -191,9 +201,13 @@ def _motion(now: Chunk, before: Tensor) -> Tensor:
 
 def _norms(layout: Layout, flat: Any) -> Iterator[Gradients]:
     """Norms and silent units alone: a third of the work."""
-    table = np.zeros((len(layout.lengths), COLUMNS))
-    table[:, SQUARES] = squares_on_host(flat, layout.lengths)
-    yield Gradients(layout, table, zero_rows_on_host(flat, layout.row_lengths()))
+    return _known_norms(layout, squares_on_host(flat, layout.lengths), zero_rows_on_host(flat, layout.row_lengths()))
+
+
+def _known_norms(layout: Layout, squared: Any, zero: Any) -> Iterator[Gradients]:
+    table = np.zeros((len(layout.lengths), COUNTS))
+    table[:, SQUARES] = squared
+    yield Gradients(layout, table, zero)
 
 
 def _gradients(layout: Layout, flat: Any) -> Iterator[Gradients]:

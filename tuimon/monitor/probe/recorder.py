@@ -69,11 +69,10 @@ class Recorder:
             records.append(wire.frame(wire.event(wall_time, step, values)))
         return b"".join(records)
 
-    def _units(self, step: int, wall_time: float, dead: dict[str, list[int]]) -> bytes:
+    def _units(self, step: int, wall_time: float, dead: dict[str, list[int]] | None) -> bytes:
         """The numbers of the dead units, where they are others than in the last sample."""
-        named = {layer: numbers for layer, numbers in dead.items() if numbers}
-        if not dead or named == self.dead:
+        if dead is None or dead == self.dead:
             return b""
-        self.dead = named
-        shown = json.dumps({layer: numbers[:_NAMED_UNITS] for layer, numbers in named.items()})
+        self.dead = dead
+        shown = json.dumps({layer: numbers[:_NAMED_UNITS] for layer, numbers in dead.items()})
         return wire.frame(wire.event(wall_time, step, wire.text_value(DEAD_UNITS_TAG, shown)))

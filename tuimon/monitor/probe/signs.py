@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tuimon.monitor.probe.entries import Negative
 from tuimon.monitor.probe.flat import local
 from tuimon.monitor.probe.found import Found
-from tuimon.monitor.probe.sheet import Negative
 from tuimon.monitor.probe.stacked import few
 
 Owners = tuple[int, ...]

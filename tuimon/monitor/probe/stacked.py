@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from tuimon.monitor.probe import units
+from tuimon.monitor.probe.entries import Outputs, UnitOutputs
 from tuimon.monitor.probe.flat import CHUNK, MOST, stride
 from tuimon.monitor.probe.found import Found, Room
 from tuimon.monitor.probe.layers import Layer
-from tuimon.monitor.probe.sheet import Outputs, UnitOutputs
 from tuimon.monitor.probe.tally import tally, tally_on_host
 
 _FEW = 1 << 11  # values of an activation's input whose sign is looked at

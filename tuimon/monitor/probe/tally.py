@@ -100,8 +100,20 @@ def squares_on_host(flat: NDArray[np.float32], segments: Lengths) -> Doubles:
     return np.add.reduceat(squared, _starts(segments))
 
 
+def zero_rows(flat: Tensor, rows: Lengths) -> Tensor:
+    """[rows] bool: whether every value of a row is exactly zero, as `tally` tells it."""
+    if flat.device.type == "cpu":
+        return torch.from_numpy(zero_rows_on_host(flat.numpy(), rows))
+    return zero_rows_on_device(flat, rows)
+
+
+def zero_rows_on_device(flat: Tensor, rows: Lengths) -> Tensor:
+    """The same by torch alone, on any device."""
+    return _reduce((flat != 0).float(), "max", _lengths(rows, flat.device)) == 0
+
+
 def zero_rows_on_host(x: NDArray[np.float32], rows: Lengths) -> Flags:
-    """[rows] whether every value of a row is exactly zero, as `tally_on_host` tells it."""
+    """The same, of an array."""
     starts = _starts(rows)
     zero: Flags = (np.minimum.reduceat(x, starts) == 0) & (np.maximum.reduceat(x, starts) == 0)
     return zero
@@ -111,15 +123,21 @@ def merge(tables: Doubles, owners: NDArray[np.int64], count: int) -> Doubles:
     """The tallies of `count` owners, from those of their parts.
 
     Args:
-        tables: [parts, COLUMNS].
+        tables: [parts, COLUMNS] or fewer columns.
         owners: [parts] whose part each is.
         count: how many owners there are; one without a part has seen nothing.
     """
-    whole = np.zeros((count, COLUMNS))
-    np.add.at(whole, owners, tables)
+    whole = np.zeros((count, tables.shape[1]))
     whole[:, LOW], whole[:, HIGH] = math.inf, -math.inf
-    np.minimum.at(whole[:, LOW], owners, tables[:, LOW])
-    np.maximum.at(whole[:, HIGH], owners, tables[:, HIGH])
+    order = np.argsort(owners, kind="stable")
+    there, starts = np.unique(owners[order], return_index=True)
+    if len(there) == len(order):
+        whole[there] = tables[order]
+    elif len(there):
+        ordered = tables[order]
+        whole[there] = np.add.reduceat(ordered, starts, axis=0)
+        whole[there, LOW] = np.minimum.reduceat(ordered[:, LOW], starts)
+        whole[there, HIGH] = np.maximum.reduceat(ordered[:, HIGH], starts)
     return whole
 
 
