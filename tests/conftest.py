@@ -18,8 +18,10 @@ from reaper import mark_and_reap
 def pytest_configure() -> None:
     """Lets Ctrl-C and a hangup reach what tests start: a shell ignores the one in the background, `nohup` the other.
 
-    And sees to it that nothing of that outlives the tests.
+    And sees to it that nothing of that outlives the tests. All of it computes on one thread: several wait for one another in
+    loops, and busily, when they get no core.
     """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
