@@ -58,7 +58,7 @@ def parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.timeout(300)
 def test_a_live_run_is_forked_and_goes_on(runs: Runs) -> None:
     """It saves a checkpoint at its next boundary; the unchanged fork has all of its curve, and ends with its very weights."""
-    spec = load_spec("digits-mlp", [*QUICK, "epochs=60", "schedule.name=cosine"])
+    spec = load_spec("digits-mlp", [*QUICK, "epochs=150", "schedule.name=cosine"])
     run = start(spec, runs_dir=runs.folder, name="a")
     wait_until(lambda: "loss/val" in glance(run), LONG_S, "the run trains")
     send(run, parse_setting("lr_scale=0.5"))
