@@ -2,6 +2,19 @@
 
 from tuimon.diagnosis.diagnosis import VERSION, Diagnosis
 from tuimon.diagnosis.history import Diagnosed, diagnose, examine
+from tuimon.diagnosis.proof import Change, Proof, changes, proofs, prove
 from tuimon.diagnosis.rules import RULES
 
-__all__ = ["RULES", "VERSION", "Diagnosed", "Diagnosis", "diagnose", "examine"]
+__all__ = [
+    "RULES",
+    "VERSION",
+    "Change",
+    "Diagnosed",
+    "Diagnosis",
+    "Proof",
+    "changes",
+    "diagnose",
+    "examine",
+    "proofs",
+    "prove",
+]
