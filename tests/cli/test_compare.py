@@ -14,10 +14,11 @@ from launching import Runs, status
 from tuimon.base.errors import TuimonError
 from tuimon.base.process import Process
 from tuimon.cli.comparing import result
+from tuimon.cli.parted import Branch, said_of_forks
 from tuimon.cli.sources import sources_of
 from tuimon.launcher.runs.status import Status
 from tuimon.log.reader import read_run
-from tuimon.log.records import LayerInfo, RunStarted
+from tuimon.log.records import Forked, LayerInfo, RunStarted
 from tuimon.log.writer import LogWriter
 from tuimon.spec.loading import load_spec
 
@@ -149,3 +150,24 @@ def test_settings_that_change_nothing_are_an_error(runs: Runs, sources: list[str
     done = compared(runs, *sources)
     assert done.returncode == 1 and "Cannot apply lr=3" in done.stderr
     assert [run.name for run in runs.folder.iterdir()] == ["a"]
+
+
+def test_runs_that_go_on_from_one_point_say_what_the_change_did(tmp_path: Path) -> None:
+    """A fork beside its parent in either order, and two forks of one point beside each other; runs of their own say nothing."""
+
+    def branch(name: str, loss: float, forked: Forked | None) -> Branch:
+        writer = LogWriter(tmp_path / name, "run")
+        if forked:
+            writer.event(forked, forked.step)
+        for step in range(1, 101):
+            writer.scalars(step, {"loss/train": 1.0 + 0.1 * (step % 3) - (loss if step > 40 else 0)})
+        writer.close()
+        return Branch(name, tmp_path / name, read_run(tmp_path / name))
+
+    origin = Forked("a", str(tmp_path / "a"), 40)
+    parent, fork, other = branch("a", 0.0, None), branch("b", 0.3, origin), branch("c", 0.2, origin)
+    (line,) = said_of_forks([parent, fork])
+    assert line.startswith("b: helped: loss/train 0.8") and line.endswith("; without it: a, from step 40 on")
+    assert said_of_forks([fork, parent]) == [line]
+    assert said_of_forks([fork, other])[0].startswith("c: made it worse: ")
+    assert said_of_forks([parent, branch("d", 0.3, None)]) == []

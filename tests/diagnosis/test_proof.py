@@ -11,8 +11,9 @@ import pytest
 
 from diagnosis_logs import LEVERS
 from tuimon.base.process import Process, this_process
+from tuimon.diagnosis.measures.difference import difference
 from tuimon.diagnosis.measures.effect import Floats, effect, student
-from tuimon.diagnosis.proof import changes, proofs, prove
+from tuimon.diagnosis.proof import changes, proofs, prove, twins
 from tuimon.log.reader import read_run
 from tuimon.log.records import Applied, Ended, RunStarted
 from tuimon.log.store import Store
@@ -145,6 +146,27 @@ def test_a_log_without_losses_says_so(tmp_path: Path) -> None:
     writer.event(halved(5), 5)
     writer.close()
     assert prove(read_run(tmp_path), 5).text == "too early to say: no loss is logged"
+
+
+def test_twins_are_compared_batch_by_batch(tmp_path: Path) -> None:
+    """So that a difference is seen that is far smaller than the noise of either loss."""
+    unchanged = run_with(tmp_path / "a", [], lambda s: 1.0)
+    better = twins(run_with(tmp_path / "b", [], lambda s: 1.0 - 0.02 * (s > 100)), unchanged, 100)
+    assert (better.difference.verdict, better.tag) == ("helped", "loss/train")
+    assert better.text.startswith("helped: loss/train 0.979") and " at steps 251 to 400, " in better.text
+    assert twins(unchanged, unchanged, 100).text.startswith("no effect: ")
+    assert twins(unchanged, unchanged, 398).text == "too early to say: only 1 steps at which both have a loss/train"
+    broken = twins(run_with(tmp_path / "c", [], lambda s: 1.0 if s < 200 else math.nan), unchanged, 100)
+    assert broken.text == "made it worse: loss/train becomes NaN or infinite, only with it"
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.9])
+def test_twins_that_differ_by_noise_alone_are_rarely_told_apart(alike: float) -> None:
+    """At most one in twenty of 100, where neighbouring differences resemble each other, too."""
+    rng, steps = np.random.default_rng(2), np.arange(1, 801)
+    told = [difference((steps, correlated(rng, 800, alike)), (steps, np.zeros(800)), 0).verdict for _ in range(100)]
+    assert told.count("no effect") >= 95
+    assert difference((steps, correlated(rng, 800, alike) - 2), (steps, np.zeros(800)), 0).verdict == "helped"
 
 
 def correlated(rng: np.random.Generator, size: int, alike: float) -> Floats:

@@ -80,7 +80,8 @@ def test_a_fork_with_a_change_and_its_twin(runs: Runs, parent: Path) -> None:
     done = subprocess.run([*command, "--runs-dir", str(runs.folder)], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     assert "a-fork-01: a from step 90 on, lr_scale=*0.1" in done.stderr
-    assert "lr_scale=*0.1: lowest loss/val since step 90 " in done.stdout and " higher" in done.stdout
+    assert "lr_scale=*0.1: made it worse: loss/" in done.stdout  # half a training is left, at a tenth of the rate
+    assert "\nlowest loss/val since step 90 " in done.stdout and " higher" in done.stdout
     changed, twin = runs.folder / "a-fork-01", runs.folder / "a-fork-01-twin"
     assert same(parent, twin) and not same(parent, changed)
     moved = [record.event for record in read_run(changed).events if isinstance(record.event, Applied)]

@@ -18,6 +18,7 @@ from tuimon.base import format
 from tuimon.base.errors import TuimonError, in_one_line
 from tuimon.base.plain import one_line
 from tuimon.cli.gate import CODES, NO_LIMITS, Limits, Side, judge, said
+from tuimon.cli.parted import Branch, said_of_forks
 from tuimon.cli.sources import Source, sources_of
 from tuimon.cli.tables import print_lines, print_table
 from tuimon.cli.trusting import with_trust
@@ -57,8 +58,17 @@ def compare(options: argparse.Namespace) -> int:
     return watch_together(options, list(dict.fromkeys(started)), directory, limits)  # a run named twice is compared once
 
 
-def watch_together(options: argparse.Namespace, runs: Sequence[Path], directory: Path, limits: Limits = NO_LIMITS) -> int:
+def watch_together(
+    options: argparse.Namespace, runs: Sequence[Path], directory: Path, limits: Limits = NO_LIMITS, *, forks_told: bool = True
+) -> int:
     """Overlays the curves of runs until they end, or waits for that without a screen, and prints a table and a chart.
+
+    Args:
+        options: of the command line.
+        runs: their folders.
+        directory: the folder of the runs.
+        limits: how much worse than the first a run may be.
+        forks_told: also prints what was done by changes to runs that go on from one point.
 
     Returns:
         The first exit code, in the order of the runs, that is not 0; 0 if there is none. With limits, the gate's, see `gate`.
@@ -79,6 +89,9 @@ def watch_together(options: argparse.Namespace, runs: Sequence[Path], directory:
         print_table([_COLUMNS, *map(_texts, rows)])
         if not options.quiet:
             _print_chart(dict(zip(_different(names), stores, strict=True)), options.ascii)
+        if forks_told:
+            told = said_of_forks([Branch(*one) for one in zip(_different(names), runs, stores, strict=True)])
+            print(*(["", *map(one_line, told)] if told else []), sep="\n", end="\n" if told else "")
     if limits != NO_LIMITS:
         sides = [Side(name, status, store) for name, status, store in zip(_different(names), statuses, stores, strict=True)]
         return _gate(sides, limits, options.json)

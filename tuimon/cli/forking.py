@@ -9,7 +9,9 @@ import sys
 import numpy as np
 
 from tuimon.base.format import count, number
+from tuimon.base.plain import one_line
 from tuimon.cli.trusting import with_trust
+from tuimon.diagnosis.proof import twins
 from tuimon.launcher.runs.loss import VALIDATION
 from tuimon.launcher.runs.runs import find_run, runs_dir
 from tuimon.log.reader import read_run
@@ -36,21 +38,23 @@ def fork(options: argparse.Namespace) -> int:
     if options.detach:
         print(started.fork.name, started.twin.name, sep="\n")
         return 0
-    code = watch_together(options, [started.fork, started.twin], directory)
+    code = watch_together(options, [started.fork, started.twin], directory, forks_told=False)
     if not options.json:
-        print(difference(read_run(started.fork), read_run(started.twin), " ".join(options.settings)))
+        told = what_it_did(read_run(started.fork), read_run(started.twin), " ".join(options.settings))
+        print(*map(one_line, told), sep="\n")
     return code
 
 
-def difference(fork: Store, twin: Store, change: str) -> str:
-    """What a change did, in one line: the lowest validation loss since the fork, and that of the unchanged twin."""
+def what_it_did(fork: Store, twin: Store, change: str) -> tuple[str, str]:
+    """What a change did: the verdict, by the difference to the unchanged twin, and the lowest validation loss of both."""
     step = fork.forked.step if fork.forked else 0
+    verdict = f"{change}: {twins(fork, twin, step).text}"
     with_it, without = lowest(fork, step), lowest(twin, step)
     if math.isnan(with_it) or math.isnan(without):
-        return f"{change}: not both have a validation loss since step {count(step)}"
+        return verdict, f"not both have a validation loss since step {count(step)}"
     far = f"{number(abs(with_it - without))} {'lower' if with_it < without else 'higher'}"
-    told = f"{change}: lowest {VALIDATION} since step {count(step)} {number(with_it)}, without it {number(without)}"
-    return f"{told}: {far if with_it != without else 'the same'}"
+    told = f"lowest {VALIDATION} since step {count(step)} {number(with_it)}, without it {number(without)}"
+    return verdict, f"{told}: {far if with_it != without else 'the same'}"
 
 
 def lowest(store: Store, after: int) -> float:

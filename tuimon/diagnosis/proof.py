@@ -7,13 +7,15 @@ Pure functions over a store; nothing is kept between two calls.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from tuimon.base.format import count, number
 from tuimon.diagnosis.evidence import LOSS, VALIDATION
-from tuimon.diagnosis.measures.effect import Effect, Window, effect
+from tuimon.diagnosis.measures.difference import Difference, difference
+from tuimon.diagnosis.measures.effect import LEAST_BEFORE, Effect, Floats, Steps, Window, effect
 from tuimon.log.records import Applied, RunStarted
 from tuimon.log.series import Series
 from tuimon.log.store import Store
@@ -72,6 +74,51 @@ class Proof:
         return (
             f"{place}, where the trend of steps {count(seen.before.first)} to {count(seen.before.last)} led to {led} ({within})"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """What a change did, by a run with it and one without, from the same point on.
+
+    Attributes:
+        tag: the loss that is compared.
+        difference: the verdict, and what it rests on.
+    """
+
+    tag: str
+    difference: Difference
+
+    @property
+    def text(self) -> str:
+        """The verdict in one line, with its numbers."""
+        seen = self.difference
+        if seen.verdict == "too early to say":
+            return f"{seen.verdict}: only {seen.count} steps at which both have a {self.tag}"
+        if not math.isfinite(seen.changed):
+            stays = (
+                "stays finite, without it it does not" if seen.verdict == "helped" else "becomes NaN or infinite, only with it"
+            )
+            return f"{seen.verdict}: {self.tag} {stays}"
+        place = f"at steps {count(seen.first)} to {count(seen.last)}"
+        told = f"{self.tag} {number(seen.changed)} {place}, {number(seen.unchanged)} without it"
+        return f"{seen.verdict}: {told} (noise ±{number(seen.margin)})"
+
+
+def twins(changed: Store, unchanged: Store, after: int) -> Twins:
+    """Compares two runs that went on from one step, one of them with a change.
+
+    Args:
+        changed: the run with the change.
+        unchanged: the run without.
+        after: the step at which they part.
+    """
+    judged = {
+        tag: difference(_points(changed[tag]), _points(unchanged[tag]), after)
+        for tag in (VALIDATION, LOSS)
+        if tag in changed and tag in unchanged
+    }
+    tag = VALIDATION if VALIDATION in judged and (judged[VALIDATION].count >= LEAST_BEFORE or LOSS not in judged) else LOSS
+    return Twins(tag, judged.get(tag, Difference("too early to say", after, after, 0)))
 
 
 def changes(store: Store) -> list[Change]:
@@ -135,13 +182,17 @@ def _judge(store: Store, change: Change, since: int, until: int | None) -> Proof
     tag = _by(judged, change)
     if tag:
         return Proof(change, tag, judged[tag], _caveat(store, judged[tag]))
-    nothing = Window(change.step, change.step, 0, float("nan"))
+    nothing = Window(change.step, change.step, 0, math.nan)
     why = "dropout moves the training loss itself, and there are too few validations" if judged else "no loss is logged"
     return Proof(change, "", Effect("too early to say", nothing, nothing, why=why))
 
 
 def _effect(series: Series, step: int, since: int, until: int | None, over: bool) -> Effect:
-    return effect(series.steps, series.values.astype(np.float64), step, since=since, until=until, over=over)
+    return effect(*_points(series), step, since=since, until=until, over=over)
+
+
+def _points(series: Series) -> tuple[Steps, Floats]:
+    return series.steps, series.values.astype(np.float64)
 
 
 def _by(judged: dict[str, Effect], change: Change) -> str:
