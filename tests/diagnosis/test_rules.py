@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,72 @@ def test_over_fitting_names_the_best_epoch(tmp_path: Path) -> None:
     """To return to: the 60th of ten steps each has been the best."""
     (finding,) = findings_of(tmp_path, lambda s: {**healthy(s), "loss/val": 0.5 + 0.02 * abs(s - 60)})
     assert finding.step == 60 and "best after epoch 6" in finding.text
+
+
+def test_a_small_rise_above_the_best_validation_loss_is_a_hint(tmp_path: Path) -> None:
+    """Half as much again as the lowest, and little of all that was learned: it is told by its name, and is no alarm."""
+    rise = {"loss/val": lambda s: 2.2 * 0.9**s + 0.11 + max(0.0, 0.0005 * (s - 80))}
+    (finding,) = findings_of(tmp_path, lambda s: {**healthy(s), **{tag: value(s) for tag, value in rise.items()}})
+    assert (finding.rule, finding.severity) == ("over-fitting", "hint")
+
+
+def test_a_standstill_at_the_beginning_is_not_critical_yet(tmp_path: Path) -> None:
+    """A deep network may stand for a while before it learns: it is told, and critical only if it lasts."""
+    found = findings_of(tmp_path, lambda s: {**stuck(s), "saturated_fraction/fc1": 0.9}, steps=80)
+    assert [(one.rule, one.severity) for one in found] == [("saturated-units", "warning")]
+
+
+def test_one_sample_of_small_updates_is_no_rate_that_is_too_low(tmp_path: Path) -> None:
+    """Plain descent moves a deep network little at first, and more as its gradient grows."""
+
+    def grows(step: int) -> dict[str, float]:
+        values = {**stuck(step), **{f"update_ratio/{layer.name}": 8e-5 for layer in LAYERS}}
+        return values if step in (1, 2) else {tag: value for tag, value in values.items() if "update_ratio" not in tag}
+
+    assert findings_of(tmp_path / "two", grows) == []
+    small = {f"update_ratio/{layer.name}": 8e-5 for layer in LAYERS}
+    found = findings_of(tmp_path / "all", lambda s: {**stuck(s), **small})
+    assert [one.rule for one in found] == ["rate-too-low"]
+
+
+def test_a_training_loss_that_climbs_under_long_steps_is_a_rate_that_is_too_high(tmp_path: Path) -> None:
+    """It had come far down, and steps beyond the usual take it back."""
+    ratios = {f"update_ratio/{layer.name}": 0.02 for layer in LAYERS}
+    loss = {"loss/train": lambda s: healthy(s)["loss/train"] + max(0.0, 0.01 * (s - 80))}
+    found = findings_of(tmp_path, lambda s: {**healthy(s), **ratios, **{tag: value(s) for tag, value in loss.items()}}, 250)
+    assert [(one.rule, one.severity) for one in found] == [("rate-too-high", "warning")]
+
+
+def _regression(outputs: tuple[float, float]) -> Values:
+    """A regression that is stuck, with outputs of this range at each step, and targets from -2 to 2."""
+    targets = {"aim/squares_min": -2.0, "aim/squares_max": 2.0, "aim/squares_variance": 1.0}
+    low, high = outputs
+
+    def values(step: int) -> dict[str, float]:
+        loss = 1.0 + random.Random(step).gauss(0, 0.02)
+        ends = {"output/min": low * math.cos(step), "output/max": low * math.cos(step) + high - low, "step/rows": 64.0}
+        return {**healthy(step), **targets, "loss/train": loss, "loss/val": 1.0, "aim/squares": loss, **ends}
+
+    return values
+
+
+def test_an_output_that_is_the_same_for_all_samples_has_no_range(tmp_path: Path) -> None:
+    """Nothing arrives there, whatever the last activation is; one that varies, and stays within a tanh's ends, cannot reach."""
+    assert findings_of(tmp_path / "constant", _regression((-0.99, -0.99 + 1e-4))) == []
+    bounded = _regression((0.0, 0.97))
+    found = findings_of(tmp_path / "bounded", lambda s: {**bounded(s), "output/min": -0.98, "output/max": 0.97})
+    assert [one.rule for one in found] == ["output-or-loss"]
+
+
+def test_a_model_that_returns_its_loss_has_no_labels_of_one_class(tmp_path: Path) -> None:
+    """Outputs that are averaged have all the same gradient: a binary cross-entropy of large outputs has the same value."""
+
+    def values(step: int) -> dict[str, float]:
+        loss = 25.0 * 0.97**step + 5
+        aims = {"aim/binary": loss, "aim/binary_min": 0.0, "aim/binary_max": 0.0, "aim/binary_mean": 0.0, "aim/absolute": 1.0}
+        return {**healthy(step), **aims, "loss/train": loss, "loss/val": loss, "step/rows": 64.0}
+
+    assert findings_of(tmp_path, values) == []
 
 
 def test_a_cause_stands_before_what_it_explains(tmp_path: Path) -> None:

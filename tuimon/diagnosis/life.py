@@ -69,7 +69,8 @@ class Life:
         assert course.open is not None
         if course.open.explained_by or _RANK[symptom.severity or rule.severity] <= _RANK[course.open.severity]:
             return []
-        course.open = _finding(rule, symptom, course.open.raised, "")
+        worse = _finding(rule, symptom, course.open.raised, "")
+        course.open = msgspec.structs.replace(worse, step=min(worse.step, course.open.step))
         return [course.open]
 
     def _raised(self, rule: Rule, symptom: Symptom, step: int, points: int) -> list[Finding]:

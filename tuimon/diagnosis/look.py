@@ -18,9 +18,13 @@ from tuimon.diagnosis.measures.validation import Validation, validation
 from tuimon.diagnosis.trace import Floats
 
 _ENOUGH = 20  # losses before a run can be said to have learned nothing
+_PATIENCE = 0.1  # of the run, or so many losses: before that, a sound training may stand, too
+_LONG = 100
 _SOME = 0.1  # of the loss: who has come less far than that has hardly begun
 _UNTAUGHT = 0.8  # of the loss of guessing: a first loss from there on is that of a model that knows nothing yet
+NOTHING = 1e-3  # of the greatest rate so far: a thousandth of what the schedule has chosen itself
 SHRUNK = 0.5  # of the first norm of the weights
+_CONSTANT = 0.05  # of what outputs of all batches differ by: by less those of one do where hardly any of the input arrives
 _IN_A_ROW = 3  # losses that grow
 _TENFOLD = 10.0  # times the first loss
 _BETTER = 1.5  # times the share of the commonest class
@@ -62,6 +66,25 @@ class Look:
         """The greatest of what is remembered of a scalar's latest values; NaN where it was not logged."""
         values = self._finite(tag)
         return float(values.max()) if len(values) else math.nan
+
+    def seen(self, tag: str, samples: int) -> bool:
+        """Whether a scalar was logged so often."""
+        trace = self.evidence.trace(tag)
+        return trace is not None and trace.count >= samples
+
+    @functools.cached_property
+    def output_range(self) -> tuple[float, float]:
+        """The least and greatest of the outputs; NaN where those of a batch differ by hardly more than nothing.
+
+        What is the same for every sample, and only moves from step to step, has no range.
+        """
+        low, high = self.evidence.trace("output/min"), self.evidence.trace("output/max")
+        if low is None or high is None or len(low.recent) != len(high.recent):
+            return math.nan, math.nan
+        differ = high.recent - low.recent > _CONSTANT * (high.recent.max() - low.recent.min())
+        if not differ.any():
+            return math.nan, math.nan
+        return float(low.recent[differ].min()), float(high.recent[differ].max())
 
     def _finite(self, tag: str) -> Floats:
         trace = self.evidence.trace(tag)
@@ -128,8 +151,19 @@ class Look:
 
     @functools.cached_property
     def hardly(self) -> bool:
-        """Whether the run has learned nothing, or hardly anything: by a loss that is known to be there to fall."""
-        return (self.stuck or self.slow) and not self.is_of_another_kind
+        """Whether the run has learned nothing, or hardly anything, for long: by a loss that is known to be there to fall.
+
+        What has come down from a first loss far above that of guessing has learned something, also where it is not below yet.
+        """
+        if self.loss is None or self.is_of_another_kind or self.loss.count < self._patience:
+            return False
+        return self.slow or (self.stuck and not (self.starts_high and self.loss.learns))
+
+    @property
+    def _patience(self) -> float:
+        """Losses before which a standstill may be the beginning of a sound training (Saxe et al., ICLR 2014: plateaus)."""
+        total = self.evidence.started.total_steps if self.evidence.started else None
+        return min(_PATIENCE * total, _LONG) if total else _LONG
 
     @functools.cached_property
     def stuck(self) -> bool:
@@ -193,6 +227,15 @@ class Look:
             return math.nan
         then, now = (float(np.sqrt(np.nansum(np.square(row)))) for row in (weights.thinned[0], weights.last))
         return now / then if then > 0 else math.nan
+
+    @property
+    def rate_share(self) -> float:
+        """The learning rate, as a share of the greatest so far; 1 where it is not logged."""
+        trace = self.evidence.trace("lr")
+        if trace is None or not trace.count:
+            return 1.0
+        highest = float(np.fmax.reduce(np.concatenate([trace.head, trace.stretches, trace.recent])))
+        return trace.last / highest if highest > 0 else 1.0
 
     @property
     def starts_with_norm(self) -> bool:

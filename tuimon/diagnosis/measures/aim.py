@@ -70,6 +70,8 @@ def aim(evidence: Evidence, outputs: int) -> Aim | None:
         return _of_classes(evidence, "cross_entropy", outputs)
     if _in_form(evidence, "aim/likelihood") and _fits(evidence, "aim/likelihood"):
         return _of_classes(evidence, "likelihood", outputs)
+    if _in_form(evidence, "aim/absolute"):  # first: of outputs that are averaged themselves, the values of others may fit, too
+        return Aim("absolute", math.nan)
     for kind in _BINARY:
         if _fits(evidence, f"aim/{kind}"):
             mean = _middle(evidence, f"aim/{kind}_mean")
@@ -78,7 +80,7 @@ def aim(evidence: Evidence, outputs: int) -> Aim | None:
     if _fits(evidence, "aim/squares"):
         low, high = _least(evidence, "aim/squares_min"), _most(evidence, "aim/squares_max")
         return Aim("squares", _middle(evidence, "aim/squares_variance"), low=low, high=high)
-    return Aim("absolute", math.nan) if _in_form(evidence, "aim/absolute") else None
+    return None
 
 
 def _of_classes(evidence: Evidence, kind: Kind, outputs: int) -> Aim:

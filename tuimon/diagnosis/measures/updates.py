@@ -17,7 +17,7 @@ from tuimon.diagnosis.panel import medians
 from tuimon.diagnosis.trace import Floats
 
 USUAL = (1e-4, 1e-2)
-_SAMPLES = 3
+SAMPLES = 3  # the latest, of which the median counts: with fewer, a single batch decides
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Updates:
         middle: the median over the layers.
         first: the same at the first samples.
         step: the latest sample's.
+        count: samples so far.
         rows: samples, [n, layers], the latest ones last.
     """
 
@@ -38,18 +39,20 @@ class Updates:
     middle: float
     first: float
     step: int
+    count: int
     rows: Floats
 
 
 def updates(evidence: Evidence) -> Updates | None:
     """Measures the updates; None without a sample of them."""
     panel = evidence.panel("update_ratio")
-    ratios = panel.usual(_SAMPLES)
+    ratios = panel.usual(SAMPLES)
     columns = [i for i in weighing(evidence) if i < len(ratios) and np.isfinite(ratios[i])]
     if not columns:
         return None
     found = ratios[columns]
     names = [evidence.names[i] for i in columns]
-    begins = medians(panel.thinned[:_SAMPLES, columns].T)
+    begins = medians(panel.thinned[:SAMPLES, columns].T)
     first = float(max((ratio for ratio in begins.tolist() if math.isfinite(ratio)), default=0.0))
-    return Updates(names, found, float(np.median(found)), first, int(panel.recent_steps[-1]), panel.recent[:, columns])
+    step = int(panel.recent_steps[-1])
+    return Updates(names, found, float(np.median(found)), first, step, panel.count, panel.recent[:, columns])

@@ -10,10 +10,10 @@ from tuimon.diagnosis.remedies import REWIND, more_decay, remedies, reset, scale
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.log.records import Remedy
 
-_RISE = 0.1  # of the way that the validation loss had come down: a tenth of what was learned is lost again
-_LEAST = 0.02  # of the best: what is less costs nothing
+_RISE = 0.1  # of the way that the validation loss had come down: that much of what was learned is lost again; or of the best
+_NOTICED = 0.02  # of the best: what is less costs nothing
+_LEAST = 0.01  # of that way: likewise, where the best is nearly nothing
 _LONG = 100  # losses before a training can be said to have fitted all that it can
-_PACE = 0.1  # of all that was gained: what the last quarter of the run has brought at the most
 _MUCH = 0.5  # of the loss of guessing: more than half is left
 _RESTLESS = 0.03  # of the weights in one step: there the rate holds the loss up
 _DROPPED = 0.8
@@ -24,9 +24,10 @@ def _over_fitting(look: Look) -> Verdict:
     found = look.validation
     if found is None:
         return Abstains("fewer than four validation losses are logged")
-    if found.rise < _LEAST * abs(found.best):
+    if found.after < _IN_A_ROW or not found.rise > max(3 * found.error, _LEAST * found.fall) or not found.training_falls:
         return None
-    if found.after < _IN_A_ROW or not found.rise > max(3 * found.error, _RISE * found.fall) or not found.training_falls:
+    much = found.rise > max(_RISE * found.fall, _NOTICED * abs(found.best))
+    if not much and not found.rise > _RISE * abs(found.best):
         return None
     text = f"overfitting: validation loss rose from {found.best:.3g} to {found.now:.3g} while training loss fell"
     epoch = look.epoch(found.best_step)
@@ -46,7 +47,7 @@ def _over_fitting(look: Look) -> Verdict:
         decay,
         _dropout(look),
     )
-    return Symptom(text, found.best_step, evidence, remedies=cures)
+    return Symptom(text, found.best_step, evidence, remedies=cures, severity=None if much else "hint")
 
 
 def _dropout(look: Look) -> Remedy | None:
@@ -62,19 +63,12 @@ def _under_fitting(look: Look) -> Verdict:
     if loss is None or chance is None:
         return Abstains("it is not known what guessing would get")
     bound = _bound(look)
-    if (
-        (look.stuck and not look.shrunk < SHRUNK)
-        or loss.count < _LONG
-        or not loss.now > _MUCH * chance.loss
-        or not look.began_with_nothing
-    ):
-        return None
-    if loss.falls and loss.recent > _PACE * loss.gain:
+    if loss.count < _LONG or not look.began_with_nothing or not _at_the_end(look) > _MUCH * chance.loss:
         return None
     if not bound or (look.updates is not None and look.updates.middle > _RESTLESS and not look.shrunk < SHRUNK):
         return None
     text = (
-        f"under-fitting: the training loss stays at {loss.now:.3g}, guessing gets {chance.loss:.3g}, and it hardly falls: "
+        f"under-fitting: the training loss stays at {loss.now:.3g}, guessing gets {chance.loss:.3g}, and it falls too slowly: "
         f"{bound}"
     )
     cures = remedies(_less(look), _less_dropout(look))
@@ -95,6 +89,15 @@ def _less_dropout(look: Look) -> Remedy | None:
     if lever is None or not lever.enabled or not isinstance(lever.value, float) or lever.value < _DROPPED:
         return None
     return reset(look.evidence, "dropout", 0.5, "half of the units are left, in place of a few")
+
+
+def _at_the_end(look: Look) -> float:
+    """Where the loss gets at its present pace by the end of the run; where that is not known, in as many steps again."""
+    loss, total = look.loss, look.evidence.started.total_steps if look.evidence.started else None
+    if loss is None:
+        return float("nan")
+    longer = max(total / max(look.step, 1) - 1, 0.0) if total else 1.0
+    return loss.now - max(loss.recent, 0.0) * 4 * longer  # `recent` is what a quarter of the run has brought
 
 
 def _bound(look: Look) -> str:
@@ -119,7 +122,7 @@ RULES = (
         "The model still improves on the data it trains on, but gets worse on data it has not seen: it learns them by heart. "
         "The best model is the one of the step named here; regularization, augmentation or more data help.",
         (LOSS, VALIDATION),
-        "Prechelt, Early Stopping - But When?, 1998: a rise that outlasts the noise of the validation loss",
+        "Prechelt, Early Stopping - But When?, 1998: a rise that outlasts the noise, as a share of the lowest validation loss",
         _over_fitting,
     ),
     Rule(

@@ -9,7 +9,7 @@ from tuimon.diagnosis.measures.depth import growth
 from tuimon.diagnosis.measures.updates import USUAL
 from tuimon.diagnosis.remedies import clipped, rectified, remedies, rewound, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
-from tuimon.log.records import Remedy
+from tuimon.log.records import Remedy, Severity
 
 HALVED = 0.3  # decades a layer: less than half of the gradient passes each layer, or more than twice
 WIDE = 4.0  # decades between the ends, of however many layers: the first ones move a ten-thousandth as far
@@ -88,7 +88,7 @@ def _grows_through_layers(look: Look) -> Symptom | None:
         f"to {depth.norms[0]:.1e} at {first} from {depth.norms[-1]:.1e} at {last}"
     )
     evidence = {"decades_per_layer": depth.slope, "decades": depth.span, "layers": float(len(depth.names))}
-    return Symptom(text, look.evidence.first_step, evidence, first, _shorter(look), at_once=look.lost)
+    return Symptom(text, look.evidence.first_step, evidence, first, _shorter(look), _mildly(look), at_once=look.lost)
 
 
 def _signal_grows(look: Look) -> Symptom | None:
@@ -103,12 +103,20 @@ def _signal_grows(look: Look) -> Symptom | None:
         f"to a norm of {total:.1e} at first; initialize the weights smaller"
     )
     evidence = {"decades_per_layer": grown[0], "decades": grown[1], "grad_norm": total}
-    return Symptom(text, look.evidence.first_step, evidence, look.evidence.names[0], _shorter(look), at_once=look.lost)
+    first, step = look.evidence.names[0], look.evidence.first_step
+    return Symptom(text, step, evidence, first, _shorter(look), _mildly(look), at_once=look.lost)
 
 
 def _harms(look: Look) -> bool:
     """Whether a start with such gradients costs the run something."""
     return look.lost or look.suffers or look.starts_high or (look.loss is not None and look.loss.worse)
+
+
+def _mildly(look: Look) -> Severity | None:
+    """It costs, and is no loss of the run, where clipping already keeps the steps short and the loss falls."""
+    lever = look.evidence.levers.get("clip_norm")
+    clips = lever is not None and lever.enabled and bool(lever.value)
+    return "warning" if clips and not look.lost and look.loss is not None and not look.loss.worse else None
 
 
 def _shorter(look: Look) -> tuple[Remedy, ...]:

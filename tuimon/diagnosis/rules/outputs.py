@@ -12,6 +12,9 @@ _PROBABLE = 0.99  # of the samples: all but rounding
 _BEYOND = 0.05  # of the targets' span: what lies further out is no rounding
 _AT_BOUND = 1e-6
 _ROWS = 8  # samples in a batch
+_SAMPLES = 5  # of the outputs, from which their range can be told
+_LONG = 100  # losses before a standstill is one
+_MUCH = 0.5  # of the loss of guessing: more than half of it is left
 
 
 def _double_softmax(look: Look) -> Verdict:
@@ -31,6 +34,9 @@ def _double_softmax(look: Look) -> Verdict:
 
 
 def _double_sigmoid(look: Look) -> Verdict:
+    """Outputs that are never negative: those of a model without a sigmoid leave 0 to 1 as soon as it learns."""
+    if not look.seen("output/min", _SAMPLES):
+        return Abstains("too few of the model's outputs were sampled")
     low, high = look.least("output/min"), look.most("output/max")
     if not (low >= 0 and high <= 1 and look.suffers) or low == high:
         return None
@@ -66,11 +72,11 @@ def _constant(look: Look) -> Symptom | None:
 def _out_of_range(look: Look) -> Symptom | None:
     """The output ends where targets are still to come: its range is that of an activation."""
     aim = look.aim
-    low, high = look.least("output/min"), look.most("output/max")
+    low, high = look.output_range
     if aim is not None and aim.kind == "cross_entropy" and low == 0.0 and _touches(look) and look.suffers:
         text = "the model's outputs are never below 0: a ReLU before a cross-entropy takes the lower half of its logits away"
         return Symptom(text, look.step, {"least": low, "greatest": high}, severity="critical" if look.hardly else None)
-    if aim is None or aim.kind != "squares" or not (look.suffers or look.slow or _touches(look)):
+    if aim is None or aim.kind != "squares" or not (look.suffers or look.slow or _stands_high(look) or _touches(look)):
         return None
     bounds = _bounds(low, high, look.usual("step/rows"))
     if bounds is None:
@@ -88,10 +94,18 @@ def _out_of_range(look: Look) -> Symptom | None:
     return Symptom(text, look.step, evidence, severity="critical" if look.hardly else None)
 
 
+def _stands_high(look: Look) -> bool:
+    """Whether the loss has stopped falling while more than half of guessing's is left."""
+    loss, chance = look.loss, look.chance
+    return loss is not None and chance is not None and not loss.falls and loss.now > _MUCH * chance.loss and loss.count >= _LONG
+
+
 def _touches(look: Look) -> bool:
-    """Whether the least output has been exactly zero in most samples, as a ReLU has it."""
-    trace = look.evidence.trace("output/min")
-    return trace is not None and len(trace.recent) >= 3 and float((trace.recent == 0).mean()) > 0.5
+    """Whether the least output has been exactly zero in most samples, as a ReLU has it, and the greatest has not."""
+    least, greatest = look.evidence.trace("output/min"), look.evidence.trace("output/max")
+    if least is None or greatest is None or len(least.recent) < 3:
+        return False
+    return float(((least.recent == 0) & (greatest.recent > 0)).mean()) > 0.5
 
 
 def _bounds(low: float, high: float, rows: float) -> tuple[str, float, float] | None:

@@ -6,15 +6,16 @@ import math
 
 import numpy as np
 
-from tuimon.diagnosis.look import SHRUNK, Look
-from tuimon.diagnosis.measures.updates import USUAL
+from tuimon.diagnosis.look import NOTHING, SHRUNK, Look
+from tuimon.diagnosis.measures.updates import SAMPLES, USUAL
 from tuimon.diagnosis.remedies import has_learned, remedies, reset, rewound, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.log.records import Remedy, Severity
 
 _FAR = 3 * USUAL[1]  # beyond the usual band: the first steps of an adaptive optimizer reach its end
 _THIRD = 0.3  # of the highest rate: of its order, and not the very edge
-_NOTHING = 1e-3  # of the greatest rate so far: a thousandth of what the schedule has chosen itself
+_NEW = 10 * _FAR  # a third of the weights: three such steps, and nothing is left of what was learned
+_LOST = 0.1  # of what was gained
 _AT_ZERO = 0.05  # of the run that such a rate has lasted
 _LEFT = 0.1  # of the run that is still to come
 _SAME = 0.01  # by which the norm of clipped gradients differs: by rounding
@@ -27,6 +28,7 @@ _BACK = 0.2  # a cosine below minus this is no accident of many dimensions
 _OFTEN = 0.25  # of the gradients
 _ALONG = 0.5  # of a cosine: within 60 degrees of one line
 _MOSTLY = 0.5  # of the gradients
+_REST = 0.1  # of the loss of guessing: there is something left to learn
 
 
 def _too_high(look: Look) -> Verdict:
@@ -35,18 +37,21 @@ def _too_high(look: Look) -> Verdict:
         return Abstains("updates were not sampled")
     if look.lost:
         return _lost_by_it(look)
+    if updates.count < SAMPLES and not updates.first > _NEW:
+        return Abstains("too few updates were sampled")
     if look.shrunk < SHRUNK:
         return None  # of weights that are drawn to nothing each step is a large share
     if look.loss is None:
         return Abstains("too few training losses are logged to see whether the run suffers")
     first = updates.first if look.stuck and not look.is_of_another_kind else 0.0
-    ratio = max(updates.middle, first if first > 10 * _FAR else 0.0)  # one such step is enough to lose a model
-    if not ratio > _FAR or not (look.stuck or look.loss.rises or _turns_back(look)) or not look.suffers:
+    ratio = max(updates.middle, first if first > _NEW else 0.0)  # one such step is enough to lose a model
+    overshoots = ratio > _FAR and (look.stuck or look.loss.rises or _turns_back(look) or updates.middle > _NEW)
+    if not (overshoots and look.suffers) and not _climbs(look):
         return None
     text = (
         f"the learning rate is too high: {'each step moves' if ratio == updates.middle else 'the first steps moved'} the "
         f"weights by {ratio:.2g} of their size (usual are {USUAL[0]:g} to {USUAL[1]:g}), and the loss "
-        + ("has not fallen" if look.stuck else "jumps instead of settling")
+        + ("has not fallen" if look.stuck else "climbs again" if look.loss.rises else "jumps instead of settling")
     )
     evidence = {"update_ratio": ratio, "first": look.loss.start, "now": look.loss.now, "noise": look.loss.noise}
     factor = 10.0 ** -max(1, round(math.log10(ratio / 1e-3)))
@@ -62,8 +67,16 @@ def _too_high(look: Look) -> Verdict:
         updates.step,
         evidence,
         remedies=cures,
-        severity="critical" if look.hardly or (look.loss.rises and look.chance) else None,
+        severity="critical" if look.hardly or (overshoots and look.loss.rises and look.chance) else None,
     )
+
+
+def _climbs(look: Look) -> bool:
+    """Whether steps beyond the usual have taken back a tenth of what the training loss had gained, and go on doing so."""
+    loss, updates = look.loss, look.updates
+    if loss is None or updates is None or look.is_of_another_kind or not (loss.rises and updates.middle > USUAL[1]):
+        return False
+    return loss.now - loss.best > _LOST * (loss.start - loss.best)
 
 
 def _lost_by_it(look: Look) -> Symptom | None:
@@ -83,6 +96,8 @@ def _too_low(look: Look) -> Verdict:
         return Abstains("updates were not sampled")
     if look.loss is None or look.loss.count < 2 * _SAMPLES:
         return Abstains("too few training losses are logged to see whether the run suffers")
+    if updates.count < SAMPLES:
+        return Abstains("too few updates were sampled")
     if not 0 < updates.middle < USUAL[0] or not look.slow or look.is_warming_up:
         return None
     text = (
@@ -106,7 +121,7 @@ def _ended(look: Look) -> Verdict:
     if total and look.step > (1 - _LEFT) * total:
         return None
     highest = float(np.fmax.reduce(np.concatenate([trace.head, trace.stretches, trace.recent])))
-    at_zero = trace.recent < _NOTHING * highest
+    at_zero = trace.recent < NOTHING * highest
     lasted = int(np.argmin(at_zero[::-1])) if not at_zero.all() else len(at_zero)
     if not at_zero[-1] or lasted < max(_SAMPLES, min(_AT_ZERO * (total or trace.count), len(at_zero))):
         return None
@@ -177,15 +192,20 @@ def _plateau(look: Look) -> Verdict:
     if loss is None or loss.count < _LONG:
         return Abstains("too few training losses are logged")
     back = float((cosine.recent[-3 * _TURNS :] < -_BACK).mean())
-    if look.stuck or loss.falls or not (_turns_back(look) and updates.middle > USUAL[1] / 2):
+    if look.stuck or loss.falls:
         return None
-    text = (
-        f"plateau: the loss no longer falls below {loss.best:.3g}, and {back:.0%} of the gradients point back against the one "
-        "before: steps go to and fro, and a lower rate would let the loss fall further"
+    proven = _turns_back(look) and updates.middle > USUAL[1] / 2
+    if not proven and not (updates.middle > _FAR and look.chance and loss.now > _REST * look.chance.loss):
+        return None
+    why = (
+        f"{back:.0%} of the gradients point back against the one before: steps go to and fro, and a lower rate would"
+        if proven
+        else f"steps move the weights by {updates.middle:.2g} of their size (at most {USUAL[1]:g} is usual): a lower rate may"
     )
+    text = f"plateau: the loss no longer falls below {loss.now:.3g}, and {why} let the loss fall further"
     evidence = {"turning_back": back, "update_ratio": updates.middle, "noise": loss.noise}
     cure = scaled_rate(look.evidence, 0.1, "a tenth of the rate ends the to and fro")
-    return Symptom(text, look.step, evidence, remedies=remedies(cure))
+    return Symptom(text, look.step, evidence, remedies=remedies(cure), severity=None if proven else "hint")
 
 
 RULES = (

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tuimon.diagnosis.look import Look
+from tuimon.diagnosis.look import NOTHING, Look
 from tuimon.diagnosis.remedies import remedies, scaled_rate
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.log.records import Severity
@@ -37,7 +37,7 @@ def _not_trained(look: Look) -> Verdict:
     if look.loss is None:
         return Abstains("too few training losses are logged to see whether the run suffers")
     still, moving = _still(look)
-    if not still or not moving or not look.began_with_nothing:
+    if not still or not moving or not look.began_with_nothing or look.rate_share < NOTHING:  # at such a rate nothing trains
         return None
     shown = ", ".join(look.evidence.names[i] for i, _ in still[:3]) + (f" and {len(still) - 3} more" if len(still) > 3 else "")
     reasons = {why for _, why in still}
