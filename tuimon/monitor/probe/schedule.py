@@ -19,10 +19,13 @@ LOG_BYTES_PER_S = 32 * 1024.0  # what the rest of a sample may
 YOUNG_S = 600.0  # afterwards the rates fall with the run's age, so the volume grows with its logarithm
 TABLE_FLOOR = 512.0  # bytes a second below which the table's rate does not fall: 300 MB in a week
 EAGER_S, EAGER = 2.0, 8.0  # so long after a run's begin samples may take so many times their share: short runs would show none
-EAGER_SHARE = 1 / 3  # of what the first window has, that may be spent so
+EAGER_SHARE = 1 / 3  # of what the first window has, that may be spent so, if the rest keeps the table fresh until its end
 FRESH_S, OF_AGE = 1.0, 1 / 30  # a table that is younger than this, or than this share of the run, is worth no further sample
 STALE_S = 4.8  # older than this the table shall not be, where the budget allows it: readers tell its age from 5 s on
 WINDOW_S = 30.0  # in any time of this length samples keep to their budget
+SPARE_SHARE = (
+    1 / 2
+)  # of what a window has: while no more is spent, the table stays fresh even if a sample cost too much for that
 _LONGEST_STEP_S = 1.0  # a longer one is long by nature (validation, an episode): the next will be shorter
 _TYPICAL = 5  # of the last samples' costs the median counts
 
@@ -76,7 +79,8 @@ class Schedule:
         self._note(cost_s)
         typical_s = statistics.median(self._last_costs)
         used_s = sum(cost for _, cost in self._costs)
-        eager = EAGER if age_s < EAGER_S and used_s + typical_s <= EAGER_SHARE * self._budget * WINDOW_S else 1.0
+        whole_s, fresh_s = self._budget * WINDOW_S, typical_s * WINDOW_S / STALE_S
+        eager = EAGER if age_s < EAGER_S and used_s + typical_s <= min(EAGER_SHARE * whole_s, whole_s - fresh_s) else 1.0
         cost_wait_s = typical_s / self._budget / eager if eager > 1 else self._paced(typical_s, used_s)
         room_wait_s = table_bytes / max(TABLE_BYTES_PER_S / older, TABLE_FLOOR) / eager
         self.next_time = self._taken + max(cost_wait_s, room_wait_s, min(FRESH_S, age_s * OF_AGE))
@@ -94,7 +98,8 @@ class Schedule:
         wait_s = typical_s / self._budget
         left_s = self._budget * WINDOW_S - used_s
         paced_s = (WINDOW_S - (self._taken - self._costs[0][0])) * typical_s / max(left_s, typical_s)
-        if wait_s > STALE_S:
-            return max(wait_s, paced_s)
         fresh_s = STALE_S - 2 * self._step_s  # a sample begins with a step, and is there when that is over
-        return max(wait_s, min(paced_s, fresh_s))
+        if wait_s <= STALE_S:
+            return max(wait_s, min(paced_s, fresh_s))
+        costly = used_s + typical_s > SPARE_SHARE * self._budget * WINDOW_S
+        return max(wait_s, paced_s) if costly else fresh_s
