@@ -2,7 +2,8 @@
 
 The claims lie beside the texts, in models/presets/*.toml (see `tuimon.spec.claims`). Logs are kept in build/preset-runs, and a
 run is trained again only when its preset, tuimon or torch has changed: an interrupted bench goes on where it was, and a new
-claim about a run that is kept costs nothing. Prints what does not hold, and writes models/presets/RESULTS.md.
+claim about a run that is kept costs nothing. Prints what does not hold, writes models/presets/RESULTS.md, and prints what the
+diagnosis says of each preset (see `preset_findings`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import preset_findings
 from preset_runs import ARITHMETICS, Run, checked, store_of, train_all
 
 from tuimon.diagnosis.judging import Verdict, judge, value_of
@@ -48,7 +50,7 @@ class Judged(NamedTuple):
 
 
 def main() -> int:
-    """Trains, judges, prints and writes; 0 unless a claim does not hold or a run failed."""
+    """Trains, judges, prints and writes; 0 unless a claim or a finding does not hold, or a run failed."""
     options = _parser().parse_args()
     known = {preset.name: preset for preset in presets()}
     chosen = [known[name] for name in options.only or known]
@@ -60,7 +62,8 @@ def main() -> int:
     ]
     if not options.only and not wrong:
         write(judged, options.seeds, options.arithmetic)
-    return _tell(judged, failed)
+    told = _tell(judged, failed)
+    return max(told, diagnosed(chosen, options.seeds, options.arithmetic[0]))
 
 
 def needed(chosen: Iterable[PresetInfo], seeds: int, arithmetic: str) -> list[Run]:
@@ -98,6 +101,17 @@ def _pairs(preset: str, claim: Claim, seeds: int, arithmetic: str) -> list[tuple
         if own is not None and (claim.other is None or other is not None):
             found.append((own, other))
     return found
+
+
+def diagnosed(chosen: Iterable[PresetInfo], seeds: int, arithmetic: str) -> int:
+    """Prints what the diagnosis says of the presets whose own runs are kept; 1 if it is not what their texts say."""
+    found = []
+    for preset in chosen:
+        runs = [Run(preset.name, seed=seed, arithmetic=arithmetic) for seed in range(seeds)]
+        if stores := [store for run in runs if (store := store_of(run, CACHE)) is not None]:
+            found.append(preset_findings.judged(preset.name, stores))
+    print(f"\n{preset_findings.table(found)}")
+    return int(not all(one.holds for one in found))
 
 
 _stores: dict[Run, Store | None] = {}
