@@ -59,7 +59,8 @@ async def test_a_small_screen_shows_one_page_at_a_time(runs_dir: Path, make_run:
         await pilot.press("tab")
         await seen(pilot, "No GPU readings")
         await pilot.press("shift+tab", "shift+tab")
-        await seen(pilot, "step 20")
+        await seen(pilot, "gradient · fc1")
+        await seen(pilot, "share: ░")
 
 
 async def test_any_size_between_the_smallest_and_the_largest_is_drawn(runs_dir: Path, make_run: Any) -> None:

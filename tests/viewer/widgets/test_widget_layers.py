@@ -3,6 +3,7 @@
 import json
 import time
 
+from tuimon.viewer.draw.curve import Options
 from tuimon.viewer.widgets import HistogramView, LayerDetail, LayerTable
 
 
@@ -45,7 +46,7 @@ async def test_sorting_keeps_the_selected_layer(run, show):
 
 
 async def test_histograms_through_time(run, show):
-    """Each sample is a column, wide while there are few, for gradients or activations of the selected layer."""
+    """Each sample stands until the next, for gradients or activations of the selected layer, or of all layers."""
     async with show(view := HistogramView(), 60, 12) as shown:
         view.update_from(run.read())
         assert "Select a layer" in shown.text()
@@ -55,9 +56,13 @@ async def test_histograms_through_time(run, show):
             run.sample(step)
         view.update_from(run.read())
         assert view.border_title == "gradient · fc1"
-        assert any(line.count("█") > 30 and line.count("█") % 3 == 0 for line in shown.lines())  # three samples, all wide
+        assert any(line.count("█") > 30 for line in shown.lines()) and "60" in shown.lines()[-1]
+        view.align(Options(x_axis="time", cursor=0.0))
+        assert shown.lines()[-1].split()[0].endswith("s")
         await shown.press("k")
         assert "activation · fc1" in view.border_title and "-2^" in shown.text()
+        await shown.press("K")
+        assert view.border_title == "activation · all layers" and shown.lines()[-1].split() == ["fc1", "fc2"]
 
 
 async def test_a_histogram_without_a_border_has_its_title_in_a_line(run, show):
@@ -66,9 +71,9 @@ async def test_a_histogram_without_a_border_has_its_title_in_a_line(run, show):
     async with show(view := HistogramView(), 60, 12) as shown:
         view.show_layer("fc1")
         view.update_from(run.read())
-        assert shown.lines()[0].rstrip() == "gradient · fc1"
+        assert shown.lines()[0].startswith("gradient · fc1 ")
         await shown.press("k")
-        assert shown.lines()[0].rstrip() == "activation · fc1"
+        assert shown.lines()[0].startswith("activation · fc1 ")
         view.styles.border = ("round", "red")
         await shown.pilot.pause()
         assert "activation" not in shown.text()

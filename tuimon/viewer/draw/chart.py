@@ -18,7 +18,8 @@ from tuimon.viewer.draw.curve import Axis, Curve, Marker, Options, Range
 from tuimon.viewer.draw.legend import legend_row
 from tuimon.viewer.draw.pyramid import Columns
 from tuimon.viewer.draw.readout import readout
-from tuimon.viewer.draw.rows import Row, Span, blank, fit, runs
+from tuimon.viewer.draw.rows import Row, Span, blank, fit
+from tuimon.viewer.draw.x_axis import cell_of, x_axis
 from tuimon.viewer.draw.y_range import y_range
 
 _MIN_WIDTH_FOR_LABELS = 16
@@ -27,7 +28,6 @@ _USUAL_GUTTER = 5  # labels of four characters plus the axis: aligns charts abov
 _MIN_WIDTH_FOR_USUAL_GUTTER = 40
 _X_SNAP_PARTS = 25
 _MIN_HEIGHT_WITH_READOUT = 10
-_CAPTIONS: dict[Axis, str] = {"step": "step", "time": "time", "epoch": "epoch", "rate": "learning rate"}
 _CUT = "y cut"  # outliers lie outside of the range
 
 
@@ -80,7 +80,7 @@ def draw_chart(curves: Sequence[Curve], options: Options, width: int, height: in
     plot = _plot(curves, options, view, width - left, rows, ascii)
     body = [[*_gutter(marks.get(r), left, ascii), *row] for r, row in enumerate(plot)]
     if axis_rows:
-        body += _x_axis(view.x_range, options, left, width, _holes(view, width - left), ascii)
+        body += x_axis(view.x_range, options, left, width, _holes(view, width - left), ascii)
     low, high = view.x_range
     shown = replace(options, note=", ".join([*([_CUT] if view.cuts else []), *([options.note] if options.note else [])]))
     head = [legend_row(curves, shown, width, ascii, (high - low) / (width - left))] * legend_rows
@@ -148,7 +148,7 @@ def _plot(curves: Sequence[Curve], options: Options, view: _View, width: int, he
         canvas.draw(spans, curve.style, pattern, curve.faint)
     _draw_labels(canvas, labels)
     _draw_markers(canvas, options.markers, view.x_range)
-    cursor = _cell(options.cursor, view.x_range, width)
+    cursor = cell_of(options.cursor, view.x_range, width)
     if cursor is not None:
         canvas.column(cursor, "|" if ascii else "│", "cursor", restyle=True, over=_marker_line(ascii))
     return canvas.rows()
@@ -197,7 +197,7 @@ def _dotted(ascii: bool) -> str:
 
 def _draw_markers(canvas: Canvas, markers: Sequence[Marker], x_range: Range) -> None:
     for marker in sorted(markers, key=lambda marker: marker.x):
-        cell = _cell(marker.x, x_range, canvas.width)
+        cell = cell_of(marker.x, x_range, canvas.width)
         if cell is not None:
             _draw_marker(canvas, cell, marker.label)
 
@@ -221,13 +221,6 @@ def _marker_line(ascii: bool) -> str:
     return ":" if ascii else "┊"
 
 
-def _cell(x: float | None, x_range: Range, width: int) -> int | None:
-    low, high = x_range
-    if x is None or not low <= x <= high:
-        return None
-    return min(int((x - low) / (high - low) * width), width - 1)
-
-
 def _message(text: str, width: int, height: int) -> list[Row]:
     rows = blank(width, height)
     start = max((width - len(text)) // 2, 0)
@@ -242,44 +235,9 @@ def _gutter(label: str | None, width: int, ascii: bool) -> Row:
     return [Span((label or "")[: width - 1].rjust(width - 1) + line, "axis")]
 
 
-def _x_ticks(x_range: Range, options: Options, parts: int) -> list[ticks.Tick]:
-    if options.x_axis == "epoch":
-        return ticks.epochs(*x_range, parts, options.steps_per_epoch)
-    if options.x_axis == "rate":
-        return ticks.decades(*x_range, parts)
-    return (ticks.clock if options.x_axis == "time" else ticks.steps)(*x_range, parts)
-
-
 def _holes(view: _View, cells: int) -> list[bool]:
     """By cell: whether any curve has a NaN or infinite value there."""
     if not view.columns or cells < 1:
         return []
     holes = np.logical_or.reduce([columns.holes for columns in view.columns])
     return [bool(part) for part in holes.reshape(cells, -1).any(axis=1)]
-
-
-def _x_axis(x_range: Range, options: Options, left: int, width: int, holes: list[bool], ascii: bool) -> list[Row]:
-    """The axis line, with a cross at NaN or infinite values, and the labels below it."""
-    plot = width - left
-    line = ["-" if ascii else "─"] * plot
-    labels = [" "] * width
-    free_from = 0
-    for tick in _x_ticks(x_range, options, max(2 if plot >= 12 else 1, plot // 14)):
-        cell = _cell(tick.value, x_range, plot)
-        if cell is None:
-            continue
-        start = min(max(left + cell - len(tick.label) // 2, 0), width - len(tick.label))
-        if start < free_from or len(tick.label) > width:
-            continue
-        line[cell] = "+" if ascii else "┬"
-        labels[start : start + len(tick.label)] = tick.label
-        free_from = start + len(tick.label) + 1
-    styles = ["axis"] * plot
-    for cell in (cell for cell, hole in enumerate(holes) if hole):
-        line[cell], styles[cell] = ("x" if ascii else "×"), "bad"
-    caption = _CAPTIONS[options.x_axis] if options.big else ""
-    if caption and plot > 3 * len(caption):
-        start = plot - len(caption) - 3
-        line[start : start + len(caption) + 2] = f" {caption} "
-    corner = [Span(" " * (left - 1) + ("+" if ascii else "└"), "axis")] if left else []
-    return [[*corner, *runs("".join(line), styles)], [Span("".join(labels), "axis")]]

@@ -39,6 +39,7 @@ from tuimon.viewer.widgets import (
     HostMeters,
     LayerDetail,
     LayerTable,
+    LookChanged,
     PlotOpened,
     RunHeader,
 )  # fmt: skip
@@ -168,6 +169,7 @@ class RunScreen(CurveScreen, SteeringScreen):
             self._slow.stop()
         self._slow = None
         self._slow_at = time.monotonic() if self.run.store.version else 0.0  # do not delay the first data
+        self.query_one(HistogramView).align(self.big.plot.axis())
         for panel in self.panels.in_sight():
             if panel.id in SLOW_PANELS and panel.id != "findings" and isinstance(panel, Drawn):
                 update(panel, self.run.store)
@@ -299,9 +301,18 @@ class RunScreen(CurveScreen, SteeringScreen):
         name = PAGES[page].title if page is not None else ""
         self.query_one(FilterBar).ask(name, of, lambda: (widget.focus(), self.remember_view()))
 
+    @on(LookChanged)
+    def align_histogram(self) -> None:
+        """Keeps the histogram in line with the big chart."""
+        self.query_one(HistogramView).align(self.big.plot.axis())
+
     def action_distribution(self) -> None:
         """Switches the histogram between gradients and activations."""
         self.query_one(HistogramView).action_toggle_kind()
+
+    def action_all_layers(self) -> None:
+        """Switches the histogram between one layer over time and all layers side by side."""
+        self.query_one(HistogramView).action_toggle_layers()
 
     @on(LayerTable.LayerSelected)
     def show_layer(self, event: LayerTable.LayerSelected) -> None:

@@ -1,14 +1,19 @@
-"""A layer's gradients or activations over time."""
+"""A layer's gradients or activations over time, or those of all layers side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from textual.binding import Binding, BindingType
 
+from tuimon.log.series import HistogramSeries
 from tuimon.log.store import Store
-from tuimon.viewer.draw.histogram import SampleColumns, heat_map
+from tuimon.log.walls import elapsed
+from tuimon.viewer.draw.curve import Options
+from tuimon.viewer.draw.heat_map import HeatMap, key, over_layers, over_time
 from tuimon.viewer.draw.rows import Row, Span, shorten
 from tuimon.viewer.widgets.drawn import Drawn
 
@@ -16,25 +21,28 @@ Kind = Literal["gradient", "activation"]
 
 
 class HistogramView(Drawn, can_focus=True):
-    """A heat map: each column is a sample, each row a power of two."""
+    """A heat map: each row is a power of two, each column a sample of one layer, or a layer with its latest sample."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("k", "toggle_kind", "Gradients or activations", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("k", "toggle_kind", "Gradients or activations", show=False),
+        Binding("K", "toggle_layers", "One layer over time, or all layers", show=False),
+    ]
 
     def __init__(self, kind: Kind = "gradient", *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.kind: Kind = kind
         self.layer_name = ""
-        self._kept = SampleColumns()
-        self._kept_for: Hashable = None
+        self.all_layers = False
+        self._axis = Options(big=True)
 
     def on_mount(self) -> None:
         """Sets the panel's title."""
-        self._name_panel()
+        self.entitle(self._title)
 
     @property
     def _title(self) -> str:
         between = " - " if self.is_attached and self.ascii else " · "
-        return between.join(part for part in (self.kind, self.layer_name) if part)
+        return between.join(part for part in (self.kind, "all layers" if self.all_layers else self.layer_name) if part)
 
     def show_layer(self, name: str) -> None:
         """Shows another layer."""
@@ -42,51 +50,73 @@ class HistogramView(Drawn, can_focus=True):
             self.layer_name = name
             self._forget()
 
+    def align(self, axis: Options) -> None:
+        """Shows the x axis, range and cursor of a chart."""
+        if axis != self._axis:
+            self._axis = axis
+            self.redraw()
+
     def action_toggle_kind(self) -> None:
         """Switches between gradients and activations."""
         self.kind = "activation" if self.kind == "gradient" else "gradient"
         self._forget()
 
+    def action_toggle_layers(self) -> None:
+        """Switches between one layer over time and all layers side by side."""
+        self.all_layers = not self.all_layers
+        self._forget()
+
     def watched(self, store: Store) -> Hashable:
-        """The layer's samples."""
-        series = store.histograms.get(self._tag)
-        return self._tag, series.version if series else 0
+        """The samples of the layer, or of all."""
+        return self.kind, self.all_layers, tuple((name, series.version) for name, series in self._shown(store))
 
     def draw(self, width: int, height: int) -> list[Row]:
-        """The heat map, or a text saying what will appear; without a border, the title is the first row."""
-        if self.styles.border_top[0] or height < 2:
-            return self._picture(width, height)
+        """The heat map, or a text saying what will appear; without a border, title and key are the first row."""
+        framed = bool(self.styles.border_top[0]) or height < 2
+        drawn = self._picture(width, height if framed else height - 1)
+        told = key(drawn.darkest, self.ascii)
+        self.subtitle(told if framed and len(told) < width - 2 else "")
+        if framed:
+            return drawn.rows
         title = shorten(self._title, width, self.ascii)
-        return [[Span(title, "title")], *self._picture(width, height - 1)]
+        room = width - len(title) - len(told)
+        return [[Span(title, "title"), *([Span(" " * room), Span(told, "dim")] if room > 1 else [])], *drawn.rows]
 
-    def _picture(self, width: int, height: int) -> list[Row]:
-        series = self.store.histograms.get(self._tag) if self.store else None
-        if series is None or not len(series):
-            return self.nothing(self._empty_text(), width, height)
+    def _picture(self, width: int, height: int) -> HeatMap:
+        shown = self._shown(self.store) if self.store else []
+        return self._map(shown, width, height) if shown else HeatMap(self.nothing(self._empty_text(), width, height))
+
+    def _map(self, shown: list[tuple[str, HistogramSeries]], width: int, height: int) -> HeatMap:
         signed = self.kind == "activation"
-        return heat_map(series.counts, series.steps, width, height, self.ascii, signed, self._columns())
+        if self.all_layers:
+            latest = np.array([series.counts[-1] for _, series in shown])
+            return over_layers(latest, [name for name, _ in shown], width, height, ascii=self.ascii, signed=signed)
+        series = shown[0][1]
+        return over_time(series.counts, self._xs(series), self._axis, width, height, ascii=self.ascii, signed=signed)
 
-    def _columns(self) -> SampleColumns:
-        """The previous frame's columns, unless it showed something else."""
-        key = (self._tag, id(self.store), id(self.store.started) if self.store else 0)
-        if key != self._kept_for:
-            self._kept, self._kept_for = SampleColumns(), key
-        return self._kept
+    def _xs(self, series: HistogramSeries) -> NDArray[Any]:
+        if self._axis.x_axis == "time" and self.store:
+            return elapsed(series.walls, self.store.first_wall)
+        return series.steps
 
-    @property
-    def _tag(self) -> str:
-        return f"{self.kind}/{self.layer_name}"
+    def _shown(self, store: Store) -> list[tuple[str, HistogramSeries]]:
+        """The layers to show that have samples, with these, in the model's order."""
+        names = [self.layer_name]
+        if self.all_layers:
+            names = [layer.name for layer in store.started.layers] if store.started else []
+            names = names or [tag.partition("/")[2] for tag in store.histograms if tag.startswith(f"{self.kind}/")]
+        found = ((name, store.histograms.get(f"{self.kind}/{name}")) for name in names)
+        return [(name, series) for name, series in found if series is not None and len(series)]
 
     def _forget(self) -> None:
         self._seen = None
-        self._name_panel()
+        self.entitle(self._title)
         if self.store:
             self.update_from(self.store)
 
-    def _name_panel(self) -> None:
-        self.border_title = self._title
-
     def _empty_text(self) -> str:
+        if self.all_layers:
+            return f"No {self.kind} samples yet.\nEach layer becomes a column, dark where most values are."
         if not self.layer_name:
             return "Select a layer to see its histogram over time."
         return f"No {self.kind} samples of {self.layer_name} yet.\nEach sample becomes a column, dark where most values are."

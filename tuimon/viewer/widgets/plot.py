@@ -69,6 +69,13 @@ class Plot:
         ranges = (self._span, self._end, self._fixed, self.fit)
         return self.tags, self.title, self.log_y, self.smoothing, self.raw, self.x_axis, self.cursor, ranges
 
+    def axis(self) -> Options:
+        """Its x axis, with the visible range and the cursor: what another picture of the run needs to lie in line with it."""
+        seen = self.picture.x_range if self.picture.rows else None
+        return Options(
+            x_axis=self.x_axis, x_range=seen, cursor=self.cursor, steps_per_epoch=self.steps_per_epoch or 1.0, big=True
+        )
+
     def take_look(self, other: Plot) -> None:
         """Shows another chart's tags, with its scale, smoothing and ranges."""
         self.tags, self.title, self.log_y, self.smoothing = other.tags, other.title, other.log_y, other.smoothing
