@@ -62,6 +62,7 @@ _VERBS_OF = {
     "configuring": "config",
     "runs_list": "ls",
     "keeping": "mv rm note tag",
+    "learning": "learn",
     "listing": "presets dump doctor schema completion",
 }
 _HOMES = {verb: module for module, verbs in _VERBS_OF.items() for verb in verbs.split()}

@@ -33,7 +33,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     parser.set_defaults(verb="home")
     verbs = parser.add_subparsers(metavar="COMMAND", title="commands")
-    for add in (_add_run, _add_check, _add_compare, _add_resume, _add_replay, _add_fork, _add_search, _add_ls, _add_attach):
+    for add in (_add_run, _add_check, _add_compare, _add_resume, _add_replay, _add_fork, _add_search):
+        add(verbs)
+    for add in (_add_learn, _add_ls, _add_attach):
         add(verbs)
     for add in (_add_set, _add_stop, _add_diagnose, _add_plot, _add_export, _add_dump, _add_keeping, _add_others):
         add(verbs)
@@ -183,6 +185,14 @@ def _add_search(verbs: _Verbs) -> None:
     parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default: as in the spec)")
     _trust(parser)
     parser.add_argument("--json", action="store_true", help="print JSON lines: each trial as it ends, and the study")
+
+
+def _add_learn(verbs: _Verbs) -> None:
+    parser = _add(verbs, "learn", "Courses: the presets in an order that teaches, with what your own runs of them showed.")
+    parser.add_argument("course", metavar="COURSE", nargs="?", help="a course, by name or number (default: list all)")
+    parser.add_argument("lesson", metavar="LESSON", nargs="?", help="a lesson's number or name (default: list the course)")
+    parser.add_argument("--run", action="store_true", help="train the lesson's preset, and watch it")
+    _started(parser, device="as in the preset")
 
 
 def _add_ls(verbs: _Verbs) -> None:

@@ -57,7 +57,7 @@ _NOTICES = ("bell", "osc9", "osc777", "off")
 
 def config_file() -> Path:
     """The file of the user's settings; it need not exist."""
-    return _folder("XDG_CONFIG_HOME", ".config") / "config.toml"
+    return user_folder("XDG_CONFIG_HOME", ".config") / "config.toml"
 
 
 def load() -> Settings:
@@ -102,7 +102,7 @@ def change(settings: Sequence[str]) -> Settings:
             )
         known[name] = _default(name) if not value else _read(name, value)
     changed = _checked(Settings(**known))
-    _write(config_file(), _toml(changed))
+    write_whole(config_file(), _toml(changed))
     return changed
 
 
@@ -132,7 +132,7 @@ def remember(runs_dir: Path, view: View) -> None:
     views[str(runs_dir.absolute())] = view
     latest = dict(list(views.items())[-_MOST_FOLDERS:])
     with contextlib.suppress(TuimonError):
-        _write(_views_file(), msgspec.json.format(msgspec.json.encode(latest)))
+        write_whole(_views_file(), msgspec.json.format(msgspec.json.encode(latest)))
 
 
 def _views() -> dict[str, View]:
@@ -143,16 +143,21 @@ def _views() -> dict[str, View]:
 
 
 def _views_file() -> Path:
-    return _folder("XDG_STATE_HOME", ".local/state") / "views.json"
+    return user_folder("XDG_STATE_HOME", ".local/state") / "views.json"
 
 
-def _folder(variable: str, usual: str) -> Path:
+def user_folder(variable: str, usual: str) -> Path:
+    """The folder of tuimon's files: below that of an XDG variable, else below `usual` in the user's home; need not exist."""
     base = os.environ.get(variable, "")
     return (Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~")) / usual) / "tuimon"
 
 
-def _write(path: Path, text: bytes) -> None:
-    """Writes a file whole or not at all."""
+def write_whole(path: Path, text: bytes) -> None:
+    """Writes a file whole or not at all.
+
+    Raises:
+        TuimonError: it cannot be written.
+    """
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from tuimon.launcher.start import start as starting
 from tuimon.spec.loading import load_spec, save_spec
 from tuimon.spec.presets import presets
 from tuimon.spec.spec import Spec
+from tuimon.viewer import progress
 from tuimon.viewer.app import TuimonApp
 from tuimon.viewer.screens.dialogs import TrustDialog
 from tuimon.viewer.screens.launch import LaunchScreen
@@ -315,3 +316,32 @@ async def test_presets_are_searched_with_a_preview(runs_dir: Path) -> None:
         await pilot.press("ctrl+o", *"digits-cnn", "enter")
         await until(pilot, lambda: screen.preset == "digits-cnn")
         await seen(pilot, "Digits, a convolutional network")
+
+
+async def test_the_presets_are_also_listed_by_course(runs_dir: Path, make_run: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tab switches; a launch of a preset as it is does its lessons, which the list then shows."""
+
+    def start(*_: object, **__: object) -> Path:
+        return make_run("dying-relu-01", how="")  # type: ignore[operator, no-any-return]
+
+    monkeypatch.setattr(starting, "start", start)
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(100, 40), notifications=True) as pilot:
+        screen = await form(pilot)
+        await pilot.press("ctrl+o")
+        await seen(pilot, "tab: by course")
+        await pilot.press("tab")
+        await seen(pilot, "first-steps 1")
+        await pilot.press(*"throw")  # words of the idea and the name of another lesson find lessons
+        await seen(pilot, "activations 8")
+        await pilot.press("ctrl+u", *"never comes back", "enter")
+        await until(pilot, lambda: screen.preset == "dying-relu" and screen.wanted)
+        await pilot.press("ctrl+s")
+        await seen(pilot, "● running")
+    assert set(progress.done()) == {"activations/dying-relu", "debugging/apply-a-fix"}
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(100, 40), notifications=True) as pilot:
+        await form(pilot)
+        await pilot.press("ctrl+o", "tab", *"dying-relu")
+        await seen(pilot, "activations 6 done")
+        await pilot.press("tab")
+        await seen(pilot, "tab: by course")
+        assert "activations 6" not in text_of(pilot)

@@ -15,11 +15,13 @@ from textual.message import Message
 from textual.widgets import Button, Input, Static
 
 from tuimon.base.errors import TuimonError
+from tuimon.launcher.runs.taught import is_unchanged
 from tuimon.spec.loading import load_spec
 from tuimon.spec.presets import DEFAULT_PRESET, presets
 from tuimon.spec.spec import Spec
 from tuimon.viewer.keys import bindings
 from tuimon.viewer.plain_text import said
+from tuimon.viewer.progress import remember_preset
 from tuimon.viewer.screens import launch_form as form
 from tuimon.viewer.screens.base import TuimonScreen
 from tuimon.viewer.screens.check import CheckScreen
@@ -38,8 +40,8 @@ class LaunchScreen(TuimonScreen):
     class Started(Message):
         """The worker started a run."""
 
-        def __init__(self, path: Path) -> None:
-            self.path = path
+        def __init__(self, path: Path, preset: str = "") -> None:
+            self.path, self.preset = path, preset  # "": something else than a preset as it is
             super().__init__()
 
     class StartFailed(Message):
@@ -145,6 +147,8 @@ class LaunchScreen(TuimonScreen):
     def open_started(self, event: Started) -> None:
         """Opens the run's screen in place of the form."""
         self._ready()
+        if event.preset:
+            remember_preset(event.preset, event.path)
         self.tuimon.open_run(event.path)
 
     @on(StartFailed)
@@ -180,7 +184,8 @@ class LaunchScreen(TuimonScreen):
     @work(thread=True, exclusive=True, group="start")
     def _start(self, wanted: Spec | form.Script, name: str | None) -> None:
         try:
-            self.post_message(self.Started(_start(wanted, self.runs_dir, name)))
+            preset = self.preset if isinstance(wanted, Spec) and is_unchanged(wanted, self.preset) else ""
+            self.post_message(self.Started(_start(wanted, self.runs_dir, name), preset))
         except TuimonError as error:
             self.post_message(self.StartFailed(error))
         except Exception as error:

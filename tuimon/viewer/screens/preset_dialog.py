@@ -1,10 +1,11 @@
-"""All presets in a list to search: with their groups, and what each shows."""
+"""All presets in a list to search: by group with what each shows, or by course with what was done."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar
 
+import msgspec
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -13,11 +14,14 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from tuimon.base.errors import TuimonError
 from tuimon.base.filter import Filter, FilterError
+from tuimon.spec.courses import courses
 from tuimon.spec.presets import PresetInfo
 from tuimon.viewer.draw.rows import Row, Span, cells, shorten
 from tuimon.viewer.filtered import told
 from tuimon.viewer.plain_text import said
+from tuimon.viewer.progress import done
 from tuimon.viewer.widgets import RowList
 
 
@@ -36,6 +40,15 @@ class PresetList(RowList):
     def under_cursor(self) -> PresetInfo | None:
         """The selected preset."""
         return self.presets[self.cursor] if self.cursor < len(self.presets) else None
+
+    def show(self, presets: Sequence[PresetInfo]) -> None:
+        """Shows other presets, or the same in another order; the selected one stays selected if it is among them."""
+        selected = self.under_cursor
+        self.every = self.presets = list(presets)
+        names = [preset.name for preset in presets]
+        self.cursor = names.index(selected.name) if selected and selected.name in names else 0
+        self.action_move(0)
+        self.redraw()
 
     def filter_by(self, text: str) -> str:
         """Shows only presets that match; if none does, all. Returns what was found. Raises FilterError."""
@@ -63,7 +76,7 @@ class PresetList(RowList):
 
 
 class PresetDialog(ModalScreen[str]):
-    """Search, list and preview. Returns the preset's name; an empty text for none."""
+    """Search, list and preview; Tab switches between groups and courses. Returns the preset's name; an empty text for none."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "give_up", "close"),
@@ -71,10 +84,12 @@ class PresetDialog(ModalScreen[str]):
         Binding("down", "move(1)", show=False),
         Binding("pageup", "move(-8)", show=False),
         Binding("pagedown", "move(8)", show=False),
+        Binding("tab", "switch", show=False),
     ]
 
     def __init__(self, presets: Sequence[PresetInfo], current: str) -> None:
         super().__init__()
+        self._presets, self._by_course = presets, False
         self._list = PresetList(presets)
         self._list.cursor = next((index for index, preset in enumerate(presets) if preset.name == current), 0)
 
@@ -82,6 +97,7 @@ class PresetDialog(ModalScreen[str]):
         """The line to search, the presets, and what the selected one shows."""
         with Vertical(classes="dialog help") as box:
             box.border_title = "Presets"
+            box.border_subtitle = _SWITCH[False]
             yield Input(placeholder=said(self.app, "search: words, a | b, !word"), compact=True)
             yield Static("", classes="hint", id="preset-found", markup=False)
             yield self._list
@@ -101,6 +117,21 @@ class PresetDialog(ModalScreen[str]):
         except FilterError as error:
             told = error.message
         self.query_one("#preset-found", Static).update(said(self.app, told))
+        self._preview()
+
+    def action_switch(self) -> None:
+        """Lists the presets by course in place of by group, or the other way round."""
+        try:
+            shown = self._presets if self._by_course else _lessons(self._presets)
+        except TuimonError as error:
+            self.notify(error.message, severity="error")
+            return
+        self._by_course = not self._by_course
+        box = self.query_one(Vertical)
+        box.border_title, box.border_subtitle = ("Courses" if self._by_course else "Presets"), _SWITCH[self._by_course]
+        self._list.show(shown)
+        if self.query_one(Input).value:
+            self.search(Input.Changed(self.query_one(Input), self.query_one(Input).value))
         self._preview()
 
     @on(Input.Submitted)
@@ -125,6 +156,22 @@ class PresetDialog(ModalScreen[str]):
             self.query_one("#preset-preview", Static).update(
                 Content("\n").join([title, *(Content(said(self.app, line)) for line in preset.text)])
             )
+
+
+_SWITCH = {False: "tab: by course", True: "tab: by group"}
+
+
+def _lessons(presets: Sequence[PresetInfo]) -> list[PresetInfo]:
+    """The presets in the order of the courses; the place stands for the group, the idea comes first in the text."""
+    known, finished = {preset.name: preset for preset in presets}, done()
+    found = []
+    for course in courses():
+        for number, lesson in enumerate(course.lessons, start=1):
+            mark = " done" if course.key(lesson) in finished else ""
+            preset = known[lesson.preset]
+            text = (lesson.idea, *preset.text)
+            found.append(msgspec.structs.replace(preset, group=f"{course.name} {number}{mark}", text=text))
+    return found
 
 
 def _searched(preset: PresetInfo) -> str:
