@@ -337,3 +337,23 @@ def test_a_command_of_this_pythons_own_goes_before_others() -> None:
 
     beside = Path(sysconfig.get_path("scripts")) / "python"
     assert program_of(["python", "x.py"]).command == (str(beside), "x.py")
+
+
+def test_lines_of_ours_begin_lines_whatever_a_program_prints_meanwhile(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Many short pieces without a newline, and many lines of ours at the same time, through one stderr."""
+    code = """
+import os, threading
+from tuimon.cli.passing import PassThrough
+grown = os.open("grown", os.O_WRONLY | os.O_CREAT)
+passing = PassThrough([(os.open("grown", os.O_RDONLY), 2)])
+printing = threading.Thread(target=lambda: [os.write(grown, b"a piece") for _ in range(20_000)])
+printing.start()
+while printing.is_alive():
+    with passing.between_lines() as fresh:
+        os.write(2, f"{fresh}ours\\n".encode())
+passing.finish(lambda: False)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=60, env=environment)
+    lines = done.stderr.split(b"\n")
+    assert lines.count(b"ours") > 1 and done.stderr.count(b"ours") == lines.count(b"ours")
+    assert done.stderr.replace(b"ours\n", b"").replace(b"\n", b"") == 20_000 * b"a piece"

@@ -65,7 +65,7 @@ def follow(
     """
     passing = PassThrough(routes(output, json_lines)) if output else None
     stream = _stream(passing, json_lines, quiet)
-    printer = Printer(stream, mid_line=lambda: passing.mid_line) if passing else Printer(stream)
+    printer = Printer(stream, shared=passing.between_lines if passing else None)
     follower = _Follower(run, json_lines, owned, printer, passing)
     if not (json_lines or quiet):
         follower.card_on(stream, ascii)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import select
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 _PIECE_BYTES = 1 << 18
 _SOON_S, _LATER_S = 0.01, 0.1  # when to look for more: after something came, and after nothing came for a while
@@ -26,7 +27,8 @@ class PassThrough:
         self._routes = routes
         self._complete = threading.Event()  # the files do not grow any more
         self._broken: OSError | None = None
-        self._mid_line = False
+        self._stderr = threading.Lock()  # held by who writes to stderr, or to the same file as stderr
+        self._mid_line = False  # whether what was written there does not end with a newline
         self._thread = threading.Thread(target=self._copy, name="tuimon-passing", daemon=True)
         self._thread.start()
 
@@ -46,10 +48,12 @@ class PassThrough:
             self._thread.join(_LATER_S)
         self.check()
 
-    @property
-    def mid_line(self) -> bool:
-        """Whether what was passed on to stderr, or to the same file as stderr, does not end with a newline."""
-        return self._mid_line
+    @contextmanager
+    def between_lines(self) -> Iterator[str]:
+        """Keeps stderr to the caller, for lines of its own; yields what ends the line that the program has begun there."""
+        with self._stderr:
+            yield "\n" if self._mid_line else ""
+            self._mid_line = False
 
     def _copy(self) -> None:
         pause = _SOON_S
@@ -69,9 +73,12 @@ class PassThrough:
     def _copy_new(self, source: int, target: int) -> bool:
         copied = False
         while piece := os.read(source, _PIECE_BYTES):
-            _write(target, piece)
             if is_same(target, 2):
-                self._mid_line = not piece.endswith(b"\n")
+                with self._stderr:
+                    _write(target, piece)
+                    self._mid_line = not piece.endswith(b"\n")
+            else:
+                _write(target, piece)
             copied = True
         return copied
 

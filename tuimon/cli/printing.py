@@ -9,6 +9,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TextIO
 
 from tuimon.base import format
@@ -48,14 +49,19 @@ class Printer:
     Args:
         stream: where to print.
         clock: returns monotonic seconds.
-        mid_line: for a stream that others write to as well: whether they have left a line unfinished; no line is rewritten.
+        shared: for a stream that others write to as well: keeps it to us, and yields what ends a line that they have begun. No
+            line is rewritten then.
     """
 
     def __init__(
-        self, stream: TextIO, clock: Callable[[], float] = time.monotonic, mid_line: Callable[[], bool] | None = None
+        self,
+        stream: TextIO,
+        clock: Callable[[], float] = time.monotonic,
+        shared: Callable[[], AbstractContextManager[str]] | None = None,
     ) -> None:
-        self._stream, self._clock, self._mid_line = stream, clock, mid_line
-        self._rewrites = mid_line is None and stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._stream, self._clock = stream, clock
+        self._shared = shared or (lambda: nullcontext(""))
+        self._rewrites = shared is None and stream.isatty() and os.environ.get("TERM") != "dumb"
         self._drawn = False
         self._next = 0.0  # when to rewrite the line
         self._began, self._last = clock(), -math.inf  # when the last plain line was printed
@@ -64,14 +70,14 @@ class Printer:
 
     def line(self, text: str) -> None:
         """Prints a separate line with the time, above the line that rewrites itself."""
-        fresh = "\n" if self._mid_line and self._mid_line() else ""
-        self._write(f"{fresh}{self._erase()}{time.strftime('%H:%M:%S')}  {one_line(text)}\n")
+        with self._shared() as fresh:
+            self._write(f"{fresh}{self._erase()}{time.strftime('%H:%M:%S')}  {one_line(text)}\n")
 
     def block(self, rows: Sequence[str]) -> None:
         """Prints rows as they are, above the line that rewrites itself."""
         if rows:
-            fresh = "\n" if self._mid_line and self._mid_line() else ""
-            self._write(fresh + self._erase() + "\n".join(rows) + "\n")
+            with self._shared() as fresh:
+                self._write(fresh + self._erase() + "\n".join(rows) + "\n")
 
     def event(self, record: EventRecord) -> None:
         """Prints an event, if it matters to a reader."""
