@@ -75,7 +75,7 @@ def check_file(data: bytes) -> None:
 
 
 def _read(data: bytes, piece: int) -> Store:
-    store, file = Store(), _EventFile(Path("events.out.tfevents.0"), _Bytes(data), batch.Plugins())
+    store, file = Store(), _EventFile(Path("events.out.tfevents.0"), _Bytes(data), batch.Known())
     while found := file.read(piece):
         assert found.left_out is None or not _CAUGHT.search(found.left_out.reason), found.left_out
         store.apply(found)

@@ -6,8 +6,9 @@ and the rest of the buffer is decoded all the same. Linear in bytes. Pure; numpy
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,14 +17,14 @@ import numpy.typing as npt
 from tuimon.base.errors import in_one_line
 from tuimon.base.outside import MalformedError, OtherError, json_decoder
 from tuimon.log import histogram as bins
-from tuimon.log import layout, tensors
+from tuimon.log import layout, packed, tensors
 from tuimon.log.files import Damage
 from tuimon.log.layout import MAX_TAG
 from tuimon.log.lengths import Offsets
 from tuimon.log.records import EVENT_TAG, FINDING_TAG, RUN_TAG, Event
 
 _EVENT_TAGS = frozenset((RUN_TAG, EVENT_TAG, FINDING_TAG))
-_EVENT_TAG_BYTES = tuple(tag.encode() for tag in _EVENT_TAGS)
+_BRIEF = tuple(tag.encode() for tag in (*_EVENT_TAGS, packed.PREFIX))  # what a brief reader decodes, besides plain scalars
 MAX_COUNTED = 1e30  # in a bin of a histogram
 _EDGES = np.array(bins.edges())
 _SETTINGS = ("hparams", "custom_scalars")  # plugins whose data are settings, not values to show
@@ -116,7 +117,17 @@ class Batch(NamedTuple):
         return self.bytes > 0
 
 
-Plugins = dict[str, str]  # by tag: the TensorBoard plugin that its values are for; only its first record needs to name it
+@dataclasses.dataclass
+class Known:
+    """What earlier records of a run said that later ones leave out.
+
+    Attributes:
+        plugins: by tag, the TensorBoard plugin that its values are for.
+        packed: by tag of packed numbers, their tags.
+    """
+
+    plugins: dict[str, str] = dataclasses.field(default_factory=dict)
+    packed: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
 
 class _Rows(NamedTuple):
@@ -128,10 +139,20 @@ class _Rows(NamedTuple):
     values: list[float]
 
 
+class _Packed(NamedTuple):
+    """Packed numbers of the same tags."""
+
+    places: list[int]
+    steps: list[int]
+    walls: list[float]
+    numbers: list[npt.NDArray[np.float32]]
+
+
 class _Loose(NamedTuple):
     """Records decoded one by one."""
 
-    plugins: Plugins
+    known: Known
+    packed: dict[tuple[str, ...], _Packed]
     scalars: dict[str, _Rows]
     histograms: list[HistogramRecord]
     texts: list[TextRecord]
@@ -150,7 +171,7 @@ class _At(NamedTuple):
 
 
 def decode(
-    buffer: bytes, starts: Offsets, lengths: Offsets, used: int, plugins: Plugins | None = None, brief: bool = False
+    buffer: bytes, starts: Offsets, lengths: Offsets, used: int, known: Known | None = None, brief: bool = False
 ) -> Batch:
     """Decodes the whole records of a buffer.
 
@@ -159,16 +180,16 @@ def decode(
         starts: [n], where each record's message begins.
         lengths: [n], its bytes.
         used: how many bytes of the log this batch covers.
-        plugins: what earlier records of this run said; updated with what these say.
-        brief: of records that hold more than plain scalars, decodes only those with tuimon's own events.
+        known: what earlier records of this run said; updated with what these say.
+        brief: of records that hold more than plain scalars, decodes only packed ones and those with tuimon's own events.
     """
     columns, others = layout.decode(buffer, starts, lengths)
-    loose = _Loose({} if plugins is None else plugins, {}, [], [], [], [], {}, ([], [], []))
+    loose = _Loose(Known() if known is None else known, {}, {}, [], [], [], [], {}, ([], [], []))
     for i in others:
         record = buffer[starts[i] : starts[i] + lengths[i]]
-        if not brief or any(tag in record for tag in _EVENT_TAG_BYTES):
+        if not brief or any(tag in record for tag in _BRIEF):
             _decode_one(record, int(i), loose)
-    scalars, places = _join(columns, loose.scalars)
+    scalars, places = _join([*columns, *_unpacked(loose.packed)], loose.scalars)
     return Batch(
         scalars,
         loose.histograms,
@@ -201,6 +222,12 @@ def _join(columns: Iterable[layout.Columns], loose: Mapping[str, _Rows]) -> tupl
             pieces.setdefault(tag, []).append((rows.places, rows.steps, rows.walls, values))
     joined = {tag: _in_order(parts) for tag, parts in pieces.items()}
     return {tag: points for tag, (points, _) in joined.items()}, {tag: places for tag, (_, places) in joined.items()}
+
+
+def _unpacked(found: Mapping[tuple[str, ...], _Packed]) -> Iterator[layout.Columns]:
+    for tags, rows in found.items():
+        places, steps, walls = np.array(rows.places), np.array(rows.steps, np.int64), np.array(rows.walls)
+        yield layout.Columns(places, steps, walls, dict(zip(tags, np.stack(rows.numbers, 1), strict=True)))
 
 
 def _in_order(parts: list[tuple[Any, Any, Any, Any]]) -> tuple[Points, Offsets]:
@@ -265,9 +292,12 @@ def _add_scalar(tag: str, at: _At, value: float, out: _Loose) -> None:
 def _decode_tensor(value: Any, at: _At, out: _Loose) -> None:
     """Decodes what TensorFlow 2 writes instead of plain scalars and histograms, and texts."""
     tensor = value.tensor
-    plugin = out.plugins.get(value.tag) or out.plugins.setdefault(value.tag, value.metadata.plugin_data.plugin_name)
+    plugins = out.known.plugins
+    plugin = plugins.get(value.tag) or plugins.setdefault(value.tag, value.metadata.plugin_data.plugin_name)
     if tensor.string_val and plugin in ("", "text"):
         _decode_text(value.tag, at.step, at.wall, b"\n".join(tensor.string_val).decode(errors="replace"), out)
+    elif plugin == packed.PLUGIN and value.tag.startswith(packed.PREFIX):
+        _decode_packed(value.tag, tensor.string_val, at, out)
     elif plugin == "histograms":
         _decode_buckets(value.tag, tensor, at, out)
     elif plugin in ("", "scalars"):
@@ -277,6 +307,20 @@ def _decode_tensor(value: Any, at: _At, out: _Loose) -> None:
         _add_scalar(value.tag, at, number, out)
     elif plugin not in _SETTINGS:
         out.unshown[value.tag] = _PLUGINS.get(plugin, f"data of the plugin {plugin}")
+
+
+def _decode_packed(tag: str, strings: Sequence[bytes], at: _At, out: _Loose) -> None:
+    """Decodes packed numbers. Those are left out whose tags are not known: their record is damaged, or before what is read."""
+    if len(strings) > 1:
+        out.known.packed[tag] = packed.tags(strings[1])
+    tags = out.known.packed.get(tag)
+    if strings and tags:
+        numbers = packed.numbers(strings[0], len(tags))
+        rows = out.packed.setdefault(tags, _Packed([], [], [], []))
+        rows.places.append(at.record)
+        rows.steps.append(at.step)
+        rows.walls.append(at.wall)
+        rows.numbers.append(numbers)
 
 
 def _decode_buckets(tag: str, tensor: Any, at: _At, out: _Loose) -> None:

@@ -52,10 +52,10 @@ class FileTail:
 class _EventFile:
     """One event file, and how far it has been read."""
 
-    def __init__(self, path: Path, tail: Tail, plugins: batch.Plugins, branch: str = "", brief: bool = False) -> None:
+    def __init__(self, path: Path, tail: Tail, known: batch.Known, branch: str = "", brief: bool = False) -> None:
         self.path, self._brief = path, brief
         self.branch = branch  # its folder within the run's, if `add_scalars` made that
-        self._plugins = plugins
+        self._known = known
         self.damage: Damage | None = None
         self.left_out: Damage | None = None
         self._tail = tail
@@ -77,7 +77,7 @@ class _EventFile:
         if found.damage:
             self.damage = _damage(self.path, self._offset + found.used, found.damage, self._offset + len(buffer))
         self._note(_skipped(found))
-        decoded = batch.decode(buffer, found.starts, found.lengths, len(new), self._plugins, self._brief)
+        decoded = batch.decode(buffer, found.starts, found.lengths, len(new), self._known, self._brief)
         self._note(decoded.left_out)
         self._offset += found.used
         del self._rest[: found.used]
@@ -114,7 +114,7 @@ class RunReader:
         self.path, self._brief = path, brief
         self._open_tail = tails
         self._files: dict[Path, _EventFile] = {}
-        self._plugins: batch.Plugins = {}
+        self._known = batch.Known()
         self._tags: set[str] = set()  # of the run's own files
         self._reads = 0
 
@@ -127,7 +127,7 @@ class RunReader:
         """The new records of the first file that has any; an empty batch if none has. Never waits."""
         for path in event_files(self.path):
             if path not in self._files:
-                self._files[path] = _EventFile(path, self._open_tail(path), self._plugins, brief=self._brief)
+                self._files[path] = _EventFile(path, self._open_tail(path), self._known, brief=self._brief)
         self._look_for_branches()
         for file in sorted(self._files.values(), key=lambda file: (file.branch, order(file.path))):
             found = file.read(max_bytes)
@@ -140,7 +140,7 @@ class RunReader:
             for branch in branches(self.path):
                 if branch.file not in self._files:
                     tail = self._open_tail(branch.file)
-                    self._files[branch.file] = _EventFile(branch.file, tail, {}, branch.folder, self._brief)
+                    self._files[branch.file] = _EventFile(branch.file, tail, batch.Known(), branch.folder, self._brief)
         self._reads += 1
 
     def _noted(self, found: Batch) -> Batch:

@@ -97,10 +97,16 @@ def scalar_value(tag: str, x: float) -> bytes:
 
 
 def text_value(tag: str, text: str) -> bytes:
-    """A `Summary` holding one text of TensorBoard's text plugin: a string tensor of shape [1]."""
-    metadata = field(9, field(1, field(1, b"text")))
-    shape = field(2, field(2, b"\x08\x01"))
-    return field(1, field(1, utf8(tag)) + metadata + field(8, b"\x08\x07" + shape + field(8, utf8(text))))
+    """A `Summary` holding one text of TensorBoard's text plugin."""
+    return strings_value(tag, "text", [utf8(text)])
+
+
+def strings_value(tag: str, plugin: str, strings: Sequence[bytes]) -> bytes:
+    """A `Summary` holding a string tensor of shape [n], for one of TensorBoard's plugins, or for another reader."""
+    metadata = field(9, field(1, field(1, utf8(plugin))))
+    shape = field(2, field(2, b"\x08" + varint(len(strings))))
+    tensor = b"\x08\x07" + shape + b"".join(field(8, one) for one in strings)
+    return field(1, field(1, utf8(tag)) + metadata + field(8, tensor))
 
 
 def histogram_value(tag: str, h: Histogram) -> bytes:

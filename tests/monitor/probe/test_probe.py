@@ -18,6 +18,7 @@ from torch.nn.utils import parametrizations
 
 import tuimon
 from tuimon.log import histogram
+from tuimon.log.reader import RunReader
 from tuimon.log.records import Notice, Refused, RunStarted
 from tuimon.monitor.probe.found import Room
 from tuimon.monitor.probe.layers import find_layers
@@ -118,6 +119,29 @@ def test_a_sample_of_the_layer_table_alone_says_the_same_of_it(
     assert whole.keys() == alone.keys() and len(whole) > 12 and len(others) > 12 and not none
     assert all(whole[tag] == pytest.approx(alone[tag], rel=1e-6) for tag in whole)
     assert alone["dead_units/2"] == [1.0]
+
+
+def test_a_packed_table_says_the_same_as_scalars(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no room for these: the same points, to readers of all and of little, and to TensorBoard no error."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def table(scalars: bool) -> tuple[dict[str, list[float]], list[str]]:
+        torch.manual_seed(0)
+        monkeypatch.setattr(Schedule, "wants_scalars", scalars)
+        model = nn.Sequential(nn.Linear(8, 6), nn.Tanh(), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2))
+        training = start(model, torch.optim.Adam(model.parameters(), lr=0.01), budget=1.0, name=f"scalars-{scalars}")
+        for _ in range(WINDOW + 2):
+            training.step()
+        store, reader = training.store, RunReader(training.monitor.run_dir, brief=True)
+        brief = reader.read()
+        reader.close()
+        shown = {tag: store[tag].values.tolist() for tag in store if tag.startswith(TABLE)}
+        assert all(brief.scalars[tag].values.tolist() == shown[tag] for tag in shown)
+        return shown, EventAccumulator(str(training.monitor.run_dir)).Reload().Tags()["scalars"]
+
+    (scalars, told), (packed, untold) = table(scalars=True), table(scalars=False)
+    assert scalars == packed and len(scalars) > 12
+    assert scalars.keys() <= set(told) and not scalars.keys() & set(untold) and "activation_mean/0" in untold
 
 
 def test_dead_units_are_counted_and_named(start: Start) -> None:

@@ -22,10 +22,10 @@ BUDGET = 0.01
 
 
 def paid(schedule: Schedule, taken: float, cost_s: float, table_bytes: float = 0, arrived: float | None = None) -> float:
-    """When the next sample is due, after one."""
+    """When the next sample is due, after one whose table was packed."""
     schedule.take(taken)
     schedule.took(taken)
-    schedule.pay(taken if arrived is None else arrived, cost_s, table_bytes)
+    schedule.pay(taken if arrived is None else arrived, cost_s, table_bytes, packed=True)
     return schedule.next_time
 
 
@@ -61,27 +61,35 @@ def test_a_run_that_has_just_begun_is_sampled_more_often() -> None:
 
 
 def test_histograms_wait_for_room_and_the_table_does_not() -> None:
-    """Of a large model each sample logs the table, and some of them the rest."""
+    """Of a large model each sample logs the table, some of them as scalars, and some of them the rest."""
     schedule, now = Schedule(BUDGET, now=0.0), 10.0
-    rest = []
-    for _ in range(20):
+    rest, scalars = [], []
+    for _ in range(24):
         schedule.take(now)
         rest.append(schedule.wants_rest)
-        schedule.pay(now, 0.02, 40 * 1024, 640 * 1024 if rest[-1] else 0)
+        scalars.append(schedule.wants_scalars)
+        room = 40 * 1024 if scalars[-1] else 4 * 1024
+        schedule.pay(now, 0.02, room, 640 * 1024 if rest[-1] else 0, not scalars[-1])
         now = schedule.next_time
-    assert now == pytest.approx(10.0 + 20 * 2.5, abs=1)
-    assert rest == ([True] + [False] * 7) * 2 + [True] + [False] * 3
+    lasted = now - 10.0
+    assert lasted == pytest.approx(24 * 2.0, rel=0.2)
+    assert lasted / 20 <= sum(rest) <= lasted / 20 + 1
+    assert lasted / 7.5 * 0.7 <= sum(scalars) <= lasted / 7.5 + 1
 
 
 def test_a_long_runs_samples_take_a_bounded_room() -> None:
-    """A week of samples of a hundred layers, with tables of 24 kB and 360 kB besides, takes no more than 600 MB."""
-    schedule, now, written = Schedule(BUDGET, 0.0), 0.0, 0.0
+    """A week of samples of two hundred layers takes no more than 600 MB, and the table is always fresh.
+
+    With tables of 48 kB, or 2.6 kB packed, and 90 kB besides.
+    """
+    schedule, now, written, oldest = Schedule(BUDGET, 0.0), 0.0, 0.0, 0.0
     while now < 7 * 86400:
         schedule.take(now)
-        rest = 360e3 if schedule.wants_rest else 0.0
-        schedule.pay(now, 0.01, 24e3, rest)
-        now, written = schedule.next_time, written + 24e3 + rest
-    assert written < 600e6
+        rest = 90e3 if schedule.wants_rest else 0.0
+        table, packed = (48e3, False) if schedule.wants_scalars else (2.6e3, True)
+        schedule.pay(now, 0.02, table, rest, packed)
+        oldest, now, written = max(oldest, schedule.next_time - now), schedule.next_time, written + table + rest
+    assert written < 600e6 and oldest < 5.1
 
 
 def simulated(
