@@ -58,6 +58,7 @@ _VERBS_OF = {
     "checking": "check",
     "plotting": "plot",
     "exporting": "export",
+    "reporting": "report",
     "diagnosing": "diagnose",
     "configuring": "config",
     "runs_list": "ls",

@@ -37,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
         add(verbs)
     for add in (_add_learn, _add_ls, _add_attach):
         add(verbs)
-    for add in (_add_set, _add_stop, _add_diagnose, _add_plot, _add_export, _add_dump, _add_keeping, _add_others):
+    for add in (_add_set, _add_stop, _add_diagnose, _add_plot, _add_export, _add_report, _add_dump, _add_keeping, _add_others):
         add(verbs)
     return parser
 
@@ -291,6 +291,17 @@ def _add_export(verbs: _Verbs) -> None:
     _tag(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="write to a file (default: stdout)")
     parser.add_argument("--svg", metavar="FILE", help="write a chart of the losses, or of the tags of --tag")
+
+
+def _add_report(verbs: _Verbs) -> None:
+    text = "Write a report of a run, or of any TensorBoard log: curves, findings, changes and what they did."
+    parser = _add(verbs, "report", text)
+    _complete(parser.add_argument("run", metavar="RUN", help=f"{_RUN_HELP} to a folder or an event file"), "runs")
+    _runs_dir(parser)
+    text = "the file to write (default: RUN.html in this folder, with --text stdout; `-` is stdout)"
+    parser.add_argument("-o", "--output", metavar="FILE", help=text)
+    parser.add_argument("--text", action="store_true", help="as text instead of an HTML page")
+    parser.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="draw with ASCII characters only")
 
 
 def _add_keeping(verbs: _Verbs) -> None:

@@ -9,6 +9,7 @@ tells them apart. Times are seconds since the epoch (float); steps are counts of
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -217,7 +218,7 @@ class Finding(msgspec.Struct, frozen=True, tag="finding", tag_field="kind", omit
         remedy: the lever settings of the first remedy.
         raised: the step at which it had held for long enough to be told.
         cleared: the step at which it had been gone for long enough; None while it holds.
-        evidence: the measured numbers that it rests on, by name.
+        evidence: the measured numbers that it rests on, by name; those that are finite.
         explained_by: the rule whose finding is the cause of this one; empty if none is known.
         remedies: what may help, in the order to try.
     """
@@ -235,9 +236,12 @@ class Finding(msgspec.Struct, frozen=True, tag="finding", tag_field="kind", omit
     remedies: tuple[Remedy, ...] = ()
 
     def __post_init__(self) -> None:
-        """Gives a severity of an earlier version its present name."""
+        """Gives a severity of an earlier version its present name; leaves out numbers that JSON cannot hold."""
         if former := _FORMER.get(self.severity):
             msgspec.structs.force_setattr(self, "severity", former)
+        if not all(map(math.isfinite, self.evidence.values())):
+            finite = {name: value for name, value in self.evidence.items() if math.isfinite(value)}
+            msgspec.structs.force_setattr(self, "evidence", finite)
 
     @property
     def state(self) -> Literal["raised", "cleared"]:

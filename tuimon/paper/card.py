@@ -69,14 +69,14 @@ def loss_chart(runs: dict[str, Store], columns: int, ink: Ink, rows: int = CHART
     if longest < _LEAST_POINTS:
         return []
     title = tags[0] if len(tags) == 1 else split_of(tags[0])[0]
-    look = Look(log=_spans_decades([store[tag] for store in runs.values() for tag in tags if tag in store]), brief=True)
+    look = Look(log=spans_decades([store[tag] for store in runs.values() for tag in tags if tag in store]), brief=True)
     try:
         return chart(title, runs, tags, look, Size(min(columns, MOST_COLUMNS), rows), ink)
     except TuimonError as error:  # the drawing library cannot be loaded: the rest of the card needs none
         return [cut(one_line(error.message), columns, ink.ascii)]
 
 
-def _spans_decades(series: Iterable[Series]) -> bool:
+def spans_decades(series: Iterable[Series]) -> bool:
     """Whether only a logarithmic axis shows all parts of the curves: they are positive, and far apart."""
     values = np.concatenate([one.values[np.isfinite(one.values)] for one in series])
     if not len(values) or values.min() <= 0:
@@ -106,7 +106,7 @@ def _metrics(store: Store) -> list[str]:
     lines = []
     for tag in tags[:_MOST_METRICS]:
         value = format.number(latest(store, tag))
-        lines.append(f"{one_line(tag):<16} {value:>8}{_best(tag, store[tag], store)}")
+        lines.append(f"{one_line(tag):<16} {value:>8}{best_of(tag, store[tag], store)}")
     if len(tags) > _MOST_METRICS:
         lines.append(f"and {len(tags) - _MOST_METRICS} more")
     return lines
@@ -116,7 +116,7 @@ def _metric_tags(store: Store) -> list[str]:
     return [tag for tag in store if len(store[tag]) and not is_measured(tag)]
 
 
-def _best(tag: str, series: Series, store: Store) -> str:
+def best_of(tag: str, series: Series, store: Store) -> str:
     """`   best 0.312 at step 400, epoch 3`; nothing for a metric of which nobody says which way is better."""
     values = series.values.astype(float)
     if not np.isfinite(values).any():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from tuimon.base.plain import one_line
@@ -21,31 +22,72 @@ from tuimon.paper.series import (
     y_ticks_of,
 )
 
+_COLUMNS = 1440  # that a chart's width is reduced to: two a point
 _WIDTH, _HEIGHT = 800, 400  # of one chart, with its labels
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 52, 36
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's: for all eyes
 _DASHES = ("", "6 3", "2 3", "8 3 2 3")  # colour is not the only difference
 _GREY = "#808080"
+_ROOM = 1.0  # how much of the curves' own range a band may add at either side
 
 
-def page(runs: Mapping[str, Store], charts: Mapping[str, Sequence[str]], look: Look = Look()) -> str:  # noqa: B008
+class Mark(NamedTuple):
+    """A step that is marked by a line across the chart, and a short label."""
+
+    x: float
+    label: str
+
+
+class Band(NamedTuple):
+    """A shaded box in a chart, in the units of its axes."""
+
+    x_range: Range
+    y_range: Range
+
+
+class Notes(NamedTuple):
+    """What is drawn behind the curves, and how finely these are."""
+
+    marks: Sequence[Mark] = ()
+    band: Band | None = None
+    columns: int = _COLUMNS
+
+
+_NOTHING = Notes()
+
+
+def page(runs: Mapping[str, Store], charts: Mapping[str, Sequence[str]], look: Look = Look(), notes: Notes = _NOTHING) -> str:  # noqa: B008
     """One chart for each entry of `charts` (title: tags), below each other; those without a value left out."""
     drawn = [(title, curves_of(runs, tags, look)) for title, tags in charts.items()]
-    drawn = [(title, curves) for title, curves in drawn if curves]
-    body = "".join(_chart(title, curves, look, place * _HEIGHT) for place, (title, curves) in enumerate(drawn))
+    return _page([(title, curves) for title, curves in drawn if curves], look, notes)
+
+
+def closeup(store: Store, tag: str, x_range: Range, notes: Notes) -> str:
+    """The values of one tag at some steps."""
+    curves = []
+    for curve in curves_of({"": store}, [tag], Look()):
+        seen = (curve.xs >= x_range[0]) & (curve.xs <= x_range[1])
+        if seen.any():
+            curves.append(curve._replace(xs=curve.xs[seen], values=curve.values[seen], shown=curve.shown[seen]))
+    return _page([(tag, curves)] if curves else [], Look(), notes)
+
+
+def _page(drawn: Sequence[tuple[str, Sequence[Curve]]], look: Look, notes: Notes) -> str:
+    body = "".join(_chart(title, curves, look, place * _HEIGHT, notes) for place, (title, curves) in enumerate(drawn))
     size = f'width="{_WIDTH}" height="{_HEIGHT * len(drawn)}" viewBox="0 0 {_WIDTH} {_HEIGHT * len(drawn)}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12">\n{body}</svg>\n'
 
 
-def _chart(title: str, curves: Sequence[Curve], look: Look, top: int) -> str:
+def _chart(title: str, curves: Sequence[Curve], look: Look, top: int, notes: Notes) -> str:
     x_range = x_range_of(curves)
-    plot = _WIDTH - _LEFT - _RIGHT
-    columns = [pyramid_of(curve, look.log).columns(*x_range, 2 * plot) for curve in curves]
+    columns = [pyramid_of(curve, look.log).columns(*x_range, notes.columns) for curve in curves]
     said = f"{one_line(title)} by {look.axis}{', logarithmic' if look.log else ''}"
     parts = [_text(_LEFT, 20, said, size=14)]
     if any(math.isfinite(value) for one in columns for value in one.low):
         y_range, note = y_range_of(columns, look.log)
+        y_range = _with(notes.band, y_range)
         parts += _axes(x_range, y_range, x_ticks_of(x_range, look.axis, 7), y_ticks_of(y_range, look.log, 6))
+        parts += _behind(notes, x_range, y_range)
         for curve, one in zip(curves, columns, strict=True):
             parts.append(_line(*path_of(one, x_range, y_range), x_range, y_range, curve.place))
         parts += [_text(_LEFT, _HEIGHT - 4, note, fill=_GREY)] if note else []
@@ -53,6 +95,37 @@ def _chart(title: str, curves: Sequence[Curve], look: Look, top: int) -> str:
         parts.append(_text(_LEFT, _TOP + 20, "no finite values", fill=_GREY))
     parts += _legend(curves)
     return f'<g transform="translate(0 {top})">\n' + "".join(parts) + "</g>\n"
+
+
+def _with(band: Band | None, y_range: Range) -> Range:
+    """The range with the band in it, unless that would flatten the curves."""
+    if band is None:
+        return y_range
+    room = _ROOM * (y_range[1] - y_range[0])
+    low, high = (min(max(value, y_range[0] - room), y_range[1] + room) for value in band.y_range)
+    return min(low, y_range[0]), max(high, y_range[1])
+
+
+def _behind(notes: Notes, x_range: Range, y_range: Range) -> list[str]:
+    """The band, and marked steps; what lies outside the chart is left out."""
+    parts = []
+    if notes.band is not None:
+        (left, right), (bottom, top) = (
+            [_within(value, limits) for value in part] for part, limits in zip(notes.band, (x_range, y_range), strict=True)
+        )
+        x, y = _x(left, x_range), _y(top, y_range)
+        size = f'width="{_x(right, x_range) - x:.1f}" height="{_y(bottom, y_range) - y:.1f}"'
+        parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" {size} fill="{_GREY}" fill-opacity="0.3"/>\n')
+    for at, label in notes.marks:
+        if x_range[0] <= at <= x_range[1]:
+            x = _x(at, x_range)
+            parts.append(f'<path d="M{x:.1f} {_TOP}V{_HEIGHT - _BOTTOM}" stroke="{_GREY}" stroke-dasharray="4 4"/>\n')
+            parts.append(_text(x + 3, _TOP + 12, one_line(label), fill=_GREY))
+    return parts
+
+
+def _within(value: float, limits: Range) -> float:
+    return min(max(value, limits[0]), limits[1])
 
 
 def _legend(curves: Sequence[Curve]) -> list[str]:
