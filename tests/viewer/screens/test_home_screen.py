@@ -13,10 +13,12 @@ from textual.pilot import Pilot
 
 from driving import seen, text_of, until
 from tuimon.launcher.runs import runs as listing
+from tuimon.log.writer import LogWriter
 from tuimon.viewer.app import TuimonApp
 from tuimon.viewer.screens.compare import CompareScreen, FinalValues
 from tuimon.viewer.screens.run import RunScreen
 from tuimon.viewer.screens.run_list import RunList
+from tuimon.viewer.screens.run_preview import RunPreview
 
 SIZE = (120, 30)
 
@@ -55,6 +57,26 @@ async def test_live_runs_come_first_whatever_the_order(runs_dir: Path, make_run:
             await pilot.press("t")
         await seen(pilot, "● running")
         await seen(pilot, "✗ failed")
+
+
+async def test_the_selected_run_is_previewed_where_there_is_room(runs_dir: Path, make_run: Any) -> None:
+    """Its loss, and what it is made of; the chart follows the cursor. A low window is for the list."""
+    make_run("a")
+    (runs_dir / "b").mkdir()
+    LogWriter(runs_dir / "b", "run").close()
+    async with TuimonApp(runs_dir).run_test(size=(120, 40), notifications=True) as pilot:
+        runs = await listed(pilot)
+        preview = pilot.app.screen.query_one(RunPreview)
+        chosen = [run.name for run in runs.runs].index("a")
+        await pilot.press(*["down"] * chosen)
+        await until(pilot, lambda: preview.border_title == "a")
+        await seen(pilot, "train")
+        await seen(pilot, "mlp · Adam")
+        await pilot.press("up" if chosen else "down")
+        await until(pilot, lambda: preview.border_title == "b")
+        await seen(pilot, "No loss is logged yet.")
+        await pilot.resize_terminal(120, 24)
+        await until(pilot, lambda: not preview.display)
 
 
 async def test_enter_opens_the_run_under_the_cursor(runs_dir: Path, make_run: Any) -> None:

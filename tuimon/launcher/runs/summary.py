@@ -46,6 +46,9 @@ class RunSummary:
     loss: float | None = None  # a mean over the latest steps of training
     val_loss: float | None = None
     losses: tuple[float, ...] = ()  # at most 60, evenly spaced over the run; for a sparkline
+    loss_steps: tuple[int, ...] = ()  # where these lie
+    val_losses: tuple[float, ...] = ()  # likewise
+    val_steps: tuple[int, ...] = ()
     steps_per_second: float = math.nan
     device: str = ""
     model: str = ""
@@ -123,12 +126,10 @@ def _progress(store: Store) -> dict[str, Any]:
 
 def _losses(store: Store) -> dict[str, Any]:
     tag = loss_tag(store)
-    train = store.series.get(tag) if tag else None
-    return {
-        "loss": latest(store, tag),
-        "val_loss": latest(store, VALIDATION),
-        "losses": _thinned(train) if train else (),
-    }
+    told: dict[str, Any] = {"loss": latest(store, tag), "val_loss": latest(store, VALIDATION)}
+    told["loss_steps"], told["losses"] = _thinned(store.series.get(tag) if tag else None)
+    told["val_steps"], told["val_losses"] = _thinned(store.series.get(VALIDATION))
+    return told
 
 
 def pace(store: Store) -> float:
@@ -161,12 +162,14 @@ def _runs_back(series: Series) -> bool:
     return bool((np.diff(plausible(series.walls)) < -_CORRECTED_S).any())
 
 
-def _thinned(series: Series) -> tuple[float, ...]:
-    """At most 60 of its values, evenly spaced by step."""
+def _thinned(series: Series | None) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """At most 60 of its values, evenly spaced by step: their steps, and the values."""
+    if series is None or not len(series):
+        return (), ()
     steps = series.steps
     wanted = np.linspace(steps[0], steps[-1], min(_SPARKS, len(steps)))
     places = np.unique(np.searchsorted(steps, wanted).clip(0, len(steps) - 1))
-    return tuple(float(value) for value in series.values[places])
+    return tuple(steps[places].tolist()), tuple(series.values[places].tolist())
 
 
 def _made_of(life: Lifecycle) -> dict[str, Any]:

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from tuimon.launcher.runs.scan import Scan
     from tuimon.launcher.runs.summary import RunSummary
     from tuimon.viewer.screens.run_list import RunList
+    from tuimon.viewer.screens.run_preview import RunPreview
 
 _LIVE_EVERY_S = 1.0
 _STILL_EVERY_S = 3.0
+_LEAST_FOR_PREVIEW = 32  # rows
 _SCAN_S = 0.1  # each time, for damage in long logs
 _NEEDS_A_RUN = ("open", "mark", "sort", "stop", "about", "resume", "replay", "fork", "launch_like")
 
@@ -70,6 +72,7 @@ class HomeScreen(Filtered, ManyScreen):
         self.sort = "newest"
         self._composed = False
         self._list: RunList | None = None
+        self._preview: RunPreview | None = None
         self._timer: Timer | None = None
         self._damage: Scan | None = None
         self._told: dict[str, str] = {}
@@ -102,6 +105,11 @@ class HomeScreen(Filtered, ManyScreen):
             await self.recompose()
         if self._timer is None:
             self._scan()
+
+    def on_resize(self) -> None:
+        """Previews the selected run where there is room."""
+        if self._list:
+            self._show_detail()
 
     def why_not(self, key: Key) -> str:
         """Why a key that needs a run or marked runs does nothing."""
@@ -161,9 +169,10 @@ class HomeScreen(Filtered, ManyScreen):
 
     async def _make_list(self) -> None:
         from tuimon.viewer.screens.run_list import RunList
+        from tuimon.viewer.screens.run_preview import RunPreview
 
-        self._list = RunList()
-        await self.mount(self._list, before="#run-detail")
+        self._list, self._preview = RunList(), RunPreview()
+        await self.mount(self._list, self._preview, before="#run-detail")
         self._list.focus()
 
     def _show(self) -> None:
@@ -215,6 +224,10 @@ class HomeScreen(Filtered, ManyScreen):
 
         chosen = self._chosen()
         self._tell("#run-detail", f" {detail(chosen, self.tuimon.ascii_only)}" if chosen else "")
+        if self._preview:
+            self._preview.display = chosen is not None and self.size.height >= _LEAST_FOR_PREVIEW
+            self._preview.styles.height = self.size.height // 3
+            self._preview.show(chosen)
         self.show_keys()
 
     def on_run_list_moved(self) -> None:
