@@ -122,3 +122,21 @@ def test_stop_waits_for_a_process_that_is_asked_by_signal(runs: Runs) -> None:
     runs.script("c", "import time; time.sleep(600)")
     done = tuimon("stop", "c", "--runs-dir", str(runs.folder))
     assert done.returncode == 0 and "to stop (SIGTERM); it is killed" in done.stdout
+
+
+def test_a_glob_steers_all_live_runs_that_fit(runs: Runs) -> None:
+    """Each answers under its own name; runs that are over, or that do not fit, are left alone."""
+    for name in ("lr-a", "lr-b", "other"):
+        runs.start(name)
+    runs.start("lr-over", "--steps", "3")
+    wait_until(lambda: lifecycle(runs.folder / "lr-over").exited, 60, "the short run ends")
+    done = tuimon("set", "lr-*", "lr_scale=0.5", "no_lever=1", "--runs-dir", str(runs.folder))
+    assert done.returncode == 1
+    assert sorted(line.partition(":")[0] for line in done.stdout.splitlines()) == ["lr-a", "lr-b"]
+    assert all("lr_scale 1 → 0.5" in line for line in done.stdout.splitlines())
+    assert sorted(line.partition(": refused")[0] for line in done.stderr.splitlines()) == ["lr-a", "lr-b"]
+    assert tuimon("set", "lr-o*", "pause", "--runs-dir", str(runs.folder)).stderr.startswith(
+        "tuimon: lr-o*: none of the 1 runs that fit is live."
+    )
+    assert "no run fits" in tuimon("set", "x[0-9]", "pause", "--runs-dir", str(runs.folder)).stderr
+    assert "Runs that are meant: " in tuimon("set", "lr-?", "--runs-dir", str(runs.folder)).stderr

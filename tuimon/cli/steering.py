@@ -3,33 +3,90 @@
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import sys
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from tuimon.base.errors import TuimonError
-from tuimon.launcher.runs.runs import find_run, runs_dir
+from tuimon.base.plain import one_line
+from tuimon.launcher.runs.runs import find_run, list_runs, run_name, runs_dir
+from tuimon.launcher.runs.summary import summarize
 from tuimon.launcher.steering import client
 from tuimon.launcher.steering.commands import describe, parse_setting, value_text
 from tuimon.launcher.steering.stop import stop as stop_run
 from tuimon.launcher.steering.waiting import wait_for_training
-from tuimon.log.records import Refused
+from tuimon.log.records import Applied, Refused
+
+_AT_ONCE = 16  # runs that are asked at the same time
 
 
 def set_levers(options: argparse.Namespace) -> int:
-    """Sets levers, one after the other, once the training has begun; returns 1 if any was refused."""
+    """Sets levers, one after the other, once the training has begun; of several runs, of all at once.
+
+    Returns:
+        1 if any was refused, or a run could not be asked.
+    """
     commands = [parse_setting(setting) for setting in options.settings]
-    run = find_run(options.run, runs_dir(options.runs_dir))
+    directory = runs_dir(options.runs_dir)
+    if is_glob(options.run, directory):
+        return _set_in_each(live_runs(options.run, directory), options.settings, options.timeout, directory)
+    run = find_run(options.run, directory)
     if not commands:
         levers = _levers(run) or "none yet, because training has not started"
         raise TuimonError("Name a lever to set, such as lr_scale=0.5.", f"Levers of {run.name}: {levers}.")
     wait_for_training(run, options.timeout, _say)
-    code = 0
-    for command in commands:
-        answer = client.send(run, command)
-        refused = isinstance(answer, Refused)
-        print(describe(answer), file=sys.stderr if refused else sys.stdout, flush=True)
-        code = 1 if refused else code
-    return code
+    return max([_tell(client.send(run, command), "") for command in commands])
+
+
+def _tell(answer: Applied | Refused, run: str) -> int:
+    """Prints a run's answer, under its name if there are several runs; returns 1 if it refused."""
+    refused = isinstance(answer, Refused)
+    print(f"{run}{describe(answer)}", file=sys.stderr if refused else sys.stdout, flush=True)
+    return int(refused)
+
+
+def _set_in_each(runs: Sequence[Path], settings: Sequence[str], timeout: float, directory: Path) -> int:
+    """Asks all runs at once, for some may be slow, and prints their answers in the order of the runs."""
+    if not settings:
+        names = ", ".join(one_line(run_name(run, directory)) for run in runs)
+        raise TuimonError("Name a lever to set, such as lr_scale=0.5.", f"Runs that are meant: {names}.")
+
+    def ask(run: Path) -> list[Applied | Refused]:
+        wait_for_training(run, timeout, _say)
+        return [client.send(run, parse_setting(setting)) for setting in settings]
+
+    def tell(run: Path, answered: Future[list[Applied | Refused]]) -> int:
+        name = f"{one_line(run_name(run, directory))}: "
+        try:
+            return max(_tell(answer, name) for answer in answered.result())
+        except TuimonError as error:
+            print(f"{name}{one_line(str(error))}", file=sys.stderr, flush=True)
+            return 1
+
+    with ThreadPoolExecutor(min(len(runs), _AT_ONCE)) as pool:
+        answers = [pool.submit(ask, run) for run in runs]
+        return max([tell(run, answered) for run, answered in zip(runs, answers, strict=True)])
+
+
+def is_glob(text: str, directory: Path) -> bool:
+    """Whether a word means all live runs whose names fit it; a run that is called so itself comes first."""
+    return any(letter in text for letter in "*?[") and not (directory / text).exists() and not Path(text).exists()
+
+
+def live_runs(pattern: str, directory: Path) -> list[Path]:
+    """The live runs whose names fit.
+
+    Raises:
+        TuimonError: there is none.
+    """
+    fitting = [run for run in list_runs(directory) if fnmatch.fnmatchcase(run_name(run, directory), pattern)]
+    found = [run for run in fitting if summarize(run).status.live]
+    if not found:
+        what = f"none of the {len(fitting)} runs that fit is live" if fitting else "no run fits"
+        raise TuimonError(f"{pattern}: {what}.", "`tuimon ls state:running` lists the runs that train.")
+    return found
 
 
 def stop(options: argparse.Namespace) -> int:

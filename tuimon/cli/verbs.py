@@ -217,8 +217,8 @@ def _add_attach(verbs: _Verbs) -> None:
 
 
 def _add_set(verbs: _Verbs) -> None:
-    parser = _add(verbs, "set", "Set levers of a live run, and print the result of each.")
-    _complete(parser.add_argument("run", metavar="RUN", help=_RUN_HELP), "runs")
+    parser = _add(verbs, "set", "Set levers of live runs, and print the result of each.")
+    _complete(parser.add_argument("run", metavar="RUN", help=f"{_RUN_HELP}; 'lr-*' means all live runs that fit"), "runs")
     parser.add_argument("settings", metavar="lever=value", nargs="*", help=_SETTING_HELP)
     _timeout(parser, "how long to wait for a run that is still starting")
     _runs_dir(parser)
