@@ -70,6 +70,7 @@ class Launched(msgspec.Struct, frozen=True, tag="launched", tag_field="kind", om
     device: str = ""
     spec: dict[str, Any] | None = None
     words: tuple[str, ...] = ()  # of a user's own program, what follows `tuimon run` to start it again
+    uncommitted: bool | None = None  # whether tracked files around `cwd` differ from the commit; None: not known
 
 
 class Spawned(msgspec.Struct, frozen=True, tag="spawned", tag_field="kind", omit_defaults=True):

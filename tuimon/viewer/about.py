@@ -39,7 +39,7 @@ def about(run: Path) -> list[Section]:
     """All that is known of what a run is, most telling first. Never raises for a log that can be read in part."""
     store, life = glance_at(run)
     started, launched = life.started, life.launched
-    sections = [Section("Run", list(_run(run, started, launched))), Section("Software", list(_software(started)))]
+    sections = [Section("Run", list(_run(run, started, launched))), Section("Software", list(_software(started, launched)))]
     settings = configuration(started, launched)
     preset = _preset(started, launched)
     of_preset = _preset_settings(preset)
@@ -68,11 +68,12 @@ def _run(run: Path, started: RunStarted | None, launched: Launched | None) -> It
         yield Fact("seed", "not set" if started.seed is None else str(started.seed))
 
 
-def _software(started: RunStarted | None) -> Iterator[Fact]:
+def _software(started: RunStarted | None, launched: Launched | None) -> Iterator[Fact]:
     if started is None:
         return
     if started.git_commit:
-        yield Fact("git commit", started.git_commit)
+        state = {True: ", with uncommitted changes", False: ", nothing uncommitted", None: ""}
+        yield Fact("git commit", started.git_commit + state[launched.uncommitted if launched else None])
     yield from (Fact(name, version) for name, version in started.versions.items())
 
 

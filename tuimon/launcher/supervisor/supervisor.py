@@ -30,6 +30,7 @@ from tuimon.base.errors import TuimonError
 from tuimon.base.process import identify, signal_name, this_process
 from tuimon.launcher.supervisor.oom import OutOfMemoryWatch
 from tuimon.launcher.supervisor.output import OUTPUT, Output
+from tuimon.launcher.supervisor.repository import has_uncommitted_changes
 from tuimon.launcher.supervisor.room import await_room, leave_word
 from tuimon.log.records import Exited, Launched, Notice, Spawned
 from tuimon.log.writer import LogWriter
@@ -113,6 +114,7 @@ class _Supervisor:
             device=self._details.get("device") or "",
             spec=self._details.get("spec"),
             words=tuple(self._details.get("words") or ()),
+            uncommitted=has_uncommitted_changes(Path.cwd()),
         )
 
     def _on_sigterm(self, _signal: int, _frame: FrameType | None) -> None:
