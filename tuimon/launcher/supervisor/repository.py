@@ -10,7 +10,7 @@ _GIT = ("git", "--no-optional-locks", "-c", "core.fsmonitor=false")  # changes n
 
 
 def has_uncommitted_changes(folder: Path) -> bool | None:
-    """Whether tracked files around a folder differ from the commit; None outside a repository, or where git does not tell in time."""
+    """Whether tracked files around a folder differ from the commit; None where git does not know, or not in time."""
     command = [*_GIT, "status", "--porcelain", "--untracked-files=no"]
     try:
         done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE_S)
