@@ -40,6 +40,11 @@ def ls(options: argparse.Namespace) -> int:
     found = _arranged((summarize(run, run_name(run, directory), scan) for run in runs), options)
     if options.names:
         return print_names(run.name for run in found)
+    if options.seeds:
+        from tuimon.cli.seed_groups import print_groups
+        from tuimon.launcher.runs.groups import groups
+
+        return print_groups(groups(found), as_json=options.json)
     if options.json:
         return print_lines(map(_line, found))
     if not options.trials and not (options.words or options.sort or options.reverse):

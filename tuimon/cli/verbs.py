@@ -205,6 +205,8 @@ def _add_ls(verbs: _Verbs) -> None:
     parser.add_argument("--reverse", action="store_true", help="the other way round")
     parser.add_argument("--json", action="store_true", help="print JSON lines, one a run")
     parser.add_argument("--names", action="store_true", help="print names only")
+    text = "runs that differ in their seed alone as one row, with the mean and the standard deviation of their losses"
+    parser.add_argument("--seeds", action="store_true", help=text)
     parser.add_argument("--trials", action="store_true", help="list the trials of studies, too, which are one row otherwise")
 
 

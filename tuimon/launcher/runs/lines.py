@@ -63,6 +63,18 @@ class RunLine(JsonLine, frozen=True, kw_only=True, tag="run"):
     damage: tuple[DamageOf, ...] = ()
 
 
+class GroupLine(JsonLine, frozen=True, kw_only=True, tag="group"):
+    """Runs that differ in their seed alone (`ls --seeds`): means, and standard deviations of one run (n - 1)."""
+
+    runs: tuple[str, ...]
+    seeds: int
+    config: dict[str, Any]
+    loss: Number
+    loss_std: Number
+    val_loss: Number
+    val_loss_std: Number
+
+
 class ResultLine(JsonLine, frozen=True, kw_only=True, tag="result"):
     """A run's row in a comparison (`compare`)."""
 
@@ -229,6 +241,7 @@ class StudyLine(JsonLine, frozen=True, kw_only=True, tag="study"):
 
 AnyLine = (
     RunLine
+    | GroupLine
     | ResultLine
     | GateLine
     | CheckLine
