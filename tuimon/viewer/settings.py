@@ -44,11 +44,23 @@ _FOLDED = "evidence"  # the heading of the charts that the diagnosis reads, see 
 
 
 class View(msgspec.Struct, omit_defaults=True):
-    """What is remembered of one folder of runs."""
+    """What is remembered of one folder of runs.
+
+    Attributes:
+        filter: of the charts.
+        pinned: charts that come first.
+        folded: headings whose charts are not shown.
+        loss: the loss's share of the screen; None: the usual one.
+        column: the share of the column beside it; None: the usual one.
+        hidden: panels that are not shown.
+    """
 
     filter: str = ""
     pinned: list[str] = []
     folded: list[str] = msgspec.field(default_factory=lambda: [_FOLDED])
+    loss: float | None = None
+    column: float | None = None
+    hidden: list[str] = []
 
 
 NAMES = Settings.__struct_fields__

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from tuimon.viewer.screens.arrangement import News, arrange
+from tuimon.viewer.screens.arrangement import News, Sizes, arrange
 from tuimon.viewer.screens.pages import layout_for
 
 LIVE = News(True, layers=3, charts=10, levers=8, findings=0, gpu=0, host=True, events=4, output=True)
@@ -82,3 +82,27 @@ def test_the_loss_is_in_sight_in_tall_and_in_wide_windows() -> None:
     """Beside what changes most."""
     assert {"loss", "layers", "levers"} <= places(80, 50, LIVE).keys()
     assert {"loss", "layers", "levers"} <= places(200, 15, LIVE).keys()
+
+
+@pytest.mark.parametrize(("size", "case"), list(itertools.product([*SIZES, (40, 10)], CASES)))
+@pytest.mark.parametrize("wanted", [Sizes(0.2, 0.2), Sizes(0.8, 0.6), Sizes(hidden=frozenset({"layers", "levers", "events"}))])
+def test_other_sizes_fill_the_area_as_well(size: tuple[int, int], case: str, wanted: Sizes) -> None:
+    """No cell belongs to two panels, the loss is there, and what is hidden is not, unless it is all there is room for."""
+    width, height = size[0], size[1] - 5
+    layout = layout_for(*size)
+    boxes = arrange(width, height, size[1], layout, 0, CASES[case], wanted)
+    cells = [
+        (x, y) for box in boxes.values() for x in range(box.x, box.x + box.width) for y in range(box.y, box.y + box.height)
+    ]
+    assert len(cells) == len(set(cells)) and "loss" in boxes
+    assert all(0 <= x < width and 0 <= y < height for x, y in cells)
+    assert not wanted.hidden & set(boxes) or layout in ("single", "wide")
+
+
+def test_the_user_decides_how_large_the_loss_is() -> None:
+    """More rows, a narrower column beside it; shares have bounds."""
+    usual = arrange(160, 40, 45, "large", 0, LIVE)
+    taller = arrange(160, 40, 45, "large", 0, LIVE, Sizes(loss=0.5))
+    wider = arrange(160, 40, 45, "large", 0, LIVE, Sizes(column=0.25))
+    assert taller["loss"].height > usual["loss"].height and wider["loss"].width > usual["loss"].width
+    assert Sizes(9.0, 0.0, frozenset({"loss", "gpu"})).bounded() == Sizes(0.8, 0.2, frozenset({"gpu"}))

@@ -14,6 +14,7 @@ from tuimon.log.records import Applied, Command, LeverInfo, Notice, Refused
 from tuimon.log.writer import add_event
 from tuimon.viewer.app import TuimonApp
 from tuimon.viewer.messages import AnswerCame
+from tuimon.viewer.screens.arrangement import Sizes
 from tuimon.viewer.screens.run import RunScreen
 from tuimon.viewer.widgets import Chart, ChartGrid, FindingsPanel, HistogramView, LayerTable, LeverPanel, PlotOpened
 
@@ -446,3 +447,34 @@ async def test_several_runs_are_kept_open(runs_dir: Path, make_run: Any) -> None
         await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen) and pilot.app.screen.run.path == first)
         await seen(pilot, "first")
         assert set(pilot.app.opened) == {first, second}
+
+
+async def test_panels_are_resized_and_hidden_and_stay_so(runs_dir: Path, make_run: Any) -> None:
+    """By keys and by dragging a border; the next time the run is opened, too."""
+    run = make_run("r", how="")
+    async with TuimonApp(runs_dir, run).run_test(size=(160, 45), notifications=True) as pilot:
+        screen = await opened(pilot)
+        boxes = screen.panels.boxes
+        await until(pilot, lambda: "levers" in screen.panels.boxes)
+        rows, columns = boxes["loss"].height, boxes["loss"].width
+        await pilot.press("]", "<")
+        await until(pilot, lambda: screen.panels.boxes["loss"].width < columns)
+        assert screen.panels.boxes["loss"].height > rows
+        loss = screen.panels.boxes["loss"]
+        top = screen.panels.region.y
+        border = (loss.x + 20, top + loss.y + loss.height - 1)
+        await pilot.mouse_down(offset=border)
+        await pilot.hover(offset=(border[0], border[1] - 5))
+        await pilot.mouse_up(offset=(border[0], border[1] - 5))
+        await until(pilot, lambda: screen.panels.boxes["loss"].height == loss.height - 5)
+        screen.query_one(LeverPanel).focus()
+        await pilot.press("d")
+        await until(pilot, lambda: "levers" not in screen.panels.boxes)
+        sizes = screen.panels.sizes
+    async with TuimonApp(runs_dir, run).run_test(size=(160, 45), notifications=True) as pilot:
+        screen = await opened(pilot)
+        assert screen.panels.sizes == sizes and "levers" not in screen.panels.boxes
+        await pilot.press("4")
+        await seen(pilot, "lr_scale")
+        await pilot.press("z", "D")
+        await until(pilot, lambda: "levers" in screen.panels.boxes and screen.panels.sizes == Sizes())

@@ -1,7 +1,8 @@
 """Where the panels of a run's screen lie: space goes to what has news. Pure.
 
-The loss gets at least 40 % of the screen. A panel with nothing in it is one line, or is not there if the run is over; layers
-take the rows that they need. Heights and widths are in cells, of the area between the header and the footer.
+The loss gets at least 40 % of the screen, unless the user wants another share. A panel with nothing in it is one line, or is
+not there if the run is over; layers take the rows that they need. Heights and widths are in cells, of the area between the
+header and the footer.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 from tuimon.viewer.screens.pages import PAGES, Layout
 
-_LOSS_SHARE = 0.4  # of the screen's cells
+_LEAST_COLUMN = 40  # columns beside the loss, and of the loss
 _FRAME = 2  # rows of a border
 _LEAST_BAND, _MOST_BAND = 6, 14
 _LEAST_CHARTS = 8
@@ -48,6 +49,24 @@ class News(NamedTuple):
     failed: bool = False
 
 
+class Sizes(NamedTuple):
+    """What the user made larger, smaller or hid.
+
+    Attributes:
+        loss: the loss's share of the screen's cells.
+        column: the share of the width of the column beside it, where there are two.
+        hidden: panels that are not shown; never the loss.
+    """
+
+    loss: float = 0.4
+    column: float = 1 / 3
+    hidden: frozenset[str] = frozenset()
+
+    def bounded(self) -> Sizes:
+        """With shares that leave something of every panel."""
+        return Sizes(min(max(self.loss, 0.2), 0.8), min(max(self.column, 0.2), 0.6), self.hidden - {"loss"})
+
+
 class Box(NamedTuple):
     """A panel's place. Without a frame, it is a single line."""
 
@@ -59,6 +78,7 @@ class Box(NamedTuple):
 
 
 Boxes = dict[str, Box]
+_USUAL = Sizes()
 
 
 class _Part(NamedTuple):
@@ -76,7 +96,7 @@ class _Part(NamedTuple):
     first: int = 0
 
 
-def arrange(width: int, height: int, screen_height: int, layout: Layout, page: int, news: News) -> Boxes:
+def arrange(width: int, height: int, screen_height: int, layout: Layout, page: int, news: News, sizes: Sizes = _USUAL) -> Boxes:
     """The places of all visible panels.
 
     Args:
@@ -86,25 +106,26 @@ def arrange(width: int, height: int, screen_height: int, layout: Layout, page: i
         layout: how much is shown at once.
         page: which page, if that is one.
         news: what there is to show.
+        sizes: what the user wants otherwise; a single page shows all of its panels.
     """
     if layout == "single":
         return _stacked(_page(page, news), 0, 0, width, height)
-    least_cells = _LOSS_SHARE * width * screen_height
+    least_cells = sizes.loss * width * screen_height
     if news.failed and layout != "wide":
-        return _failure_first(width, height, screen_height, layout, news)
+        return _failure_first(width, height, screen_height, layout, news, sizes)
     if layout == "wide":
-        return _side_by_side(width, height, least_cells, news)
+        return _side_by_side(width, height, least_cells, news, sizes)
     if layout == "tall" or not news.layers:
-        return _one_column(width, height, math.ceil(least_cells / width), news)
-    return _two_columns(width, height, least_cells, layout, news)
+        return _one_column(width, height, math.ceil(least_cells / width), news, sizes)
+    return _two_columns(width, height, least_cells, layout, news, sizes)
 
 
-def _failure_first(width: int, height: int, screen_height: int, layout: Layout, news: News) -> Boxes:
+def _failure_first(width: int, height: int, screen_height: int, layout: Layout, news: News, sizes: Sizes) -> Boxes:
     """Why the run failed above everything else; the loss keeps its share."""
     rest = news._replace(failed=False, findings=news.findings)
-    loss = math.ceil(_LOSS_SHARE * screen_height * (1.5 if layout != "tall" and news.layers else 1.0))
+    loss = math.ceil(sizes.loss * screen_height * (1.5 if layout != "tall" and news.layers else 1.0))
     rows = min(max(height - loss, 3), _FAILURE + _FRAME)
-    below = arrange(width, height - rows, screen_height, layout, 0, rest)
+    below = arrange(width, height - rows, screen_height, layout, 0, rest, sizes)
     moved = {name: box._replace(y=box.y + rows) for name, box in below.items() if name != "findings" or news.findings}
     return {"failure": Box(0, 0, width, rows), **moved}
 
@@ -118,7 +139,7 @@ def _page(page: int, news: News) -> list[_Part]:
     return [_Part((first,), 1, 1, 1), *(_Part((name,), min(needed[name], 3), needed[name], 0, 1) for name in others)]
 
 
-def _one_column(width: int, height: int, loss: int, news: News) -> Boxes:
+def _one_column(width: int, height: int, loss: int, news: News, sizes: Sizes) -> Boxes:
     strips = [name for name in _lines(news) if name != "events" or not news.live]
     parts = [_Part(("loss",), min(loss, height), loss, 0 if news.charts else 2)]
     if news.layers:
@@ -134,11 +155,11 @@ def _one_column(width: int, height: int, loss: int, news: News) -> Boxes:
     parts += [_Part(meters, 5, max(_needed(news)[name] for name in meters), 0, 7)] if meters else []
     if news.events and not news.live:
         parts.append(_Part(("events", "output") if news.output else ("events",), 4, 6, 0, 5))
-    return _stacked([*parts, *_line_rows(strips, width)], 0, 0, width, height)
+    return _stacked(_shown([*parts, *_line_rows(strips, width)], sizes), 0, 0, width, height)
 
 
-def _two_columns(width: int, height: int, least_cells: float, layout: Layout, news: News) -> Boxes:
-    right = max(40, width // 3)
+def _two_columns(width: int, height: int, least_cells: float, layout: Layout, news: News, sizes: Sizes) -> Boxes:
+    right = min(max(_LEAST_COLUMN, int(width * sizes.column)), width - _LEAST_COLUMN)
     left = width - right
     loss = math.ceil(least_cells / left)
     below = height - loss
@@ -151,8 +172,8 @@ def _two_columns(width: int, height: int, least_cells: float, layout: Layout, ne
     column = [_Part(("loss",), min(loss, height), loss, 1)]
     column += [_Part(band, 5, below, 0, 0, _LEVERS if "metrics" in band and len(band) > 1 else 0)] if band else []
     return {
-        **_stacked(column, 0, 0, left, height),
-        **_stacked(_right_column(right, layout, news, band), left, 0, right, height),
+        **_stacked(_shown(column, sizes), 0, 0, left, height),
+        **_stacked(_shown(_right_column(right, layout, news, band), sizes), left, 0, right, height),
     }
 
 
@@ -170,9 +191,9 @@ def _right_column(width: int, layout: Layout, news: News, elsewhere: Sequence[st
     return [*parts, *_line_rows([name for name in _lines(news) if name not in elsewhere], width)]
 
 
-def _side_by_side(width: int, height: int, least_cells: float, news: News) -> Boxes:
+def _side_by_side(width: int, height: int, least_cells: float, news: News, sizes: Sizes) -> Boxes:
     """Short and wide: the loss on the left, what changes most beside it."""
-    loss = max(math.ceil(least_cells / max(height, 1)), width * 2 // 5)
+    loss = min(max(math.ceil(least_cells / max(height, 1)), _LEAST_COLUMN), width - _LEAST_COLUMN)
     rest = width - loss
     parts: list[_Part] = [_Part(("failure",), 4, _FAILURE + _FRAME, 1)] if news.failed else []
     if news.layers:
@@ -183,7 +204,7 @@ def _side_by_side(width: int, height: int, least_cells: float, news: News) -> Bo
         parts.append(_Part(("metrics",), 4, height, 1, 4))
     if not news.live and news.events and (not parts or rest >= 60):
         parts.append(_Part(("events",), 4, height, 1, 5))
-    parts = parts or [_Part(("events",), 1, height, 1)]
+    parts = _shown(parts, sizes) or [_Part(("events",), 1, height, 1)]
     beside = min(max(rest // 38, 1), len(parts))
     columns = [[part] for part in parts[: beside - 1]] + [parts[beside - 1 :]]
     column_width = rest // len(columns)
@@ -192,7 +213,7 @@ def _side_by_side(width: int, height: int, least_cells: float, news: News) -> Bo
     boxes: Boxes = {"loss": Box(0, 0, loss, height)}
     for index, column in enumerate(columns):
         x = loss + index * column_width
-        boxes |= _stacked(column, x, 0, column_width if index < len(columns) - 1 else width - x, height)
+        boxes |= _stacked(_shown(column, sizes), x, 0, column_width if index < len(columns) - 1 else width - x, height)
     return boxes
 
 
@@ -216,6 +237,12 @@ def _line_rows(names: Sequence[str], width: int) -> list[_Part]:
     """Lines beside each other, at least 24 cells each."""
     beside = max(width // 24, 1)
     return [_Part(tuple(names[start : start + beside]), 1, 1, 0, 9) for start in range(0, len(names), beside)]
+
+
+def _shown(parts: Sequence[_Part], sizes: Sizes) -> list[_Part]:
+    """The parts without the panels that the user hid."""
+    kept = [part._replace(panels=tuple(name for name in part.panels if name not in sizes.hidden)) for part in parts]
+    return [part for part in kept if part.panels]
 
 
 def _stacked(parts: Sequence[_Part], x: int, y: int, width: int, height: int) -> Boxes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 from textual import on
 
 from tuimon.base import format
 from tuimon.base.errors import TuimonError
 from tuimon.viewer.screens.base import TuimonScreen
 from tuimon.viewer.screens.dialogs import Prompt
-from tuimon.viewer.settings import View, grid_of, remember, view_of
+from tuimon.viewer.settings import grid_of, remember, view_of
 from tuimon.viewer.widgets import Chart, ChartGrid, LookChanged
 
 _AXES = {"step": "a step, such as 1200", "time": "a time in seconds or as 1:30:00", "epoch": "an epoch, such as 2.5"}
@@ -67,8 +68,13 @@ class CurveScreen(TuimonScreen):
     def remember_view(self) -> None:
         """Remembers what is filtered, pinned and folded."""
         grid = self.query_one(ChartGrid)
-        view = View(grid.filter_text, grid.pinned, sorted(grid.folded))
-        if view != view_of(self.tuimon.runs_dir):
+        self.remember(filter=grid.filter_text, pinned=grid.pinned, folded=sorted(grid.folded))
+
+    def remember(self, **changes: object) -> None:
+        """Remembers something of the view of this folder of runs."""
+        before = view_of(self.tuimon.runs_dir)
+        view = msgspec.structs.replace(before, **changes)
+        if view != before:
             remember(self.tuimon.runs_dir, view)
 
 

@@ -19,12 +19,12 @@ from tuimon.viewer.draw.rows import shorten
 from tuimon.viewer.keys import Key, bindings
 from tuimon.viewer.net import update
 from tuimon.viewer.opened import UNREAD
-from tuimon.viewer.screens.curve_keys import CurveScreen
 from tuimon.viewer.screens.filter_bar import FilterBar, filterable
 from tuimon.viewer.screens.key_bar import KeyBar
 from tuimon.viewer.screens.news import NewsOf
 from tuimon.viewer.screens.page_tabs import PageTabs
 from tuimon.viewer.screens.pages import PAGES, Layout, layout_for, next_page, page_is_seen, page_of
+from tuimon.viewer.screens.resizing import ResizableScreen
 from tuimon.viewer.screens.run_panels import RunPanels
 from tuimon.viewer.screens.steering import SteeringScreen
 from tuimon.viewer.widgets import (
@@ -58,7 +58,7 @@ _LEAST_HEIGHT, _LEAST_WITH_KEYS = 12, 8  # below this many rows, there are no pa
 _NO_ROOM = "This window only has room for one panel at a time."
 
 
-class RunScreen(CurveScreen, SteeringScreen):
+class RunScreen(ResizableScreen, SteeringScreen):
     """The panels of one run: all at once if there is room, else one page at a time."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("run")
@@ -81,7 +81,7 @@ class RunScreen(CurveScreen, SteeringScreen):
         self.room = layout_for(*size)
         yield RunHeader(self.run.name, id="run-header")
         yield PageTabs([page.title for page in PAGES])
-        self.panels = RunPanels(self.run.path, self.layout_now, self.page, size, self._news.now())
+        self.panels = RunPanels(self.run.path, self.layout_now, self.page, size, self._news.now(), self.remembered_sizes())
         yield self.panels
         yield FilterBar()
         yield self.key_bar()
@@ -300,6 +300,10 @@ class RunScreen(CurveScreen, SteeringScreen):
             self._go_to(page)
         name = PAGES[page].title if page is not None else ""
         self.query_one(FilterBar).ask(name, of, lambda: (widget.focus(), self.remember_view()))
+
+    def sizes_changed(self) -> None:
+        """Draws what has appeared."""
+        self._update(all_at_once=True)
 
     @on(LookChanged)
     def align_histogram(self) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.message import Message
 from textual.widget import Widget
 
-from tuimon.viewer.screens.arrangement import Box, Boxes, News, arrange
+from tuimon.viewer.screens.arrangement import Box, Boxes, News, Sizes, arrange
 from tuimon.viewer.screens.pages import Layout
 from tuimon.viewer.widgets import (
     Chart,
@@ -31,16 +34,21 @@ _CHROME = 5  # rows of header, page titles and footer, before they are laid out
 
 
 class RunPanels(Container):
-    """All panels of a run, placed for the screen's size and for what there is to show."""
+    """All panels of a run, placed for the screen's size, for what there is to show, and as the user resized them."""
 
-    def __init__(self, run: Path, layout: Layout, page: int, size: tuple[int, int], news: News) -> None:
+    class Resized(Message):
+        """The user changed the panels' sizes, or hid one."""
+
+    def __init__(self, run: Path, layout: Layout, page: int, size: tuple[int, int], news: News, sizes: Sizes) -> None:
         super().__init__(id="panels")
         self._run = run
         width, height = size
         self._panels: dict[str, Widget] = {}
         self._screen_height = height
         self._wanted = (layout, page, news)
-        self.boxes: Boxes = arrange(width, max(height - _CHROME, 1), height, layout, page, news)
+        self.sizes = sizes
+        self._drags: Literal["", "loss", "column"] = ""
+        self.boxes: Boxes = arrange(width, max(height - _CHROME, 1), height, layout, page, news, sizes)
 
     def compose(self) -> ComposeResult:
         """Each panel, at its first place."""
@@ -67,6 +75,46 @@ class RunPanels(Container):
         """Places the panels anew; whether any place changed."""
         self._wanted, self._screen_height = (layout, page, news), screen_height
         return self._arrange()
+
+    def resize(self, sizes: Sizes) -> None:
+        """Places the panels by other shares."""
+        self.sizes = sizes.bounded()
+        if self._arrange():
+            self.post_message(self.Resized())
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Takes hold of the lower or the right border of the loss, to move it."""
+        at, loss = event.screen_offset - self.region.offset, self.boxes.get("loss")
+        if loss and loss.framed and len(self.boxes) > 1:
+            within = at.y < loss.y + loss.height and at.x < loss.x + loss.width
+            lower, right = at.y == loss.y + loss.height - 1, at.x == loss.x + loss.width - 1
+            self._drags = "loss" if within and lower else "column" if within and right else ""
+        if self._drags:
+            self.capture_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Moves the border."""
+        width, height = self.size
+        at, loss = event.screen_offset - self.region.offset, self.boxes.get("loss")
+        if not self._drags or loss is None or not self.size.area:
+            return
+        rows, columns = max(at.y + 1 - loss.y, 1), max(at.x + 1 - loss.x, 1)
+        if self._drags == "loss":
+            sizes = self.sizes._replace(loss=rows * loss.width / (width * self._screen_height))
+        elif self._wanted[0] == "wide":
+            sizes = self.sizes._replace(loss=columns * height / (width * self._screen_height))
+        else:  # the loss keeps its rows
+            share = loss.height * columns / (width * self._screen_height)
+            sizes = self.sizes._replace(loss=share, column=1 - columns / width)
+        self.sizes = sizes.bounded()
+        self._arrange()
+
+    def on_mouse_up(self) -> None:
+        """Lets the border stay where it is."""
+        if self._drags:
+            self._drags = ""
+            self.release_mouse()
+            self.post_message(self.Resized())
 
     def overview(self, layout: Layout) -> Boxes:
         """The places that the panels would have in another layout."""
@@ -97,7 +145,7 @@ class RunPanels(Container):
     def _boxes(self, layout: Layout) -> Boxes:
         _, page, news = self._wanted
         width, height = self.size if self.size.area else (self.app.size.width, max(self._screen_height - _CHROME, 1))
-        return arrange(width, height, self._screen_height, layout, page, news)
+        return arrange(width, height, self._screen_height, layout, page, news, self.sizes)
 
     def _place(self, panel: Widget, box: Box | None) -> None:
         panel.display = box is not None
