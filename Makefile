@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test check lint types contracts format fuzz bench bench-presets bench-search bench-diagnosis screenshots clean
+.PHONY: run test check lint types contracts format fuzz bench bench-presets bench-search bench-diagnosis bench-autopilot screenshots clean
 
 run: $(VENV)/.train  ## launch the default preset: the screen in a terminal, the headless log where there is none
 	@$(BIN)/tuimon run digits-mlp $(ARGS)
@@ -44,6 +44,9 @@ bench-search: $(VENV)/.dev  ## random search, rounds and TPE beside a grid of as
 
 bench-diagnosis: $(VENV)/.dev  ## trains the labelled set of faulty and healthy runs once, and scores the diagnosis on it beside others
 	cd tests && PYTHONPATH=.:.. ../$(BIN)/python -m benchmarks.diagnosis $(ARGS)
+
+bench-autopilot: $(VENV)/.dev  ## what the autopilot makes of faulty runs that a lever can cure, and of their healthy twins
+	cd tests && PYTHONPATH=.:.. ../$(BIN)/python -m benchmarks.diagnosis.autopilot $(ARGS)
 
 screenshots: $(VENV)/.screenshots  ## the pictures of the README, from a real run
 	$(BIN)/python screenshots/make_screenshots.py

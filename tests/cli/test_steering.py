@@ -140,3 +140,19 @@ def test_a_glob_steers_all_live_runs_that_fit(runs: Runs) -> None:
     )
     assert "no run fits" in tuimon("set", "x[0-9]", "pause", "--runs-dir", str(runs.folder)).stderr
     assert "Runs that are meant: " in tuimon("set", "lr-?", "--runs-dir", str(runs.folder)).stderr
+
+
+def test_the_autopilot_is_an_option_of_run() -> None:
+    """Its bounds alone switch it on, too; nonsense is an error of usage."""
+    from tuimon.base import given
+    from tuimon.cli import running
+    from tuimon.cli.verbs import build_parser
+
+    def environment(*words: str) -> dict[str, str]:
+        return running._autopilot(build_parser().parse_args(["run", *words, "digits-mlp"]))
+
+    assert environment() == {}
+    assert environment("--autopilot") == {given.AUTOPILOT: "most=6,every=20"}
+    assert environment("--autopilot-bounds", "most=2,levers=lr_scale") == {given.AUTOPILOT: "most=2,every=20,levers=lr_scale"}
+    with pytest.raises(SystemExit):
+        environment("--autopilot-bounds", "many=2")

@@ -44,7 +44,7 @@ LOST = {"rewind": "first", "lr_scale": 0.1}
 CASES: dict[str, tuple[Values, Values, list[list[str]]]] = {
     "dead-units": (
         stuck, lambda s: {"dead_fraction/fc1": 1.0},
-        [["reinit_dead_units"], ["activation/fc1"], ["lr_scale"]],
+        [["reinit_dead_units"], ["reinit_dead_units", "lr_scale"], ["activation/fc1"], ["lr_scale"]],
     ),
     "diverging-loss": (healthy, lambda s: {"loss/train": 2.0 * 1.03**s}, [["rewind", "lr_scale"], ["lr_scale"]]),
     "non-finite-loss": (

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 FOLDER = "TUIMON_RUN_FOLDER"  # the environment's variable
+AUTOPILOT = "TUIMON_AUTOPILOT"  # likewise: its bounds, where it is on
 TOKEN = ".unwatched"  # in the folder, until a process takes it
 _LOCAL_RANK = "LOCAL_RANK"  # by which torchrun and similar launchers number the processes of a machine
 WHY, END = "why", "end"  # what the token's lines begin with: `why TEXT`, `end PID TEXT`
@@ -44,6 +45,11 @@ def take() -> Path | None:
     except OSError:
         return None
     return folder
+
+
+def autopilot(environment: Mapping[str, str] = os.environ) -> str | bool:
+    """The bounds of the autopilot that the launcher has switched on, as text; False if it has not."""
+    return environment.get(AUTOPILOT) or False
 
 
 def put_back(folder: Path, why: str) -> None:

@@ -7,6 +7,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from tuimon.base import given
+from tuimon.base.bounds import Bounds
 from tuimon.base.errors import TuimonError
 from tuimon.cli import passing
 from tuimon.cli.trusting import with_trust
@@ -26,6 +28,7 @@ def run(options: argparse.Namespace) -> int:
     from tuimon.spec.loading import load_spec
 
     where = {"runs_dir": runs_dir(options.runs_dir), "name": options.name, "device": options.device}
+    where["environment"] = _autopilot(options)
     if options.program:
         with_trust(options, partial(require_trust_in_program, options.program))
         streams = _streams(options)
@@ -35,6 +38,11 @@ def run(options: argparse.Namespace) -> int:
     spec = load_spec(options.source, options.settings)
     started = with_trust(options, lambda trusted: start(spec, source=options.source, trusted=trusted, **where))
     return watch_own(options, started)
+
+
+def _autopilot(options: argparse.Namespace) -> dict[str, str]:
+    """The environment variable that switches it on in the training process."""
+    return {given.AUTOPILOT: str(options.bounds or Bounds())} if options.autopilot or options.bounds else {}
 
 
 def resume(options: argparse.Namespace) -> int:

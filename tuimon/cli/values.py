@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import math
 
+from tuimon.base.bounds import Bounds, bounds_of
+from tuimon.base.errors import TuimonError
+
 
 def positive(text: str) -> int:
     """A whole number above 0; for argparse, which names this function in its error."""
@@ -51,3 +54,11 @@ def size(text: str) -> tuple[int, int]:
     if not (20 <= int(columns) <= 2000 and 8 <= int(rows) <= 2000):
         raise argparse.ArgumentTypeError("a chart has 20 to 2000 columns and 8 to 2000 rows, such as 100x25")
     return int(columns), int(rows)
+
+
+def bounds(text: str) -> Bounds:
+    """The autopilot's bounds; for argparse, which names this function in its error."""
+    try:
+        return bounds_of(text)
+    except TuimonError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

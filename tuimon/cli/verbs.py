@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from tuimon.base.bounds import Bounds
 from tuimon.base.version import __version__
-from tuimon.cli.values import numbers, positive, seconds, share, size, weight
+from tuimon.cli.values import bounds, numbers, positive, seconds, share, size, weight
 
 _DESCRIPTION = "Launch PyTorch training, watch it live and steer it, from a terminal. Without a command, opens the screen."
 _RUN_HELP = "a run: its name, the start of its name, `latest`, or a path"
@@ -92,6 +93,10 @@ def _add_run(verbs: _Verbs) -> None:
     text = "of a preset or a spec: lr=0.01, epochs=5, model.hidden=[64,64], …"
     parser.add_argument("settings", metavar="key=value", nargs="*", help=text)
     _new_run(parser, name="the preset's name and a number", device="as in the spec")
+    text = "apply remedies of what is found, watch what they do, and take back what makes things worse"
+    parser.add_argument("--autopilot", action="store_true", help=text)
+    text = f"how far it may go, which also switches it on (default: {Bounds()}); levers=lr_scale+clip_norm allows only these"
+    parser.add_argument("--autopilot-bounds", metavar="BOUNDS", dest="bounds", type=bounds, help=text)
 
 
 def _add_check(verbs: _Verbs) -> None:

@@ -48,7 +48,7 @@ class Diagnosis:
         """The weights that the findings speak of are no more: they are over, and what comes is judged by itself."""
         step = max(applied.step, self.evidence.step)
         over = [msgspec.structs.replace(finding, cleared=step) for finding in self._life.open]
-        self._follow(self.evidence.rewound())
+        self._follow(self.evidence.rewound(applied.mid_step))
         return over
 
     @property

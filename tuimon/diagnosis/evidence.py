@@ -54,6 +54,7 @@ class Evidence:
         self.first_checkpoint: int | None = None
         self.step = 0
         self._columns: dict[str, int] = {}
+        self._stale_loss = False
 
     def panel(self, kind: str) -> Panel:
         """The samples of one kind; an empty panel if there are none."""
@@ -96,9 +97,14 @@ class Evidence:
                 if self.first_checkpoint is None:
                     self.first_checkpoint = saved.step
 
-    def rewound(self) -> Evidence:
-        """What is left where a run goes back to a checkpoint: what it is and has, but not what was measured of lost weights."""
+    def rewound(self, mid_step: bool) -> Evidence:
+        """What is left where a run goes back to a checkpoint: what it is and has, but not what was measured of lost weights.
+
+        Args:
+            mid_step: whether that was within a step: its loss, which comes still, is of those, too.
+        """
         fresh = Evidence()
+        fresh._stale_loss = mid_step
         fresh.names, fresh.infos, fresh._columns = list(self.names), list(self.infos), dict(self._columns)
         fresh.started, fresh.levers, fresh.applied = self.started, dict(self.levers), dict(self.applied)
         fresh.checkpoint, fresh.first_checkpoint, fresh.step = self.checkpoint, self.first_checkpoint, self.step
@@ -130,6 +136,11 @@ class Evidence:
 
     def extend(self, tag: str, steps: Steps, values: Floats, walls: Floats) -> None:
         """Takes in scalars of the whole model, [n] each."""
+        if tag == LOSS and self._stale_loss:
+            self._stale_loss = False
+            steps, values, walls = steps[1:], values[1:], walls[1:]
+            if not len(steps):
+                return
         trace = self.traces.get(tag)
         if trace is None:
             if len(self.traces) >= _MOST_TRACES:

@@ -14,7 +14,7 @@ from tuimon.diagnosis.evidence import LOSS, Evidence
 from tuimon.log.records import Command, Finding, LeverInfo, LeverValue, Remedy
 
 _LEAST_SCALE = 1e-6
-_LEARNED = 0.1  # of the first loss: what a checkpoint in between must be better by to be worth going back to
+_LEARNED = 0.5  # of the first loss: whoever has learned less than half has little to lose
 _BEGINNING = 8  # losses
 _RECTIFIER = ("relu", "gelu", "silu")  # in this order in place of what saturates
 _SQUASHING = ("sigmoid", "tanh", "hardsigmoid", "hardtanh", "softsign")
@@ -119,7 +119,7 @@ def rewound(evidence: Evidence) -> Remedy | None:
 
 
 def has_learned(evidence: Evidence) -> bool:
-    """Whether the loss was ever clearly below where it began."""
+    """Whether the loss was ever far below where it began."""
     trace = evidence.trace(LOSS)
     if trace is None:
         return False
@@ -128,7 +128,7 @@ def has_learned(evidence: Evidence) -> bool:
     means = means[np.isfinite(means)]
     if len(head) < _BEGINNING or len(means) < 2 * _BEGINNING:
         return False
-    begin = float(np.median(head))
+    begin = min(float(head[0]), float(np.median(head)))  # a loss that shot up at first has learned nothing by coming down again
     lowest = float(np.median(np.sort(means)[:_BEGINNING]))
     return lowest < begin - _LEARNED * abs(begin)
 

@@ -18,8 +18,10 @@ from tuimon.diagnosis.following import record_step
 from tuimon.log.reader import RunReader
 from tuimon.log.records import Finding
 from tuimon.log.writer import LogWriter
+from tuimon.monitor.piloting import Piloting
 
 SHARE = 0.002  # of the time, at most: after a costly reading the next one comes later
+PILOTED = 5.0  # times as much while the autopilot is on, which is to act in time
 EAGER_S, EAGER_SHARE = 20.0, 0.01  # so long after the begin it may be more: a short run would hear nothing in time
 _SOONEST_S, _LATEST_S = 0.2, 2.0  # between two readings
 _AGE = 8.0  # a reading is due when the run has become older by one in so many
@@ -33,10 +35,11 @@ class Diagnosing:
     Args:
         writer: writes that log; takes the findings.
         report: takes the first error; nothing is diagnosed afterwards.
+        piloting: steers the run by what is found, where that is wanted.
     """
 
-    def __init__(self, writer: LogWriter, report: Callable[[str, BaseException], None]) -> None:
-        self._writer, self._report = writer, report
+    def __init__(self, writer: LogWriter, report: Callable[[str, BaseException], None], piloting: Piloting) -> None:
+        self._writer, self._report, self._piloting = writer, report, piloting
         self._reader = RunReader(writer.path, brief=True)
         self._engine = Diagnosis()
         self._busy = threading.Lock()  # who reads
@@ -60,6 +63,7 @@ class Diagnosing:
             self._report("diagnosis", error)
         finally:
             self._reader.close()
+            self._piloting.close()
             self._busy.release()
 
     def _run(self) -> None:
@@ -71,10 +75,13 @@ class Diagnosing:
                     if self._stop.is_set():
                         return
                     self._read()
+                    self._piloting.turn(self._engine)
                 cost_s = time.thread_time() - before
                 age_s = time.monotonic() - began
-                share = EAGER_SHARE if age_s < EAGER_S else SHARE
+                share = (EAGER_SHARE if age_s < EAGER_S else SHARE) * (PILOTED if self._piloting.on else 1.0)
                 wait_s = max(min(max(age_s / _AGE, _SOONEST_S), _LATEST_S), cost_s / share)
+                if self._piloting.busy:  # a remedy is on its way, which is nothing to be slow about
+                    wait_s = min(wait_s, _SOONEST_S)
         except Exception as error:
             self._stop.set()
             self._report("diagnosis", error)

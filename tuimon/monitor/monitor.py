@@ -18,10 +18,12 @@ import msgspec
 from torch import nn
 from torch.optim import Optimizer
 
+from tuimon.base.bounds import Bounds
 from tuimon.base.errors import TuimonError
 from tuimon.base.folder_lock import FolderLock
 from tuimon.base.format import count
 from tuimon.diagnosis import VERSION
+from tuimon.diagnosis.keeper import BY
 from tuimon.log import confusion
 from tuimon.log.reader import read_run
 from tuimon.log.records import STEERING_FILE, CheckpointSaved, Command, Ended, Event, LeverValue, Notice, RunStarted
@@ -40,6 +42,7 @@ from tuimon.monitor.levers.repairs import Dead, declare_repairs
 from tuimon.monitor.levers.scope import StepScope
 from tuimon.monitor.levers.standard import declare_standard, own_lever
 from tuimon.monitor.meters.meters import Meters
+from tuimon.monitor.piloting import Piloting, autopilot_lever
 from tuimon.monitor.probe.layers import Layer
 from tuimon.monitor.probe.probe import Probe
 from tuimon.monitor.probe.transfers import Transfers
@@ -65,6 +68,7 @@ class Monitor:
         lock: FolderLock,
         settings: Mapping[str, float],
         budget: float,
+        autopilot: Bounds | None = None,
     ) -> None:
         self.levers = Levers(describe.processes_together)
         self._model, self._optimizer, self._lock = model, optimizer, lock
@@ -77,6 +81,7 @@ class Monitor:
         self._socket_error = ""
         self._meters: Meters | None = None
         self._diagnosing: Diagnosing | None = None
+        self._bounds, self._piloted = autopilot or Bounds(), autopilot is not None
         self._started: RunStarted | None = None
 
     @property
@@ -221,7 +226,7 @@ class Monitor:
 
     def _checkpoint(self, name: str) -> CheckpointSaved:
         self._writer.flush()
-        return rewinding.find(self.run_dir, name, read_run(self.run_dir))
+        return rewinding.find(self.run_dir, name, read_run(self.run_dir), self.step)
 
     def state_dict(self) -> dict[str, Any]:
         """The step and the levers' state, in plain types."""
@@ -300,6 +305,8 @@ class Monitor:
     def start(self, started: RunStarted, serve: bool, meters: bool, diagnose: bool) -> None:
         """Writes the run's description, opens its socket and meters, and begins to count steps; once, by `watch`."""
         self._started = msgspec.structs.replace(started, diagnosis=VERSION if diagnose else 0)
+        if diagnose:
+            self.levers.declare(autopilot_lever(self._bounds, self._piloted))
         self._attempt(self._open_station if serve else None)
         self._announce()
         if self._socket_error:
@@ -309,6 +316,8 @@ class Monitor:
         self._attempt(self._open_meters if meters else None)
         self._attempt(self._open_diagnosis if diagnose else None)
         self._plan()
+        if diagnose and self._piloted:  # a place to go back to, from before whatever goes wrong
+            self._desk.submit_alone(Command("checkpoint", "do", by=BY))
         self._steps.begin()
         ending.watch_over(self)
 
@@ -332,7 +341,8 @@ class Monitor:
         self._meters = Meters(self._writer, lambda: monitor.step if (monitor := me()) else 0, _weakly(self._guard.report))
 
     def _open_diagnosis(self) -> None:
-        self._diagnosing = Diagnosing(self._writer, _weakly(self._guard.report))
+        piloting = Piloting(self._writer, _weakly(self._desk.submit_alone), self._bounds)
+        self._diagnosing = Diagnosing(self._writer, _weakly(self._guard.report), piloting)
 
     def _announce(self, first_step: int = 0) -> None:
         """Writes the run's description, again whenever it has changed; the last one counts."""

@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from tuimon.base import given
+from tuimon.base.bounds import bounds_of
 from tuimon.base.process import this_process
 from tuimon.log.records import RunStarted
 from tuimon.monitor import arguments, describe, ending
@@ -37,6 +38,7 @@ def watch(
     meters: bool = True,
     serve: bool = True,
     diagnose: bool = True,
+    autopilot: bool | str | None = None,
     seed: int | None = None,
     device: str = "",
 ) -> Monitor:
@@ -57,6 +59,9 @@ def watch(
         meters: whether to read GPU, host and process meters.
         serve: whether to open the socket that viewers connect to.
         diagnose: whether to look for problems while it trains, on a thread of its own, and log them.
+        autopilot: whether remedies of what is found are applied at once; its bounds as text, where they are not the defaults:
+            `most=6,every=20,levers=lr_scale+clip_norm`. When left out: as `tuimon run --autopilot` says. The lever of this name
+            switches it while the run trains.
         seed: the seed, to be kept with the run.
         device: the device as asked for; the model's own when left out.
 
@@ -71,6 +76,8 @@ def watch(
     """
     optimizer = arguments.innermost(optimizer)
     arguments.check(model, optimizer, config, settings or {}, budget)
+    wanted = given.autopilot() if autopilot is None else autopilot
+    bounds = bounds_of(wanted if isinstance(wanted, str) else "") if wanted else None
     total_steps = arguments.whole("total_steps", total_steps)
     steps_per_epoch = arguments.whole("steps_per_epoch", steps_per_epoch)
     seed = arguments.whole("seed", seed)
@@ -83,7 +90,7 @@ def watch(
             other.close("stopped", f"watched anew as {folder.name}")
     lock = keep(folder) if folder == first else lock_of(folder)
     try:
-        monitor = Monitor(model, optimizer, folder, lock, settings or {}, budget)
+        monitor = Monitor(model, optimizer, folder, lock, settings or {}, budget, bounds)
     except BaseException:
         lock.release()
         raise

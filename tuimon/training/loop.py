@@ -144,6 +144,8 @@ class Trainer:
         self.model.train()
         if self._forks:
             self._begin_fork()
+        elif self.step == 0:
+            self.monitor.log()  # a boundary: for what is asked for before the first step
         over = self._over()
         while not over:
             for batch in self._rest_of_epoch():

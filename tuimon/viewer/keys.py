@@ -70,6 +70,10 @@ def _regularization_label(levers: Levers) -> str:
     return "reg on" if off else "reg off"
 
 
+def _autopilot_label(levers: Levers) -> str:
+    return "autopilot off" if _is_on(levers, "autopilot") else "autopilot"
+
+
 _RUN: tuple[Place, ...] = ("run",)
 _HOME: tuple[Place, ...] = ("home",)
 _CURVES: tuple[Place, ...] = ("run", "compare")
@@ -98,6 +102,13 @@ KEYS: tuple[Key, ...] = (
     _steer("p", "pause", "Pause training after the current step, or resume it", Command("paused", "toggle"), _pause_label),
     _steer("c", "checkpoint", "Save a checkpoint now", Command("checkpoint", "do")),
     _steer("u", "undo", "Undo the last lever change", Command("undo", "do")),
+    _steer(
+        "A",
+        "autopilot",
+        "Switch the autopilot on or off: it applies fixes of findings by itself, and takes back what makes things worse",
+        Command("autopilot", "toggle"),
+        _autopilot_label,
+    ),
     Key("f", "fix", "apply fix", "Apply the fix that the latest finding suggests", STEER, _RUN),
     Key("s", "stop", "stop", "Stop the run after the current step; asks first", STEER, ("run", "home")),
     Key("R", "resume", "resume", "Resume a run that is over, as it was or for longer", AGAIN, ("run", "home")),

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from tuimon.log.batch import Batch, EventRecord, Points
+from tuimon.log.checkpoints import best
 from tuimon.log.records import Applied, CheckpointSaved, Command, LeverValue, Notice, Refused
 from tuimon.log.store import Store
 from tuimon.monitor import describe
-from tuimon.monitor.levers import rewinding
 from tuimon.monitor.levers.repairs import Dead, reinitialize
 
 Start = Callable[..., Any]
@@ -253,11 +253,11 @@ def test_which_checkpoint_is_the_best() -> None:
     """What training calls the best; else by the last validation before it; else by the last training losses; never by NaN."""
     three = saved((0, "a"), (10, "b"), (20, "c"))
     falling = {step: 5.0 - step / 10 for step in range(1, 21)}
-    assert rewinding.best(three, store_of(loss_train=falling)).path == "c"
+    assert best(three, store_of(loss_train=falling)).path == "c"
     lost = falling | {step: float("nan") for step in range(11, 21)}
-    assert rewinding.best(three, store_of(loss_train=lost)).path == "b"
-    assert rewinding.best(three, store_of(loss_train=falling, loss_val={5: 3.0, 10: 1.0, 20: 2.0})).path == "b"
+    assert best(three, store_of(loss_train=lost)).path == "b"
+    assert best(three, store_of(loss_train=falling, loss_val={5: 3.0, 10: 1.0, 20: 2.0})).path == "b"
     named = [*three, *saved((5, "best.pt"), reason="best")]
-    assert rewinding.best(named, store_of(loss_train=falling)).path == "best.pt"
-    assert rewinding.best(saved((0, "a"), (4, "b")), store_of(loss_train={s: float(s) for s in range(1, 5)})).path == "a"
-    assert rewinding.best(three, Store()).path == "c"
+    assert best(named, store_of(loss_train=falling)).path == "best.pt"
+    assert best(saved((0, "a"), (4, "b")), store_of(loss_train={s: float(s) for s in range(1, 5)})).path == "a"
+    assert best(three, Store()).path == "c"

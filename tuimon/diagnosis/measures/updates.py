@@ -29,6 +29,8 @@ class Updates:
         ratios: each one's update ratio, [layers].
         middle: the median over the layers.
         first: the same at the first samples.
+        later: the upper quartile of later samples, as a share of the weights before the first: the first steps of some
+            optimizers are longer than all others, and where units have died there are none. NaN without later samples.
         step: the latest sample's.
         count: samples so far.
         rows: samples, [n, layers], the latest ones last.
@@ -38,6 +40,7 @@ class Updates:
     ratios: Floats
     middle: float
     first: float
+    later: float
     step: int
     count: int
     rows: Floats
@@ -55,4 +58,18 @@ def updates(evidence: Evidence) -> Updates | None:
     begins = medians(panel.thinned[:SAMPLES, columns].T)
     first = float(max((ratio for ratio in begins.tolist() if math.isfinite(ratio)), default=0.0))
     step = int(panel.recent_steps[-1])
-    return Updates(names, found, float(np.median(found)), first, step, panel.count, panel.recent[:, columns])
+    later = _later(evidence, columns)
+    return Updates(names, found, float(np.median(found)), first, later, step, panel.count, panel.recent[:, columns])
+
+
+def _later(evidence: Evidence, columns: list[int]) -> float:
+    ratios, norms = evidence.panel("update_ratio").thinned[:, columns], evidence.panel("weight_norm").thinned
+    if len(ratios) != len(norms) or len(ratios) < 2:
+        return math.nan
+    norms = norms[:, columns]
+    begin = norms[0] / np.sqrt(
+        1 + ratios[0] ** 2
+    )  # the norm is sampled after the step, which has hardly the weights' direction
+    lengths = medians((ratios[1:] * norms[1:] / begin).T)
+    known = lengths[np.isfinite(lengths)]
+    return float(np.quantile(known, 0.75)) if len(known) else math.nan

@@ -13,7 +13,7 @@ from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.log.records import Remedy, Severity
 
 _FAR = 3 * USUAL[1]  # beyond the usual band: the first steps of an adaptive optimizer reach its end
-_THIRD = 0.3  # of the highest rate: of its order, and not the very edge
+_THIRD = 0.3  # of a rate: clearly less, and of its order
 _NEW = 10 * _FAR  # a third of the weights: three such steps, and nothing is left of what was learned
 _LOST = 0.1  # of what was gained
 _AT_ZERO = 0.05  # of the run that such a rate has lasted
@@ -54,11 +54,9 @@ def _too_high(look: Look) -> Verdict:
         + ("has not fallen" if look.stuck else "climbs again" if look.loss.rises else "jumps instead of settling")
     )
     evidence = {"update_ratio": ratio, "first": look.loss.start, "now": look.loss.now, "noise": look.loss.noise}
-    factor = 10.0 ** -max(1, round(math.log10(ratio / 1e-3)))
-    slower = scaled_rate(look.evidence, factor, "steps of about a thousandth of the weights")
-    back = together(
-        "from the weights before such steps, with ones of about a thousandth of them", rewound(look.evidence), slower
-    )
+    slower = scaled_rate(look.evidence, _shorter(ratio), "steps of a usual share of the weights")
+    from_start = scaled_rate(look.evidence, _shorter(updates.later if updates.later > 0 else ratio), "")
+    back = together("from the weights before such steps, with usual ones", rewound(look.evidence), from_start)
     lost = not has_learned(look.evidence)  # then there is nothing to keep of what the long steps made
     some = scaled_rate(look.evidence, 0.1, "a tenth of each step")
     cures = remedies(back, slower, some) if lost else remedies(slower, some, back)
@@ -77,6 +75,11 @@ def _climbs(look: Look) -> bool:
     if loss is None or updates is None or look.is_of_another_kind or not (loss.rises and updates.middle > USUAL[1]):
         return False
     return loss.now - loss.best > _LOST * (loss.start - loss.best)
+
+
+def _shorter(ratio: float) -> float:
+    """A factor that makes steps of such a share of the weights usual ones; at most a third, as they are too long."""
+    return float(f"{min(USUAL[1] / ratio, _THIRD):.2g}")
 
 
 def _lost_by_it(look: Look) -> Symptom | None:
@@ -105,9 +108,9 @@ def _too_low(look: Look) -> Verdict:
         f"(usual are {USUAL[0]:g} to {USUAL[1]:g}), and {max(look.loss.share, 0):.1%} of the loss is gone by now"
     )
     evidence = {"update_ratio": updates.middle, "first": look.loss.start, "now": look.loss.now}
-    factor = 10.0 ** max(1, round(math.log10(1e-3 / updates.middle)))
+    factor = float(f"{USUAL[1] / updates.middle:.2g}")
     cures = remedies(
-        scaled_rate(look.evidence, factor, "steps of about a thousandth of the weights"),
+        scaled_rate(look.evidence, factor, "steps of a usual share of the weights"),
         scaled_rate(look.evidence, 10.0, "ten times each step"),
     )
     return Symptom(text, updates.step, evidence, remedies=cures, severity="critical" if look.hardly else None)
@@ -120,8 +123,13 @@ def _ended(look: Look) -> Verdict:
     total = started.total_steps if started else None
     if total and look.step > (1 - _LEFT) * total:
         return None
-    highest = float(np.fmax.reduce(np.concatenate([trace.head, trace.stretches, trace.recent])))
-    at_zero = trace.recent < NOTHING * highest
+    moved = look.evidence.applied.get("lr_scale")
+    own = trace.recent_steps > (moved.step if moved else -1)  # what a lever has done, no schedule has
+    earlier = [trace.head, trace.stretches] if moved is None else []
+    if not own.any():
+        return None
+    highest = float(np.fmax.reduce(np.concatenate([*earlier, trace.recent[own]])))
+    at_zero = (trace.recent < NOTHING * highest) & own
     lasted = int(np.argmin(at_zero[::-1])) if not at_zero.all() else len(at_zero)
     if not at_zero[-1] or lasted < max(_SAMPLES, min(_AT_ZERO * (total or trace.count), len(at_zero))):
         return None
@@ -148,7 +156,7 @@ def _clipped(look: Look) -> Verdict:
         return None
     if limit > 0 and (totals > _CUT * limit).all():
         factor, by = float(np.median(totals)) / limit, f"its limit of {limit:g}"
-    elif (spread := float(totals.max() / totals.min()) - 1) < _SAME and len(totals) >= _SAMPLES:
+    elif (spread := float(totals.max() / totals.min()) - 1) < _SAME and len(totals) >= _SAMPLES and _batches_differ(look):
         limit, factor, by = (
             float(np.median(totals)),
             math.nan,
@@ -166,13 +174,18 @@ def _clipped(look: Look) -> Verdict:
     return Symptom(text, int(panel.recent_steps[0]), {"limit": limit}, remedies=some, severity=lost)
 
 
+def _batches_differ(look: Look) -> bool:
+    """Whether losses differ from step to step, as those of other samples do; else gradients are alike by themselves."""
+    return look.loss is not None and look.loss.noise > _SAME * abs(look.loss.now)
+
+
 def _longer(look: Look) -> Remedy | None:
     """Longer steps, where the script itself holds the gradient short: as long as usual ones."""
     if look.updates is None or not 0 < look.updates.middle < _SHORT:
         return None
-    factor = 10.0 ** max(1, round(math.log10(_SHORT / look.updates.middle)))
+    factor = float(f"{USUAL[1] / look.updates.middle:.2g}")
     return scaled_rate(
-        look.evidence, factor, "a higher rate makes up for short gradients: steps of a thousandth of the weights"
+        look.evidence, factor, "a higher rate makes up for short gradients: steps of a usual share of the weights"
     )
 
 

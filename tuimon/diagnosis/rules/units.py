@@ -55,7 +55,8 @@ def _awake(look: Look, names: list[str]) -> tuple[Remedy, ...]:
         return remedies(
             back, together("new weights for dead units, and a tenth of each step", anew, slower), anew, other, slower
         )
-    return remedies(anew, other, scaled_rate(look.evidence, 0.5, "a lower learning rate keeps others from dying"))
+    both = together("new weights for dead units, and a tenth of each step, which may have killed them", anew, slower)
+    return remedies(anew, both, other, scaled_rate(look.evidence, 0.5, "a lower learning rate keeps others from dying"))
 
 
 def _only_seems_dead(look: Look, column: int) -> bool:

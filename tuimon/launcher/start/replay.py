@@ -21,7 +21,7 @@ from tuimon.log.store import Store
 from tuimon.spec import SPEC_FILE
 from tuimon.spec.loading import load_spec
 
-_LEFT_OUT = ("paused", "stop")
+_LEFT_OUT = ("paused", "stop", "autopilot")
 _DONE_AGAIN = ("checkpoint", "rewind", "reinit_dead_units", "reset_optimizer")
 
 
@@ -77,8 +77,9 @@ def replay(
 def steering_of(store: Store) -> list[Planned]:
     """Returns what was done to a run, as commands in the order of their steps.
 
-    Leaves out pauses and stops, which do not change the result, and the checkpoints of a run that never went back to one;
-    changes that the run's own spec makes; and changes that were lost when the run was resumed from an earlier checkpoint.
+    Leaves out pauses, stops and the autopilot's switch, which do not change the result themselves; the checkpoints of a run
+    that never went back to one; changes that the run's own spec makes; and changes that were lost when the run was resumed
+    from an earlier checkpoint.
     """
     planned: list[Planned] = []
     attempt = None

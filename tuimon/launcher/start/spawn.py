@@ -56,7 +56,7 @@ def supervise(
             capture_output=True,
             text=True,
             timeout=_PATIENCE_S,
-            env=_own(importable(os.environ | dict(environment or {}))),
+            env=_own(importable(_inherited() | dict(environment or {}))),
             cwd=cwd,
             pass_fds=descriptors,
         )
@@ -70,6 +70,11 @@ def watched(run: Path) -> dict[str, str]:
     before = importable(dict(os.environ)).get("PYTHONPATH", "")
     path = os.pathsep.join([str(_STARTUP), before]) if before else str(_STARTUP)
     return {**given.environment_for(run), "PYTHONPATH": path, "TUIMON_RUNS": str(run.parent.absolute())}
+
+
+def _inherited() -> dict[str, str]:
+    """Without what is meant for this run alone, if it starts another one."""
+    return {name: value for name, value in os.environ.items() if name != given.AUTOPILOT}
 
 
 def _own(environment: dict[str, str]) -> dict[str, str]:

@@ -48,6 +48,10 @@ class Desk:
         self._queue.put((command, reply))
         self.called = True  # after it, for the other thread looks in the other order
 
+    def submit_alone(self, command: Command) -> None:
+        """Hands a command in whose answer nobody but the log gets. Any thread."""
+        self.submit(command, lambda _: None)
+
     def plan(self, commands: Sequence[Planned]) -> None:
         """Schedules commands for their steps, in the given order."""
         self._plan = list(commands)
