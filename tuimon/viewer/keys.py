@@ -161,6 +161,7 @@ KEYS: tuple[Key, ...] = (
     Key("ctrl+s", "start", "launch", "Launch the run", GO, ("launch", "check")),
     Key("ctrl+o", "presets", "presets", "Search the presets, with a preview of each", GO, ("launch",)),
     Key("ctrl+t", "check", "check", "Check the data, model, gradients and learning rate before training", GO, ("launch",)),
+    Key("ctrl+e", "own_help", "--help", "Show what your own program prints with --help", GO, ("launch",)),
     Key("ctrl+y", "copy", "copy command", "Copy the equivalent shell command", GO, ("launch",)),
     Key("escape", "back", "back", "Back to the list of runs", GO, ("run", "compare", "launch"), shown="esc"),
     Key("escape", "back", "back", "Back to the form", GO, ("check",), shown="esc"),

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Select
 
 from driving import seen, text_of, until
 from tuimon.base.errors import TuimonError
+from tuimon.base.process import this_process
 from tuimon.launcher.start import start as starting
+from tuimon.log.records import RunStarted
+from tuimon.log.writer import LogWriter
 from tuimon.spec.loading import load_spec, save_spec
 from tuimon.spec.presets import presets
 from tuimon.spec.spec import Spec
@@ -345,3 +349,32 @@ async def test_the_presets_are_also_listed_by_course(runs_dir: Path, make_run: o
         await pilot.press("tab")
         await seen(pilot, "tab: by course")
         assert "activations 6" not in text_of(pilot)
+
+
+async def test_the_form_says_how_long_it_will_take(runs_dir: Path) -> None:
+    """By an earlier run of the same preset, for as many epochs as the form has; nothing without one."""
+    config = msgspec.to_builtins(load_spec("digits-mlp"))
+    writer = LogWriter(runs_dir / "before", "run")
+    writer.event(RunStarted("before", this_process(), spec=config, steps_per_epoch=40, device="cpu"))
+    for step in range(1, 101):
+        writer.scalars(step, {"loss/train": 1.0, "throughput": 20.0})
+    writer.close()
+    async with TuimonApp(runs_dir, launch=True).run_test(size=(100, 40)) as pilot:
+        screen = await form(pilot)
+        await retype(pilot, field(screen, "training.epochs"), "30")
+        await seen(pilot, "about 1:00, as before")
+        await retype(pilot, field(screen, "data.batch_size"), "7")
+        await until(pilot, lambda: "as before" not in text_of(pilot))
+
+
+async def test_the_help_of_a_script_is_at_hand(runs_dir: Path, tmp_path: Path) -> None:
+    """It is read when asked for, and shown as it is."""
+    script = tmp_path / "train.py"
+    script.write_text("print('usage: train [--lr RATE] [red]')")
+    async with TuimonApp(runs_dir).run_test(size=(100, 40)) as pilot:
+        await pilot.app.push_screen(LaunchScreen(runs_dir, str(script)))
+        await form(pilot)
+        await pilot.press("ctrl+e")
+        await seen(pilot, "usage: train [--lr RATE] [red]")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LaunchScreen))

@@ -1,4 +1,4 @@
-"""Dialogs: an error, the confirmation before stopping a run, and a line of text to enter."""
+"""Dialogs: an error, a text to read, the confirmation before stopping a run, and a line of text to enter."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
@@ -40,6 +40,27 @@ class ErrorDialog(ModalScreen[None]):
     def close_it(self) -> None:
         """Closes the dialog."""
         self.dismiss()
+
+
+class TextDialog(ModalScreen[None]):
+    """A text to scroll through, as it is."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss", "close")]
+
+    def __init__(self, title: str, text: str) -> None:
+        super().__init__()
+        self._title, self._text = title, text
+
+    def compose(self) -> ComposeResult:
+        """One scrolling text."""
+        with VerticalScroll(classes="dialog help") as box:
+            box.border_title = said(self.app, self._title)
+            box.border_subtitle = "esc to close"
+            yield Static(said(self.app, self._text), markup=False)
+
+    def on_mount(self) -> None:
+        """Focuses the text, so that the arrow keys scroll it."""
+        self.query_one(VerticalScroll).focus()
 
 
 def what_stopping_does(name: str, own_script: bool) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -15,6 +15,9 @@ from textual.message import Message
 from textual.widgets import Button, Input, Static
 
 from tuimon.base.errors import TuimonError
+from tuimon.launcher.runs.estimate import estimate
+from tuimon.launcher.runs.runs import list_runs, run_name
+from tuimon.launcher.runs.summary import RunSummary, summarize
 from tuimon.launcher.runs.taught import is_unchanged
 from tuimon.spec.loading import load_spec
 from tuimon.spec.presets import DEFAULT_PRESET, presets
@@ -25,9 +28,10 @@ from tuimon.viewer.progress import remember_preset
 from tuimon.viewer.screens import launch_form as form
 from tuimon.viewer.screens.base import TuimonScreen
 from tuimon.viewer.screens.check import CheckScreen
-from tuimon.viewer.screens.dialogs import ErrorDialog, Prompt, TrustDialog
+from tuimon.viewer.screens.dialogs import ErrorDialog, Prompt, TextDialog, TrustDialog
 from tuimon.viewer.screens.launch_field import FieldRow
 
+_LOOKED_AT = 64  # runs, for an estimate of the time
 _Wanted = TypeVar("_Wanted", bound="Spec | form.Script")
 
 
@@ -42,6 +46,20 @@ class LaunchScreen(TuimonScreen):
 
         def __init__(self, path: Path, preset: str = "") -> None:
             self.path, self.preset = path, preset  # "": something else than a preset as it is
+            super().__init__()
+
+    class RunsSeen(Message):
+        """The worker has looked at the runs that there are."""
+
+        def __init__(self, runs: Sequence[RunSummary]) -> None:
+            self.runs = runs
+            super().__init__()
+
+    class HelpRead(Message):
+        """The user's own program has said what its options are."""
+
+        def __init__(self, title: str, text: str) -> None:
+            self.title, self.text = title, text
             super().__init__()
 
     class StartFailed(Message):
@@ -60,6 +78,7 @@ class LaunchScreen(TuimonScreen):
         self.wanted: Spec | form.Script | None = None  # None while a field is invalid
         self.command = ""  # the equivalent command; "" while a field is invalid
         self._starting = False
+        self._earlier: Sequence[RunSummary] = ()  # newest first
 
     def compose(self) -> ComposeResult:
         """The preset's text, the form, the command and the buttons."""
@@ -77,9 +96,9 @@ class LaunchScreen(TuimonScreen):
 
     def on_mount(self) -> None:
         """Focuses the preset."""
-        self.query_one("#launch-foot").border_title = "equivalent shell command"
         self._show_source()
         self._check()
+        self._look_at_runs()
         self.query(FieldRow).first().query_one(".control").focus()
 
     @on(FieldRow.Edited)
@@ -143,6 +162,45 @@ class LaunchScreen(TuimonScreen):
         self.app.copy_to_clipboard(self.command)
         self.notify("Copied. If your terminal blocks copying, hold shift and select the text.", timeout=4)
 
+    def action_own_help(self) -> None:
+        """Shows what the user's own program prints with --help."""
+        if not form.is_script(self.preset):
+            self.notify("Only your own program has a --help; `more` takes any setting of a spec.", severity="warning")
+            return
+        script = form.Script(form.program_words(self.preset))
+        self._once_trusted(script, lambda wanted: self._read_help(wanted.words))
+
+    @work(thread=True, exclusive=True, group="help")
+    def _read_help(self, words: Sequence[str]) -> None:
+        from tuimon.launcher.start.own_help import own_help
+
+        try:
+            self.post_message(self.HelpRead(f"{words[0]} --help", own_help(words)))
+        except TuimonError as error:
+            self.post_message(self.StartFailed(error))
+
+    @on(HelpRead)
+    def show_help(self, event: HelpRead) -> None:
+        """Shows it over the form."""
+        self.app.push_screen(TextDialog(event.title, event.text))
+
+    @work(thread=True, exclusive=True, group="estimate")
+    def _look_at_runs(self) -> None:
+        """Looks at the newest runs, for an estimate of the time."""
+        runs = list_runs(self.runs_dir)[:_LOOKED_AT]
+        self.post_message(self.RunsSeen([summarize(run, run_name(run, self.runs_dir)) for run in runs]))
+
+    @on(RunsSeen)
+    def estimate_time(self, event: RunsSeen) -> None:
+        """Shows how long it will take."""
+        self._earlier = event.runs
+        self._show_estimate()
+
+    def _show_estimate(self) -> None:
+        found = estimate(self.wanted, self._earlier) if isinstance(self.wanted, Spec) else None
+        title = "equivalent shell command" + (f" · {found.text}" if found else "")
+        self.query_one("#launch-foot").border_title = said(self.app, title)
+
     @on(Started)
     def open_started(self, event: Started) -> None:
         """Opens the run's screen in place of the form."""
@@ -155,7 +213,7 @@ class LaunchScreen(TuimonScreen):
     def show_failure(self, event: StartFailed) -> None:
         """Shows the error and keeps the form as it was."""
         self._ready()
-        self.app.push_screen(ErrorDialog(event.error, "Could not start the run"))
+        self.app.push_screen(ErrorDialog(event.error, "Could not start it"))
 
     def _once_trusted(self, wanted: _Wanted, go: Callable[[_Wanted], object]) -> None:
         """Calls `go`; if it would run files that another user can change, asks the user first."""
@@ -206,6 +264,7 @@ class LaunchScreen(TuimonScreen):
         wrong = wrong or self._take_whole()
         self.query_one("#command", Static).update(said(self.app, wrong) or f"$ {self.command}")
         self.query_one("#launch-foot").set_class(bool(wrong), "-wrong")
+        self._show_estimate()
 
     def _take_whole(self) -> str:
         """Builds the spec and the command from the form; returns an error that no single field shows, or an empty text."""

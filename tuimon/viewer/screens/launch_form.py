@@ -177,6 +177,11 @@ def script_of(source: str, texts: Mapping[str, str]) -> Script:
     return Script((*_words_in(source), *_split(texts.get(MORE, ""))), None if device == "auto" else device)
 
 
+def program_words(source: str) -> tuple[str, ...]:
+    """The user's own program, without arguments."""
+    return tuple(_words_in(source))
+
+
 def shell_command(wanted: Spec | Script, source: str, name: str, runs_dir: Path) -> str:
     """The shell command that launches the same run from the chosen source.
 
