@@ -30,7 +30,7 @@ def store_of(folder: Path, *losses: float) -> Store:
 
 
 def told(watch: Watch, status: Status, store: Store, *findings: Finding, live: bool = True) -> list[Event]:
-    return list(watch.events(status, store, "loss/train", list(findings), live))
+    return list(watch.events(status, store.last("loss/train"), store.step, findings, live))
 
 
 def test_each_event_is_told_once(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import os
 import shlex
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from tuimon.base.plain import one_line
@@ -32,22 +32,32 @@ class Watch:
         self._state = ""
         self._not_finite = False
         self._critical: set[tuple[str, str]] = set()
-        self._first = True
+        self._first, self._live = True, False
 
-    def events(self, status: Status, store: Store, loss_tag: str, findings: list[Finding], seen_live: bool) -> Iterator[Event]:
-        """What is new since the last call."""
-        loss = store.last(loss_tag) if loss_tag in store and len(store[loss_tag]) else 0.0
-        wrong, known = not math.isfinite(loss), self._not_finite
+    def events(
+        self, status: Status, loss: float | None, step: int, findings: Iterable[Finding] = (), seen_live: bool = False
+    ) -> Iterator[Event]:
+        """What is new since the last call.
+
+        Args:
+            status: the run's.
+            loss: its latest training loss; None if none is logged.
+            step: its latest step.
+            findings: those that hold.
+            seen_live: whether the run was live before the first call.
+        """
+        self._live = self._live or seen_live or status.live
+        wrong, known = loss is not None and not math.isfinite(loss), self._not_finite
         self._not_finite = wrong
         critical = {(f.rule, f.layer): f.text for f in findings if f.severity == "critical" and f.cleared is None}
         new = {key: text for key, text in critical.items() if key not in self._critical}
         self._critical |= critical.keys()
         first, self._first = self._first, False
         before, self._state = self._state, status.state
-        if not seen_live or (first and not status.live):
+        if not self._live or (first and not status.live):
             return
         if wrong and not known:
-            yield "nan", f"the loss is {loss} at step {store.step}"
+            yield "nan", f"the loss is {loss} at step {step}"
         yield from (("finding", text) for text in new.values())
         if before and before != status.state and not status.live:
             yield status.state, f"{status.state}{f': {status.detail}' if status.detail else ''}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from tuimon.viewer.following import FollowingApp
 from tuimon.viewer.settings import Settings, load_or_default
 
 if TYPE_CHECKING:
-    from tuimon.viewer.notices import Notifier, Watch
+    from tuimon.launcher.runs.summary import RunSummary
+    from tuimon.viewer.notices import Event, Notifier, Watch
     from tuimon.viewer.opened import OpenRun
 
 
@@ -50,12 +52,30 @@ class NoticingApp(FollowingApp):
         notifier = self._telling()
         for path in paths & self.opened.keys():
             run = self.opened[path]
+            tag = loss_tag(run.store)
+            loss = run.store.last(tag) if tag in run.store and len(run.store[tag]) else None
             watch = self._watches.setdefault(path, Watch())
-            for event in watch.events(run.status, run.store, loss_tag(run.store), run.findings, run.seen_live):
-                if problem := notifier.tell(path, run.name, event):
-                    self.notify(problem, severity="warning", markup=False)
+            for event in watch.events(run.status, loss, run.store.step, run.findings, run.seen_live):
+                self._tell(path, run.name, event)
         shown = self._shown_run()
         notifier.entitle(title_of(shown.name, shown.status, shown.store) if shown else "tuimon")
+
+    def listed(self, runs: Iterable[RunSummary]) -> None:
+        """Tells what is new of runs that are not open; above another screen than their list, also in a notice there."""
+        from tuimon.viewer.notices import Watch
+
+        for run in runs:
+            if run.path in self.opened or (not run.status.live and run.path not in self._watches):
+                continue
+            watch = self._watches.setdefault(run.path, Watch())
+            for event in watch.events(run.status, run.loss, run.step):
+                self._tell(run.path, run.name, event)
+                if len(self.screen_stack) > 1:
+                    self.notify(f"{run.name}: {event[1]}", timeout=10, markup=False)
+
+    def _tell(self, path: Path, name: str, event: Event) -> None:
+        if problem := self._telling().tell(path, name, event):
+            self.notify(problem, severity="warning", markup=False)
 
     def on_unmount(self) -> None:
         """Gives the terminal its title back."""

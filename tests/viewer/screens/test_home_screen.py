@@ -13,8 +13,10 @@ from textual.pilot import Pilot
 
 from driving import seen, text_of, until
 from tuimon.launcher.runs import runs as listing
+from tuimon.log.records import Ended
 from tuimon.log.writer import LogWriter
 from tuimon.viewer.app import TuimonApp
+from tuimon.viewer.screens import home
 from tuimon.viewer.screens.compare import CompareScreen, FinalValues
 from tuimon.viewer.screens.run import RunScreen
 from tuimon.viewer.screens.run_list import RunList
@@ -77,6 +79,25 @@ async def test_the_selected_run_is_previewed_where_there_is_room(runs_dir: Path,
         await seen(pilot, "No loss is logged yet.")
         await pilot.resize_terminal(120, 24)
         await until(pilot, lambda: not preview.display)
+
+
+async def test_how_a_run_that_is_not_open_ends_is_told_wherever_one_is(
+    runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once; of a run that was over before, nothing is told."""
+    monkeypatch.setattr(home, "_GLANCE_EVERY_S", 0.05)
+    make_run("a", how="")
+    make_run("old", how="failed", reason="ValueError: old")
+    other = make_run("b", how="")
+    async with TuimonApp(runs_dir).run_test(size=SIZE, notifications=True) as pilot:
+        runs = await listed(pilot)
+        runs._go([run.name for run in runs.runs].index("a"))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+        writer = LogWriter(other, "run")
+        writer.event(Ended("failed", "ValueError: x", 40), 40)
+        writer.close()
+        await until(pilot, lambda: [notice.message for notice in pilot.app._notifications] == ["b: failed: ValueError: x"])
 
 
 async def test_enter_opens_the_run_under_the_cursor(runs_dir: Path, make_run: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
@@ -15,6 +15,7 @@ from tuimon.viewer.screens.key_bar import Hint, KeyBar
 
 if TYPE_CHECKING:
     from tuimon.launcher.runs.status import Status
+    from tuimon.launcher.runs.summary import RunSummary
     from tuimon.viewer.opened import Answer
     from tuimon.viewer.settings import Settings
 
@@ -35,6 +36,15 @@ class Host(Protocol):
     @property
     def runs_dir(self) -> Path:
         """The folder of runs."""
+        ...
+
+    @property
+    def opened(self) -> Mapping[Path, object]:
+        """The open runs by folder."""
+        ...
+
+    def listed(self, runs: Iterable[RunSummary]) -> None:
+        """Tells what is new of runs that are not open."""
         ...
 
     def prefer(self, **settings: str) -> Settings:

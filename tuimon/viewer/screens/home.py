@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _LIVE_EVERY_S = 1.0
 _STILL_EVERY_S = 3.0
 _LEAST_FOR_PREVIEW = 32  # rows
+_GLANCE_EVERY_S = 10.0
 _SCAN_S = 0.1  # each time, for damage in long logs
 _NEEDS_A_RUN = ("open", "mark", "sort", "stop", "about", "resume", "replay", "fork", "launch_like")
 
@@ -65,6 +66,13 @@ class HomeScreen(Filtered, ManyScreen):
             self.runs = runs
             super().__init__()
 
+    class Glanced(Message):
+        """The worker has looked at runs that are not open, while another screen is in front."""
+
+        def __init__(self, runs: tuple[RunSummary, ...]) -> None:
+            self.runs = runs
+            super().__init__()
+
     def __init__(self, runs_dir: Path) -> None:
         super().__init__()
         self.runs_dir = runs_dir
@@ -74,6 +82,7 @@ class HomeScreen(Filtered, ManyScreen):
         self._list: RunList | None = None
         self._preview: RunPreview | None = None
         self._timer: Timer | None = None
+        self._glances: Timer | None = None
         self._damage: Scan | None = None
         self._told: dict[str, str] = {}
 
@@ -103,6 +112,9 @@ class HomeScreen(Filtered, ManyScreen):
             return
         if not self._composed:
             await self.recompose()
+        if self._glances:
+            self._glances.stop()
+            self._glances = None
         if self._timer is None:
             self._scan()
 
@@ -155,6 +167,7 @@ class HomeScreen(Filtered, ManyScreen):
     async def show_runs(self, event: Scanned) -> None:
         """Shows the runs that the worker found and schedules the next scan."""
         self.runs = event.runs
+        self.tuimon.listed(event.runs)
         if self._list is None:
             await self._make_list()
         self._show()
@@ -162,10 +175,36 @@ class HomeScreen(Filtered, ManyScreen):
         self._timer = self.set_timer(_LIVE_EVERY_S if live else _STILL_EVERY_S, self._look_again)
 
     def _look_again(self) -> None:
-        """Scans again, unless another screen covers this one: what it draws, Textual would draw again above it."""
+        """Scans again, unless another screen covers this one: what it draws, Textual would draw again above it.
+
+        Then it only watches the runs that are live, now and then, for what is to be told wherever the user is.
+        """
         self._timer = None
         if self.tuimon.front is self:
             self._scan()
+        else:
+            self._glances = self.set_timer(_GLANCE_EVERY_S, self._glance)
+
+    def _glance(self) -> None:
+        self._glances = None
+        live = tuple(run for run in self.runs if run.status.live and run.path not in self.tuimon.opened)
+        if live and self.tuimon.front is not self:
+            self._look_at(live)
+
+    @work(thread=True, exclusive=True, group="glance")
+    def _look_at(self, runs: tuple[RunSummary, ...]) -> None:
+        from tuimon.launcher.runs.summary import summarize
+
+        self.post_message(self.Glanced(tuple(summarize(run.path, run.name) for run in runs)))
+
+    @on(Glanced)
+    def tell_of_runs(self, event: Glanced) -> None:
+        """Tells what is new of them."""
+        known = {run.path: run for run in event.runs}
+        self.runs = tuple(known.get(run.path, run) for run in self.runs)
+        self.tuimon.listed(event.runs)
+        if self.tuimon.front is not self:
+            self._look_again()
 
     async def _make_list(self) -> None:
         from tuimon.viewer.screens.run_list import RunList
