@@ -293,13 +293,36 @@ async def test_findings_come_with_a_fix(runs_dir: Path, make_run: Any, monkeypat
         assert [(command.lever, command.op, command.value) for command in sent] == [("lr_scale", "set", 0.5)]
 
 
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_a_findings_page_says_all_and_applies_what_is_chosen(
+    runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    """What was seen, what it means, and the remedies, of which enter applies one; escape applies none."""
+    async with TuimonApp(runs_dir, make_run("r", how="", dead=40)).run_test(size=size, notifications=True) as pilot:
+        screen = await opened(pilot)
+        await until(pilot, lambda: screen.run.status.live)
+        sent = asked(screen, monkeypatch)
+        await until(pilot, lambda: screen.run.findings)
+        panel, finding = screen.query_one(FindingsPanel), screen.run.findings[0]
+        for key, moved in (("escape", []), ("enter", [("lr_scale", "set", 0.5)])):
+            screen.post_message(FindingsPanel.Opened(panel, finding))
+            await seen(pilot, "what it means")
+            await seen(pilot, "fc1: 40 % of units have been dead since step 20")
+            await seen(pilot, "Units of a ReLU layer give zero for every input")
+            await pilot.press("down")
+            await seen(pilot, "lr_scale → 0.5")
+            await pilot.press(key)
+            await until(pilot, lambda: pilot.app.screen is screen)
+            assert [(command.lever, command.op, command.value) for command in sent] == moved
+
+
 async def test_findings_of_a_run_that_is_over_offer_nothing(runs_dir: Path, make_run: Any) -> None:
     """They are listed, and the fix key says why it does nothing."""
     async with TuimonApp(runs_dir, make_run("r", dead=40)).run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot)
         await until(pilot, lambda: screen.query_one(FindingsPanel).first)
         await until(pilot, lambda: screen.run.status.state == "finished")
-        await until(pilot, lambda: "enter or f" not in text_of(pilot))
+        await until(pilot, lambda: "f: lr_scale" not in text_of(pilot))
         await seen(pilot, "step 20")
         await pilot.press("f")
         await seen(pilot, "r is not training: it is finished")

@@ -366,7 +366,7 @@ async def test_a_finding_tells_its_step_once(make_run, show):
 
 
 async def test_findings_offer_their_remedy(make_run, show):
-    """The most severe comes first; enter asks for the remedy under the cursor."""
+    """The most severe comes first; enter asks for the page of the one under the cursor, also once the run is over."""
     run = make_run()
     async with show(panel := FindingsPanel(), 60, 8) as shown:
         assert "No problems found" in shown.text() and panel.first is None
@@ -379,10 +379,10 @@ async def test_findings_offer_their_remedy(make_run, show):
         assert "lr_scale → 0.5" in shown.lines()[1] and shown.lines()[2].startswith("i step 100")
         assert panel.first == new
         await shown.press("enter", "end", "enter")
-        assert [message.finding for message in shown.posted(FindingsPanel.RemedyAsked)] == [new]
+        assert [message.finding for message in shown.posted(FindingsPanel.Opened)] == [new, old]
         panel.offer(False)
         await shown.press("home", "enter")
-        assert "lr_scale" not in shown.text() and len(shown.posted(FindingsPanel.RemedyAsked)) == 1
+        assert "lr_scale" not in shown.text() and len(shown.posted(FindingsPanel.Opened)) == 3
 
 
 async def test_the_header_says_what_and_how_far(make_run, show):

@@ -37,7 +37,6 @@ def _dead(look: Look) -> Verdict:
     cures = _awake(look, names)
     more = f" (and of {len(names) - 1} more layers)" if len(names) > 1 else ""
     text = f"{names[0]}: {latest[first]:.0%} of units{more} have been dead since step {step}"
-    text += f"; {cures[0].why}" if cures else ""
     lost: Severity = "critical" if look.hardly and worst > _WHOLE else "warning"
     return Symptom(text, step, {"dead_fraction": worst, "layers": float(len(layers))}, names[0], cures, severity=lost)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual import on
 
-from tuimon.diagnosis.remedies import commands, first_that_can
+from tuimon.diagnosis.remedies import commands
 from tuimon.launcher.steering.commands import parse_setting
 from tuimon.log.records import Applied, Command, LeverInfo, Remedy
 from tuimon.viewer import typed
@@ -16,6 +16,7 @@ from tuimon.viewer.keys import AGAIN, LOOK, STEER, Key, Levers, steering
 from tuimon.viewer.opened import UNREAD
 from tuimon.viewer.screens.base import TuimonScreen, why_not_again
 from tuimon.viewer.screens.dialogs import Prompt
+from tuimon.viewer.screens.finding import FindingScreen
 from tuimon.viewer.screens.key_bar import Hint
 from tuimon.viewer.screens.page_tabs import PageTabs
 from tuimon.viewer.widgets import FindingsPanel, LeverPanel, RunHeader
@@ -89,11 +90,15 @@ class SteeringScreen(TuimonScreen):
         for command in commands(remedy, self.run.store.levers):
             self._ask(command)
 
-    @on(FindingsPanel.RemedyAsked)
-    def fix_chosen(self, event: FindingsPanel.RemedyAsked) -> None:
-        """Applies the remedy of the selected finding."""
-        if remedy := first_that_can(event.finding, self.run.store.levers):
-            self.apply(remedy)
+    @on(FindingsPanel.Opened)
+    def open_finding(self, event: FindingsPanel.Opened) -> None:
+        """Opens the page of the selected finding, and applies the remedy that is chosen there."""
+
+        def take(remedy: Remedy | None) -> None:
+            if remedy:
+                self.apply(remedy)
+
+        self.app.push_screen(FindingScreen(self.run, event.finding), take)
 
     @on(LeverPanel.Asked)
     def move_lever(self, event: LeverPanel.Asked) -> None:

@@ -28,8 +28,8 @@ class FindingsPanel(RowList):
 
     has_cursor = True
 
-    class RemedyAsked(Message):
-        """The user asks to apply a finding's remedy."""
+    class Opened(Message):
+        """The user asks for a finding's page."""
 
         def __init__(self, panel: FindingsPanel, finding: Finding) -> None:
             super().__init__()
@@ -86,10 +86,8 @@ class FindingsPanel(RowList):
         return "No problems found.\nVanishing or exploding gradients, dead units and similar problems appear here."
 
     def chosen(self, index: int) -> None:
-        """Asks to apply the remedy of the finding under the cursor."""
-        finding = self._lines_at(self.size.width)[index][0]
-        if finding.remedy and self._offers and finding.cleared is None:
-            self.post_message(self.RemedyAsked(self, finding))
+        """Asks for the page of the finding under the cursor."""
+        self.post_message(self.Opened(self, self._lines_at(self.size.width)[index][0]))
 
     def _lines_at(self, width: int) -> list[tuple[Finding, Row]]:
         if width != self._lines_width:
@@ -125,4 +123,4 @@ def _found(finding: Finding, width: int, ascii: bool, indent: str = "") -> list[
 
 def _remedy(finding: Finding, width: int, ascii: bool) -> list[Row]:
     moves = moves_text(remedies_of(finding)[0], ascii)
-    return [[Span(line, "key")] for line in textwrap.wrap(f"  enter or f: {moves}", width, subsequent_indent="  ")]
+    return [[Span(line, "key")] for line in textwrap.wrap(f"  f: {moves}", width, subsequent_indent="  ")]
