@@ -7,13 +7,13 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tuimon.viewer.about import Fact, Section, about
 from tuimon.viewer.plain_text import said
+from tuimon.viewer.screens.reading import Reading
 
 
 class AboutScreen(ModalScreen[None]):
@@ -27,7 +27,7 @@ class AboutScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """One scrolling text."""
-        with VerticalScroll(classes="dialog help") as box:
+        with Reading(classes="dialog help") as box:
             box.border_title = said(self.app, self._run.name)
             box.border_subtitle = "esc to close"
             yield Static(id="about", markup=False)
@@ -36,7 +36,7 @@ class AboutScreen(ModalScreen[None]):
         """Reads the run's log, and focuses the text, so that the arrow keys scroll it."""
         sections = [_told(section) for section in about(self._run)]
         self.query_one("#about", Static).update(Content("\n\n").join(sections) if sections else "Its log says nothing.")
-        self.query_one(VerticalScroll).focus()
+        self.query_one(Reading).focus()
 
 
 def _told(section: Section) -> Content:

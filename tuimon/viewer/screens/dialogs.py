@@ -8,12 +8,13 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from tuimon.base.errors import TuimonError
 from tuimon.viewer.plain_text import said
+from tuimon.viewer.screens.reading import Reading
 
 
 class ErrorDialog(ModalScreen[None]):
@@ -53,14 +54,14 @@ class TextDialog(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """One scrolling text."""
-        with VerticalScroll(classes="dialog help") as box:
+        with Reading(classes="dialog help") as box:
             box.border_title = said(self.app, self._title)
             box.border_subtitle = "esc to close"
             yield Static(said(self.app, self._text), markup=False)
 
     def on_mount(self) -> None:
         """Focuses the text, so that the arrow keys scroll it."""
-        self.query_one(VerticalScroll).focus()
+        self.query_one(Reading).focus()
 
 
 def what_stopping_does(name: str, own_script: bool) -> str:

@@ -9,12 +9,12 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tuimon.viewer.keys import Place, keys_of
+from tuimon.viewer.screens.reading import Reading
 
 _TITLES = {"home": "Keys in the list of runs", "run": "Keys on a run", "compare": "Keys", "launch": "Keys", "check": "Keys"}
 _KEY_WIDTH = 12
@@ -59,18 +59,18 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """One scrolling text."""
-        with VerticalScroll(classes="dialog help") as box:
+        with Reading(classes="dialog help") as box:
             box.border_title = _TITLES[self._place]
             box.border_subtitle = "esc to close"
             yield HelpText(self._place, self._ascii)
 
     def on_mount(self) -> None:
         """Focuses the text, so that the arrow keys scroll it."""
-        self.query_one(VerticalScroll).focus()
+        self.query_one(Reading).focus()
 
     def on_screen_resume(self) -> None:
         """Starts at the top again."""
-        for box in self.query(VerticalScroll):
+        for box in self.query(Reading):
             box.scroll_home(animate=False)
 
 
@@ -81,13 +81,18 @@ def help_text(place: Place, ascii: bool = False, width: int = 96) -> str:
     for group in groups:
         rows = [(key.ascii_name if ascii else key.name, key.help) for key in keys_of(place) if key.group == group]
         sections.append(_section(group, rows, width))
+    sections.append(_section("In lists and texts", _MOTIONS, width))
     if place in ("run", "compare"):
         sections += [_section(title, rows, width) for title, rows in _panel_keys(place)]
     text = "\n\n".join(sections)
     return text.translate(_TO_ASCII) if ascii else text
 
 
-_TO_ASCII = str.maketrans({"←": "left", "→": "right", "…": "-", "·": "-"})
+_MOTIONS = (
+    ("↑ ↓", "Move by a row; j and k do the same"),
+    ("home end", "Go to the first or last row; so do gg and G where they have no other meaning"),
+)
+_TO_ASCII = str.maketrans({"↑": "up", "↓": "down", "←": "left", "→": "right", "…": "-", "·": "-"})
 
 
 def _section(title: str, rows: Iterable[tuple[str, str]], width: int) -> str:

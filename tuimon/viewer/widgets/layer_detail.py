@@ -21,6 +21,8 @@ _LABEL = 13
 class LayerDetail(RowList):
     """Norms with sparklines, the activations' range, and saturated and dead units with their indices."""
 
+    TAKES = frozenset()
+
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.layer_name = ""

@@ -25,6 +25,7 @@ _SORTS: tuple[Key | None, ...] = (None, "name", "grad_norm", "dead", "saturated"
 class LayerTable(Filtered, RowList):
     """One row per layer; the cursor selects a layer."""
 
+    TAKES = frozenset()
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "next_sort", "Sort the layers by the next column", show=False),
         Binding("O", "reverse", "Reverse the order", show=False),

@@ -10,9 +10,10 @@ from textual.binding import Binding, BindingType
 from tuimon.viewer import net
 from tuimon.viewer.draw.rows import Row, Span, clip, fit
 from tuimon.viewer.widgets.drawn import Drawn, selected
+from tuimon.viewer.widgets.vim import MOTIONS, Motions
 
 
-class RowList(Drawn, can_focus=True):
+class RowList(Motions, Drawn, can_focus=True):
     """Rows under an optional fixed head.
 
     With `has_cursor`, the keys move a cursor and enter chooses its row; without, they scroll. With `follows`, the list stays at
@@ -27,9 +28,11 @@ class RowList(Drawn, can_focus=True):
         Binding("home", "home", "First row", show=False),
         Binding("end", "end", "Last row, and follow new ones", show=False),
         Binding("enter", "choose", "Choose the row", show=False),
+        *MOTIONS,
     ]
     DEFAULT_CSS = "RowList { min-height: 1; }"
 
+    TAKES = frozenset({"k"})  # on a run's screen it is for the histogram, to which most lists have nothing to say
     has_cursor = False
     follows = False
 
