@@ -105,7 +105,7 @@ KEYS: tuple[Key, ...] = (
     _steer(
         "A",
         "autopilot",
-        "Switch the autopilot on or off: it applies fixes of findings by itself, and takes back what makes things worse",
+        "Switch the autopilot on or off: it applies fixes, and undoes what does harm",
         Command("autopilot", "toggle"),
         _autopilot_label,
     ),
