@@ -251,14 +251,17 @@ class TuimonApp(RestartingApp):
             self.show_error(error)
 
     def action_help(self) -> None:
-        """Opens the help for the current screen."""
-        from tuimon.viewer.screens.help import HelpScreen
+        """Opens the help for the current screen; it begins with the panel that has the focus."""
+        from tuimon.viewer.screens.help import HelpScreen, panel_of
 
         if not isinstance(self.screen, TuimonScreen):
             return
         name = f"help-{self.screen.PLACE}"
         if not self.is_screen_installed(name):
             self.install_screen(HelpScreen(self.screen.PLACE, self.ascii_only), name)  # keep it: it opens instantly next time
+        help_screen = self.get_screen(name)
+        if isinstance(help_screen, HelpScreen):
+            help_screen.panel = panel_of(self.screen.focused)
         self.push_screen(name)
 
     async def action_quit(self) -> None:

@@ -11,8 +11,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Static
 
+from tuimon.viewer.explained import EXPLAINED
 from tuimon.viewer.keys import Place, keys_of
 from tuimon.viewer.screens.reading import Reading
 
@@ -40,11 +42,24 @@ class HelpText(Static):
         super().__init__()
         self._place: Place = place
         self._ascii = ascii
+        self._panel = ""
+
+    def explain(self, panel: str) -> None:
+        """Begins with what a panel shows."""
+        self._panel = panel
+        self._wrap(self.size.width)
 
     def on_resize(self, event: events.Resize) -> None:
         """Wraps the text again."""
-        about, *sections = help_text(self._place, self._ascii, event.size.width).split("\n\n")
-        self.update(Content("\n\n").join([Content(about), *map(_styled, sections)]))
+        self._wrap(event.size.width)
+
+    def _wrap(self, width: int) -> None:
+        if not width:
+            return
+        parts = help_text(self._place, self._ascii, width).split("\n\n")
+        panel = panel_text(self._panel, self._ascii, width)
+        first = [_titled(panel)] if panel else []
+        self.update(Content("\n\n").join([*first, Content(parts[0]), *map(_styled, parts[1:])]))
 
 
 class HelpScreen(ModalScreen[None]):
@@ -56,6 +71,7 @@ class HelpScreen(ModalScreen[None]):
         super().__init__()
         self._place: Place = place
         self._ascii = ascii
+        self.panel = ""  # the id of the panel to explain
 
     def compose(self) -> ComposeResult:
         """One scrolling text."""
@@ -69,9 +85,11 @@ class HelpScreen(ModalScreen[None]):
         self.query_one(Reading).focus()
 
     def on_screen_resume(self) -> None:
-        """Starts at the top again."""
+        """Starts at the top again, with the panel that has the focus now."""
         for box in self.query(Reading):
             box.scroll_home(animate=False)
+        for text in self.query(HelpText):
+            text.explain(self.panel)
 
 
 def help_text(place: Place, ascii: bool = False, width: int = 96) -> str:
@@ -86,6 +104,26 @@ def help_text(place: Place, ascii: bool = False, width: int = 96) -> str:
         sections += [_section(title, rows, width) for title, rows in _panel_keys(place)]
     text = "\n\n".join(sections)
     return text.translate(_TO_ASCII) if ascii else text
+
+
+def panel_of(focused: Widget | None) -> str:
+    """The id of the panel that has the focus, or in which something has; empty if there is none."""
+    within = focused.ancestors_with_self if focused else ()
+    return next((str(one.id) for one in within if one.id in EXPLAINED), "")
+
+
+def panel_text(panel: str, ascii: bool = False, width: int = 96) -> str:
+    """What a panel shows, as a title and a paragraph; empty for one that nobody has explained."""
+    if panel not in EXPLAINED:
+        return ""
+    title, told = EXPLAINED[panel]
+    text = f"This panel: {title}\n{textwrap.fill(told, max(width, 1))}"
+    return text.translate(_TO_ASCII) if ascii else text
+
+
+def _titled(text: str) -> Content:
+    title, _, rest = text.partition("\n")
+    return Content("\n").join([Content.styled(title, "bold underline"), Content(rest)])
 
 
 _MOTIONS = (
