@@ -15,23 +15,23 @@ from tuimon.log.store import Store
 
 MOST = 2  # findings of a healthy run
 
-# What each faulty preset shows, by the rule's name.
+# What each faulty preset shows, by the rule's name; of several, each says it.
 SHOWS = {
-    "digits-mlp": "over-fitting",
-    "activation-sigmoid": "vanishing-gradient",
-    "dying-relu": "dead-units",
-    "rate-constant": "plateau",
-    "rate-too-large": "rate-too-high",
-    "rate-too-small": "rate-too-low",
-    "batchnorm-batch-2": "tiny-batch-norm",
-    "inputs-raw": "inputs-not-normalized",
-    "inputs-raw-layernorm": "inputs-not-normalized",
-    "overfit": "over-fitting",
-    "exploding-large-weights": "exploding-gradient",
-    "hundred-matrices-explode": "exploding-gradient",
-    "hundred-matrices-vanish": "vanishing-gradient",
-    "vanishing-sigmoid": "vanishing-gradient",
-    "vanishing-small-weights": "vanishing-gradient",
+    "digits-mlp": ("over-fitting",),
+    "activation-sigmoid": ("vanishing-gradient",),
+    "dying-relu": ("dead-units",),
+    "rate-constant": ("plateau",),
+    "rate-too-large": ("rate-too-high", "diverging-loss"),
+    "rate-too-small": ("rate-too-low",),
+    "batchnorm-batch-2": ("tiny-batch-norm",),
+    "inputs-raw": ("inputs-not-normalized",),
+    "inputs-raw-layernorm": ("inputs-not-normalized",),
+    "overfit": ("over-fitting",),
+    "exploding-large-weights": ("exploding-gradient",),
+    "hundred-matrices-explode": ("exploding-gradient",),
+    "hundred-matrices-vanish": ("vanishing-gradient",),
+    "vanishing-sigmoid": ("vanishing-gradient",),
+    "vanishing-small-weights": ("vanishing-gradient",),
 }
 
 # What texts of others admit: named, it is no false alarm.
@@ -78,7 +78,7 @@ class Judged(NamedTuple):
 def judged(preset: str, stores: Sequence[Store]) -> Judged:
     """What today's rules say of a preset's runs."""
     found = [diagnose(store, again=True) for store in stores]
-    named = sum(any(one.rule == SHOWS.get(preset) for one in of_run) for of_run in found)
+    named = sum(any(one.rule in SHOWS.get(preset, ()) for one in of_run) for of_run in found)
     others = [_others(preset, of_run) for of_run in found]
     counts: dict[tuple[str, str], int] = {}
     for pairs in others:
@@ -89,8 +89,8 @@ def judged(preset: str, stores: Sequence[Store]) -> Judged:
 
 def _others(preset: str, found: Iterable[Finding]) -> set[tuple[str, str]]:
     """What is neither the preset's fault, nor admitted, nor explained by these."""
-    own = {SHOWS.get(preset, ""), *ADMITS.get(preset, ())}
-    return {(one.severity, one.rule) for one in found if one.rule not in own and one.explained_by not in own - {""}}
+    own = {*SHOWS.get(preset, ()), *ADMITS.get(preset, ())}
+    return {(one.severity, one.rule) for one in found if one.rule not in own and one.explained_by not in own}
 
 
 def table(presets: Sequence[Judged]) -> str:
@@ -100,7 +100,7 @@ def table(presets: Sequence[Judged]) -> str:
         others = ", ".join(f"{rule} {severity} {count}" for (severity, rule), count in sorted(one.others.items()))
         named = f"{one.named} of {one.runs}" if one.preset in SHOWS else f"– of {one.runs}"
         mark = "" if one.holds else "   ← does not hold"
-        rows.append(f"{one.preset:28} {SHOWS.get(one.preset, '–'):22} {named:>7}  {others or '–'}{mark}")
+        rows.append(f"{one.preset:28} {SHOWS.get(one.preset, '–')[0]:22} {named:>7}  {others or '–'}{mark}")
     faulty = [one for one in presets if one.preset in SHOWS]
     healthy = [one for one in presets if one.preset not in SHOWS]
     rows.append(

@@ -15,7 +15,7 @@ def test_the_list_names_presets_and_rules() -> None:
     """A preset or a rule that was renamed would never be found again."""
     rules = {rule.name for rule in RULES}
     assert {*SHOWS, *ADMITS} <= {preset.name for preset in presets()}
-    assert {*SHOWS.values(), *(name for names in ADMITS.values() for name in names)} <= rules
+    assert {name for names in (*SHOWS.values(), *ADMITS.values()) for name in names} <= rules
 
 
 def test_a_fault_is_to_be_named_in_every_run_and_a_healthy_preset_left_in_peace(tmp_path: Path) -> None:

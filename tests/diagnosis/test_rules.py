@@ -6,6 +6,7 @@ import math
 import random
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from diagnosis_logs import LAYERS, Values, findings_of, healthy, stuck
@@ -137,6 +138,43 @@ def test_a_model_that_returns_its_loss_has_no_labels_of_one_class(tmp_path: Path
         return {**healthy(step), **aims, "loss/train": loss, "loss/val": loss, "step/rows": 64.0}
 
     assert findings_of(tmp_path, values) == []
+
+
+def test_a_relu_that_gets_hardly_anything_positive_is_told(tmp_path: Path) -> None:
+    """Before its units are dead; and where it does no harm, it is none."""
+    layers = tuple(msgspec.structs.replace(layer, activation="ReLU") for layer in LAYERS)
+    negative = {"negative_fraction/fc2": 0.97}
+    found = findings_of(tmp_path / "stuck", lambda s: {**stuck(s), **negative}, layers=layers)
+    assert [(one.rule, one.layer, one.severity) for one in found] == [("mostly-negative", "fc2", "warning")]
+    assert findings_of(tmp_path / "fine", lambda s: {**healthy(s), **negative}, layers=layers) == []
+    dead = findings_of(tmp_path / "dead", lambda s: {**stuck(s), **negative, "dead_fraction/fc2": 0.9}, layers=layers)
+    assert [one.rule for one in dead] == ["dead-units"]
+
+
+def test_memory_that_is_nearly_full_is_told_by_whom_it_is_filled(tmp_path: Path) -> None:
+    """The machine's if this process fills it; a device's, where PyTorch keeps what it has freed, is a hint."""
+    full = {"system/host/memory_used_bytes": 31e9, "system/host/memory_total_bytes": 32e9, "system/process/memory_bytes": 29e9}
+    found = findings_of(tmp_path / "own", lambda s: {**healthy(s), **full})
+    assert [(one.rule, one.severity) for one in found] == [("memory-nearly-full", "warning")]
+    others = {**full, "system/process/memory_bytes": 1e9}
+    assert findings_of(tmp_path / "others", lambda s: {**healthy(s), **others}) == []
+    device = {"system/gpu1/memory_used_bytes": 79e9, "system/gpu1/memory_total_bytes": 80e9}
+    found = findings_of(tmp_path / "device", lambda s: {**healthy(s), **device})
+    assert [(one.rule, one.severity) for one in found] == [("memory-nearly-full", "hint")] and "gpu1" in found[0].text
+
+
+def test_gradients_that_are_mostly_noise_are_told_with_their_noise_scale(tmp_path: Path) -> None:
+    """Two batches' gradients that have nothing in common, at long steps, and a loss that stands."""
+
+    def values(step: int, cosine: float) -> dict[str, float]:
+        loss = max(2.3 * 0.9**step, 1.3) + random.Random(step).gauss(0, 0.05)
+        ratios = {f"update_ratio/{layer.name}": 0.02 for layer in LAYERS}
+        noise = {"grad_cosine": cosine + random.Random(-step).gauss(0, 0.02), "step/rows": 32.0}
+        return {**healthy(step), **ratios, **noise, "loss/train": loss, "loss/val": 1.4}
+
+    (finding,) = findings_of(tmp_path / "noise", lambda step: values(step, 0.02))
+    assert (finding.rule, finding.severity) == ("batch-noise", "hint") and 1000 < finding.evidence["noise_scale"] < 3200
+    assert findings_of(tmp_path / "signal", lambda step: values(step, 0.3)) == []
 
 
 def test_a_cause_stands_before_what_it_explains(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 An explicit graph of rules, each with the rules that it may bring about. It has no circles. Sources: Goodfellow, Bengio and
 Courville, Deep Learning (2016), 6.3, 8.2 and 11.5; Glorot and Bengio, AISTATS 2010 (saturation and vanishing gradients);
-Lu et al., arXiv:1903.06733 (dying ReLU); Zhang et al., AUTOTRAINER, ICSE 2021; Cao et al., DeepFD, ICSE 2022 (symptoms and
-their causes).
+Lu et al., arXiv:1903.06733 (dying ReLU); Yang et al., ICLR 2019 (batch norm lets gradients explode); Zhang et al., AUTOTRAINER,
+ICSE 2021; Cao et al., DeepFD, ICSE 2022 (symptoms and their causes).
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from __future__ import annotations
 import functools
 
 _NOWHERE = ("rate-too-low", "plateau", "under-fitting")
-_TOO_FAR = ("exploding-gradient", "diverging-loss", "non-finite-loss", "dead-units", "saturated-units", "weights-growing")
+_TOO_FAR = (
+    "exploding-gradient", "diverging-loss", "non-finite-loss", "dead-units", "mostly-negative", "saturated-units",
+    "weights-growing",
+)  # fmt: skip
 
 CAUSES: dict[str, tuple[str, ...]] = {
     "inputs-not-normalized": ("first-loss", "rate-too-high", "batch-noise", *_TOO_FAR, "vanishing-gradient", *_NOWHERE),
@@ -20,15 +23,24 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "missing-zero-grad": ("rate-too-high", "batch-noise", *_TOO_FAR, "over-fitting", *_NOWHERE),
     "layers-not-trained": ("over-fitting", *_NOWHERE),
     "eval-mode": ("over-fitting", "rate-too-high", *_TOO_FAR),
-    "tiny-batch-norm": ("batch-noise", "rate-too-high", *_NOWHERE),
+    "tiny-batch-norm": ("batch-noise", "rate-too-high", "exploding-gradient", *_NOWHERE),
     "double-softmax": ("vanishing-gradient", "output-or-loss", *_NOWHERE),
     "output-or-loss": ("dead-units", "saturated-units", "vanishing-gradient", *_NOWHERE),
     "exploding-gradient": ("first-loss", "rate-too-high", "diverging-loss", "non-finite-loss", "dead-units", "saturated-units"),
     "diverging-loss": ("rate-too-high", "non-finite-loss", "weights-growing", "dead-units", "saturated-units"),
     "batch-noise": ("rate-too-high", "plateau", "under-fitting"),
-    "rate-too-high": ("non-finite-loss", "dead-units", "saturated-units", "weights-growing", "plateau", "under-fitting"),
+    "rate-too-high": (
+        "non-finite-loss",
+        "dead-units",
+        "mostly-negative",
+        "saturated-units",
+        "weights-growing",
+        "plateau",
+        "under-fitting",
+    ),
     "saturated-units": ("first-loss", "vanishing-gradient", *_NOWHERE),
-    "dead-units": ("vanishing-gradient", *_NOWHERE),
+    "dead-units": ("mostly-negative", "vanishing-gradient", *_NOWHERE),
+    "mostly-negative": ("vanishing-gradient", *_NOWHERE),
     "vanishing-gradient": _NOWHERE,
     "schedule-ended": _NOWHERE,
     "always-clipped": _NOWHERE,

@@ -20,10 +20,10 @@ from tuimon.log.records import Finding
 from tuimon.log.writer import LogWriter
 from tuimon.monitor.piloting import Piloting
 
-SHARE = 0.002  # of the time, at most: after a costly reading the next one comes later
+SHARE = 0.0015  # of the time, at most: after a costly reading the next one comes later
 PILOTED = 5.0  # times as much while the autopilot is on, which is to act in time
-EAGER_S, EAGER_SHARE = 20.0, 0.01  # so long after the begin it may be more: a short run would hear nothing in time
-_SOONEST_S, _LATEST_S = 0.2, 2.0  # between two readings
+EAGER_S, EAGER_SHARE = 0.1, 0.01  # so many seconds of the processor it takes at this share first: a short run is heard in time
+_SOONEST_S, _LATEST_S = 0.2, 5.0  # between two readings
 _AGE = 8.0  # a reading is due when the run has become older by one in so many
 _READ_BYTES = 1 << 20  # at once, so that the thread holds the interpreter for a few milliseconds at most
 _PATIENCE_S = 2.0  # at the end, for a reading that is under way
@@ -67,7 +67,7 @@ class Diagnosing:
             self._busy.release()
 
     def _run(self) -> None:
-        began, wait_s = time.monotonic(), _SOONEST_S
+        began, spent_s, wait_s = time.monotonic(), 0.0, _SOONEST_S
         try:
             while not self._stop.wait(wait_s):
                 before = time.thread_time()
@@ -77,9 +77,11 @@ class Diagnosing:
                     self._read()
                     self._piloting.turn(self._engine)
                 cost_s = time.thread_time() - before
+                spent_s += cost_s
                 age_s = time.monotonic() - began
-                share = (EAGER_SHARE if age_s < EAGER_S else SHARE) * (PILOTED if self._piloting.on else 1.0)
-                wait_s = max(min(max(age_s / _AGE, _SOONEST_S), _LATEST_S), cost_s / share)
+                more = PILOTED if self._piloting.on else 1.0
+                share = (EAGER_SHARE if spent_s < EAGER_S else SHARE) * more
+                wait_s = max(min(max(age_s / _AGE, _SOONEST_S), _LATEST_S / more), cost_s / share)
                 if self._piloting.busy:  # a remedy is on its way, which is nothing to be slow about
                     wait_s = min(wait_s, _SOONEST_S)
         except Exception as error:

@@ -138,6 +138,7 @@ KINDS: dict[str, Kind] = {
 NAMED: dict[str, tuple[str, ...]] = {
     "non-finite-loss": ("non-finite",),
     "diverging-loss": ("diverging",),
+    "mostly-negative": ("dead-units",),
     "naive:nan": ("non-finite",),
     "naive:not-lower-than-at-the-start": ("diverging", "rate-too-low", "plateau", "rate-too-high"),
     "naive:validation-rises": ("over-fitting",),

@@ -269,6 +269,30 @@ def test_units_that_start_alike_stay_alike_while_they_train(start: Start) -> Non
     assert last(training, "unit_similarity/2") == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_units_of_a_recurrent_layer_are_compared_with_all_their_gates(start: Start, kind: type[nn.RNNBase]) -> None:
+    """A unit of an LSTM has a row of weights for each of four gates: equal in one gate alone, two units are none alike."""
+
+    class Rows(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell, self.head = kind(4, 6, batch_first=True), nn.Linear(6, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.cell(x.unflatten(1, (2, 4)))[0][:, -1])
+
+    alike, random = Rows(), Rows()
+    for parameter in alike.cell.parameters():
+        nn.init.constant_(parameter, 0.1)
+    nn.init.constant_(alike.head.weight, 0.1)
+    with torch.no_grad():
+        random.cell.weight_ih_l0[1] = random.cell.weight_ih_l0[2]
+    for model, share in ((alike, 1.0), (random, 0.0)):
+        training = start(model, torch.optim.SGD(model.parameters(), lr=0.0), budget=1.0)
+        training.step()
+        assert last(training, "identical_fraction/cell") == share
+
+
 def test_a_frozen_layers_units_are_compared_by_their_weights_alone(start: Start) -> None:
     """There is no gradient to tell them apart."""
     model = nn.Sequential(nn.Linear(8, 4).requires_grad_(False), nn.Linear(4, 2))

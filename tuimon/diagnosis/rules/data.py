@@ -9,6 +9,7 @@ from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 
 _FAR = 10.0  # times the scale that initializations are made for, which is 1; or standard deviations from zero
 _SAMPLES = 3
+_WAITED = 5  # samples: the first steps of any training wait for what is made once
 _WAITS = 0.5  # of the time: more than half
 _FEW_ROWS = 8  # samples in a batch, of which one class is no accident: of two alike ones it is one in 128
 _OUTSIDE = 0.01  # of a target beyond 0 or 1 that is no rounding
@@ -102,8 +103,8 @@ def _of_other_rows(look: Look) -> Symptom | None:
 
 def _slow_input(look: Look) -> Verdict:
     trace = look.evidence.trace("step/wait_fraction")
-    if trace is None or trace.count < _SAMPLES:
-        return Abstains("the time that a step waits was not measured")
+    if trace is None or trace.count < _WAITED:
+        return Abstains("the time that a step waits was not measured often enough")
     share = look.usual("step/wait_fraction", 9)
     if not share > _WAITS:
         return None

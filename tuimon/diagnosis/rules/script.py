@@ -7,12 +7,16 @@ import math
 import numpy as np
 
 from tuimon.diagnosis.look import NOTHING, Look
+from tuimon.diagnosis.measures.noise import noise_scale
+from tuimon.diagnosis.measures.updates import USUAL
 from tuimon.diagnosis.remedies import remedies, scaled_rate
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.log.records import Severity
 
 _SAMPLES = 3
 _FEW = 4  # samples in a batch
+_NOISY = 20.0  # times a batch: its noise is twenty times, in square, what all samples together say
+_LONG = 100  # losses
 _LEAK_POINTS = 6
 _LEAK = 1.1  # times the memory at first
 _STEADY = 0.8  # of the readings that were higher than the one before
@@ -100,14 +104,29 @@ def _batch_noise(look: Look) -> Verdict:
     rows = look.usual("step/rows")
     if not math.isfinite(rows) or look.updates is None:
         return Abstains("the size of a batch was not sampled")
-    if rows > _FEW or not look.suffers or not look.updates.middle > 1e-2:
+    if not look.suffers or not look.updates.middle > USUAL[1]:
         return None
+    if rows > _FEW:
+        return _mostly_noise(look, rows)
     text = (
         f"batches of {rows:.0f} at a rate for larger ones: each step moves the weights by {look.updates.middle:.1g} of their "
         "size in the direction of a few samples; use larger batches, or a lower rate"
     )
     cures = remedies(scaled_rate(look.evidence, 0.1, "a tenth of each step averages over more samples"))
     return Symptom(text, look.step, {"rows": rows, "update_ratio": look.updates.middle}, remedies=cures)
+
+
+def _mostly_noise(look: Look, rows: float) -> Symptom | None:
+    """Batches of more than a few samples are too small where their noise is far larger than what they say."""
+    scale = noise_scale(look.evidence, rows)
+    if look.updates is None or look.loss is None or look.loss.count < _LONG or not scale > _NOISY * rows:
+        return None
+    text = (
+        f"gradients are mostly noise: a batch has {rows:.0f} samples, and it takes about {scale:.0f} for as much gradient as "
+        f"noise; each step moves the weights by {look.updates.middle:.1g} of their size: use larger batches, or a lower rate"
+    )
+    evidence = {"rows": rows, "noise_scale": scale, "update_ratio": look.updates.middle}
+    return Symptom(text, look.step, evidence, severity="hint")
 
 
 def _leak(look: Look) -> Verdict:
@@ -170,7 +189,7 @@ RULES = (
         "warning",
         "Each step follows a few samples, and goes too far for that. "
         "Larger batches average the noise out; a lower rate averages it over steps.",
-        ("step/rows", "update_ratio/<layer>", "loss/train"),
+        ("step/rows", "update_ratio/<layer>", "grad_cosine", "loss/train"),
         "McCandlish et al., An Empirical Model of Large-Batch Training, 2018",
         _batch_noise,
     ),

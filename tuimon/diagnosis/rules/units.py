@@ -17,6 +17,8 @@ _SAMPLES = 3
 _ALIKE = 0.999  # mean cosine of the weights of two units: 2.6 degrees apart
 _INPUTS = 3  # weights of a unit, its bias among them, of which two directions can be told apart
 _ROWS = 8  # samples in a batch: over a window of four sampled steps, what never shows in 32 is no rare feature
+_MOSTLY = 0.95  # of what arrives: of a sound start half is negative, of a sparse layer nine tenths
+_RECTIFIERS = ("ReLU", "ReLU6")
 _WHOLE = 0.98  # nothing passes the layer
 
 
@@ -56,6 +58,27 @@ def _awake(look: Look, names: list[str]) -> tuple[Remedy, ...]:
         )
     both = together("new weights for dead units, and a tenth of each step, which may have killed them", anew, slower)
     return remedies(anew, both, other, scaled_rate(look.evidence, 0.5, "a lower learning rate keeps others from dying"))
+
+
+def _negative(look: Look) -> Verdict:
+    """Layers that pass on hardly anything of what they get, though some of it to each unit."""
+    panel = look.evidence.panel("negative_fraction")
+    if panel.count < _SAMPLES:
+        return Abstains("what arrives at activations was not sampled")
+    infos, latest = look.evidence.infos, panel.lowest(_SAMPLES)
+    rectified = [i for i, info in enumerate(infos[: len(latest)]) if info is not None and info.activation in _RECTIFIERS]
+    layers = [i for i in rectified if latest[i] > _MOSTLY]
+    if not layers or not (look.suffers or look.slow):
+        return None
+    name, share = look.evidence.names[layers[0]], float(latest[layers[0]])
+    text = (
+        f"{name}: {share:.0%} of what arrives at its {infos[layers[0]].activation} is negative, and is set to zero: hardly "  # type: ignore[union-attr]
+        "anything passes, and units will die. Initialize biases at zero, normalize what comes in, or lower the rate"
+    )
+    cures = remedies(leaky(look.evidence, [name], "leaky ReLU lets a part of it pass"))
+    evidence = {"negative_fraction": share, "layers": float(len(layers))}
+    step = column_since(panel, layers[0], _MOSTLY)
+    return Symptom(text, step, evidence, name, cures, severity="warning" if look.hardly else None)
 
 
 def _only_seems_dead(look: Look, column: int) -> bool:
@@ -108,8 +131,10 @@ def _symmetric(look: Look) -> Verdict:
 def _copies(look: Look, column: int, lowest: Floats, alike: Floats) -> bool:
     """Whether the units of a layer are copies of each other, but for rounding; those of one input are alike in any case."""
     info = look.evidence.infos[column]
-    if info is None or not info.trainable or not info.units or info.parameters <= _INPUTS * info.units:
+    if info is None or not info.trainable or (info.units and info.parameters <= _INPUTS * info.units):
         return False
+    if not info.units:  # a recurrent layer: alike is what has the same weights and gets the same gradient
+        return bool(lowest[column] > HALF)
     last = column == len(look.evidence.infos) - 1
     return bool(lowest[column] > HALF) or (not last and column < len(alike) and bool(alike[column] > _ALIKE))
 
@@ -132,6 +157,16 @@ RULES = (
         ("dead_fraction/<layer>", "loss/train"),
         "Lu et al., Dying ReLU and Initialization, arXiv:1903.06733",
         _dead,
+    ),
+    Rule(
+        "mostly-negative",
+        "hint",
+        "Nearly all that arrives at a ReLU is negative, so that it passes on zeros and hardly any gradient comes back. "
+        "Biases that start far below zero, inputs that are not normalized and long steps do that; leaky ReLU passes a part.",
+        ("negative_fraction/<layer>", "loss/train"),
+        "Glorot, Bordes and Bengio, AISTATS 2011: half of the units are zero at first, up to nine tenths in a sparse layer",
+        _negative,
+        general=True,  # units that have died by it say more
     ),
     Rule(
         "saturated-units",

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from tuimon.monitor.probe.entries import Alike
 from tuimon.monitor.probe.flat import local, stride
 from tuimon.monitor.probe.found import Found
+from tuimon.monitor.probe.layers import Layer
 from tuimon.monitor.probe.parameters import Owned
 
 MOST_UNITS = 64  # of a layer that are compared
@@ -50,7 +51,7 @@ class Likeness:
         for _ in range(min(len(self._owned), _LAYERS)):
             one = self._owned[self._next]
             held = local(one.parameter.detach())
-            weight = incoming(held, one.dim) if held.numel() and held.shape[one.dim] > 1 else None
+            weight = incoming(held, one.dim, one.units) if held.numel() and held.shape[one.dim] > 1 else None
             if weight is not None and left < _VALUES and weight.numel() > left:
                 return
             self._next = (self._next + 1) % len(self._owned)
@@ -59,13 +60,24 @@ class Likeness:
             left -= weight.numel()
             gradient = one.parameter.grad
             if gradient is not None:
-                gradient = incoming(local(gradient), one.dim) if gradient.layout == torch.strided else None
+                gradient = incoming(local(gradient), one.dim, one.units) if gradient.layout == torch.strided else None
             yield one.owner, weight, gradient
 
 
-def incoming(weight: Tensor, dim: int) -> Tensor:
-    """[units, inputs] the incoming weights of some units, evenly spread, at some inputs."""
+def recurrent(layers: Sequence[Layer]) -> list[Owned]:
+    """The weights of recurrent layers from their inputs, with the units that these are of: a row for each gate of each."""
+    found = []
+    for i, layer in enumerate(layers):
+        if isinstance(layer.module, nn.RNNBase) and (weight := layer.module._parameters.get("weight_ih_l0")) is not None:
+            found.append(Owned(weight, i, layer.module.hidden_size))
+    return found
+
+
+def incoming(weight: Tensor, dim: int, units: int = 0) -> Tensor:
+    """[units, inputs] the incoming weights of some units, evenly spread, at some inputs; of all gates of recurrent ones."""
     rows = weight.movedim(dim, 0) if dim else weight
+    if units and len(rows) > units and len(rows) % units == 0:
+        rows = rows.reshape(-1, units, *rows.shape[1:]).movedim(1, 0)
     rows = rows[:: stride(len(rows), MOST_UNITS), :: min(stride(rows[0].numel(), MOST_INPUTS), rows.shape[1])]
     return rows.reshape(len(rows), -1)
 
@@ -75,7 +87,7 @@ def _has_inputs(one: Owned) -> bool:
     return (
         not is_lazy(parameter)
         and parameter.ndim > 1
-        and parameter.shape[one.dim] == one.units
+        and parameter.shape[one.dim] % one.units == 0
         and parameter.numel() > one.units
         and parameter.is_floating_point()
         and parameter.layout == torch.strided

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tuimon.log.writer import LogWriter
 from tuimon.monitor.guard import uncompiled
 from tuimon.monitor.probe import found
-from tuimon.monitor.probe.alike import Likeness
+from tuimon.monitor.probe.alike import Likeness, recurrent
 from tuimon.monitor.probe.layers import Layer, compiled, find_layers, following_activations
 from tuimon.monitor.probe.outputs import OutputWatch
 from tuimon.monitor.probe.parameters import Parameters
@@ -80,7 +80,7 @@ class Probe:
     def _find_layers(self) -> None:
         self.layers = find_layers(self._model)
         self._parameters = Parameters(self.layers)
-        self._likeness = Likeness(self._parameters.owned)
+        self._likeness = Likeness([*self._parameters.owned, *recurrent(self.layers)])
         self._outputs = OutputWatch(self._model, self.layers if self._hooks_allowed else [], self._edge)
         names, units = [layer.name for layer in self.layers], [layer.units for layer in self.layers]
         self._sheet = Sheet(names, units, self._parameters.judges)
