@@ -1,11 +1,12 @@
 """What a sample of all layers costs, how much memory it takes, and how old the layer table grows and what it costs meanwhile.
 
-A sample's cost on the training thread is processor time, for a machine that others use stretches any other: steps that are all
-sampled against steps that are not, in turn, medians. What the log's thread does for a sample is told beside it: for all that is
-logged, and for the layer table alone, which is logged more often. Memory is the process's peak with and without samples, each
-in a process of its own. The table's age is the longest time between two samples, of trainings alone and beside two spinning
-processes: one that stops to validate, one that collects episodes, one whose steps are long, one of many layers. Beside it
-stands what samples took, on both threads, of the 30 s in which they took most, and what they wrote.
+A sample's cost on the training thread is processor time, for a machine that others use stretches any other: steps that are
+all sampled against steps that are not, in turn, medians. What the log's thread does for a sample is told beside it: for all
+that is logged, and for the layer table alone, which is logged more often. Memory is the process's peak with and without
+samples, each in a process of its own; what the diagnosis keeps of the samples stands apart. The table's age is the longest
+time between two samples, of trainings alone and beside two spinning processes: one that stops to validate, one that collects
+episodes, one whose steps are long, one of many layers. Beside it stands what samples took, on both threads, of the 30 s in
+which they took most, and what they wrote.
 """
 
 from __future__ import annotations
@@ -42,12 +43,13 @@ def net(layers: int, width: int) -> nn.Sequential:
     return nn.Sequential(*[module for _ in range(layers) for module in (nn.Linear(width, width), nn.ReLU())])
 
 
-def training(layers: int, width: int, folder: Path, budget: float) -> Callable[[], None]:
+def training(layers: int, width: int, folder: Path, budget: float, diagnose: bool = True) -> Callable[[], None]:
     """One step of a watched training."""
     model = net(layers, width)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
     inputs = torch.randn(64, width)
-    monitor = tuimon.watch(model, optimizer, run_dir=folder / f"{layers}-{budget}", budget=budget, meters=False, serve=False)
+    options = {"budget": budget, "diagnose": diagnose, "meters": False, "serve": False}
+    monitor = tuimon.watch(model, optimizer, run_dir=folder / f"{layers}-{budget}", **options)
 
     def step() -> None:
         optimizer.zero_grad()
@@ -104,10 +106,10 @@ def peak_so_far() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def peak_bytes(layers: int, width: int, budget: float) -> int:
-    """The most memory that a process needs which trains twenty steps."""
-    command = [sys.executable, __file__, "--peak", str(layers), str(width), str(budget)]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+def peak_bytes(layers: int, width: int, budget: float, diagnose: bool = False) -> int:
+    """The most memory that a process needs which trains twenty steps: the median of three."""
+    command = [sys.executable, __file__, "--peak", *map(str, (layers, width, budget, int(diagnose)))]
+    return statistics.median(int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(3))
 
 
 @contextlib.contextmanager
@@ -161,28 +163,30 @@ def main() -> None:
     parser.add_argument(
         "--seconds", type=float, default=40.0, help="how long each training lasts whose table's age is measured"
     )
-    parser.add_argument("--peak", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--peak", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if options.peak:
-            layers, width, budget = options.peak
-            step = training(int(layers), int(width), folder, float(budget))
+            layers, width, budget, diagnose = options.peak
+            step = training(int(layers), int(width), folder, float(budget), diagnose=diagnose == "1")
             for _ in range(20):
                 step()
             print(peak_so_far())
             return
         heads = (
-            f"{'bare step':>10} {'adds':>9} {'steps':>6} {'a layer':>8} {'log thread':>11} {'table alone':>11} {'memory':>9}"
+            f"{'bare step':>10} {'adds':>9} {'steps':>6} {'a layer':>8} {'log thread':>11} {'table alone':>11}"
+            f" {'memory':>9} {'diagnosis':>9}"
         )
         print(f"{'a sample':30} {heads}")
         for label, (layers, width) in MODELS.items():
             bare, added, beside, alone = cost(layers, width, folder, options.steps)
-            memory = peak_bytes(layers, width, 1.0) - peak_bytes(layers, width, 0.0)
+            plain, sampled, diagnosed = (peak_bytes(layers, width, *of) for of in ((0.0,), (1.0,), (1.0, True)))
             print(
                 f"{label:30} {bare * 1e3:7.1f} ms {added * 1e3:6.1f} ms {added / bare:6.2f} {added / layers * 1e6:5.0f} µs"
-                f" {beside * 1e3:8.1f} ms {alone * 1e3:8.1f} ms {memory / 2**20:5.0f} MiB",
+                f" {beside * 1e3:8.1f} ms {alone * 1e3:8.1f} ms"
+                f" {(sampled - plain) / 2**20:5.0f} MiB {(diagnosed - sampled) / 2**20:5.0f} MiB",
                 flush=True,
             )
         small, many = (3, 64), (200, 64)

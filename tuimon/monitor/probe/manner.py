@@ -19,12 +19,18 @@ from tuimon.monitor.probe.entries import Facts
 from tuimon.monitor.probe.found import Found
 
 TAGS = ("step/wait_fraction", "model/training", "step/rows")
+_MODAL = (_DropoutNd, _NormBase, nn.RNNBase, nn.MultiheadAttention)
 
 
 class Manner:
-    """Notes how one sampled step after the other is made."""
+    """Notes how one sampled step after the other is made.
 
-    def __init__(self) -> None:
+    Args:
+        model: what is called.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._modal = [module for module in model.modules() if isinstance(module, _MODAL)]
         self._began = self._forward_at = 0.0
         self._seen = self._disturbed = False
         self._found: dict[str, float] = {}
@@ -41,7 +47,7 @@ class Manner:
             self._disturbed |= not self._seen  # a validation, say: the time before the step is not all spent waiting
             return
         self._seen, self._forward_at = True, time.perf_counter()
-        if has_modes(model):
+        if any(map(has_modes, self._modal)):
             self._found["model/training"] = float(model.training)
         given = inputs[0] if isinstance(inputs, tuple) and inputs else None
         if isinstance(given, Tensor) and given.ndim:
@@ -60,11 +66,10 @@ class Manner:
         return [Found((), lambda: [Facts(tuple(found), np.array(list(found.values())))])] if found else []
 
 
-def has_modes(model: nn.Module) -> bool:
-    """Whether training and evaluation mode differ in a model: it has dropout, or norms with running statistics."""
-    for module in model.modules():
-        if (isinstance(module, _DropoutNd) and module.p > 0) or (isinstance(module, _NormBase) and module.track_running_stats):
-            return True
-        if getattr(module, "dropout", 0.0) and isinstance(module, nn.RNNBase | nn.MultiheadAttention):
-            return True
-    return False
+def has_modes(module: nn.Module) -> bool:
+    """Whether training and evaluation mode differ in a module: it is dropout, or a norm with running statistics."""
+    if isinstance(module, _DropoutNd):
+        return module.p > 0
+    if isinstance(module, _NormBase):
+        return module.track_running_stats
+    return isinstance(module, nn.RNNBase | nn.MultiheadAttention) and module.dropout > 0

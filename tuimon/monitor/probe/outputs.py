@@ -68,7 +68,7 @@ class OutputWatch:
         self._numbers = {layer.module: i for i, layer in enumerate(layers) if not is_activation(layer.module)}
         self._model = model
         self._edge = edge
-        self._manner = Manner()
+        self._manner = Manner(model)
         self._hook, self._called = _Hook(self._ran), _Hook(self._is_called)
         self._hooked: list[nn.Module] = []
         self._chain: tuple[int, ...] = ()  # the layers that ran since the last activation
