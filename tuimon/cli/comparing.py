@@ -21,6 +21,7 @@ from tuimon.cli.gate import CODES, NO_LIMITS, Limits, Side, judge, said
 from tuimon.cli.parted import Branch, said_of_forks
 from tuimon.cli.sources import Source, sources_of
 from tuimon.cli.tables import print_lines, print_table
+from tuimon.cli.terminals import has_screen
 from tuimon.cli.trusting import with_trust
 from tuimon.launcher.runs.lines import ResultLine
 from tuimon.launcher.runs.loss import VALIDATION, latest, loss_tag
@@ -73,7 +74,7 @@ def watch_together(
     Returns:
         The first exit code, in the order of the runs, that is not 0; 0 if there is none. With limits, the gate's, see `gate`.
     """
-    if options.headless or options.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if options.headless or options.json or not has_screen():
         statuses = _wait(runs)
     else:
         from tuimon.viewer.start import show

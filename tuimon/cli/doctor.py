@@ -142,7 +142,8 @@ def _terminal() -> Check:
     size, term = shutil.get_terminal_size(), os.environ.get("TERM", "")
     told = f"{size.columns}×{size.lines}, TERM={term or 'not set'}, {_colours()}"
     if term in ("", "dumb"):
-        return Check("terminal", "problem", told, "Set TERM to your terminal's type, for example xterm-256color.")
+        advice = "For the screen, set TERM to your terminal's type, for example xterm-256color. Until then runs are printed."
+        return Check("terminal", "problem", told, advice)
     if "utf" not in (sys.stdout.encoding or "").lower():
         return Check("terminal", "warn", f"{told}, no Unicode", "Use a UTF-8 locale (LANG=C.UTF-8), or `tuimon --ascii`.")
     if size.columns < 80 or size.lines < 24:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tuimon.cli.terminals import has_terminal
 from tuimon.cli.trusting import with_trust
 from tuimon.launcher.runs.runs import runs_dir
 from tuimon.launcher.runs.taught import Shown, own_claims, run_of_preset, what_happened
@@ -53,7 +54,7 @@ def learn(options: argparse.Namespace) -> int:
     page = _Page(course, lesson, preset_of(lesson), runs_dir(options.runs_dir))
     if not options.run:
         _show(page)
-        if not (_has_terminal() and _says_yes("\nTrain it now? [y/N] ")):
+        if not (has_terminal() and _says_yes("\nTrain it now? [y/N] ")):
             return 0
     return _train(page, options)
 
@@ -183,10 +184,6 @@ def _tell(text: str, indent: int = 0) -> None:
 
 def _width() -> int:
     return min(_WIDEST, shutil.get_terminal_size().columns)
-
-
-def _has_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _says_yes(question: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -11,13 +10,19 @@ from tuimon.base import given
 from tuimon.base.bounds import Bounds
 from tuimon.base.errors import TuimonError
 from tuimon.cli import passing
+from tuimon.cli.terminals import has_screen, has_terminal, is_dumb
 from tuimon.cli.trusting import with_trust
 from tuimon.launcher.runs.runs import find_run, runs_dir
 from tuimon.launcher.start.streams import Streams
 
 
 def home(options: argparse.Namespace) -> int:
-    """Opens the screen with all runs."""
+    """Opens the screen with all runs; on a dumb terminal, lists them."""
+    if has_terminal() and is_dumb():
+        from tuimon.cli.parser import parse
+        from tuimon.cli.runs_list import ls
+
+        return ls(parse(["ls", "--runs-dir", str(runs_dir(options.runs_dir))]))
     return _screen(options, None)
 
 
@@ -99,11 +104,7 @@ def _streams(options: argparse.Namespace) -> Streams:
 
 
 def _headless(options: argparse.Namespace) -> bool:
-    return options.headless or options.json or not _has_terminal()
-
-
-def _has_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return options.headless or options.json or not has_screen()
 
 
 def _print(options: argparse.Namespace, found: Path, owned: bool, streams: Streams | None = None) -> int:
@@ -115,8 +116,13 @@ def _print(options: argparse.Namespace, found: Path, owned: bool, streams: Strea
 
 
 def _screen(options: argparse.Namespace, found: Path | None, launch: bool = False) -> int:
-    if not _has_terminal():
-        raise TuimonError("The screen needs a terminal.", "Try `tuimon ls`, or `tuimon attach RUN --headless`.")
+    if not has_screen():
+        what = (
+            "The screen needs a terminal that can move its cursor: TERM is dumb."
+            if is_dumb()
+            else "The screen needs a terminal."
+        )
+        raise TuimonError(what, "Try `tuimon ls`, or `tuimon attach RUN --headless`.")
     from tuimon.viewer.start import show
 
     directory = found.parent if found else runs_dir(options.runs_dir)
@@ -125,6 +131,6 @@ def _screen(options: argparse.Namespace, found: Path | None, launch: bool = Fals
 
 
 def _launch_screen(options: argparse.Namespace) -> int:
-    if options.headless or options.json or options.detach or not _has_terminal():
+    if options.headless or options.json or options.detach or not has_screen():
         raise TuimonError("Name a preset, a spec file or a script to train.", "`tuimon presets` lists the presets.")
     return _screen(options, None, launch=True)
