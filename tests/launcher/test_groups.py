@@ -69,3 +69,18 @@ def test_the_list_has_a_row_for_them(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert (
         told["kind"] == "group" and sorted(told["runs"]) == ["a-0", "a-1", "a-2"] and told["val_loss_std"] == pytest.approx(0.2)
     )
+
+
+def test_the_columns_of_the_list_can_be_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In their order, settings by name; one that no run has is an error that names the nearest."""
+    writer = LogWriter(tmp_path / "a", "run")
+    writer.event(RunStarted("a", this_process(), config={"lr": 0.1, "seed": 2}))
+    writer.scalars(10, {"loss/train": 0.5})
+    writer.close()
+    assert main(["ls", "--columns", "lr,run,loss,seed", "--runs-dir", str(tmp_path)]) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["LR", "RUN", "LOSS", "SEED"],
+        ["0.1", "a", "0.500", "2"],
+    ]
+    assert main(["ls", "--columns", "lrr", "--runs-dir", str(tmp_path)]) == 1
+    assert "No run has 'lrr'; did you mean lr?" in capsys.readouterr().err

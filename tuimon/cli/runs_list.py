@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuimon.base import format
 from tuimon.base.errors import TuimonError, in_one_line
+from tuimon.base.nearest import did_you_mean
 from tuimon.base.plain import one_line
 from tuimon.cli.tables import print_lines, print_names, print_table
 from tuimon.launcher.runs.runs import check_runs_dir, list_runs, run_name, runs_dir
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tuimon.launcher.runs.summary import RunSummary
 
 _COLUMNS = ("RUN", "STATE", "STEP", "LOSS", "VAL", "SPEED", "DEVICE", "LAST RECORD", "DETAIL")
+_TITLES = ("run", "state", "step", "loss", "val", "speed", "device", "last", "detail")  # for --columns
 _LOOKED_AT = 32  # trials of a study
 _DISPENSABLE = ("DEVICE", "SPEED", "DETAIL", "TAGS", "VAL")  # dropped in this order on a narrow terminal
 
@@ -47,6 +49,8 @@ def ls(options: argparse.Namespace) -> int:
         return print_groups(groups(found), as_json=options.json)
     if options.json:
         return print_lines(map(_line, found))
+    if options.columns:
+        return _print_chosen(list(found), options.columns)
     if not options.trials and not (options.words or options.sort or options.reverse):
         return _print_folded(runs, directory, scan)
     listed = list(found)
@@ -76,6 +80,28 @@ def _print_folded(runs: Sequence[Path], directory: Path, scan: Scan) -> int:
     tags = [" ".join(looked_at[key][0].tags) if key == part[0] else "" for key, part in parts.items()]
     _print([run for part in looked_at.values() for run in part], rows, "", tags)
     return 0
+
+
+def _print_chosen(runs: Sequence[RunSummary], columns: Sequence[str]) -> int:
+    """Prints the columns that were asked for: those of the list by their titles, others as settings."""
+    for column in columns:
+        if column not in _TITLES and runs and all(_value(run, column) is None for run in runs):
+            from tuimon.launcher.runs.matching import values_of
+
+            keys = [*_TITLES, *dict.fromkeys(key for run in runs for key in values_of(run))]
+            raise TuimonError(
+                f"No run has {column!r}{did_you_mean(column, keys)}.", f"Such as {', '.join(_TITLES)}, or a setting."
+            )
+    cells = [dict(zip(_TITLES, _row(run), strict=True)) for run in runs]
+    rows = [
+        [known[one] if one in known else _shown(run, one) for one in columns] for run, known in zip(runs, cells, strict=True)
+    ]
+    return print_table([[column.upper() for column in columns], *rows])
+
+
+def _shown(run: RunSummary, column: str) -> str:
+    value = _value(run, column)
+    return "" if value is None else _text(value)
 
 
 def folded(runs: Sequence[Path], directory: Path) -> dict[Path, list[Path]]:
@@ -115,7 +141,6 @@ def _sorted(runs: Sequence[RunSummary], column: str, reverse: bool) -> list[RunS
     values = {run.name: _value(run, column) for run in runs}
     known = [run for run in runs if values[run.name] is not None]
     if runs and not known:
-        from tuimon.base.nearest import did_you_mean
         from tuimon.launcher.runs.matching import values_of
 
         keys = [*_SORTED_BY, *dict.fromkeys(key for run in runs for key in values_of(run))]
@@ -139,14 +164,10 @@ _SORTED_BY: dict[str, Callable[[RunSummary], Any]] = {
 
 
 def _value(run: RunSummary, column: str) -> Any:
-    from tuimon.launcher.runs.matching import values_of
+    from tuimon.launcher.runs.matching import value_of
 
     column = column.lower()
-    if column in _SORTED_BY:
-        value = _SORTED_BY[column](run)
-    else:
-        values = values_of(run)
-        value = values.get(column, next((one for key, one in values.items() if key.endswith(f".{column}")), None))
+    value = _SORTED_BY[column](run) if column in _SORTED_BY else value_of(run, column)
     return None if value == "" or value != value else value
 
 

@@ -24,6 +24,14 @@ def numbers(text: str) -> list[int]:
     return found
 
 
+def words(text: str) -> list[str]:
+    """Words with commas; for argparse, which names this function in its error."""
+    found = [part.strip() for part in text.split(",")]
+    if not all(found):
+        raise ValueError(text)
+    return found
+
+
 def seconds(text: str) -> float:
     """A time of zero or more seconds; for argparse, which names this function in its error."""
     value = float(text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuimon.base.bounds import Bounds
 from tuimon.base.version import __version__
-from tuimon.cli.values import bounds, numbers, positive, seconds, share, size, weight
+from tuimon.cli.values import bounds, numbers, positive, seconds, share, size, weight, words
 
 _DESCRIPTION = "Launch PyTorch training, watch it live and steer it, from a terminal. Without a command, opens the screen."
 _RUN_HELP = "a run: its name, the start of its name, `latest`, or a path"
@@ -208,6 +208,8 @@ def _add_ls(verbs: _Verbs) -> None:
     text = "sort by run, state, step, loss, val, speed, device, last, began, or a setting such as lr"
     parser.add_argument("--sort", metavar="COLUMN", help=text)
     parser.add_argument("--reverse", action="store_true", help="the other way round")
+    text = "columns in this order: run, state, step, loss, val, speed, device, last, detail, tag, note, or settings such as lr"
+    parser.add_argument("--columns", metavar="A,B,…", type=words, help=text)
     parser.add_argument("--json", action="store_true", help="print JSON lines, one a run")
     parser.add_argument("--names", action="store_true", help="print names only")
     text = "runs that differ in their seed alone as one row, with the mean and the standard deviation of their losses"

@@ -90,6 +90,7 @@ KEYS: tuple[Key, ...] = (
     Key("o", "overlay", "overlay", "Compare the marked runs' curves", GO, _HOME),
     Key("slash", "filter", "filter", "Filter the runs: by words, lr>=1e-3, model=cnn, state:failed", GO, _HOME, shown="/"),
     Key("t", "sort", "sort", "Change the sort order: newest, name, loss, speed", GO, _HOME),
+    Key("C", "columns", "", "Choose the columns of the list: name, val, lr, …", LOOK, _HOME),
     _steer("h", "halve LR", "Halve the learning rate", Command("lr_scale", "multiply", 0.5)),
     _steer("H", "double LR", "Double the learning rate", Command("lr_scale", "multiply", 2.0)),
     _steer(

@@ -31,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         notice_command: a command for these events; `$TUIMON_RUN`, `$TUIMON_EVENT` and `$TUIMON_TEXT` tell which.
         title: whether the terminal's title tells state and progress.
         grid: rows and columns of the small charts, such as `3x4`, or `auto`.
+        columns: those of the list of runs, in this order, such as `name,val,lr`, or `auto`.
     """
 
     theme: str = ""
@@ -38,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notice_command: str = ""
     title: bool = True
     grid: str = "auto"
+    columns: str = "auto"
 
 
 _FOLDED = "evidence"  # the heading of the charts that the diagnosis reads, see `widgets.chart_groups`
@@ -130,6 +132,13 @@ def grid_of(text: str) -> tuple[int, int] | None:
     if not (rows.isdecimal() and columns.isdecimal() and 1 <= int(rows) * int(columns) <= 36):
         raise TuimonError(f"{text!r} is no grid of charts: give rows and columns, such as 3x4, at most 36 charts, or auto.")
     return int(rows), int(columns)
+
+
+def columns_of(text: str) -> tuple[str, ...]:
+    """Titles of columns from `name,val,lr`, each once; none for `auto`."""
+    if text.strip() in ("", "auto"):
+        return ()
+    return tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
 
 
 def view_of(runs_dir: Path) -> View:

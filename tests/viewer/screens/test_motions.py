@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
 
-from driving import until
+from driving import seen, text_of, until
 from tuimon.viewer.app import TuimonApp
 from tuimon.viewer.screens.reading import Reading
 from tuimon.viewer.screens.run_list import RunList
@@ -61,3 +62,18 @@ async def test_texts_scroll(runs_dir: Path) -> None:
         await until(pilot, lambda: text.scroll_offset.y == text.max_scroll_y)
         await pilot.press("g", "g")
         await until(pilot, lambda: text.scroll_offset.y == 0)
+
+
+async def test_the_columns_of_the_list_are_chosen_and_remembered(
+    runs_dir: Path, make_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By their titles, or the names of settings; the next screen has them, too."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    make_run("a", spec={"optimizer": {"lr": 0.125}})
+    async with TuimonApp(runs_dir).run_test(size=(100, 30)) as pilot:
+        await seen(pilot, "speed")
+        await pilot.press("C", *"lr,state", "enter")
+        await seen(pilot, "0.125")
+        assert "speed" not in text_of(pilot)
+    async with TuimonApp(runs_dir).run_test(size=(100, 30)) as pilot:
+        await seen(pilot, "0.125")

@@ -37,3 +37,9 @@ def values_of(run: RunSummary) -> Mapping[str, Any]:
         "note": run.note,
     }
     return {**run.config, **told}
+
+
+def value_of(run: RunSummary, key: str) -> Any:
+    """One of a run's keys, a setting's also by the last part of its name (`lr`); None where it has no such key."""
+    values = values_of(run)
+    return values.get(key, next((value for name, value in values.items() if name.endswith(f".{key}")), None))

@@ -20,6 +20,7 @@ from tuimon.viewer.keys import AGAIN, STEER, Key, bindings
 from tuimon.viewer.screens.base import why_not_again
 from tuimon.viewer.screens.filter_bar import FilterBar
 from tuimon.viewer.screens.many_keys import ManyScreen
+from tuimon.viewer.settings import columns_of
 
 if TYPE_CHECKING:
     from tuimon.launcher.runs.scan import Scan
@@ -211,6 +212,7 @@ class HomeScreen(Filtered, ManyScreen):
         from tuimon.viewer.screens.run_preview import RunPreview
 
         self._list, self._preview = RunList(), RunPreview()
+        self._list.choose_columns(columns_of(self.tuimon.settings.columns))
         await self.mount(self._list, self._preview, before="#run-detail")
         self._list.focus()
 
@@ -302,6 +304,19 @@ class HomeScreen(Filtered, ManyScreen):
 
         self.sort = SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)]
         self._show()
+
+    def action_columns(self) -> None:
+        """Asks for the columns of the list, which are remembered."""
+        from tuimon.viewer.screens.dialogs import Prompt
+
+        def take(text: str | None) -> None:
+            if text:
+                self.tuimon.prefer(columns=text)
+                if self._list:
+                    self._list.choose_columns(columns_of(text))
+
+        told = f"Titles in their order, or settings: name,val,lr,seed; or auto. Now: {self.tuimon.settings.columns}."
+        self.app.push_screen(Prompt("Columns", told, lambda _: ""), take)
 
     def chosen_runs(self) -> list[RunSummary]:
         """The marked runs; without marks, the selected one."""

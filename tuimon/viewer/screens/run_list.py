@@ -34,6 +34,7 @@ class RunList(RowList):
         self.runs: list[RunSummary] = []
         self.marked: frozenset[str] = frozenset()
         self.sort = "newest"
+        self._wanted: tuple[str, ...] = ()
         self._columns: tuple[int, list[Column]] = (0, [])
         self._now = 0.0
 
@@ -50,6 +51,11 @@ class RunList(RowList):
         place = names.index(before.name) if before and before.name in names else self.cursor
         self._columns = (0, [])
         self._go(place)
+
+    def choose_columns(self, wanted: tuple[str, ...]) -> None:
+        """Shows columns of these titles, or the usual ones."""
+        self._wanted, self._columns = wanted, (0, [])
+        self.redraw()
 
     def toggle_mark(self) -> None:
         """Marks or unmarks the run under the cursor and moves to the next."""
@@ -83,5 +89,5 @@ class RunList(RowList):
     def _columns_for(self) -> list[Column]:
         width = self.size.width - _BAR_WIDTH
         if self._columns[0] != width:
-            self._columns = (width, columns_for(width, self.runs))
+            self._columns = (width, columns_for(width, self.runs, self._wanted))
         return self._columns[1]

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from tuimon.base import format
+from tuimon.base.plain import one_line
+from tuimon.launcher.runs.configuration import shown
 from tuimon.launcher.runs.standing import DISK_FULL
 from tuimon.viewer.draw.meter import bar, state_glyph
 from tuimon.viewer.draw.rows import Row, Span, cells, fit, shorten
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from tuimon.launcher.runs.summary import RunSummary
 
 _FRONT = 3  # cells for the mark, the cursor, and "!" for a damaged log or a full disk
+_SETTING_WIDTH = 10
 _FIRST = 9  # dropped first if room is short
 _BAR_WIDTH, _CURVE_WIDTH = 14, 40  # maximum widths when there is room to spare
 SORTS = ("newest", "name", "loss", "speed")
@@ -45,16 +48,44 @@ def ordered(runs: Iterable[RunSummary], sort: str) -> list[RunSummary]:
     return sorted(runs, key=lambda run: (not run.status.live, _order(run, sort)))
 
 
-def columns_for(width: int, runs: Sequence[RunSummary] = ()) -> list[Column]:
+def columns_for(width: int, runs: Sequence[RunSummary] = (), wanted: Sequence[str] = ()) -> list[Column]:
     """The columns that fit; the name takes the spare room, up to the longest name.
 
     If room is short, the validation loss is kept rather than the training loss, unless no run has one.
+
+    Args:
+        width: in cells.
+        runs: those in the list.
+        wanted: titles, or settings, in their order; short of room, the last goes first. Without any, the usual columns.
     """
     validated = any(run.val_loss is not None for run in runs)
     columns = [column if validated or column.title != "val" else column._replace(goes=_FIRST) for column in _COLUMNS]
+    columns = chosen(wanted) or columns
     while _needed(columns) > width and any(column.goes for column in columns):
         columns.remove(max(columns, key=lambda column: column.goes))
     return _widened(columns, width - _needed(columns), max((cells(run.name) for run in runs), default=0))
+
+
+def chosen(wanted: Sequence[str]) -> list[Column]:
+    """The columns of these titles; any other word is a setting. The name is among them in any case."""
+    known = {column.title: column for column in _COLUMNS}
+    titles = [*([] if "name" in wanted or not wanted else ["name"]), *wanted]
+    columns = [known.get(title) or _setting_column(title) for title in titles]
+    return [column._replace(goes=0 if column.title == "name" else place + 1) for place, column in enumerate(columns)]
+
+
+def _setting_column(key: str) -> Column:
+    """A setting's value, by its whole key or the last part of it."""
+
+    def cell(run: RunSummary, width: int, look: Look) -> list[Span]:
+        from tuimon.launcher.runs.matching import value_of
+
+        value = value_of(run, key)
+        if value is None or value == "":
+            return [Span(format.missing(look.ascii), "dim")]
+        return [Span(shorten(one_line(shown(value)), width, look.ascii))]
+
+    return Column(key.rpartition(".")[2], max(_SETTING_WIDTH, len(key.rpartition(".")[2])), 0, cell)
 
 
 def header(columns: Sequence[Column], sort: str) -> Row:
