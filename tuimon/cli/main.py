@@ -64,6 +64,7 @@ _VERBS_OF = {
     "runs_list": "ls",
     "keeping": "mv rm note tag",
     "learning": "learn",
+    "looking": "look",
     "listing": "presets dump doctor schema completion",
 }
 _HOMES = {verb: module for module, verbs in _VERBS_OF.items() for verb in verbs.split()}

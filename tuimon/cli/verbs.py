@@ -38,7 +38,9 @@ def build_parser() -> argparse.ArgumentParser:
         add(verbs)
     for add in (_add_learn, _add_ls, _add_attach):
         add(verbs)
-    for add in (_add_set, _add_stop, _add_diagnose, _add_plot, _add_export, _add_report, _add_dump, _add_keeping, _add_others):
+    for add in (_add_set, _add_stop, _add_diagnose, _add_look, _add_plot, _add_export, _add_report, _add_dump):
+        add(verbs)
+    for add in (_add_keeping, _add_others):
         add(verbs)
     return parser
 
@@ -244,6 +246,18 @@ def _add_stop(verbs: _Verbs) -> None:
     _runs_dir(parser)
     parser.add_argument("--now", action="store_true", help="end its process immediately, by force if needed")
     _timeout(parser, "how long to wait for its training to end")
+
+
+def _add_look(verbs: _Verbs) -> None:
+    text = "Print samples of a run's last validation: truth, prediction and loss, the worst first; pictures, texts or tables."
+    parser = _add(verbs, "look", text)
+    text = f"{_RUN_HELP} (default: latest)"
+    _complete(parser.add_argument("run", metavar="RUN", nargs="?", default="latest", help=text), "runs")
+    _runs_dir(parser)
+    parser.add_argument("--worst", metavar="N", type=positive, default=12, help="how many samples (default: 12)")
+    parser.add_argument("--step", type=int, help="the last validation at or before this step (default: the latest)")
+    parser.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="draw with ASCII characters only")
+    parser.add_argument("--no-color", action="store_true", help="no colours: pictures in characters of different darkness")
 
 
 def _add_plot(verbs: _Verbs) -> None:

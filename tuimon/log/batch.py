@@ -21,6 +21,7 @@ from tuimon.log import layout, packed, tensors
 from tuimon.log.files import Damage
 from tuimon.log.layout import MAX_TAG
 from tuimon.log.lengths import Offsets
+from tuimon.log.pictures import PREFIX
 from tuimon.log.records import EVENT_TAG, FINDING_TAG, RUN_TAG, Event
 
 _EVENT_TAGS = frozenset((RUN_TAG, EVENT_TAG, FINDING_TAG))
@@ -68,6 +69,15 @@ class TextRecord(NamedTuple):
     text: str
 
 
+class PictureRecord(NamedTuple):
+    """One of tuimon's own pictures, as a PNG file; see `pictures`."""
+
+    tag: str
+    step: int
+    wall_time: float
+    png: bytes
+
+
 class EventRecord(NamedTuple):
     """One structured record, and when it was written."""
 
@@ -111,6 +121,7 @@ class Batch(NamedTuple):
     unshown: Mapping[str, str] = {}
     damage: Sequence[Damage] = ()
     places: Places | None = None
+    pictures: Sequence[PictureRecord] = ()
 
     def __bool__(self) -> bool:
         """Whether anything was read."""
@@ -160,6 +171,7 @@ class _Loose(NamedTuple):
     faults: list[tuple[int, str]]  # record, reason
     unshown: dict[str, str]
     places: tuple[list[int], list[int], list[int]]  # of histograms, texts and events
+    pictures: list[PictureRecord]
 
 
 class _At(NamedTuple):
@@ -184,7 +196,7 @@ def decode(
         brief: of records that hold more than plain scalars, decodes only packed ones and those with tuimon's own events.
     """
     columns, others = layout.decode(buffer, starts, lengths)
-    loose = _Loose(Known() if known is None else known, {}, {}, [], [], [], [], {}, ([], [], []))
+    loose = _Loose(Known() if known is None else known, {}, {}, [], [], [], [], {}, ([], [], []), [])
     for i in others:
         record = buffer[starts[i] : starts[i] + lengths[i]]
         if not brief or any(tag in record for tag in _BRIEF):
@@ -200,6 +212,7 @@ def decode(
         _left_out(loose.faults, starts, lengths),
         loose.unshown,
         places=Places(places, *loose.places),
+        pictures=loose.pictures,
     )
 
 
@@ -275,6 +288,8 @@ def _decode_value(value: Any, at: _At, out: _Loose) -> None:
         out.histograms.append(_histogram(value.tag, at.step, at.wall, value.histo))
     elif kind == "tensor":
         _decode_tensor(value, at, out)
+    elif kind == "image" and value.tag.startswith(PREFIX):
+        out.pictures.append(PictureRecord(value.tag, at.step, at.wall, value.image.encoded_image_string))
     elif kind in ("image", "audio"):
         out.unshown[value.tag] = "an image" if kind == "image" else "a sound"
 

@@ -40,9 +40,10 @@ _MESSAGES = {
         "double min = 1; double max = 2; double num = 3; double sum = 4; double sum_squares = 5; "
         "repeated double bucket_limit = 6; repeated double bucket = 7"
     ),
+    "Image": "bytes encoded_image_string = 4",
     "Value": (
         "string tag = 1; SummaryMetadata metadata = 9; "
-        "oneof float simple_value = 2; oneof Skipped image = 4; oneof HistogramProto histo = 5; "
+        "oneof float simple_value = 2; oneof Image image = 4; oneof HistogramProto histo = 5; "
         "oneof Skipped audio = 6; oneof TensorProto tensor = 8"
     ),
     "Summary": "repeated Value value = 1",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tuimon.log.batch import Batch, EventRecord, Points, TextRecord
+from tuimon.log.batch import Batch, EventRecord, PictureRecord, Points, TextRecord
 from tuimon.log.records import Applied, Ended, Exited, Finding, Forked, Launched, LeverInfo, RunStarted
 from tuimon.log.series import HistogramSeries, Series, in_force
 from tuimon.log.walls import is_time, plausible
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tuimon.log.files import Damage
 
 _IN_TIME = "system/"  # tuimon's meters also log during a long step, so several of their points may have the same step
+_MOST_PICTURES = 256  # of one tag
 _NAMED = 3  # tags in a line about what they hold
 
 
@@ -35,6 +36,7 @@ class Store:
         series: scalars by tag.
         histograms: histograms by tag.
         texts: text summaries by tag, without tuimon's own events.
+        pictures: tuimon's own pictures by tag, the latest of each.
         events: tuimon's own events, in the order they were read.
         levers: the current setting of each lever.
         launched: what the supervisor started.
@@ -55,6 +57,7 @@ class Store:
         self.series: dict[str, Series] = {}
         self.histograms: dict[str, HistogramSeries] = {}
         self.texts: dict[str, list[TextRecord]] = {}
+        self.pictures: dict[str, list[PictureRecord]] = {}
         self.events: list[EventRecord] = []
         self.findings: list[EventRecord] = []
         self.levers: dict[str, LeverInfo] = {}
@@ -107,6 +110,8 @@ class Store:
             self.histograms.setdefault(histogram.tag, HistogramSeries()).append(histogram)
         for text in batch.texts:
             self._apply_text(text)
+        for picture in batch.pictures:
+            self._apply_picture(picture)
         self.unshown.update(batch.unshown)
         self.version += 1
 
@@ -126,6 +131,13 @@ class Store:
         while texts and texts[-1].step >= text.step and not text.tag.startswith("tuimon/"):
             texts.pop()
         texts.append(text)
+
+    def _apply_picture(self, picture: PictureRecord) -> None:
+        """Appends a picture, replacing those at and after its step."""
+        pictures = self.pictures.setdefault(picture.tag, [])
+        while pictures and (pictures[-1].step >= picture.step or len(pictures) >= _MOST_PICTURES):
+            pictures.pop(-1 if pictures[-1].step >= picture.step else 0)
+        pictures.append(picture)
 
     def _see_points(self, points: Points) -> None:
         times = plausible(points.walls)

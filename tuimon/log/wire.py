@@ -109,6 +109,12 @@ def strings_value(tag: str, plugin: str, strings: Sequence[bytes]) -> bytes:
     return field(1, field(1, utf8(tag)) + metadata + field(8, tensor))
 
 
+def image_value(tag: str, height: int, width: int, channels: int, png: bytes) -> bytes:
+    """A `Summary` holding one picture as a PNG file, for TensorBoard's images; 1 channel (grey) or 3 (RGB)."""
+    extent = b"".join(bytes((8 * number,)) + varint(n) for number, n in ((1, height), (2, width), (3, channels)))
+    return field(1, field(1, utf8(tag)) + field(4, extent + field(4, png)))
+
+
 def histogram_value(tag: str, h: Histogram) -> bytes:
     """A `Summary` holding one histogram: the bins in use, each with its lower neighbour, whose edge is its lower bound."""
     filled = {i for i, count in enumerate(h.counts) if count} or {bins.ZERO}

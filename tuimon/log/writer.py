@@ -175,6 +175,10 @@ class LogWriter:
         """Writes one text summary."""
         self._write_summary(step, wire.text_value(tag, text), None)
 
+    def text_and_pictures(self, step: int, tag: str, text: str, pictures: bytes) -> None:
+        """Writes a text summary and, in the same record, image summaries as `wire.image_value` makes them."""
+        self._write_summary(step, wire.text_value(tag, text) + pictures, None)
+
     def event(self, event: Event, step: int = 0) -> None:
         """Writes a structured record, as JSON in a text summary."""
         self._write_summary(step, wire.text_value(tag_of(event), _json(event)), None, keep=True)

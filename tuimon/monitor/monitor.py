@@ -46,6 +46,7 @@ from tuimon.monitor.piloting import Piloting, autopilot_lever
 from tuimon.monitor.probe.layers import Layer
 from tuimon.monitor.probe.probe import Probe
 from tuimon.monitor.probe.transfers import Transfers
+from tuimon.monitor.samples import USUAL, Chooser, as_examples, is_due
 from tuimon.monitor.scalars import Scalars, scalar_tag
 from tuimon.monitor.station import sockets
 from tuimon.monitor.station.station import Station
@@ -83,6 +84,7 @@ class Monitor:
         self._diagnosing: Diagnosing | None = None
         self._bounds, self._piloted = autopilot or Bounds(), autopilot is not None
         self._started: RunStarted | None = None
+        self._validations: dict[str, int] = {}  # of each split, for its samples
 
     @property
     def run_dir(self) -> Path:
@@ -141,6 +143,61 @@ class Monitor:
             self._writer.text(self.step, confusion.PREFIX + split, confusion.encode(rows, classes))
         except Exception as error:
             self._guard.report("log_confusion", error)
+
+    def samples(
+        self,
+        inputs: Any,
+        targets: Any,
+        outputs: Any,
+        losses: Any = None,
+        *,
+        classes: Sequence[str] = (),
+        columns: Sequence[str] = (),
+        split: str = "val",
+        most: int = USUAL,
+    ) -> None:
+        """Logs, of one validation, the examples with the highest loss and those that are wrong with the most confidence.
+
+        `tuimon look` and the run's screen show them; TensorBoard has the pictures among its images. To be called at each
+        validation: of n calls for a split, about 8 ln n are logged. Tensors on a GPU are waited for.
+
+        Args:
+            inputs: [N, C, H, W] or [N, H, W]: pictures; [N, D]: a table; integers [N, T]: numbers of characters of a text.
+            targets: class numbers [N] (of text [N, T]), or values [N] or [N, K].
+            outputs: scores of classes [N, C] (of text [N, T, C]) before the softmax, or values of the targets' shape.
+            losses: [N]; None: the cross-entropy, or the mean squared error.
+            classes: names of the classes, or the character of each number; numbers when left out.
+            columns: names of a table's columns.
+            split: what was validated on.
+            most: how many of each kind, at most 32.
+        """
+        try:
+            if chooser := self.chooser(split, most=most, classes=classes, columns=columns):
+                chooser.add(*as_examples(inputs, targets, outputs, losses))
+                self.log_samples(chooser, split)
+        except Exception as error:
+            self._guard.report("samples", error)
+
+    def chooser(self, split: str = "val", last: bool = False, **options: Any) -> Chooser | None:
+        """What to give the batches of a validation one by one, and then to `log_samples`; None: not due, as in `samples`.
+
+        Args:
+            split: what is validated on.
+            last: it is the last validation, which always is due.
+            options: of `Chooser`.
+        """
+        return Chooser(report=self._guard.report, **options) if self._is_due(split) or last else None
+
+    def log_samples(self, chooser: Chooser, split: str = "val") -> None:
+        """Logs what a chooser has kept."""
+        try:
+            self._writer.text_and_pictures(self.step, *chooser.record(split, self._model))
+        except Exception as error:
+            self._guard.report("samples", error)
+
+    def _is_due(self, split: str) -> bool:
+        self._validations[split] = self._validations.get(split, 0) + 1
+        return is_due(self._validations[split])
 
     def on(self, action: Literal["checkpoint", "rewind", "stop"], handler: Callable[..., object]) -> None:
         """Registers `handler` for an action. It runs at a boundary; what it returns is the answer's note, e.g. a path.

@@ -25,7 +25,7 @@ SHORT_NAMES = {
 # What may change when a run is resumed. Everything else is in its checkpoint, or would make it a different run.
 MAY_CHANGE = (
     "training.epochs", "training.steps", "training.device", "training.validate_every", "training.checkpoint_every",
-    "training.keep_checkpoints", "regularization.early_stopping",
+    "training.keep_checkpoints", "training.samples", "regularization.early_stopping",
 )  # fmt: skip
 # What may be different in a fork, besides: it takes effect at the next step, whatever is in the checkpoint.
 _IN_FORK = ("optimizer.", "schedule.", "loss.", "regularization.")

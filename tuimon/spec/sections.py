@@ -205,6 +205,9 @@ class TrainingSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checkpoint_every: Annotated[
         int, Meta(ge=0, le=1_000_000, description="epochs between checkpoints, at least 3 s apart; 0: only at the end")
     ] = 1
+    samples: Annotated[
+        int, Meta(ge=0, le=32, description="validation samples to log for a look: so many of the worst and surest; 0: none")
+    ] = 12
     keep_checkpoints: Annotated[
         int,
         Meta(ge=0, le=1000, description="earlier checkpoints to keep, spread over the run, to fork it from (1 GiB at most)"),

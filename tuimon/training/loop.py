@@ -20,6 +20,7 @@ from tuimon.base.errors import TuimonError
 from tuimon.log.records import BY_SPEC, CheckpointSaved, Forked
 from tuimon.log.settings import RefusedError
 from tuimon.monitor.levers.levers import Done
+from tuimon.monitor.samples import Chooser
 from tuimon.spec.loading import save_spec
 from tuimon.spec.spec import Spec
 from tuimon.training import checkpoint, forking, kept
@@ -28,7 +29,7 @@ from tuimon.training.best import Best
 from tuimon.training.data import Data, Split, load, order
 from tuimon.training.device import autocast, choose_device, use_threads
 from tuimon.training.initializers import initialize
-from tuimon.training.losses import CLASS_TASKS, loss_function, misfits
+from tuimon.training.losses import CLASS_TASKS, each_loss_function, loss_function, misfits
 from tuimon.training.memory import memory_explained
 from tuimon.training.metrics import Confusions, tally
 from tuimon.training.model import build_model
@@ -100,6 +101,7 @@ class Trainer:
         self.activations = Activations(self.model, self.optimizer, spec.model.slope)
         self.regularizers = Regularizers(self.model, spec.regularization)
         self.loss = loss_function(spec, self.data.task)
+        self._each_loss = each_loss_function(spec, self.data.task)
         self.step, self.best = 0, Best()  # completed optimizer steps; the best validation so far
         self._routine = Routine(self._save, self._content)
         self.tally = tally(self.data.task, self.device)  # metrics of the current epoch, in training mode
@@ -200,7 +202,7 @@ class Trainer:
         """
         epochs, plan = self.step // self.steps_per_epoch, self.spec.training
         if over or epochs % plan.validate_every == 0:
-            self._validate()
+            self._validate(last=over)
         self._unjudged = False
         over = over or self._stopped_early
         if over or (plan.checkpoint_every and epochs % plan.checkpoint_every == 0):
@@ -208,20 +210,30 @@ class Trainer:
         self._save_late()
         return over
 
-    def _validate(self) -> None:
-        """Logs loss and metrics of the validation split, and the training metrics of the current epoch."""
+    def _validate(self, last: bool) -> None:
+        """Logs loss, metrics and some examples of the validation split, and the training metrics of the current epoch."""
         confusions = Confusions() if self.data.task in CLASS_TASKS else None
-        loss, metrics = self.evaluate(self.data.val, confusions)
+        chooser = self._chooser(last)
+        loss, metrics = self.evaluate(self.data.val, confusions, chooser)
         epoch, trained = self.step / self.steps_per_epoch, self.tally.values()
         both = {f"{name}/{split}": value for split, of in (("train", trained), ("val", metrics)) for name, value in of.items()}
         self.monitor.log(both, val_loss=loss, epoch=epoch)
         if confusions and confusions.counts is not None:
             named = len(self.data.class_names) == len(confusions.counts)
             self.monitor.log_confusion(confusions.counts, self.data.class_names if named else ())
+        if chooser:
+            self.monitor.log_samples(chooser)
         told = "".join(f"  {name} train {trained[name]:.4f} val {value:.4f}" for name, value in metrics.items())
         say(f"step {self.step}  epoch {epoch:.4g}{told}  loss val {loss:.4f}")
         if self._is_planned():
             self._judge(loss, metrics)
+
+    def _chooser(self, last: bool) -> Chooser | None:
+        """What keeps the examples of a validation to look at, if some are to be logged."""
+        most, names = self.spec.training.samples, self.data.class_names
+        if not most or self.data.task == "quadratic":
+            return None
+        return self.monitor.chooser(last=last, most=most, classes=names, columns=self.data.input_names, undo=self.data.undo)
 
     def _is_planned(self) -> bool:
         """Whether a validation is due here. A validation because of a stop must not change the resumed run."""
@@ -251,8 +263,10 @@ class Trainer:
         return f"the best is {path}, from step {self.best.step}"
 
     @torch.no_grad()
-    def evaluate(self, split: Split, confusions: Confusions | None = None) -> tuple[float, dict[str, float]]:
-        """Returns the mean loss and the metrics of a split, in evaluation mode; adds its predictions to `confusions`."""
+    def evaluate(
+        self, split: Split, confusions: Confusions | None = None, chooser: Chooser | None = None
+    ) -> tuple[float, dict[str, float]]:
+        """Returns the mean loss and the metrics of a split, in evaluation mode; adds its predictions to the others."""
         self.model.eval()
         total, counted = torch.zeros((), device=self.device), tally(self.data.task, self.device)
         for indices in torch.split(torch.arange(len(split), device=self.device), _EVALUATED_AT_ONCE):
@@ -262,6 +276,8 @@ class Trainer:
             counted.add(outputs, batch.targets)
             if confusions:
                 confusions.add(outputs, batch.targets)
+            if chooser:
+                chooser.add(batch.inputs, batch.targets, outputs, self._each_loss(outputs.float(), batch.targets))
         self.model.train()
         return total.item() / len(split), counted.values()
 

@@ -40,6 +40,26 @@ def loss_function(spec: Spec, task: str) -> LossFunction:
     return lambda outputs, targets: of_classes(outputs.flatten(0, -2), targets.flatten())
 
 
+def each_loss_function(spec: Spec, task: str) -> LossFunction:
+    """The same loss of each example by itself, as a function (outputs, targets) → [B]; of text, the mean over its positions."""
+    name, margin, smoothing = loss_name(spec.loss, task), spec.loss.margin, spec.loss.label_smoothing
+    each: dict[str, LossFunction] = {
+        "cross_entropy": lambda o, t: functional.cross_entropy(o, t, label_smoothing=smoothing, reduction="none"),
+        "hinge": lambda o, t: functional.multi_margin_loss(o, t, margin=margin, reduction="none"),
+        "bce": lambda o, t: functional.binary_cross_entropy_with_logits(o, t, reduction="none"),
+        "mse": lambda o, t: functional.mse_loss(o, t, reduction="none"),
+        "value": lambda o, _: o,
+    }
+
+    def of_each(outputs: Tensor, targets: Tensor) -> Tensor:
+        flat, wanted = outputs.flatten(0, -2), targets.reshape(outputs.shape) if task not in CLASS_TASKS else targets.flatten()
+        if task in CLASS_TASKS and name in ("bce", "mse"):
+            wanted = binary_targets(wanted, flat) if name == "bce" else one_hot(wanted, flat)
+        return each[name](flat, wanted).reshape(len(outputs), -1).mean(1)
+
+    return of_each
+
+
 def loss_name(spec: LossSpec, task: str) -> str:
     """The name of the loss: `auto` means cross-entropy for classes, the function's value for the quadratic, otherwise MSE."""
     if spec.name != "auto":

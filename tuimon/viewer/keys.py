@@ -133,6 +133,7 @@ KEYS: tuple[Key, ...] = (
     Key("shift+right", "chart('pan', 1)", "", "Pan right", LOOK, _CURVES, shown="shift+→"),
     Key("end", "chart('follow')", "", "Follow the latest values again, keeping the zoom", LOOK, _CURVES),
     Key("0", "chart('reset')", "", "Show the whole run again and hide the cursor", LOOK, _CURVES),
+    Key("v", "samples", "samples", "Look at validation samples: truth, prediction and loss, the worst first", GO, _RUN),
     Key("v", "hide", "hide run", "Hide the selected run of the table from the charts, or show it again", LOOK, ("compare",)),
     Key("colon", "go_to", "", "Go to a step, time or epoch by typing it", LOOK, _CURVES, shown=":"),
     Key("G", "grid", "", "Choose rows and columns of the small charts", LOOK, _CURVES),

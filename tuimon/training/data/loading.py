@@ -63,7 +63,7 @@ def load(spec: DataSpec, seed: int, device: torch.device) -> Data:
         moving = replace(movement, raw=movement.raw.to(device))
         train = replace(train, vary=moving.prepared(preparation.to(device, torch.float32)))
     names = raw.class_names if known.task == "classification" else ()
-    return Data(train, val, known, names, raw.input_names)
+    return Data(train, val, known, names, raw.input_names, preparation.undone)
 
 
 def _no_data(device: torch.device) -> Data:

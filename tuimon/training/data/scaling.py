@@ -40,6 +40,14 @@ class Preparation:
             moved = (moved.flatten(1) @ self.turn).view(moved.shape)
         return moved * self.factor
 
+    def undone(self, prepared: Tensor) -> Tensor:
+        """What prepared inputs [N, *shape] were before; a direction without variance becomes its mean. Float32 on the CPU."""
+        moved = prepared.to("cpu", self.factor.dtype)
+        moved = moved * torch.where(self.factor == 0, 0.0, 1 / self.factor)
+        if self.turn is not None:
+            moved = (moved.flatten(1) @ self.turn.T).view(moved.shape)
+        return (moved + self.shift).float()
+
     def to(self, device: torch.device, dtype: torch.dtype) -> Preparation:
         """The same preparation on another device and in another dtype."""
         turn = None if self.turn is None else self.turn.to(device, dtype)

@@ -57,6 +57,7 @@ class Data:
     known: Dataset
     class_names: tuple[str, ...] = ()  # for text: the character of each number
     input_names: tuple[str, ...] = ()
+    undo: Callable[[Tensor], Tensor] | None = field(default=None, repr=False)  # prepared inputs → inputs as they were read
 
     @property
     def task(self) -> str:

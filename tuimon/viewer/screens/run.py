@@ -310,6 +310,12 @@ class RunScreen(ResizableScreen, SteeringScreen):
         """Keeps the histogram in line with the big chart."""
         self.query_one(HistogramView).align(self.big.plot.axis())
 
+    def action_samples(self) -> None:
+        """Shows validation samples with what the model made of them."""
+        from tuimon.viewer.screens.samples import SamplesScreen
+
+        self.app.push_screen(SamplesScreen(self.run))
+
     def action_distribution(self) -> None:
         """Switches the histogram between gradients and activations."""
         self.query_one(HistogramView).action_toggle_kind()

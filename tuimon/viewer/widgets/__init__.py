@@ -14,6 +14,7 @@ from tuimon.viewer.widgets.lever_panel import LeverPanel
 from tuimon.viewer.widgets.meters import GpuMeters, HostMeters
 from tuimon.viewer.widgets.row_list import RowList
 from tuimon.viewer.widgets.run_header import RunHeader
+from tuimon.viewer.widgets.samples_view import SamplesView
 
 __all__ = [
     "Chart",
@@ -33,4 +34,5 @@ __all__ = [
     "PlotOpened",
     "RowList",
     "RunHeader",
+    "SamplesView",
 ]

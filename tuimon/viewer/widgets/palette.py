@@ -13,6 +13,8 @@ from typing import NamedTuple
 from rich.style import Style
 from textual.color import Color
 
+from tuimon.viewer.draw.pictures import PIXEL
+
 _HEAT_STEPS = 8
 _SERIES = ("primary", "warning", "success", "error", "foreground", "text-secondary")
 
@@ -55,7 +57,7 @@ def style_of(words: str, base: Style, background: Color, variables: Mapping[str,
     """The look of a style on a widget; with several words, later ones are added to the first.
 
     Args:
-        words: styles, separated by spaces; unknown ones are ignored. `selected` sets the background.
+        words: styles, separated by spaces; unknown ones are ignored. `selected` sets the background, a pixel both colours.
         base: the widget's own look.
         background: the colour behind the text.
         variables: the theme's variables, by name without `$`.
@@ -64,9 +66,14 @@ def style_of(words: str, base: Style, background: Color, variables: Mapping[str,
     for word in words.split():
         if word == "selected":
             style += _selected(background, variables)
+        elif word.startswith(PIXEL):
+            upper, lower = word.removeprefix(PIXEL).split("-")
+            style += Style(color=f"#{upper}", bgcolor=f"#{lower}")
         elif look := _LOOKS.get(word):
             style += _ink(look, background, variables)
-    if style.color and style.color == style.bgcolor:  # among the terminal's own colours, a curve's may equal the selection's
+    if (
+        style.color and style.color == style.bgcolor and not words.startswith(PIXEL)
+    ):  # among the terminal's own colours, a curve's may equal the selection's
         style += Style(color="default")
     return style
 
