@@ -22,6 +22,8 @@ MORE = (
     LeverInfo("checkpoint", "action"),
     LeverInfo("rewind", "action", takes="a name"),
     LeverInfo("reinit_dead_units", "action"),
+    LeverInfo("reinit_weights", "action"),
+    LeverInfo("lr_constant", "number", 0.1, enabled=False),
 )
 
 
@@ -44,7 +46,7 @@ LOST = {"rewind": "first", "lr_scale": 0.1}
 CASES: dict[str, tuple[Values, Values, list[list[str]]]] = {
     "dead-units": (
         stuck, lambda s: {"dead_fraction/fc1": 1.0},
-        [["reinit_dead_units"], ["reinit_dead_units", "lr_scale"], ["activation/fc1"], ["lr_scale"]],
+        [["reinit_dead_units"], ["rewind", "lr_scale"], ["reinit_dead_units", "lr_scale"], ["activation/fc1"], ["lr_scale"]],
     ),
     "diverging-loss": (healthy, lambda s: {"loss/train": 2.0 * 1.03**s}, [["rewind", "lr_scale"], ["lr_scale"]]),
     "non-finite-loss": (
@@ -53,7 +55,7 @@ CASES: dict[str, tuple[Values, Values, list[list[str]]]] = {
     ),
     "exploding-gradient": (
         stuck, lambda s: {f"grad_norm/{layer.name}": (1 + s % 3) * 10.0 ** (5 - i) for i, layer in enumerate(LAYERS)},
-        [["rewind", "clip_norm"], ["rewind", "lr_scale"], ["clip_norm"], ["lr_scale"]],
+        [["reinit_weights"], ["rewind", "clip_norm"], ["rewind", "lr_scale"], ["clip_norm"], ["lr_scale"]],
     ),
     "rate-too-high": (
         stuck, lambda s: {f"update_ratio/{layer.name}": 0.9 for layer in LAYERS},
@@ -64,7 +66,7 @@ CASES: dict[str, tuple[Values, Values, list[list[str]]]] = {
         healthy, lambda s: {"loss/val": 0.5 + 0.02 * abs(s - 60)},
         [["rewind", "lr_scale", "weight_decay"], ["rewind", "lr_scale"], ["weight_decay"]],
     ),
-    "schedule-ended": (stuck, lambda s: {"lr": 0.1 if s < 20 else 1e-6}, [["lr_scale"]]),
+    "schedule-ended": (stuck, lambda s: {"lr": 0.1 if s < 20 else 1e-6}, [["lr_constant"], ["lr_scale"]]),
 }  # fmt: skip
 
 

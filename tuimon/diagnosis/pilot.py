@@ -16,7 +16,7 @@ from tuimon.diagnosis.diagnosis import Diagnosis
 from tuimon.diagnosis.evidence import VALIDATION
 from tuimon.diagnosis.keeper import BY, Ask, Keeper
 from tuimon.diagnosis.proof import Proof, prove
-from tuimon.diagnosis.remedies import REVIVE, REWIND, cannot, commands
+from tuimon.diagnosis.remedies import RENEW, REVIVE, REWIND, cannot, commands
 from tuimon.log.records import Applied, CheckpointSaved, Command, Finding, LeverValue, Notice, Refused, Remedy
 from tuimon.log.store import Store
 
@@ -24,8 +24,10 @@ LEVER = "autopilot"
 _STILL = 1.5  # times as long as when a remedy had helped: a finding that holds until then wants another one
 _OTHER = 1.3  # times as long as when a remedy had no effect: before the next one for the same finding
 _RANK = {"critical": 0, "warning": 1}
-_AT_ONCE = frozenset((REVIVE, "reset_optimizer"))
-_NEW_WEIGHTS = frozenset((REWIND, REVIVE))
+_AT_ONCE = frozenset((REVIVE, RENEW, "reset_optimizer"))
+_NEW_WEIGHTS = frozenset((REWIND, REVIVE, RENEW))
+_ON_OTHER_DATA = frozenset(("over-fitting", "weights-growing"))  # what these do to the training loss says nothing
+_SETTLED = 1.5  # times as long as when it was raised: before a warning gets a remedy; a critical finding gets it at once
 
 
 _Moves = tuple[tuple[str, LeverValue], ...]
@@ -58,6 +60,8 @@ class Pilot:
         self._tried: dict[str, set[_Moves]] = {}
         self._patient: dict[str, float] = {}  # how long the run has to be before a finding gets another remedy
         self._said: set[str] = set()
+        self._seen: dict[tuple[str, int], int] = {}  # how long the run was when a finding was first seen
+        self._set_by: dict[str, str] = {}  # levers that keep a value, and the rule that it was for
         self._events = 0  # that were read
         self._answers: dict[str, Applied | Refused] = {}
         self._checkpoints: list[tuple[int, CheckpointSaved]] = []  # by their place among the events
@@ -128,13 +132,27 @@ class Pilot:
         roots = [one for one in engine.open if one.severity in _RANK and one.explained_by not in names]
         for finding in sorted(roots, key=lambda one: _RANK[one.severity]):
             symptom = engine.symptoms.get(finding.rule)
-            if symptom is None or engine.evidence.length < self._patient.get(finding.rule, 0.0):
+            if symptom is None or engine.evidence.length < self._wanted_length(finding, engine):
                 continue
             for remedy in symptom.remedies:
-                fresh = _moves(remedy) not in self._tried.get(finding.rule, set())
-                if fresh and self._bounds.allows(frozenset(remedy.levers)) and not cannot(remedy, store.levers):
+                if self._may(finding.rule, remedy) and not cannot(remedy, store.levers):
                     return finding, remedy
         return None
+
+    def _may(self, rule: str, remedy: Remedy) -> bool:
+        """Whether it has not been tried, lies within bounds, and does not undo what another finding wanted."""
+        tried = _moves(remedy) in self._tried.get(rule, set())
+        return not tried and self._bounds.allows(frozenset(remedy.levers)) and not self._undoes(rule, remedy)
+
+    def _wanted_length(self, finding: Finding, engine: Diagnosis) -> float:
+        """How long the run has to be before a finding gets a remedy."""
+        known = self._seen.setdefault((finding.rule, finding.raised), engine.evidence.length)
+        settled = _SETTLED * known if finding.severity != "critical" else 0.0
+        return max(settled, self._patient.get(finding.rule, 0.0))
+
+    def _undoes(self, rule: str, remedy: Remedy) -> bool:
+        """Whether another finding's remedy has set one of these levers; but for the rate, which many may want to move."""
+        return any(self._set_by.get(lever, rule) != rule for lever in remedy.levers if lever != "lr_scale")
 
     def _move(self, trial: _Trial) -> list[Ask]:
         moves = [_with_id(one) for one in commands(trial.remedy, {}, BY)]
@@ -171,6 +189,7 @@ class Pilot:
             why = f"{refused[0].lever} is refused: {refused[0].reason}"
             return [Notice(f"autopilot: {why}", "warning"), *_undone(done)]
         trial.step = max(one.step for one in done)
+        self._set_by |= {one.lever: trial.rule for one in done if one.old is not None}
         return []
 
     def _watched(self, trial: _Trial, engine: Diagnosis, store: Store) -> list[Ask]:
@@ -192,11 +211,12 @@ class Pilot:
     def _can_say(self, trial: _Trial, proof: Proof, store: Store) -> bool:
         """Whether a verdict is one on this remedy.
 
-        What is learned by heart shows on validation data only. New weights have first to come as far as those before.
+        What is learned by heart, and what a penalty costs, shows on validation data only. New weights have first to come as far
+        as those before.
         """
         if proof.effect.verdict == "too early to say":
             return False
-        if trial.rule == "over-fitting" and proof.tag != VALIDATION and VALIDATION in store:
+        if trial.rule in _ON_OTHER_DATA and proof.tag != VALIDATION and VALIDATION in store:
             return False
         anew = not _NEW_WEIGHTS.isdisjoint(trial.remedy.levers)
         return proof.effect.verdict == "helped" or not anew or proof.effect.after.count >= proof.effect.before.count

@@ -18,8 +18,8 @@ _LEARNED = 0.5  # of the first loss: whoever has learned less than half has litt
 _BEGINNING = 8  # losses
 _RECTIFIER = ("relu", "gelu", "silu")  # in this order in place of what saturates
 _SQUASHING = ("sigmoid", "tanh", "hardsigmoid", "hardtanh", "softsign")
-REWIND, REVIVE = "rewind", "reinit_dead_units"
-_LASTING = frozenset((REWIND, REVIVE, "reset_optimizer"))
+REWIND, REVIVE, RENEW = "rewind", "reinit_dead_units", "reinit_weights"
+_LASTING = frozenset((REWIND, REVIVE, RENEW, "reset_optimizer"))
 
 
 def remedies(*some: Remedy | None) -> tuple[Remedy, ...]:
@@ -98,6 +98,11 @@ def reset(evidence: Evidence, name: str, value: LeverValue, why: str) -> Remedy 
 def revived(evidence: Evidence, why: str) -> Remedy | None:
     """Draws dead units anew."""
     return reset(evidence, REVIVE, None, why)
+
+
+def renewed(evidence: Evidence, why: str) -> Remedy | None:
+    """Draws all weights anew, where nothing was learned that would be lost."""
+    return None if has_learned(evidence) else reset(evidence, RENEW, None, why)
 
 
 def together(why: str, *some: Remedy | None) -> Remedy | None:

@@ -163,8 +163,8 @@ def by_start(batch: Batch) -> list[Batch]:
 
 
 def is_rewind(event: Event) -> bool:
-    """Whether a run went back to a checkpoint here."""
-    return isinstance(event, Applied) and event.lever == "rewind"
+    """Whether a run went back to a checkpoint here, or to new weights."""
+    return isinstance(event, Applied) and event.lever in ("rewind", "reinit_weights")
 
 
 def _part(batch: Batch, begin: int, end: int) -> Batch:

@@ -43,7 +43,7 @@ from tuimon.monitor.levers.scope import StepScope
 from tuimon.monitor.levers.standard import declare_standard, own_lever
 from tuimon.monitor.meters.meters import Meters
 from tuimon.monitor.piloting import Piloting, autopilot_lever
-from tuimon.monitor.probe.layers import Layer
+from tuimon.monitor.probe.layers import Layer, gains
 from tuimon.monitor.probe.probe import Probe
 from tuimon.monitor.probe.transfers import Transfers
 from tuimon.monitor.samples import USUAL, Chooser, as_examples, is_due
@@ -354,7 +354,14 @@ class Monitor:
         self._scope = scope
         declare_standard(self.levers, self._model, scope, settings, self._actions.by_name())
         self._probe = probe = Probe(self._model, self._writer, transfers, budget, self._guard.report, self.notice)
-        declare_repairs(self.levers, scope, lambda: [_dead(*one) for one in probe.dead_units()], lambda: steps.done)
+        declare_repairs(
+            self.levers,
+            self._model,
+            scope,
+            lambda: [_dead(*one) for one in probe.dead_units()],
+            lambda: gains(self._model),
+            lambda: steps.done,
+        )
         scalars = Scalars(self._writer, transfers, self._warn)
         steps = Steps(self._optimizer, Around(scope, self._desk, probe, self._guard), scalars, self._guard)
         return steps

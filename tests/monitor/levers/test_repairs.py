@@ -14,9 +14,11 @@ from torch import nn
 from tuimon.log.batch import Batch, EventRecord, Points
 from tuimon.log.checkpoints import best
 from tuimon.log.records import Applied, CheckpointSaved, Command, LeverValue, Notice, Refused
+from tuimon.log.settings import RefusedError
 from tuimon.log.store import Store
 from tuimon.monitor import describe
-from tuimon.monitor.levers.repairs import Dead, reinitialize
+from tuimon.monitor.levers.repairs import Dead, redraw_all, reinitialize
+from tuimon.monitor.probe.layers import gains
 
 Start = Callable[..., Any]
 
@@ -149,6 +151,49 @@ def test_dead_units_are_drawn_anew_and_no_others() -> None:
     assert torch.equal(layer.weight, twin.weight)
 
 
+def test_all_weights_are_drawn_anew_and_keep_the_size_of_signals() -> None:
+    """At any depth, behind rectifiers; frozen layers keep theirs, norms begin at one; no random number of the run is used."""
+    layers = [module for _ in range(12) for module in (nn.Linear(64, 64), nn.ReLU())]
+    model = nn.Sequential(*layers, nn.BatchNorm1d(64), nn.Linear(64, 64), nn.Linear(64, 10))
+    model[-2].requires_grad_(False)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(0.0, 3.0)
+    frozen, twin, random = model[-2].weight.clone(), copy.deepcopy(model), torch.get_rng_state()
+    optimizer = torch.optim.Adam(p for p in model.parameters() if p.requires_grad)
+    model(torch.randn(8, 64, generator=torch.Generator().manual_seed(1))).sum().backward()
+    optimizer.step()
+    note = redraw_all(model, optimizer, gains(model), 7)
+    redraw_all(twin, torch.optim.Adam(twin.parameters()), gains(twin), 7)
+    assert note == "the weights of 14 layers are drawn anew"
+    assert torch.equal(torch.get_rng_state(), random) and torch.equal(model[-2].weight, frozen)
+    assert torch.equal(model[0].weight, twin[0].weight) and not optimizer.state[model[0].weight]["exp_avg"].any()
+    signal = torch.randn(256, 64, generator=torch.Generator().manual_seed(2))
+    sizes = [(signal := layer(signal)).detach().std().item() for layer in model[:24]]
+    assert 0.2 < sizes[-1] < 2.0 and (model[24].weight == 1).all()
+    with pytest.raises(RefusedError, match="PyTorch knows"):
+        redraw_all(nn.ReLU(), optimizer, {}, 1)
+
+
+def test_a_rate_can_be_held_whatever_the_schedule_does(start: Start) -> None:
+    """Also where the schedule has ended at zero, which no factor helps; off, the schedule's own rate is back."""
+    model = nn.Linear(8, 4)
+    training = start(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    schedule = torch.optim.lr_scheduler.LambdaLR(training.optimizer, lambda step: 0.0)
+    assert ask(training, "lr_constant", 0.02).note == "lr 0 → 0.02"
+    weights = weights_of(training)
+    training.step()
+    schedule.step()
+    assert not same(weights, weights_of(training)) and training.optimizer.param_groups[0]["lr"] == 0.0
+    training.step()
+    assert training.store["lr"].last == pytest.approx(0.02)
+    answers: list[Any] = []
+    training.monitor.send(Command("lr_constant", "off"), answers.append)
+    weights = weights_of(training)
+    training.step()
+    assert same(weights, weights_of(training))
+
+
 def test_the_probe_says_which_units_are_dead(start: Start) -> None:
     """Before it knows of any, the answer says so; once it does, they are alive in the next forward pass."""
     model = nn.Sequential(nn.Linear(8, 12), nn.ReLU(), nn.Linear(12, 4))
@@ -222,7 +267,7 @@ def test_why_a_run_cannot_go_back(start: Start, monkeypatch: pytest.MonkeyPatch,
     assert same(weights, weights_of(training))
     monkeypatch.setattr(describe, "processes_together", lambda: 2)
     training.monitor.levers._processes = describe.processes_together
-    for lever in ("rewind", "reset_optimizer", "reinit_dead_units"):
+    for lever in ("rewind", "reset_optimizer", "reinit_dead_units", "reinit_weights"):
         assert isinstance(refused := ask(training, lever), Refused) and "2 processes" in refused.reason
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 from tuimon.diagnosis.look import Look
+from tuimon.diagnosis.remedies import remedies, renewed, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
+from tuimon.log.records import Remedy
 
 _FAR = 10.0  # times the scale that initializations are made for, which is 1; or standard deviations from zero
 _SAMPLES = 3
@@ -40,9 +42,17 @@ def _inputs(look: Look) -> Verdict:
         text,
         look.first_step("input/mean"),
         evidence,
+        remedies=_gentler(look),
         severity="critical" if look.hardly or look.lost else None,
         at_once=look.lost,
     )
+
+
+def _gentler(look: Look) -> tuple[Remedy, ...]:
+    """Large inputs make large gradients: a lever can take shorter steps, from weights that they have not spoilt."""
+    slower = scaled_rate(look.evidence, 0.1, "shorter steps, as large inputs make long ones; normalizing is better")
+    fresh = renewed(look.evidence, "")
+    return remedies(together("new weights, and shorter steps, as large inputs make long ones", fresh, slower), slower)
 
 
 def _labels(look: Look) -> Verdict:

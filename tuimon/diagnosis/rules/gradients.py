@@ -7,7 +7,7 @@ import numpy as np
 from tuimon.diagnosis.look import SHRUNK, Look
 from tuimon.diagnosis.measures.depth import growth
 from tuimon.diagnosis.measures.updates import USUAL
-from tuimon.diagnosis.remedies import clipped, rectified, remedies, rewound, scaled_rate, together
+from tuimon.diagnosis.remedies import clipped, rectified, remedies, renewed, rewound, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.log.records import Remedy, Severity
 
@@ -48,7 +48,10 @@ def _vanishing(look: Look) -> Verdict:
     if look.chance and look.stuck:
         text += f"; the loss is {look.chance.words}"
     evidence = {"decades_per_layer": depth.slope, "decades": depth.span, "layers": float(len(depth.names))}
-    cures = remedies(rectified(look.evidence, "a rectifier passes the gradient as it is, a squashing function a part of it"))
+    cures = remedies(
+        rectified(look.evidence, "a rectifier passes the gradient as it is, a squashing function a part of it"),
+        renewed(look.evidence, "new weights of a size that keeps the gradient's from layer to layer"),
+    )
     text += "" if cures else "; ReLU, normalization, residual connections or other initial weights keep its size"
     return Symptom(text, depth.step, evidence, first, cures, "critical" if look.hardly else "warning")
 
@@ -123,6 +126,7 @@ def _shorter(look: Look) -> tuple[Remedy, ...]:
     clip = clipped(look.evidence, 1.0, "a step is at most as long as a usual one, in the same direction")
     slower, back = scaled_rate(look.evidence, 0.1, "smaller steps"), rewound(look.evidence)
     return remedies(
+        renewed(look.evidence, "new weights of a size that keeps the gradient's from layer to layer"),
         together("back to the weights of the start, from where no step is longer than a usual one", back, clip),
         together("back to the weights of the start, and smaller steps", back, slower),
         clip,

@@ -6,10 +6,11 @@ import math
 
 from tuimon.diagnosis.evidence import LOSS
 from tuimon.diagnosis.look import Look
-from tuimon.diagnosis.remedies import remedies, reset, rewound, scaled_rate, together
+from tuimon.diagnosis.measures.updates import USUAL
+from tuimon.diagnosis.remedies import remedies, renewed, reset, rewound, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.diagnosis.trace import HEAD
-from tuimon.log.records import Remedy
+from tuimon.log.records import Remedy, Severity
 
 _DIVERGED = 10.0  # times the first loss above it: far beyond what a bad batch or a rising target does
 _DIVERGING = 2.0  # times, where the weights move too far at each step, too
@@ -71,8 +72,10 @@ def _diverging(look: Look) -> Verdict:
 
 
 def _shorter_steps(look: Look) -> tuple[Remedy, ...]:
-    cure = scaled_rate(look.evidence, 0.1, "each step goes too far: a tenth of it")
-    return remedies(together("back to before it grew, and a tenth of each step", rewound(look.evidence), cure), cure)
+    later = look.updates.later if look.updates else math.nan
+    factor = min(0.1, float(f"{USUAL[1] / later:.2g}")) if later > 0 and not look.lost else 0.1
+    cure = scaled_rate(look.evidence, factor, "each step goes too far: a tenth of it, or less")
+    return remedies(together("back to before it grew, and a tenth of each step, or less", rewound(look.evidence), cure), cure)
 
 
 def _beyond(look: Look) -> Symptom | None:
@@ -97,7 +100,9 @@ def _first(look: Look) -> Verdict:
         "opinions that it must unlearn first; initialize the last layer smaller"
     )
     evidence = {"first": look.loss.first, "guessing": look.chance.loss}
-    return Symptom(text, look.evidence.first_step, evidence, severity="critical" if look.hardly else None, at_once=True)
+    cures = remedies(renewed(look.evidence, "new weights, of a size that makes no strong opinions"))
+    lost: Severity | None = "critical" if look.hardly else None
+    return Symptom(text, look.evidence.first_step, evidence, remedies=cures, severity=lost, at_once=True)
 
 
 RULES = (

@@ -141,7 +141,8 @@ def _ended(look: Look) -> Verdict:
     )
     evidence = {"rate": trace.last, "highest": highest}
     factor = _THIRD * highest / trace.last if trace.last > 0 else 0.0
-    cures = remedies(scaled_rate(look.evidence, factor, "a third of the rate that it had, as long as the schedule stays"))
+    hold = reset(look.evidence, "lr_constant", float(f"{_THIRD * highest:.3g}"), "a third of the rate that it had, held")
+    cures = remedies(hold, scaled_rate(look.evidence, factor, "a third of the rate that it had, as long as the schedule stays"))
     return Symptom(text, since, evidence, remedies=cures, severity="critical" if look.hardly else None)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from tuimon.diagnosis.look import NOTHING, Look
 from tuimon.diagnosis.measures.noise import noise_scale
 from tuimon.diagnosis.measures.updates import USUAL
-from tuimon.diagnosis.remedies import remedies, scaled_rate
+from tuimon.diagnosis.remedies import has_learned, remedies, rewound, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.log.records import Severity
 
@@ -112,7 +112,9 @@ def _batch_noise(look: Look) -> Verdict:
         f"batches of {rows:.0f} at a rate for larger ones: each step moves the weights by {look.updates.middle:.1g} of their "
         "size in the direction of a few samples; use larger batches, or a lower rate"
     )
-    cures = remedies(scaled_rate(look.evidence, 0.1, "a tenth of each step averages over more samples"))
+    slower = scaled_rate(look.evidence, 0.1, "a tenth of each step averages over more samples")
+    back = together("from the start, with a tenth of each step", rewound(look.evidence), slower)
+    cures = remedies(slower) if has_learned(look.evidence) else remedies(back, slower)
     return Symptom(text, look.step, {"rows": rows, "update_ratio": look.updates.middle}, remedies=cures)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from tuimon.diagnosis.look import Look
 from tuimon.diagnosis.measures.since import column_since
 from tuimon.diagnosis.measures.updates import USUAL
-from tuimon.diagnosis.remedies import leaky, rectified, remedies, revived, rewound, scaled_rate, together
+from tuimon.diagnosis.remedies import leaky, rectified, remedies, renewed, revived, rewound, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.diagnosis.trace import Floats
 from tuimon.log.records import Remedy, Severity
@@ -57,7 +57,10 @@ def _awake(look: Look, names: list[str]) -> tuple[Remedy, ...]:
             back, together("new weights for dead units, and a tenth of each step", anew, slower), anew, other, slower
         )
     both = together("new weights for dead units, and a tenth of each step, which may have killed them", anew, slower)
-    return remedies(anew, both, other, scaled_rate(look.evidence, 0.5, "a lower learning rate keeps others from dying"))
+    back = together(
+        "back to the weights of the start, and a tenth of each step, which may have killed them", rewound(look.evidence), slower
+    )
+    return remedies(anew, back, both, other, scaled_rate(look.evidence, 0.5, "a lower learning rate keeps others from dying"))
 
 
 def _negative(look: Look) -> Verdict:
@@ -99,7 +102,10 @@ def _saturated(look: Look) -> Verdict:
         return None
     first, name = found.columns[0], look.evidence.names[found.columns[0]]
     more = f" (and of {len(found.columns) - 1} more layers)" if len(found.columns) > 1 else ""
-    cures = remedies(rectified(look.evidence, "a rectifier has no ends to sit at"))
+    cures = remedies(
+        renewed(look.evidence, "new weights of a size that leaves units in the middle of their range"),
+        rectified(look.evidence, "a rectifier has no ends to sit at"),
+    )
     text = f"{name}: units{more} are saturated: {found.words[0]}; almost no gradient passes them"
     text += "" if cures else "; initialize the weights smaller, or normalize the inputs"
     evidence = {"saturation": found.values[0], "layers": float(len(found.columns))}
@@ -125,7 +131,8 @@ def _symmetric(look: Look) -> Verdict:
     )
     evidence = {"identical_fraction": float(lowest[first]), "layers": float(len(layers))}
     step = column_since(panel, first, HALF) if lowest[first] > HALF else int(panel.thinned_steps[0])
-    return Symptom(text, step, evidence, name, severity="critical" if look.hardly else None)
+    cures = remedies(renewed(look.evidence, "new weights that differ from unit to unit"))
+    return Symptom(text, step, evidence, name, cures, "critical" if look.hardly else None)
 
 
 def _copies(look: Look, column: int, lowest: Floats, alike: Floats) -> bool:

@@ -22,7 +22,7 @@ from tuimon.spec import SPEC_FILE
 from tuimon.spec.loading import load_spec
 
 _LEFT_OUT = ("paused", "stop", "autopilot")
-_DONE_AGAIN = ("checkpoint", "rewind", "reinit_dead_units", "reset_optimizer")
+_DONE_AGAIN = ("checkpoint", "rewind", "reinit_dead_units", "reinit_weights", "reset_optimizer")
 
 
 def replay(

@@ -1,13 +1,14 @@
-"""Levers that repair: re-initialize dead units, reset the optimizer, skip steps that are not finite. Training thread."""
+"""Levers that repair: new weights for dead units or for all, a fresh optimizer, skipped steps. Training thread."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 from torch.optim import Optimizer
 
 from tuimon.log.records import LeverInfo, LeverValue
@@ -17,6 +18,7 @@ from tuimon.monitor.levers.scope import StepScope
 
 _EAGER = (torch.optim.Adagrad,)  # makes its state when it is made, and never again
 _KNOWN = ("torch.optim.", "tuimon.")  # whose steps are known to leave out parameters without a gradient
+_LARGE = 1 << 24  # entries of a matrix: to make it orthogonal would hold the training up
 _NAMED = 5  # layers that a note names
 
 
@@ -29,13 +31,22 @@ class Dead(NamedTuple):
     dim: int
 
 
-def declare_repairs(levers: Levers, scope: StepScope, dead: Callable[[], Sequence[Dead]], step: Callable[[], int]) -> None:
+def declare_repairs(
+    levers: Levers,
+    model: nn.Module,
+    scope: StepScope,
+    dead: Callable[[], Sequence[Dead]],
+    gains: Callable[[], Mapping[nn.Module, float]],
+    step: Callable[[], int],
+) -> None:
     """Declares these levers.
 
     Args:
         levers: take them.
+        model: whose weights they are.
         scope: of the optimizer's steps.
         dead: what the latest samples say of dead units.
+        gains: by which factor each layer's weights are to make up for its activation.
         step: how many steps are complete.
     """
     optimizer = scope.optimizer
@@ -47,6 +58,11 @@ def declare_repairs(levers: Levers, scope: StepScope, dead: Callable[[], Sequenc
     def revive(_: LeverValue) -> Done:
         return Done(reinitialize(dead(), optimizer, step()))
 
+    def renew(_: LeverValue) -> Done:
+        return Done(redraw_all(model, optimizer, gains(), step()))
+
+    about = "Draws all weights anew, as if the training began here: for initial weights that were no good."
+    levers.offer(Action(LeverInfo("reinit_weights", "action", help=about), renew, shared=True))
     about = "Draws the weights of dead units anew; the others keep theirs."
     levers.declare(_skip(scope))
     levers.offer(Action(LeverInfo("reinit_dead_units", "action", help=about), revive, shared=True))
@@ -110,6 +126,54 @@ def reinitialize(dead: Sequence[Dead], optimizer: Optimizer, step: int) -> str:
     named = ", ".join(f"{one.layer}: {len(one.units)}" for one in done[:_NAMED])
     more = f" and {len(done) - _NAMED} more layers" if len(done) > _NAMED else ""
     return f"units drawn anew in {named}{more}"
+
+
+@torch.no_grad()
+def redraw_all(model: nn.Module, optimizer: Optimizer, gains: Mapping[nn.Module, float], step: int) -> str:
+    """Draws all trained weights anew, and forgets what the optimizer has gathered of them.
+
+    Matrices and convolutions become orthogonal, times their gain, which keeps the size of signals and gradients at any depth
+    (Saxe et al., ICLR 2014); their biases zero; all else as PyTorch makes it. The same step draws the same numbers; the
+    training's own random state is not used.
+
+    Returns:
+        What was done, in words.
+
+    Raises:
+        RefusedError: nothing is trained whose first weights PyTorch knows how to draw.
+    """
+    devices = sorted({p.device.index or 0 for p in model.parameters() if p.is_cuda})
+    drawn = 0
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(_seed(step, "all"))
+        for module in model.modules():
+            own = [p for p in module.parameters(recurse=False) if p is not None]
+            if own and all(p.requires_grad for p in own):
+                drawn += _drawn(module, gains.get(module, 1.0))
+    if not drawn:
+        raise RefusedError("no layer is trained whose first weights PyTorch knows how to draw")
+    for parameter, state in optimizer.state.items():
+        for value in state.values():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                value.zero_()
+    return f"the weights of {drawn} layer{'s' if drawn > 1 else ''} are drawn anew"
+
+
+def _drawn(module: nn.Module, gain: float) -> bool:
+    weight, bias = module._parameters.get("weight"), module._parameters.get("bias")
+    reset = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
+    if weight is not None and weight.dim() > 1 and isinstance(module, nn.Linear | _ConvNd):
+        if weight.numel() > _LARGE:
+            weight.normal_(0.0, gain / math.sqrt(weight[0].numel()))
+        else:
+            nn.init.orthogonal_(weight, gain)
+        if bias is not None:
+            bias.zero_()
+        return True
+    if callable(reset) and not isinstance(module, nn.Transformer):  # whose layers are drawn by themselves
+        reset()
+        return True
+    return False
 
 
 def _redraw(dead: Dead, optimizer: Optimizer, step: int) -> bool:

@@ -23,15 +23,17 @@ _LR, _WEIGHT_DECAY = "lr", "weight_decay"
 class StepScope:
     """The settings in force around each step of one optimizer.
 
-    `weight_decay_factor` multiplies what each group has of its own; where no group has any, `weight_decay` replaces it.
-    `clip_norm` is the largest total gradient norm, `clip_value` the largest size of an entry; infinite for none.
-    `skip_non_finite` skips steps whose gradients are not all finite. `stale` is set when the weights were replaced after the
-    gradients were computed: the coming step is skipped, unless it computes them anew.
+    `lr` replaces each group's rate, before `lr_scale` multiplies it. `weight_decay_factor` multiplies what each group has of
+    its own; where no group has any, `weight_decay` replaces it. `clip_norm` is the largest total gradient norm, `clip_value`
+    the largest size of an entry; infinite for none. `skip_non_finite` skips steps whose gradients are not all finite. `stale`
+    is set when the weights were replaced after the gradients were computed: the coming step is skipped, unless it computes
+    them anew.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
         self.lr_scale = 1.0
+        self.lr: float | None = None
         self.weight_decay_factor = 1.0
         self.weight_decay: float | None = None
         self.l1 = 0.0
@@ -49,7 +51,7 @@ class StepScope:
     @property
     def changes_groups(self) -> bool:
         """Whether the parameter groups differ during a step."""
-        return self.lr_scale != 1.0 or self.weight_decay_factor != 1.0 or self.weight_decay is not None
+        return self.lr_scale != 1.0 or self.lr is not None or self.weight_decay_factor != 1.0 or self.weight_decay is not None
 
     @property
     def changes_gradients(self) -> bool:
@@ -61,8 +63,9 @@ class StepScope:
         """Puts the settings in force into the parameter groups; a scope left open by a failed step is closed first."""
         self.exit()
         for group in self.optimizer.param_groups:
-            if self.lr_scale != 1.0 and group.get(_LR) is not None:
-                self._put(group, _LR, group[_LR] * self.lr_scale)
+            if (self.lr_scale != 1.0 or self.lr is not None) and group.get(_LR) is not None:
+                own = group[_LR] if self.lr is None else self._held(group[_LR], self.lr)
+                self._put(group, _LR, own * self.lr_scale)
             if _WEIGHT_DECAY not in group:
                 continue
             if self.weight_decay is not None:
@@ -132,6 +135,11 @@ class StepScope:
             clip_values(gradients, scale * self.clip_value)
         if self.clip_norm < math.inf:
             clip(gradients, scale * self.clip_norm)
+
+    @staticmethod
+    def _held(own: Any, rate: float) -> Any:
+        """The rate as the group holds its own: as a tensor on a device, or as a number."""
+        return torch.full_like(own, rate) if isinstance(own, Tensor) else rate
 
     def _put(self, group: dict[str, Any], key: str, value: Any) -> None:
         self._saved.append((group, key, group[key], value))

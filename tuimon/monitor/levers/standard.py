@@ -39,6 +39,7 @@ def declare_standard(
 ) -> None:
     """Declares the levers that this model and optimizer have. `settings` are starting values of l1, l2 and clips."""
     levers.declare(_lr_scale(scope))
+    levers.declare(_lr_constant(scope))
     if any("weight_decay" in group for group in scope.optimizer.param_groups):
         levers.declare(_weight_decay(scope))
     for name in ("l1", "l2"):
@@ -101,6 +102,16 @@ def _lr_scale(scope: StepScope) -> Lever:
 
     about = "Multiplies the learning rate set by the optimizer and its scheduler."
     info = LeverInfo("lr_scale", "number", 1.0, low=_SMALLEST, high=_LARGEST, help=about)
+    return Lever(info, put, lambda: _group_reading(scope, "lr"), in_step=True)
+
+
+def _lr_constant(scope: StepScope) -> Lever:
+    def put(value: float | None) -> None:
+        scope.lr = value
+
+    about = "Holds the learning rate here, whatever the schedule says; lr_scale still multiplies it."
+    start = max((float(group["lr"]) for group in scope.optimizer.param_groups if group.get("lr") is not None), default=0.0)
+    info = LeverInfo("lr_constant", "number", start, low=0.0, high=_LARGEST, enabled=False, help=about)
     return Lever(info, put, lambda: _group_reading(scope, "lr"), in_step=True)
 
 

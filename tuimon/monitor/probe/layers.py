@@ -12,6 +12,8 @@ from torch.nn.parameter import UninitializedParameter, is_lazy
 from tuimon.log.records import LayerInfo
 
 _PARAMETRIZATIONS = ".parametrizations."
+_RECTIFIERS = ("ReLU", "LeakyReLU", "PReLU", "ReLU6", "GELU", "SiLU", "Mish", "ELU", "CELU", "RReLU", "Hardswish")
+_ROOT_2 = 2**0.5  # He et al., ICCV 2015
 _INSIDE = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")  # what wrappers of torch's call what they wrap
 _NO_ACTIVATIONS = (nn.MultiheadAttention, nn.Softmax, nn.Softmax2d, nn.Softmin, nn.LogSoftmax)
 _ACTIVATIONS = tuple(kind for name in nn.modules.activation.__all__ if (kind := getattr(nn, name)) not in _NO_ACTIVATIONS)
@@ -85,6 +87,17 @@ def following_activations(model: nn.Module) -> dict[nn.Module, str]:
             else:
                 waiting = [module]
     return following
+
+
+def gains(model: nn.Module) -> dict[nn.Module, float]:
+    """By which factor each layer's weights make up for the half that a rectifier behind it takes away; the last layer has none.
+
+    Where a model has no activations as modules, they are functions, and most probably rectifiers.
+    """
+    following = following_activations(model)
+    weighing = [m for m in model.modules() if isinstance(m, nn.Linear | _ConvNd)]
+    unseen = not any(is_activation(module) for module in model.modules())
+    return {m: _ROOT_2 for m in weighing[:-1] if following.get(m, "ReLU" if unseen else "") in _RECTIFIERS}
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
