@@ -61,6 +61,10 @@ class DataSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     target: Annotated[
         str, Meta(description="target column of csv (name or number) or array of npz; empty: the last column, or y")
     ] = ""
+    fill: Annotated[
+        Literal["none", "mean", "median", "zero"],
+        Meta(description="empty cells of csv inputs: mean or median of the training split, zero, or none: refuse them"),
+    ] = "none"
     download: Annotated[bool, Meta(description="download a published dataset if it is not in the folder")] = True
     context: Annotated[int, Meta(ge=1, le=65_536, description="length of a training sequence of text, in characters")] = 64
     val_fraction: Annotated[

@@ -53,6 +53,7 @@ _OWN_SPLIT = ("mnist", "fashion_mnist", "cifar10")  # have a test set
 _DATA: dict[str, tuple[str, ...]] = {
     "path": (*FILES, "text", *_PUBLISHED),
     "target": FILES,
+    "fill": ("csv",),
     "download": _PUBLISHED,
     "context": ("text",),
 }

@@ -15,6 +15,7 @@ from tuimon.spec.data import FILES, Dataset, DataSpec, check_use, used_for
 from tuimon.training.data.arrays import read_npz
 from tuimon.training.data.augment import Movement
 from tuimon.training.data.bundled import bundled, read_california_housing
+from tuimon.training.data.filling import filled
 from tuimon.training.data.images import read_cifar10, read_fashion_mnist, read_mnist
 from tuimon.training.data.raw import Integers, Raw
 from tuimon.training.data.scaling import Preparation, prepare, zscore
@@ -54,6 +55,7 @@ def load(spec: DataSpec, seed: int, device: torch.device) -> Data:
     raw, known = _as_numbers(raw, spec), used_for(raw.known, spec)
     train_indices, val_indices = _split(raw, spec, seed)
     train_indices = _subset(train_indices, spec, seed)
+    raw = filled(raw, train_indices, spec.fill)
     targets, movement = _targets(raw, train_indices, known, spec), _movement(raw, train_indices, spec, seed)
     preparation = prepare(spec.scale, raw.inputs[train_indices] if movement is None else movement.some().numpy())
     train, val = (_part(raw, indices, preparation, targets).to(device) for indices in (train_indices, val_indices))

@@ -1,7 +1,8 @@
 """The user's own tables: CSV files.
 
 The first row names the columns, unless one of its cells is a number. A column without any numbers is a category: an input
-becomes one column for each of its values (one-hot), a target gives the classes. Errors name the file, row and column.
+becomes one column for each of its values (one-hot), a target gives the classes. Empty cells of inputs become NaN, or of a
+category none of its values, if they are to be filled. Errors name the file, row and column.
 """
 
 from __future__ import annotations
@@ -44,10 +45,11 @@ def read_csv(spec: DataSpec) -> Raw:
     """
     table = read_table(Path(spec.path))
     if spec.task == "reconstruction" and not spec.target:
-        inputs, names = _inputs(table, range(len(table.names)))
+        inputs, names = _inputs(table, range(len(table.names)), spec.fill != "none")
         return Raw(inputs, None, input_names=names)
     target = _find_column(table, spec.target)
-    inputs, names = _inputs(table, [column for column in range(len(table.names)) if column != target])
+    others = [column for column in range(len(table.names)) if column != target]
+    inputs, names = _inputs(table, others, spec.fill != "none")
     targets, classes = _targets(table, target, spec.task)
     return Raw(inputs, targets, classes, names)
 
@@ -110,16 +112,18 @@ def _find_column(table: Table, target: str) -> int:
     raise TuimonError(f"data.target = {target!r}: {table.path} has no such column{nearest}")
 
 
-def _inputs(table: Table, columns: range | list[int]) -> tuple[Floats, tuple[str, ...]]:
+def _inputs(table: Table, columns: range | list[int], fills: bool) -> tuple[Floats, tuple[str, ...]]:
     found, names = [], []
     for column in columns:
         if _is_text(table.columns[column]):
             values = sorted(set(table.columns[column]))
+            if fills and len(values) > 1:
+                values = [value for value in values if value]
             _check_category(table, column, values)
             found += [np.array([cell == value for cell in table.columns[column]], np.float64) for value in values]
             names += [f"{table.names[column]}={value}" for value in values]
         else:
-            found.append(_numbers(table, column))
+            found.append(_numbers(table, column, fills))
             names.append(table.names[column])
     return np.stack(found, axis=1).astype(np.float32), tuple(names)
 
@@ -158,8 +162,11 @@ def _is_text(cells: tuple[str, ...]) -> bool:
     return all(_number(cell) is None for cell in cells)
 
 
-def _numbers(table: Table, column: int) -> npt.NDArray[np.float64]:
+def _numbers(table: Table, column: int, fills: bool = False) -> npt.NDArray[np.float64]:
+    """The numbers of a column; with `fills`, NaN for empty cells."""
     cells = table.columns[column]
+    empty = np.array([fills and _is_empty(cell) for cell in cells])
+    cells = tuple("0" if hole else cell for cell, hole in zip(cells, empty, strict=True))
     try:
         values = np.array(cells, dtype=np.float64)
     except ValueError:
@@ -168,14 +175,20 @@ def _numbers(table: Table, column: int) -> npt.NDArray[np.float64]:
         finite = np.isfinite(values.astype(np.float32))
     if not finite.all():
         _refuse(table, int(np.flatnonzero(~finite)[0]), column)
+    values[empty] = np.nan
     return values
+
+
+def _is_empty(cell: str) -> bool:
+    return cell.lower() in ("", "na", "n/a", "nan", "null")
 
 
 def _refuse(table: Table, row: int, column: int) -> NoReturn:
     cell = table.columns[column][row]
     what = f"{cell!r} is not a finite number" if cell else "is empty"
     what = f"{cell!r} is too large for float32" if math.isfinite(_number(cell) or math.inf) else what
-    raise TuimonError(f"{table.place(row, column)}: {what}", "Fix it, or remove the row or the column.")
+    fill = "" if cell else ", or of inputs, fill it with data.fill=mean, median or zero"
+    raise TuimonError(f"{table.place(row, column)}: {what}", f"Fix it, or remove the row or the column{fill}.")
 
 
 def _number(cell: str) -> float | None:
