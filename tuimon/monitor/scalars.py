@@ -40,6 +40,7 @@ class Scalars:
     ) -> None:
         self.writer, self.transfers, self._notice, self._travels = writer, transfers, notice, travels
         self._told: set[str] = set()
+        self.lost = False  # whether a training loss was not finite, until whoever looks for the reason says otherwise
 
     def write(self, step: int, values: Mapping[str, Any], ready: _Numbers) -> None:
         """Writes `values`, by the user's names, which the writer knows as tags, with what is `ready`, which is changed.
@@ -60,6 +61,7 @@ class Scalars:
                     continue
             if number - number != 0.0:  # only NaN and the infinities differ from themselves
                 self._tell_not_finite(step, name, number)
+                self.lost |= scalar_tag(name) == TAGS["loss"]
             ready[name] = number
         if travelling:
             self._send(step, travelling, ready)

@@ -42,6 +42,7 @@ class Steps:
         self._around, self._scalars, self._guard = around, scalars, guard
         # reached at each step, hence kept at hand
         self._desk, self._schedule, self._transfers = around.desk, around.probe.schedule, scalars.transfers
+        self._hunt = around.probe.hunt
         self._write, self._under_way, self._now = scalars.writer.step, scalars.transfers.under_way, time.perf_counter
         self._owner = threading.get_ident()
         self._inside = False  # the optimizer's step, where a closure that trains (as Lightning's does) may log
@@ -79,12 +80,14 @@ class Steps:
                 for value in values.values():
                     if type(value) is not float or value - value != 0.0:  # a tensor, say; or not finite, which is told
                         self._log_any(None, values)
+                        self._desk.called |= self._scalars.lost
                         break
                 else:
                     self._pending = None
                     self._write(self.done, self._now(), own, values)
             else:
                 self._log_any(step, values)
+                self._desk.called |= self._scalars.lost
             if self._desk.called and not (self._inside or self.quiet) and threading.get_ident() == self._owner:
                 self._serve(mid_step=False)
         except Exception as error:
@@ -103,6 +106,7 @@ class Steps:
     def close(self) -> None:
         """Writes what is left and releases the optimizer."""
         self.quiet = self._wary = True
+        self._hunt.end()
         self._write_pending()
         self._around.close(self.done)
         for handle in self._handles:
@@ -194,11 +198,24 @@ class Steps:
     def _serve(self, mid_step: bool) -> None:
         self._last_time += self._desk.serve(self.done, mid_step, self._before_pause)
         self.attend()
+        self._hunt_on(mid_step)
         if self.leaving.asked:
             self._desk.called = True  # so that the later steps come here, too
             if error := self.leaving.due(self.done, mid_step):
                 self._desk.settle()
                 raise error
+
+    def _hunt_on(self, mid_step: bool) -> None:
+        """Looks for where a loss that was not finite came from, until the next loss."""
+        hunt, lost = self._hunt, self._scalars.lost
+        if hunt.on:
+            hunt.passes(self.done, not mid_step, lost)
+        if not mid_step:
+            self._scalars.lost = False
+            if lost:
+                hunt.begin()
+        if hunt.on:
+            self._desk.called = True  # so that the next boundary comes here, too
 
     def _before_pause(self) -> None:
         self._write_pending()

@@ -21,6 +21,7 @@ from tuimon.monitor.guard import uncompiled
 from tuimon.monitor.probe import found
 from tuimon.monitor.probe.alike import Likeness, recurrent
 from tuimon.monitor.probe.layers import Layer, compiled, find_layers, following_activations
+from tuimon.monitor.probe.origin import Hunt
 from tuimon.monitor.probe.outputs import OutputWatch
 from tuimon.monitor.probe.parameters import Parameters
 from tuimon.monitor.probe.recorder import Recorder
@@ -61,6 +62,7 @@ class Probe:
         self._writer, self._transfers, self._report, self._notice = writer, transfers, report, notice
         self.schedule = Schedule(budget, time.perf_counter())
         self._hooks_allowed = not compiled(model)
+        self.hunt = Hunt(model, notice)
         self._find_layers()
         self._found: list[found.Found] = []
         self._room = found.Room()
