@@ -30,7 +30,7 @@ from tuimon.spec import SPEC_FILE
 from tuimon.viewer import theme
 from tuimon.viewer.again import RestartingApp
 from tuimon.viewer.deferred import collect_again
-from tuimon.viewer.keyboard import KeyboardDriver
+from tuimon.viewer.keyboard import BackgroundSeen, KeyboardDriver
 from tuimon.viewer.keys import keys_of
 from tuimon.viewer.lean import lean
 from tuimon.viewer.messages import StopAnswered
@@ -59,6 +59,7 @@ class TuimonApp(RestartingApp):
         super().__init__(runs_dir, ansi_color=True if "NO_COLOR" in os.environ else None)
         self.ascii_only = ascii
         self._first = (open_run, launch)
+        self._by_background = ""  # the theme that the terminal's background called for
         self._compared_first: tuple[Path, ...] = ()
         self._told: dict[tuple[str, str], float] = {}  # title and text of each notice on screen, and when it disappears
         self._waiting: Timer | None = None  # waits for the log of the first run
@@ -98,8 +99,14 @@ class TuimonApp(RestartingApp):
 
     def _theme_chosen(self, chosen: Theme) -> None:
         """Remembers a theme that the user chose."""
-        if chosen.name != self.settings.theme:
+        if chosen.name not in (self.settings.theme, self._by_background):
             self.prefer(theme=chosen.name)
+
+    @on(BackgroundSeen)
+    def suit_background(self, event: BackgroundSeen) -> None:
+        """Takes the light theme on a light terminal, unless the user has chosen one."""
+        self._by_background = theme.theme_on(event.lightness, self.theme, os.environ, self.settings.theme)
+        self.theme = self._by_background
 
     def _open_first(self, path: Path) -> None:
         """Waits for the log before showing the first run: empty frames would come no sooner and cost as much."""

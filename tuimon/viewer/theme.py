@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-FULL = "textual-dark"
+FULL, LIGHT = "textual-dark", "textual-light"
 TERMINAL_S_OWN = "ansi-dark"  # the terminal's own sixteen colours and background
+_LIGHT_FROM = 0.5  # lightness of a background from which on it is a light one
 _FEW_COLOURS = ("standard", "windows", None)  # rich's names for such terminals
 
 
@@ -21,6 +22,19 @@ def starting_theme(color_system: str | None, environ: Mapping[str, str], preferr
     if wanted:
         return wanted
     return FULL if _is_colourful(color_system, environ) else TERMINAL_S_OWN
+
+
+def theme_on(lightness: float, shown: str, environ: Mapping[str, str], preferred: str) -> str:
+    """The theme for a background, in place of the usual one; what the user chose stays.
+
+    Args:
+        lightness: of the background, in [0, 1].
+        shown: the present theme.
+        environ: the process's environment variables.
+        preferred: the user's setting; empty: none.
+    """
+    chosen = environ.get("TUIMON_THEME", "") or preferred
+    return LIGHT if lightness > _LIGHT_FROM and shown == FULL and not chosen else shown
 
 
 def _is_colourful(color_system: str | None, environ: Mapping[str, str]) -> bool:
