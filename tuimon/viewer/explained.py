@@ -85,9 +85,4 @@ EXPLAINED = {
         "Each run's settings, as far as they differ, with its last and best values. * marks the best of a column. v hides "
         "a run from the charts.",
     ),
-    "runs": (
-        "the runs",
-        "One row for each training: its state, how far it has come, its loss on training and on validation examples. Live "
-        "runs come first. Enter opens one, space marks several, o compares the marked ones.",
-    ),
 }  # by the panel's id: a title, and a paragraph
