@@ -13,12 +13,13 @@ import pytest
 from launching import Runs, status
 from tuimon.base.errors import TuimonError
 from tuimon.base.process import Process
+from tuimon.cli import main as cli
 from tuimon.cli.comparing import result
 from tuimon.cli.parted import Branch, said_of_forks
 from tuimon.cli.sources import sources_of
 from tuimon.launcher.runs.status import Status
 from tuimon.log.reader import read_run
-from tuimon.log.records import Forked, LayerInfo, RunStarted
+from tuimon.log.records import Ended, Forked, LayerInfo, RunStarted
 from tuimon.log.writer import LogWriter
 from tuimon.spec.loading import load_spec
 
@@ -103,6 +104,28 @@ def test_settings_belong_to_the_source_before_them(runs: Runs) -> None:
     assert [spec.optimizer.lr for spec in specs] == [0.01, 0.1, 0.2]
     losses = [row["loss"] for row in rows]
     assert losses == sorted(losses, reverse=True) and losses[0] > 2 * losses[1]
+
+
+def test_regressions_are_compared_by_r2_and_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In place of an accuracy; where there are both, each run has a gap."""
+    values = {"a": {"r2/val": 0.5, "mae/val": 43.25}, "b": {"r2/val": 0.25, "mae/val": 60.0}, "c": {"accuracy/val": 0.875}}
+    for name, more in values.items():
+        writer = LogWriter(tmp_path / name, "run")
+        writer.scalars(1, {"loss/train": 1.0, "loss/val": 1.0, **more})
+        writer.event(Ended("finished", step=1))
+        writer.close()
+    assert cli.main(["compare", "a", "b", "--headless", "--quiet", "--runs-dir", str(tmp_path)]) == 0
+    head, first, second = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert head == ["RUN", "STATE", "STEP", "LOSS", "VAL", "BEST", "VAL", "R2", "MAE", "DEAD", "TIME"]
+    assert first[6:8] == ["0.500", "43.2"] and second[6:8] == ["0.250", "60.0"]
+    assert cli.main(["compare", "a", "c", "--headless", "--quiet", "--runs-dir", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split()[7:11] == ["ACC", "R2", "MAE", "DEAD"]
+    assert cli.main(["compare", "a", "c", "--json", "--runs-dir", str(tmp_path)]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["val_r2"], line["val_mae"], line["val_accuracy"]) for line in lines] == [
+        (0.5, 43.25, None),
+        (None, None, 0.875),
+    ]
 
 
 def test_the_output_layer_has_no_dead_units(tmp_path: Path) -> None:

@@ -42,6 +42,18 @@ def test_progress_on_a_narrow_terminal_keeps_step_loss_and_eta(store: Store) -> 
         assert progress_text(store, running, room).endswith("ETA 0:37")
 
 
+def test_a_regression_tells_how_much_it_explains_and_how_far_off_it_is(tmp_path: Path) -> None:
+    """The error in the target's own unit; on a narrow terminal it goes before R²."""
+    writer = LogWriter(tmp_path, "run")
+    writer.event(RunStarted(name="r", process=this_process(), total_steps=100))
+    writer.scalars(50, {"loss/train": 0.5, "loss/val": 0.6, "r2/val": 0.44, "mae/val": 43.2})
+    writer.close()
+    whole = progress_text(read_run(tmp_path), Status("running"))
+    assert "val 0.600  R2 0.440  MAE 43.2" in whole
+    narrow = progress_text(read_run(tmp_path), Status("running"), len(whole) - 1)
+    assert "R2 0.440" in narrow and "MAE" not in narrow
+
+
 def test_how_long_a_resumed_run_trained_leaves_out_the_time_between(store: Store) -> None:
     """A run that was stopped in the evening and resumed in the morning did not train all night."""
     me = this_process()

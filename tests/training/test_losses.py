@@ -135,6 +135,16 @@ def test_metrics_equal_scikit_learns_over_all_batches():
     assert tally("reconstruction", CPU).values() == {}
 
 
+def test_the_absolute_error_is_told_in_the_targets_own_unit():
+    """R² has none; several targets each have theirs."""
+    targets, outputs = torch.tensor([[1.0, 10.0], [2.0, 30.0]]), torch.tensor([[1.5, 10.0], [2.0, 34.0]])
+    unit = torch.tensor([100.0, 0.5])
+    scaled, plain = tally("regression", CPU, unit), tally("regression", CPU)
+    for one in (scaled, plain):
+        one.add(outputs, targets)
+    assert scaled.values() == {"r2": plain.values()["r2"], "mae": pytest.approx((50 + 0 + 0 + 2) / 4)}
+
+
 def test_the_sign_of_a_single_output_decides_between_two_classes():
     """As with bce."""
     counted = tally("classification", CPU)

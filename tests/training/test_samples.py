@@ -8,6 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_diabetes
+from sklearn.metrics import mean_absolute_error, r2_score
 
 from tuimon.log.reader import read_run
 from tuimon.log.seen import seen_in
@@ -55,6 +57,14 @@ def test_the_last_validation_always_has_samples(tmp_path: Path) -> None:
     seen = seen_in(store, step=100)
     assert seen is not None and 60 < seen.step <= 100 and len(seen.samples.samples) == 4
     assert seen.samples.columns[:2] == ("age", "sex") and seen.pictures is None
+    raw = load_diabetes().target
+    assert {float(one.truth) for one in seen.samples.samples} <= {float(value) for value in raw}
+    wanted = run.data.scaled_targets.undone(run.data.val.targets)  # type: ignore[union-attr]
+    run.model.eval()
+    with torch.no_grad():
+        said = run.data.scaled_targets.undone(run.model(run.data.val.inputs))  # type: ignore[union-attr]
+    assert store.last("mae/val") == pytest.approx(mean_absolute_error(wanted.numpy(), said.numpy()), rel=1e-4)
+    assert store.last("r2/val") == pytest.approx(r2_score(wanted.numpy(), said.numpy()), rel=1e-4)
 
 
 def named(preset: str, name: str) -> Spec:

@@ -7,7 +7,7 @@ import difflib
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -36,7 +36,6 @@ from tuimon.spec.loading import load_spec
 from tuimon.spec.presets import presets
 from tuimon.spec.spec import Spec
 
-_COLUMNS = ("RUN", "STATE", "STEP", "LOSS", "VAL", "BEST VAL", "ACC", "DEAD", "TIME")
 _LOOK_EVERY_S = 0.5
 _TELL_EVERY_S = 5.0
 _LONGEST_STEM = 80  # characters
@@ -87,7 +86,7 @@ def watch_together(
     if options.json:
         print_lines(ResultLine(**row._asdict()) for row in rows)
     else:
-        print_table([_COLUMNS, *map(_texts, rows)])
+        print_table(_table(rows))
         if not options.quiet:
             _print_chart(dict(zip(_different(names), stores, strict=True)), options.ascii)
         if forks_told:
@@ -198,6 +197,8 @@ class Result(NamedTuple):
     val_accuracy: float | None
     dead_fraction: float | None  # of the hidden layer with the most dead units
     seconds: float
+    val_r2: float | None = None
+    val_mae: float | None = None  # in the target's own unit
 
 
 def result(name: str, status: Status, store: Store) -> Result:
@@ -208,7 +209,7 @@ def result(name: str, status: Status, store: Store) -> Result:
     return Result(
         name, status.state, store.step, latest(store, loss_tag(store)), latest(store, VALIDATION),
         float(finite.min()) if len(finite) else None, latest(store, "accuracy/val"), max(dead, default=None),
-        seconds_trained(store),
+        seconds_trained(store), latest(store, "r2/val"), latest(store, "mae/val"),
     )  # fmt: skip
 
 
@@ -218,8 +219,21 @@ def _of_output(store: Store) -> set[str]:
     return {f"dead_fraction/{layer.name}" for layer in layers[-1:] if not layer.activation}
 
 
-def _texts(row: Result) -> tuple[str, ...]:
-    seconds = None if math.isnan(row.seconds) else row.seconds
-    losses = (format.number(x) for x in (row.loss, row.val_loss, row.best_val_loss))
-    shares = (format.percent(x) for x in (row.val_accuracy, row.dead_fraction))
-    return (row.run, row.state, format.count(row.step), *losses, *shares, format.duration(seconds))
+def _table(rows: Sequence[Result]) -> list[tuple[str, ...]]:
+    """The rows as texts, titles first; R² and MAE where a run has them, and then accuracy only if one has that."""
+    valued, classed = any(row.val_r2 is not None for row in rows), any(row.val_accuracy is not None for row in rows)
+    columns: dict[str, Callable[[Result], str]] = {
+        "RUN": lambda row: row.run,
+        "STATE": lambda row: row.state,
+        "STEP": lambda row: format.count(row.step),
+        "LOSS": lambda row: format.number(row.loss),
+        "VAL": lambda row: format.number(row.val_loss),
+        "BEST VAL": lambda row: format.number(row.best_val_loss),
+    }
+    if classed or not valued:
+        columns["ACC"] = lambda row: format.percent(row.val_accuracy)
+    if valued:
+        columns |= {"R2": lambda row: format.number(row.val_r2), "MAE": lambda row: format.number(row.val_mae)}
+    columns["DEAD"] = lambda row: format.percent(row.dead_fraction)
+    columns["TIME"] = lambda row: format.duration(None if math.isnan(row.seconds) else row.seconds)
+    return [tuple(columns), *(tuple(text(row) for text in columns.values()) for row in rows)]

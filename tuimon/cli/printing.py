@@ -40,7 +40,7 @@ _REWRITE_S = 0.2
 _EPOCH_S, _EPOCH_SHARE = 1.0, 0.002  # if the epoch has changed
 _PLAIN_S, _PLAIN_SHARE = 5.0, 0.01  # otherwise
 _CLEAR = "\r\x1b[K"
-_DISPENSABLE = ("epoch", "acc", "speed", "val")  # dropped in this order if the line is too long
+_DISPENSABLE = ("epoch", "mae", "acc", "r2", "speed", "val")  # dropped in this order if the line is too long
 
 
 class Printer:
@@ -163,6 +163,9 @@ def _progress_parts(store: Store, status: Status) -> dict[str, str]:
         parts["val"] = f"val {format.number(store.last('loss/val'))}"
     if "accuracy/val" in store:
         parts["acc"] = f"acc {format.percent(store.last('accuracy/val'))}"
+    if "r2/val" in store and "mae/val" in store:
+        parts["r2"] = f"R2 {format.number(store.last('r2/val'))}"
+        parts["mae"] = f"MAE {format.number(store.last('mae/val'))}"
     speed = pace(store)
     if not math.isnan(speed):
         parts |= {"speed": format.rate(speed), "eta": _eta_text(store, status, speed)}

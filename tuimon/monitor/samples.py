@@ -57,6 +57,7 @@ class Chooser:
         classes: names of the classes; numbers when left out. Of text, the character of each number.
         columns: names of a table's columns.
         undo: turns inputs [N, …] back to what they were before scaling.
+        undo_targets: the same for values [N, K], of targets and outputs.
         report: told of an error, after which nothing more is kept; None: errors are raised.
     """
 
@@ -66,12 +67,13 @@ class Chooser:
         classes: Sequence[str] = (),
         columns: Sequence[str] = (),
         undo: Undo | None = None,
+        undo_targets: Undo | None = None,
         report: Callable[[str, Exception], None] | None = None,
     ) -> None:
         self._report = report
         self._failed = False
         self._most = min(most, MOST // 2)
-        self._classes, self._columns, self._undo = classes, columns, undo
+        self._classes, self._columns, self._undo, self._undo_targets = classes, columns, undo, undo_targets
         self._kept: dict[Why, Examples] = {}
         self.seen = 0
 
@@ -103,6 +105,9 @@ class Chooser:
         images = b""
         if chosen := self._chosen():
             examples, why = chosen
+            if self._undo_targets is not None:
+                targets, outputs = (self._undo_targets(part) for part in (examples.targets, examples.outputs))
+                examples = examples._replace(targets=targets, outputs=outputs)
             inputs = examples.inputs if self._undo is None else self._undo(examples.inputs)
             shown = _picture_shape(inputs)
             samples = tuple(self._sample(examples, inputs, place, why, shown is not None) for place in range(len(why)))

@@ -104,7 +104,7 @@ class Trainer:
         self._each_loss = each_loss_function(spec, self.data.task)
         self.step, self.best = 0, Best()  # completed optimizer steps; the best validation so far
         self._routine = Routine(self._save, self._content)
-        self.tally = tally(self.data.task, self.device)  # metrics of the current epoch, in training mode
+        self.tally = tally(self.data.task, self.device, self.data.unit)  # metrics of the current epoch, in training mode
         use_threads(self.model, self._sizes[0] * self.data.positions, self.device)
         self._forks = fork is not None
         saved = self._load(run_dir) if resume or fork else None
@@ -233,7 +233,10 @@ class Trainer:
         most, names = self.spec.training.samples, self.data.class_names
         if not most or self.data.task == "quadratic":
             return None
-        return self.monitor.chooser(last=last, most=most, classes=names, columns=self.data.input_names, undo=self.data.undo)
+        undo_targets = self.data.scaled_targets.undone if self.data.scaled_targets else None
+        return self.monitor.chooser(
+            last=last, most=most, classes=names, columns=self.data.input_names, undo=self.data.undo, undo_targets=undo_targets
+        )
 
     def _is_planned(self) -> bool:
         """Whether a validation is due here. A validation because of a stop must not change the resumed run."""
@@ -268,7 +271,7 @@ class Trainer:
     ) -> tuple[float, dict[str, float]]:
         """Returns the mean loss and the metrics of a split, in evaluation mode; adds its predictions to the others."""
         self.model.eval()
-        total, counted = torch.zeros((), device=self.device), tally(self.data.task, self.device)
+        total, counted = torch.zeros((), device=self.device), tally(self.data.task, self.device, self.data.unit)
         for indices in torch.split(torch.arange(len(split), device=self.device), _EVALUATED_AT_ONCE):
             batch = split.batch(indices)
             mean, outputs = self._loss(batch.inputs, batch.targets)

@@ -23,11 +23,11 @@ class Tally(Protocol):
         """The metrics so far, by name; NaN before the first batch."""
 
 
-def tally(task: str, device: torch.device) -> Tally:
-    """A new, empty metric for a task."""
+def tally(task: str, device: torch.device, unit: Tensor | None = None) -> Tally:
+    """A new, empty metric for a task; `unit` as in `ValueTally`."""
     if task in CLASS_TASKS:
         return ClassTally(device)
-    return ValueTally(device) if task == "regression" else NoTally(device)
+    return ValueTally(device, unit) if task == "regression" else NoTally(device)
 
 
 class NoTally:
@@ -91,10 +91,16 @@ class Confusions:
 
 
 class ValueTally:
-    """R² (the explained fraction of the targets' variance) and the mean absolute error."""
+    """R² (the explained fraction of the targets' variance) and the mean absolute error.
 
-    def __init__(self, device: torch.device) -> None:
+    Args:
+        device: where the sums are.
+        unit: [K], what an error of 1 is in the targets' own unit, in which the absolute error is told; None: 1.
+    """
+
+    def __init__(self, device: torch.device, unit: Tensor | None = None) -> None:
         wide = torch.float32 if device.type == "mps" else torch.float64
+        self._unit = torch.ones((), dtype=wide, device=device) if unit is None else unit.to(device, wide)
         self.sums = torch.zeros(5, dtype=wide, device=device)  # n, |error|, error², target, target²
 
     def add(self, outputs: Tensor, targets: Tensor) -> None:
@@ -102,7 +108,9 @@ class ValueTally:
         wanted = targets.detach().to(self.sums.dtype)
         error = outputs.detach().to(self.sums.dtype).reshape(wanted.shape) - wanted
         size = torch.full_like(self.sums[0], wanted.numel())
-        self.sums += torch.stack([size, error.abs().sum(), error.square().sum(), wanted.sum(), wanted.square().sum()])
+        self.sums += torch.stack(
+            [size, (error.abs() * self._unit).sum(), error.square().sum(), wanted.sum(), wanted.square().sum()]
+        )
 
     def values(self) -> dict[str, float]:
         """R², which is NaN if all targets are the same, and the mean absolute error."""

@@ -87,6 +87,8 @@ class ResultLine(JsonLine, frozen=True, kw_only=True, tag="result"):
     val_accuracy: Number
     dead_fraction: Number
     seconds: Number
+    val_r2: Number = None
+    val_mae: Number = None
 
 
 class GateLine(JsonLine, frozen=True, kw_only=True, tag="gate"):

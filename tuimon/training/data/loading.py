@@ -56,7 +56,8 @@ def load(spec: DataSpec, seed: int, device: torch.device) -> Data:
     train_indices, val_indices = _split(raw, spec, seed)
     train_indices = _subset(train_indices, spec, seed)
     raw = filled(raw, train_indices, spec.fill)
-    targets, movement = _targets(raw, train_indices, known, spec), _movement(raw, train_indices, spec, seed)
+    of_targets = _target_preparation(raw, train_indices, known, spec)
+    targets, movement = _targets(raw, known, of_targets), _movement(raw, train_indices, spec, seed)
     preparation = prepare(spec.scale, raw.inputs[train_indices] if movement is None else movement.some().numpy())
     train, val = (_part(raw, indices, preparation, targets).to(device) for indices in (train_indices, val_indices))
     val = replace(val, inputs=val.inputs + spec.val_offset) if spec.val_offset else val
@@ -65,7 +66,7 @@ def load(spec: DataSpec, seed: int, device: torch.device) -> Data:
         moving = replace(movement, raw=movement.raw.to(device))
         train = replace(train, vary=moving.prepared(preparation.to(device, torch.float32)))
     names = raw.class_names if known.task == "classification" else ()
-    return Data(train, val, known, names, raw.input_names, preparation.undone)
+    return Data(train, val, known, names, raw.input_names, preparation.undone, of_targets)
 
 
 def _no_data(device: torch.device) -> Data:
@@ -132,14 +133,18 @@ def _movement(raw: Raw, train: Integers, spec: DataSpec, seed: int) -> Movement 
     return Movement(torch.from_numpy(raw.inputs[train]), spec, seed) if spec.augmented else None
 
 
-def _targets(raw: Raw, train: Integers, known: Dataset, spec: DataSpec) -> Tensor | None:
-    """The targets of all examples; None if they are the inputs. Values are scaled by the training split's statistics."""
+def _target_preparation(raw: Raw, train: Integers, known: Dataset, spec: DataSpec) -> Preparation | None:
+    """The scaling of a regression's targets, with statistics of the training split; None if they stay as they are."""
+    if known.task != "regression" or spec.target_scale != "zscore" or raw.targets is None:
+        return None
+    return zscore(raw.targets[train].astype(np.float32))
+
+
+def _targets(raw: Raw, known: Dataset, preparation: Preparation | None) -> Tensor | None:
+    """The targets of all examples; None if they are the inputs."""
     if known.task == "reconstruction" or raw.targets is None:
         return None
-    if known.task == "regression" and spec.target_scale == "zscore":
-        values = raw.targets.astype(np.float32)
-        return zscore(values[train]).whole(values)
-    return torch.from_numpy(raw.targets)
+    return torch.from_numpy(raw.targets) if preparation is None else preparation.whole(raw.targets.astype(np.float32))
 
 
 def _part(raw: Raw, indices: Integers, preparation: Preparation, targets: Tensor | None) -> Split:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tuimon.spec.data import Dataset, ReadDataSpec
 from tuimon.spec.spec import Spec
+from tuimon.training.data.scaling import Preparation
 
 Vary = Callable[[Tensor, int], Tensor]  # (indices [B], step) → inputs [B, *shape]
 
@@ -58,6 +59,13 @@ class Data:
     class_names: tuple[str, ...] = ()  # for text: the character of each number
     input_names: tuple[str, ...] = ()
     undo: Callable[[Tensor], Tensor] | None = field(default=None, repr=False)  # prepared inputs → inputs as they were read
+
+    scaled_targets: Preparation | None = field(default=None, repr=False)  # of a regression; None: they are as they were read
+
+    @property
+    def unit(self) -> Tensor | None:
+        """What an error of 1 in the scaled targets is in the unit in which they were read, [K]; None: 1."""
+        return None if self.scaled_targets is None else 1 / self.scaled_targets.factor
 
     @property
     def task(self) -> str:

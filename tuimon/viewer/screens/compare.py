@@ -32,7 +32,8 @@ from tuimon.viewer.widgets.curves import SERIES_STYLES
 if TYPE_CHECKING:
     from tuimon.viewer.opened import OpenRun
 
-COLUMNS = ("loss/train", "loss/val", "accuracy/train", "accuracy/val")
+COLUMNS = ("loss/train", "loss/val", "accuracy/train", "accuracy/val", "r2/val", "mae/val")
+_LOW = ("loss", "mae")  # metrics of which less is better
 _TRAIN = "loss/train"
 _NUMBER = 18
 _STEP, _LEAST_NAME = 9, 24
@@ -245,13 +246,17 @@ def names_of(paths: Sequence[Path]) -> list[str]:
 
 
 def best_of(tag: str, stores: Iterable[Store]) -> float:
-    """The lowest latest value of a loss, the highest of anything else; NaN if no run has a finite value."""
+    """The lowest latest value of a loss or an error, the highest of anything else; NaN if no run has a finite value."""
     values = [value for store in stores if (value := latest(store, tag)) is not None and math.isfinite(value)]
-    return (min if "loss" in tag else max)(values, default=math.nan)
+    return (min if _is_low(tag) else max)(values, default=math.nan)
 
 
 def best_in(store: Store, tag: str) -> float:
-    """The best finite value of a metric so far: the lowest of a loss, the highest of anything else; NaN if there is none."""
+    """The best finite value of a metric so far: the lowest of a loss or an error, else the highest; NaN if there is none."""
     values = store[tag].values if tag in store else np.empty(0)
     finite = values[np.isfinite(values)]
-    return float((finite.min if "loss" in tag else finite.max)()) if len(finite) else math.nan
+    return float((finite.min if _is_low(tag) else finite.max)()) if len(finite) else math.nan
+
+
+def _is_low(tag: str) -> bool:
+    return any(word in tag for word in _LOW)
