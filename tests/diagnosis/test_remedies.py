@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from diagnosis_logs import LAYERS, LEVERS, Values, healthy, stuck
 from tuimon.base.process import this_process
 from tuimon.diagnosis import Diagnosis, diagnose
-from tuimon.diagnosis.remedies import commands, first_that_can
+from tuimon.diagnosis.evidence import Evidence
+from tuimon.diagnosis.remedies import commands, first_that_can, has_learned
 from tuimon.log.reader import RunReader, read_run
 from tuimon.log.records import Applied, CheckpointSaved, Finding, LeverInfo, Remedy, RunStarted
 from tuimon.log.writer import LogWriter
@@ -134,3 +136,32 @@ def test_commands_of_a_remedy() -> None:
     assert first_that_can(finding, levers) == finding.remedies[1]
     assert first_that_can(Finding(1, "rule", "text", remedy={"lr_scale": 0.5}), levers) == Remedy({"lr_scale": 0.5})
     assert first_that_can(Finding(1, "rule", "text"), levers) is None
+
+
+def evidence_of(losses: list[float]) -> Evidence:
+    evidence, steps = Evidence(), np.arange(1, len(losses) + 1)
+    evidence.extend("loss/train", steps, np.array(losses), steps.astype(float))
+    return evidence
+
+
+def test_when_there_is_something_to_keep() -> None:
+    """Not where a loss that shot up has come down again, nor where it has not come below guessing."""
+    down = [2.3 * 0.97**step for step in range(100)]
+    assert has_learned(evidence_of(down))
+    assert not has_learned(evidence_of([2.3] * 100))
+    assert not has_learned(evidence_of([2.3] + [100.0 * 0.9**step for step in range(30)] + [2.3] * 80))
+    assert not has_learned(evidence_of([math.nan] * 50))
+
+
+def test_a_held_rate_is_the_schedules_own(tmp_path: Path) -> None:
+    """Not what a lever has made of it; and the lever that would multiply it is set back."""
+    writer = LogWriter(tmp_path, "run")
+    writer.event(RunStarted(name="r", process=this_process(), layers=LAYERS, levers=MORE))
+    for step in range(1, 201):
+        scale = 1000.0 if step > 40 else 1.0
+        writer.scalars(step, {**stuck(step), "lr": scale * (0.1 if step < 20 else 1e-6 if step < 60 else 1e-12)})
+        if step == 40:
+            writer.event(Applied(step, "lr_scale", old=1.0, new=1000.0), step)
+    writer.close()
+    finding = next(one for one in diagnose(read_run(tmp_path)) if one.rule == "schedule-ended" and one.cleared is None)
+    assert finding.remedies[0].levers == {"lr_scale": 1.0, "lr_constant": pytest.approx(3e-5)}

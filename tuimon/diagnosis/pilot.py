@@ -27,7 +27,7 @@ _RANK = {"critical": 0, "warning": 1}
 _AT_ONCE = frozenset((REVIVE, RENEW, "reset_optimizer"))
 _NEW_WEIGHTS = frozenset((REWIND, REVIVE, RENEW))
 _ON_OTHER_DATA = frozenset(("over-fitting", "weights-growing"))  # what these do to the training loss says nothing
-_SETTLED = 1.5  # times as long as when it was raised: before a warning gets a remedy; a critical finding gets it at once
+_SETTLED = 1.25  # times as long as when it was raised: before a warning gets a remedy; a critical finding gets it at once
 
 
 _Moves = tuple[tuple[str, LeverValue], ...]

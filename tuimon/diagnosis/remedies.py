@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from tuimon.diagnosis.evidence import LOSS, Evidence
+from tuimon.diagnosis.look import Look
 from tuimon.log.records import Command, Finding, LeverInfo, LeverValue, Remedy
 
 _LEAST_SCALE = 1e-6
@@ -124,7 +125,7 @@ def rewound(evidence: Evidence) -> Remedy | None:
 
 
 def has_learned(evidence: Evidence) -> bool:
-    """Whether the loss was ever far below where it began."""
+    """Whether the loss was ever far below where it began, and far below that of guessing, where that is known."""
     trace = evidence.trace(LOSS)
     if trace is None:
         return False
@@ -135,6 +136,8 @@ def has_learned(evidence: Evidence) -> bool:
         return False
     begin = min(float(head[0]), float(np.median(head)))  # a loss that shot up at first has learned nothing by coming down again
     lowest = float(np.median(np.sort(means)[:_BEGINNING]))
+    if (guessing := Look(evidence).chance) is not None:  # a start that is worse than guessing is made good, and nothing learned
+        begin = min(begin, guessing.loss)
     return lowest < begin - _LEARNED * abs(begin)
 
 

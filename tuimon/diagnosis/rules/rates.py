@@ -141,9 +141,21 @@ def _ended(look: Look) -> Verdict:
     )
     evidence = {"rate": trace.last, "highest": highest}
     factor = _THIRD * highest / trace.last if trace.last > 0 else 0.0
-    hold = reset(look.evidence, "lr_constant", float(f"{_THIRD * highest:.3g}"), "a third of the rate that it had, held")
-    cures = remedies(hold, scaled_rate(look.evidence, factor, "a third of the rate that it had, as long as the schedule stays"))
+    cures = remedies(
+        _held(look), scaled_rate(look.evidence, factor, "a third of the rate that it had, as long as the schedule stays")
+    )
     return Symptom(text, since, evidence, remedies=cures, severity="critical" if look.hardly else None)
+
+
+def _held(look: Look) -> Remedy | None:
+    """Holds a rate of the order of the schedule's own highest."""
+    trace, scale = look.evidence.trace("lr"), look.evidence.levers.get("lr_scale")
+    if trace is None or scale is None or not isinstance(scale.value, float | int):
+        return None
+    highest = float(np.fmax.reduce(np.concatenate([trace.head, trace.stretches, trace.recent]))) / max(float(scale.value), 1.0)
+    why = "a third of the rate that it had, held"
+    hold = reset(look.evidence, "lr_constant", float(f"{_THIRD * highest:.3g}"), why)
+    return hold if scale.value == 1.0 else together(why, reset(look.evidence, "lr_scale", 1.0, why), hold)
 
 
 def _clipped(look: Look) -> Verdict:

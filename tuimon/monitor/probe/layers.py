@@ -90,14 +90,12 @@ def following_activations(model: nn.Module) -> dict[nn.Module, str]:
 
 
 def gains(model: nn.Module) -> dict[nn.Module, float]:
-    """By which factor each layer's weights make up for the half that a rectifier behind it takes away; the last layer has none.
+    """By which factor each layer's weights make up for the half that a rectifier behind it takes away.
 
-    Where a model has no activations as modules, they are functions, and most probably rectifiers.
+    Only where the rectifier is a module: without need, the factor would make signals grow from layer to layer.
     """
     following = following_activations(model)
-    weighing = [m for m in model.modules() if isinstance(m, nn.Linear | _ConvNd)]
-    unseen = not any(is_activation(module) for module in model.modules())
-    return {m: _ROOT_2 for m in weighing[:-1] if following.get(m, "ReLU" if unseen else "") in _RECTIFIERS}
+    return {module: _ROOT_2 for module, name in following.items() if name in _RECTIFIERS}
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
