@@ -122,3 +122,16 @@ def test_outputs_and_gradients_of_any_size_are_no_error(shape: tuple[int, ...], 
     told = {tag: value for facts in found.read(found.tensors[0].numpy()) for tag, value in zip(*facts, strict=True)}
     assert {"aim/binary", "aim/probability", "aim/squares", "aim/absolute"} <= told.keys()
     assert math.isnan(told.get("aim/cross_entropy", math.nan))
+
+
+def test_a_cross_entropy_of_many_classes_is_told_of_all_rows() -> None:
+    """Once it is known, other losses are looked for in a few rows only: they did not make the gradient."""
+    output = torch.randn(100, 1000, requires_grad=True)
+    labels = torch.arange(100) % 40
+    loss = functional.cross_entropy(output, labels)
+    (gradient,) = torch.autograd.grad(loss, output)
+    found = aims(output.detach(), gradient)
+    told = {tag: value for facts in found.read(found.tensors[0].numpy()) for tag, value in zip(*facts, strict=True)}
+    assert told["aim/cross_entropy"] == pytest.approx(loss.item(), rel=1e-5)
+    assert told["aim/classes"] == 40 and told["aim/top_class_fraction"] == pytest.approx(3 / 100)
+    assert math.isfinite(told["aim/squares"]) and told["aim/squares"] != pytest.approx(loss.item(), rel=0.01)

@@ -28,6 +28,7 @@ Floats = NDArray[np.floating[Any]]
 
 _MOST_ROWS = 2048
 _MOST_VALUES = 1 << 20
+_FEW_VALUES = 1 << 15  # of these, that are looked at for other losses once one is known
 _MOST_PARAMETERS = 4  # of the last ones, whose gradients are looked at before they are computed
 _EXACT = 1e-2  # of the largest gradient: how far it may be from a loss's own; half precision is no finer
 
@@ -123,10 +124,12 @@ def _rows(values: Tensor, dim: int, every: int) -> Tensor:
 def _aims(rows: int, both: Any) -> list[Facts]:
     """Of `both` [2, some of the rows, classes]: output and gradient."""
     out, grad = both
+    of_classes = [_cross_entropy(out, grad), _likelihood(out, grad)] if out.shape[1] > 1 else []
+    if of_classes and np.isfinite(of_classes[0].values[0]):  # its form is no accident: no other loss made the gradient
+        out, grad = both[:, : max(1, _FEW_VALUES // out.shape[1])]
     used = (grad != 0).any(0) | (out == out[:1]).all(0)  # what is the same for all, a constant pixel's zero, may be right
     terms = np.float32(used.sum() * rows)  # outputs that the loss does not look at get no gradient at all
     of_numbers = [_binary(out, grad, used, terms), _probability(out, grad, used, terms), _squares(out, grad, used, terms)]
-    of_classes = [_cross_entropy(out, grad), _likelihood(out, grad)] if out.shape[1] > 1 else []
     return [*of_numbers, _absolute(grad, used, terms), *of_classes]
 
 
