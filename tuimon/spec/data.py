@@ -16,7 +16,7 @@ TaskName = Literal["classification", "regression", "reconstruction", "text", "qu
 
 DatasetName = Literal[
     "digits", "breast_cancer", "wine", "iris", "diabetes", "california_housing", "mnist", "fashion_mnist", "cifar10",
-    "csv", "npz", "text", "quadratic",
+    "csv", "npz", "folder", "text", "quadratic",
 ]  # fmt: skip
 
 
@@ -42,17 +42,20 @@ DATASETS: dict[str, Dataset] = {
     "cifar10": Dataset(60_000, (3, 32, 32), 10),
     "quadratic": Dataset(101, (1,), 1, "quadratic"),
 }
-FILES = ("csv", "npz")  # the user's own
+FILES = ("csv", "npz", "folder")  # the user's own
 
 
 class DataSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The data to learn from."""
 
-    name: Annotated[DatasetName, Meta(description="the dataset; csv, npz: your own table; text: characters of a file")] = (
-        "digits"
-    )
+    name: Annotated[
+        DatasetName, Meta(description="the dataset; csv, npz: your own table; folder: your own pictures; text: a file")
+    ] = "digits"
     path: Annotated[
-        str, Meta(description="file of csv, npz or text; for other datasets their folder (default: $TUIMON_DATA, or ./data)")
+        str,
+        Meta(
+            description="file of csv, npz or text; folder of pictures, or of published data (default: $TUIMON_DATA, or ./data)"
+        ),
     ] = ""
     task: Annotated[
         Literal["auto", "classification", "regression", "reconstruction", "text", "quadratic"],
@@ -61,6 +64,9 @@ class DataSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     target: Annotated[
         str, Meta(description="target column of csv (name or number) or array of npz; empty: the last column, or y")
     ] = ""
+    size: Annotated[
+        int, Meta(ge=0, le=1024, description="pixels of each side of the pictures of a folder; 0: as they are, all the same")
+    ] = 0
     fill: Annotated[
         Literal["none", "mean", "median", "zero"],
         Meta(description="empty cells of csv inputs: mean or median of the training split, zero, or none: refuse them"),
@@ -158,7 +164,9 @@ def check_data(spec: DataSpec) -> None:
         TuimonError: one line that names the key.
     """
     if spec.name in FILES and not spec.path:
-        raise TuimonError(f"data.path: {spec.name} needs the path of a file, such as data.path=mine.{spec.name}")
+        such = "folder with a folder of pictures for each class, such as data.path=pictures"
+        what = such if spec.name == "folder" else f"file, such as data.path=mine.{spec.name}"
+        raise TuimonError(f"data.path: {spec.name} needs the path of a {what}")
     special = spec.name if spec.name in ("text", "quadratic") else ""
     tasks = ("auto", special) if special else ("auto", "classification", "regression", "reconstruction")
     if spec.task not in tasks:

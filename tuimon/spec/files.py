@@ -14,7 +14,7 @@ from tuimon.base.nearest import did_you_mean
 from tuimon.spec.data import FILES, DataSpec
 from tuimon.spec.spec import Spec
 
-_KINDS = {"csv": "a CSV file", "npz": "an NPZ file", "text": "a text file"}
+_KINDS = {"csv": "a CSV file", "npz": "an NPZ file", "text": "a text file", "folder": "a folder of pictures"}
 _FIRST = 65_536  # bytes of a table to look at
 
 
@@ -46,8 +46,11 @@ def header(path: Path) -> list[str]:
 
 def _check_readable(data: DataSpec) -> None:
     try:
-        with open(data.path, "rb") as file:
-            file.read(1)
+        if data.name == "folder":
+            os.scandir(data.path).close()
+        else:
+            with open(data.path, "rb") as file:
+                file.read(1)
     except OSError as error:
         hint = f"Name {_KINDS[data.name]} with data.path."
         raise TuimonError(f"data.path: {data.path} cannot be read: {error.strerror}", hint) from error

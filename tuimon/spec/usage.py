@@ -52,8 +52,9 @@ _OWN_SPLIT = ("mnist", "fashion_mnist", "cifar10")  # have a test set
 # What each kind of data reads, among the settings that not all of them do.
 _DATA: dict[str, tuple[str, ...]] = {
     "path": (*FILES, "text", *_PUBLISHED),
-    "target": FILES,
+    "target": ("csv", "npz"),
     "fill": ("csv",),
+    "size": ("folder",),
     "download": _PUBLISHED,
     "context": ("text",),
 }

@@ -46,7 +46,7 @@ VALUES: dict[str, dict[str, str]] = {
         "warmup": "any, with schedule.warmup above 0",
     },
     "data.name": {
-        "imagenet": "cifar10, or your own images as npz: ImageNet is not included",
+        "imagenet": "cifar10, or your own pictures as folder: ImageNet is not included",
         "cifar": "cifar10", "fmnist": "fashion_mnist", "housing": "california_housing", "california": "california_housing",
         "cancer": "breast_cancer", "table": "csv", "tsv": "csv", "numpy": "npz", "excel": "csv",
     },

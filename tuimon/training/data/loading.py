@@ -16,6 +16,7 @@ from tuimon.training.data.arrays import read_npz
 from tuimon.training.data.augment import Movement
 from tuimon.training.data.bundled import bundled, read_california_housing
 from tuimon.training.data.filling import filled
+from tuimon.training.data.folder import read_folder
 from tuimon.training.data.images import read_cifar10, read_fashion_mnist, read_mnist
 from tuimon.training.data.raw import Integers, Raw
 from tuimon.training.data.scaling import Preparation, prepare, zscore
@@ -35,6 +36,7 @@ READERS: dict[str, Callable[[DataSpec], Raw]] = {
     "cifar10": read_cifar10,
     "csv": read_csv,
     "npz": read_npz,
+    "folder": read_folder,
 }
 _STEPS = 100  # of the quadratic per epoch with batch_size = 1, as it has no examples
 
