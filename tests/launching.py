@@ -11,8 +11,8 @@ from pathlib import Path
 
 from conftest import wait_until
 from tuimon.base.process import Process, is_alive
+from tuimon.launcher.places.spawn import supervise
 from tuimon.launcher.runs.glance import lifecycle
-from tuimon.launcher.start.spawn import supervise
 
 STANDIN = Path(__file__).with_name("standin_trainer.py")
 

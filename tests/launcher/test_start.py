@@ -18,13 +18,14 @@ from launching import Runs
 from tuimon.base.errors import TuimonError
 from tuimon.base.process import this_process
 from tuimon.base.run_name import check_name
+from tuimon.launcher.places import local
+from tuimon.launcher.places.spawn import supervise
 from tuimon.launcher.runs.glance import lifecycle
 from tuimon.launcher.start import devices
 from tuimon.launcher.start import start as start_module
 from tuimon.launcher.start.checking import check
 from tuimon.launcher.start.devices import Device, Gpu
 from tuimon.launcher.start.resume import resume_run
-from tuimon.launcher.start.spawn import supervise
 from tuimon.launcher.start.start import start, start_program
 from tuimon.launcher.steering.client import send
 from tuimon.launcher.steering.commands import parse_setting
@@ -39,7 +40,7 @@ SPEC = load_spec("digits-softmax", ["steps=30"])
 def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What would have been started; nothing is."""
     calls: list[dict[str, Any]] = []
-    monkeypatch.setattr(start_module, "supervise", lambda run, command, **more: calls.append({"command": command, **more}))
+    monkeypatch.setattr(local, "supervise", lambda run, command, **more: calls.append({"command": command, **more}))
     return calls
 
 

@@ -14,8 +14,8 @@ from conftest import wait_until
 from launching import Runs, end, processes, status
 from tuimon.base.errors import TuimonError
 from tuimon.base.process import is_alive
+from tuimon.launcher.places.spawn import supervise
 from tuimon.launcher.runs.glance import lifecycle
-from tuimon.launcher.start.spawn import supervise
 from tuimon.launcher.steering.stop import stop
 from tuimon.launcher.supervisor.oom import OutOfMemoryWatch, kills
 from tuimon.log.reader import read_run

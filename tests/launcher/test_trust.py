@@ -13,8 +13,8 @@ import pytest
 from conftest import wait_until
 from launching import Runs
 from tuimon.base.process import Process, this_process
+from tuimon.launcher.places import local
 from tuimon.launcher.runs.glance import lifecycle
-from tuimon.launcher.start import start as starting
 from tuimon.launcher.start.checking import check
 from tuimon.launcher.start.replay import replay
 from tuimon.launcher.start.resume import resume_run
@@ -38,7 +38,7 @@ Act = Callable[[Path, bool], object]
 def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The commands that would have been started; nothing is."""
     commands: list[list[str]] = []
-    monkeypatch.setattr(starting, "supervise", lambda run, command, **more: commands.append(list(command)))
+    monkeypatch.setattr(local, "supervise", lambda run, command, **more: commands.append(list(command)))
     return commands
 
 
@@ -208,13 +208,13 @@ def test_the_file_that_was_checked_is_the_file_that_runs(runs: Runs, tmp_path: P
     """In a folder of runs that others may write to, a spec may be another by the time that the trainer reads it."""
     evil = tmp_path / "evil.py"
     evil.write_text(MODEL)
-    supervise = starting.supervise
+    supervise = local.supervise
 
     def exchange(run: Path, command: list[str], **more: Any) -> int:
         (run / "spec.toml").write_text(load_spec("digits-mlp", [f"model.name={evil}", "steps=20"]).to_toml())
         return supervise(run, command, **more)
 
-    monkeypatch.setattr(starting, "supervise", exchange)
+    monkeypatch.setattr(local, "supervise", exchange)
     run = start(load_spec("digits-mlp", ["steps=20"]), runs_dir=runs.folder, device="cpu")
     wait_until(lambda: lifecycle(run).exited, 100)
     assert lifecycle(run).status().state == "finished", (run / "output.log").read_text()

@@ -12,6 +12,7 @@ from tuimon.base.format import count, number
 from tuimon.base.plain import one_line
 from tuimon.cli.trusting import with_trust
 from tuimon.diagnosis.proof import twins
+from tuimon.launcher.places.places import place_named
 from tuimon.launcher.runs.loss import VALIDATION
 from tuimon.launcher.runs.runs import find_run, runs_dir
 from tuimon.log.reader import read_run
@@ -29,6 +30,7 @@ def fork(options: argparse.Namespace) -> int:
     name, at = split_at(options.run)
     parent = find_run(name, directory)
     how = {"runs_dir": directory, "name": options.name, "device": options.device, "twin": options.twin, "say": _say}
+    how["place"] = place_named(options.on, options.memory)
     started = with_trust(options, lambda trusted: start_fork(parent, at, options.settings, trusted=trusted, **how))
     if not options.quiet:
         changed = " ".join(options.settings) or "nothing changed"

@@ -55,6 +55,7 @@ _VERBS_OF = {
     "forking": "fork",
     "searching": "search",
     "steering": "set stop",
+    "queueing": "queue",
     "checking": "check",
     "plotting": "plot",
     "exporting": "export",

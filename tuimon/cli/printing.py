@@ -29,6 +29,7 @@ from tuimon.log.records import (
     Gap,
     Launched,
     Notice,
+    Queued,
     Refused,
     RunStarted,
     StopAsked,
@@ -189,6 +190,8 @@ def event_text(record: EventRecord) -> str:
     match record.event:
         case Launched() as event:
             return f"launched on {event.device}" if event.device else ""
+        case Queued() as event:
+            return f"queued for {event.wants}"
         case RunStarted() as event:
             return _started_text(event)
         case Applied() | Refused() as answer:

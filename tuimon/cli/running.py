@@ -12,6 +12,7 @@ from tuimon.base.errors import TuimonError
 from tuimon.cli import passing
 from tuimon.cli.terminals import has_screen, has_terminal, is_dumb
 from tuimon.cli.trusting import with_trust
+from tuimon.launcher.places.places import place_named
 from tuimon.launcher.runs.runs import find_run, runs_dir
 from tuimon.launcher.start.streams import Streams
 
@@ -34,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
 
     where = {"runs_dir": runs_dir(options.runs_dir), "name": options.name, "device": options.device}
     where["environment"] = _autopilot(options)
+    where["place"] = place_named(options.on, options.memory)
     if options.program:
         with_trust(options, partial(require_trust_in_program, options.program))
         streams = _streams(options)
@@ -55,7 +57,8 @@ def resume(options: argparse.Namespace) -> int:
     from tuimon.launcher.start.resume import resume_run
 
     found = find_run(options.run, runs_dir(options.runs_dir))
-    return watch_own(options, with_trust(options, partial(resume_run, found, options.device, options.settings)))
+    place = place_named(options.on, options.memory)
+    return watch_own(options, with_trust(options, partial(resume_run, found, options.device, options.settings, place=place)))
 
 
 def replay(options: argparse.Namespace) -> int:

@@ -22,6 +22,7 @@ from tuimon.base.nearest import did_you_mean
 from tuimon.base.plain import one_line
 from tuimon.cli.tables import print_lines, print_table
 from tuimon.cli.trusting import with_trust
+from tuimon.launcher.places.places import place_named
 from tuimon.launcher.runs.lines import StudyLine, TrialLine
 from tuimon.launcher.runs.runs import runs_dir
 from tuimon.launcher.start.devices import choose_device
@@ -105,16 +106,17 @@ def _gone_on_with(options: argparse.Namespace, folder: Path) -> Plan:
 
 def _slots(options: argparse.Namespace) -> list[Slot]:
     """Where trials train: the GPUs, or the CPU with an equal share of its cores."""
+    place = place_named(options.on, options.memory)
     if options.gpus:
         devices = [f"cuda:{gpu}" for gpu in options.gpus]
         for device in devices:
             choose_device(device)
         jobs = options.jobs or len(devices)
-        return [Slot(devices[i % len(devices)]) for i in range(jobs)]
+        return [Slot(devices[i % len(devices)], place=place) for i in range(jobs)]
     jobs = options.jobs or 1
     on_cpu = choose_device(options.device or "auto").device == "cpu"
     share = max(1, len(os.sched_getaffinity(0)) // jobs) if on_cpu and hasattr(os, "sched_getaffinity") else 0
-    return [Slot(options.device, share if jobs > 1 else 0)] * jobs
+    return [Slot(options.device, share if jobs > 1 else 0, place)] * jobs
 
 
 class _Searching:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 
 from tuimon.base.bounds import Bounds, bounds_of
 from tuimon.base.errors import TuimonError
@@ -14,6 +15,14 @@ def positive(text: str) -> int:
     if not 0 < int(text) <= 10_000:
         raise ValueError(text)
     return int(text)
+
+
+def memory(text: str) -> int:
+    """Bytes, such as `8G`, `512M` or `8GiB`; for argparse, which names this function in its error."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?", text.strip(), re.IGNORECASE)
+    if found is None or not float(found[1]):
+        raise ValueError(text)
+    return int(float(found[1]) * 1024 ** ("KMGT".index(found[2].upper()) + 1))
 
 
 def numbers(text: str) -> list[int]:

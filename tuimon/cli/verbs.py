@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuimon.base.bounds import Bounds
 from tuimon.base.version import __version__
-from tuimon.cli.values import bounds, numbers, positive, seconds, share, size, weight, words
+from tuimon.cli.values import bounds, memory, numbers, positive, seconds, share, size, weight, words
 
 _DESCRIPTION = "Launch PyTorch training, watch it live and steer it, from a terminal. Without a command, opens the screen."
 _RUN_HELP = "a run: its name, the start of its name, `latest`, or a path"
@@ -38,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         add(verbs)
     for add in (_add_learn, _add_ls, _add_attach):
         add(verbs)
-    for add in (_add_set, _add_stop, _add_diagnose, _add_look, _add_plot, _add_export, _add_report, _add_dump):
+    for add in (_add_set, _add_stop, _add_queue, _add_diagnose, _add_look, _add_plot, _add_export, _add_report, _add_dump):
         add(verbs)
     for add in (_add_keeping, _add_others):
         add(verbs)
@@ -76,6 +76,16 @@ def _started(parser: argparse.ArgumentParser, device: str) -> None:
     parser.add_argument("--quiet", action="store_true", help="with --headless: print nothing of tuimon's own")
 
 
+def _on(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that say where a run trains, and what it waits for."""
+    text = (
+        "local:N waits until fewer than N of your runs train on the device; `tuimon queue` shows them (default: local, at once)"
+    )
+    parser.add_argument("--on", metavar="PLACE", default="local", help=text)
+    text = "the memory it needs, such as 8G: waits until its device has that much left"
+    parser.add_argument("--memory", metavar="SIZE", type=memory, default=0, help=text)
+
+
 def _new_run(parser: argparse.ArgumentParser, name: str, device: str) -> None:
     parser.add_argument("--name", help=f"name of the run (default: {name})")
     _started(parser, device)
@@ -95,6 +105,7 @@ def _add_run(verbs: _Verbs) -> None:
     text = "of a preset or a spec: lr=0.01, epochs=5, model.hidden=[64,64], …"
     parser.add_argument("settings", metavar="key=value", nargs="*", help=text)
     _new_run(parser, name="the preset's name and a number", device="as in the spec")
+    _on(parser)
     text = "apply remedies of what is found, watch what they do, and take back what makes things worse"
     parser.add_argument("--autopilot", action="store_true", help=text)
     text = f"how far it may go, which also switches it on (default: {Bounds()}); levers=lr_scale+clip_norm allows only these"
@@ -136,6 +147,7 @@ def _add_resume(verbs: _Verbs) -> None:
     _complete(parser.add_argument("run", metavar="RUN", help=_RUN_HELP), "runs")
     parser.add_argument("settings", metavar="key=value", nargs="*", help="epochs=40, steps=5000, …: what to change")
     _started(parser, device="as before")
+    _on(parser)
 
 
 def _add_replay(verbs: _Verbs) -> None:
@@ -158,6 +170,7 @@ def _add_fork(verbs: _Verbs) -> None:
     parser.add_argument("settings", metavar="lever=value|key=value", nargs="*", help="what is different")
     parser.add_argument("--twin", action="store_true", help="also start the unchanged run from there, and compare the two")
     _new_run(parser, name="the run's name, `fork` and a number", device="as before")
+    _on(parser)
 
 
 def _add_search(verbs: _Verbs) -> None:
@@ -190,6 +203,7 @@ def _add_search(verbs: _Verbs) -> None:
     parser.add_argument("--show", action="store_true", help="print what a study has found, and start nothing")
     _runs_dir(parser)
     parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default: as in the spec)")
+    _on(parser)
     _trust(parser)
     parser.add_argument("--json", action="store_true", help="print JSON lines: each trial as it ends, and the study")
 
@@ -258,6 +272,19 @@ def _add_look(verbs: _Verbs) -> None:
     parser.add_argument("--step", type=int, help="the last validation at or before this step (default: the latest)")
     parser.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="draw with ASCII characters only")
     parser.add_argument("--no-color", action="store_true", help="no colours: pictures in characters of different darkness")
+
+
+def _add_queue(verbs: _Verbs) -> None:
+    text = "List your runs on this machine that wait for a device and that train, or change their order."
+    parser = _add(verbs, "queue", text)
+    parser.epilog = "`tuimon run --on local:1 …` waits for a device; `tuimon stop RUN` takes a run out of the queue."
+    text = f"a waiting run to move: {_RUN_HELP}"
+    _complete(parser.add_argument("run", metavar="RUN", nargs="?", help=text), "runs")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--first", action="store_true", help="before all others")
+    where.add_argument("--last", action="store_true", help="after all others")
+    _runs_dir(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON lines, one a run")
 
 
 def _add_plot(verbs: _Verbs) -> None:

@@ -73,6 +73,13 @@ class Launched(msgspec.Struct, frozen=True, tag="launched", tag_field="kind", om
     uncommitted: bool | None = None  # whether tracked files around `cwd` differ from the commit; None: not known
 
 
+class Queued(msgspec.Struct, frozen=True, tag="queued", tag_field="kind", omit_defaults=True):
+    """The run waits for a device. `Launched` follows once more, when its turn has come."""
+
+    on: str = "local"  # the engine that holds it
+    wants: str = ""  # what it waits for: "cpu", "cuda:0 or cuda:1 with 8 GiB"
+
+
 class Spawned(msgspec.Struct, frozen=True, tag="spawned", tag_field="kind", omit_defaults=True):
     """The supervisor has started the training process, which has not written a record of its own yet."""
 
@@ -252,6 +259,7 @@ class Finding(msgspec.Struct, frozen=True, tag="finding", tag_field="kind", omit
 
 Event = (
     Launched
+    | Queued
     | Spawned
     | RunStarted
     | Applied
@@ -291,6 +299,6 @@ class Planned(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def tag_of(event: Event) -> str:
     """The TensorBoard tag under which an event is written."""
-    if isinstance(event, Launched | Spawned | RunStarted):
+    if isinstance(event, Launched | Queued | Spawned | RunStarted):
         return RUN_TAG
     return FINDING_TAG if isinstance(event, Finding) else EVENT_TAG

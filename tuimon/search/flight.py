@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from tuimon.base.errors import TuimonError
 from tuimon.base.regular import open_regular
+from tuimon.launcher.places.local import HERE
+from tuimon.launcher.places.place import Place
 from tuimon.launcher.runs.glance import judge
 from tuimon.launcher.runs.loss import loss_tag
 from tuimon.launcher.runs.status import Status
@@ -27,10 +29,11 @@ _OUTPUT_BYTES = 1 << 14
 
 
 class Slot(NamedTuple):
-    """Where one trial at a time trains: its device (None: as the spec says), and how many CPU threads it may use (0: any)."""
+    """Where one trial at a time trains: its device (None: as the spec says), its CPU threads (0: any), and the engine."""
 
     device: str | None = None
     threads: int = 0
+    place: Place = HERE
 
     @property
     def environment(self) -> dict[str, str]:
@@ -54,10 +57,26 @@ def take_off(study: Path, plan: Plan, name: str, values: Mapping[str, str], slot
         words = [_filled(word, values) for word in plan.program]
         more = slot.environment_of_program
         return start_program(
-            words, runs_dir=study, name=name, device=slot.device, cwd=cwd, environment=more, trusted=True
-        )  # fmt: skip
+            words,
+            runs_dir=study,
+            name=name,
+            device=slot.device,
+            cwd=cwd,
+            environment=more,
+            place=slot.place,
+            trusted=True,
+        )
     spec = load_spec(study / BASE_FILE, [f"{key}={value}" for key, value in values.items()])
-    return start(spec, runs_dir=study, name=name, device=slot.device, cwd=cwd, environment=slot.environment, trusted=True)
+    return start(
+        spec,
+        runs_dir=study,
+        name=name,
+        device=slot.device,
+        cwd=cwd,
+        environment=slot.environment,
+        place=slot.place,
+        trusted=True,
+    )
 
 
 def _filled(word: str, values: Mapping[str, str]) -> str:

@@ -22,7 +22,16 @@ from tuimon.viewer.settings import Settings
 
 Event = tuple[str, str]  # finished, stopped, failed, nan, finding, … and a line about it
 _LONGEST = 200
-_SIGNS = {"running": "●", "paused": "‖", "starting": "○", "failed": "✗", "killed": "✗", "lost": "✗", "finished": "✓"}
+_SIGNS = {
+    "running": "●",
+    "paused": "‖",
+    "queued": "…",
+    "starting": "○",
+    "failed": "✗",
+    "killed": "✗",
+    "lost": "✗",
+    "finished": "✓",
+}
 
 
 class Watch:

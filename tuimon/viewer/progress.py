@@ -12,8 +12,9 @@ from pathlib import Path
 import msgspec
 
 from tuimon.base.errors import TuimonError
+from tuimon.base.here import user_folder
 from tuimon.spec.courses import Course, courses
-from tuimon.viewer.settings import user_folder, write_whole
+from tuimon.viewer.settings import write_whole
 
 
 def done() -> dict[str, str]:

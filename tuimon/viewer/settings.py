@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from tuimon.base.errors import TuimonError
+from tuimon.base.here import user_folder
 from tuimon.base.nearest import did_you_mean
 
 _MOST_FOLDERS = 200  # of runs, that are remembered
@@ -165,12 +166,6 @@ def _views() -> dict[str, View]:
 
 def _views_file() -> Path:
     return user_folder("XDG_STATE_HOME", ".local/state") / "views.json"
-
-
-def user_folder(variable: str, usual: str) -> Path:
-    """The folder of tuimon's files: below that of an XDG variable, else below `usual` in the user's home; need not exist."""
-    base = os.environ.get(variable, "")
-    return (Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~")) / usual) / "tuimon"
 
 
 def write_whole(path: Path, text: bytes) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import tuimon
 from tuimon.base import given
-from tuimon.launcher.start.spawn import watched
+from tuimon.launcher.places.spawn import watched
 from tuimon.log.records import Applied, Ended, Notice, RunStarted
 from tuimon.monitor import ending
 from tuimon.monitor.script.losses import Losses

@@ -12,6 +12,7 @@ from textual.widgets import Input, Select
 from driving import seen, text_of, until
 from tuimon.base.errors import TuimonError
 from tuimon.base.process import this_process
+from tuimon.launcher.places import local
 from tuimon.launcher.start import start as starting
 from tuimon.log.records import RunStarted
 from tuimon.log.writer import LogWriter
@@ -268,7 +269,7 @@ async def test_files_that_others_can_change_are_run_only_when_the_user_says_so(
 ) -> None:
     """The dialog names the file that would run; the button with the focus is the one that does nothing."""
     started: list[str] = []
-    monkeypatch.setattr(starting, "supervise", lambda run, command, **more: started.append(run.name))
+    monkeypatch.setattr(local, "supervise", lambda run, command, **more: started.append(run.name))
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     (theirs / "evil.py").write_text("def build(spec): ...\n")

@@ -75,6 +75,16 @@ class GroupLine(JsonLine, frozen=True, kw_only=True, tag="group"):
     val_loss_std: Number
 
 
+class QueueLine(JsonLine, frozen=True, kw_only=True, tag="queue"):
+    """A run on this machine, waiting or training (`queue`). `place` counts those that wait from 1; null: it trains."""
+
+    run: str
+    path: str
+    place: int | None
+    devices: tuple[str, ...]
+    memory_bytes: int | None
+
+
 class ResultLine(JsonLine, frozen=True, kw_only=True, tag="result"):
     """A run's row in a comparison (`compare`)."""
 
@@ -244,6 +254,7 @@ class StudyLine(JsonLine, frozen=True, kw_only=True, tag="study"):
 AnyLine = (
     RunLine
     | GroupLine
+    | QueueLine
     | ResultLine
     | GateLine
     | CheckLine

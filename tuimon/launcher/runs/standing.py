@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from tuimon.base.process import Process, is_alive
+from tuimon.launcher.places.places import holder
 from tuimon.launcher.runs.proof import where_written
 from tuimon.launcher.runs.status import Lifecycle, Status
 
@@ -28,6 +29,8 @@ def state_in(run: Path, life: Lifecycle) -> Status:
         life: the events that decide its state.
     """
     status = life.status()
+    if status.state == "queued" and life.queued and (place := holder(life.queued.on).state(run)):
+        status = dataclasses.replace(status, detail=f"{place}, {status.detail}")
     if not status.live and status.state != "lost":
         return status
     if status.live and (original := _original(run, life)):

@@ -14,12 +14,12 @@ from typing import Literal, Protocol
 
 from tuimon.base.format import count
 from tuimon.base.process import Process, is_alive, signal_name
-from tuimon.log.records import Applied, Ended, Exited, Launched, LeverInfo, RunStarted, Spawned, StopAsked
+from tuimon.log.records import Applied, Ended, Exited, Launched, LeverInfo, Queued, RunStarted, Spawned, StopAsked
 
-State = Literal["starting", "running", "paused", "finished", "stopped", "failed", "killed", "lost", "unknown"]
+State = Literal["queued", "starting", "running", "paused", "finished", "stopped", "failed", "killed", "lost", "unknown"]
 STOPPED_CODE = 130  # the trainer's exit code after Ctrl-C, as a shell has it
 _SIGNALLED = 128  # what a shell adds to the number of the signal that ended a program
-_LIVE = ("starting", "running", "paused")
+_LIVE = ("queued", "starting", "running", "paused")
 ENDING = "training is over, its process still runs"
 _BROKEN_OFF = "its log breaks off before the end: the disk was full, or the process left in native code"
 
@@ -57,6 +57,7 @@ class Lifecycle:
     Attributes:
         launched: the latest attempt's launch; None when no supervisor started it.
         spawned: the process that the latest attempt's supervisor started; None in logs from before this was written.
+        queued: what the latest attempt waits for; None if it does not wait, or its turn has come.
         started: the latest description by a training process, perhaps of an earlier attempt.
         training: the latest attempt's; None until its training process has attached its monitor.
         ended: how the latest training process says it ended.
@@ -68,6 +69,7 @@ class Lifecycle:
     def __init__(self) -> None:
         self.launched: Launched | None = None
         self.spawned: Process | None = None
+        self.queued: Queued | None = None
         self.started: RunStarted | None = None
         self.training: RunStarted | None = None
         self.ended: Ended | None = None
@@ -81,7 +83,9 @@ class Lifecycle:
         match record.event:
             case Launched() as event:
                 self.launched, self.spawned = event, None
-                self.training, self.ended, self.exited = None, None, None
+                self.queued, self.training, self.ended, self.exited = None, None, None, None
+            case Queued() as event:
+                self.queued = event
             case Spawned() as event:
                 self.spawned = event.process
             case RunStarted() as event:
@@ -114,6 +118,8 @@ class Lifecycle:
         ended, whatever its training process logged.
         """
         started, ended = self.training, self.ended
+        if self.exited and self.queued:
+            return Status("stopped", "before its turn in the queue came")
         if self.exited:
             return _after_exit(self.exited, ended, logged=started is not None)
         if ended:
@@ -125,6 +131,8 @@ class Lifecycle:
         lives = [alive(process) for process in known]
         if lives[0] is None:
             return Status("unknown", f"on {known[0].host}, whose processes cannot be seen from here")
+        if any(lives) and self.queued:
+            return Status("queued", f"for {self.queued.wants}")
         if any(lives):  # the supervisor alone is about to log how it ended
             return self._live() if started else Status("starting")
         if started:

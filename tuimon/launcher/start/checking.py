@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tuimon.base.errors import TuimonError
 from tuimon.base.here import current_folder
+from tuimon.launcher.places.spawn import PYTHON, importable
 from tuimon.launcher.start.devices import choose_device
-from tuimon.launcher.start.spawn import PYTHON, importable
 from tuimon.launcher.start.start import placed, require_torch
 from tuimon.launcher.start.trust import require_trust
 from tuimon.spec import SPEC_FILE

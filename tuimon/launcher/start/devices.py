@@ -37,11 +37,20 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Device:
-    """A chosen device: its name for the trainer, the environment variables it needs, and its label for users."""
+    """A chosen device: its name for the trainer, the environment variables it needs, and its label for users.
+
+    `others` are the devices that would do, too, by label, each with the environment variables that select it.
+    """
 
     device: str
     environment: dict[str, str] = field(default_factory=dict)
     label: str = ""
+    others: dict[str, dict[str, str]] = field(default_factory=dict, compare=False)
+
+    @property
+    def candidates(self) -> dict[str, dict[str, str]]:
+        """All devices that would do, the chosen one first."""
+        return {self.label: self.environment, **self.others} if self.label else {}
 
 
 def gpus(environment: Mapping[str, str] = os.environ) -> list[Gpu]:
@@ -81,9 +90,9 @@ def choose_device(
         raise TuimonError(f"Unknown device {text!r}.", _HINT)
     seen = gpus() if available is None else list(available)
     if text == "auto":
-        return _use(_roomiest(seen, starting())) if seen and not _torch_lacks_cuda() else Device("cpu", {}, "cpu")
+        return _use_any(seen, starting()) if seen and not _torch_lacks_cuda() else Device("cpu", {}, "cpu")
     _check_cuda(text, seen)
-    return _use(seen[int(text[5:])] if ":" in text else _roomiest(seen, starting()))
+    return _use(seen[int(text[5:])]) if ":" in text else _use_any(seen, starting())
 
 
 def _check_cuda(text: str, seen: list[Gpu]) -> None:
@@ -119,6 +128,11 @@ def _roomiest(seen: Sequence[Gpu], starting: Sequence[str]) -> Gpu:
         return (gpu.memory_free_bytes or 0) / (1 + sharing), -sharing, -gpu.index
 
     return max(seen, key=room)
+
+
+def _use_any(seen: Sequence[Gpu], starting: Sequence[str]) -> Device:
+    chosen = _use(_roomiest(seen, starting))
+    return replace(chosen, others={other.label: other.environment for other in map(_use, seen) if other != chosen})
 
 
 def _use(gpu: Gpu) -> Device:

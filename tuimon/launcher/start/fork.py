@@ -18,13 +18,14 @@ import msgspec
 
 from tuimon.base.errors import TuimonError
 from tuimon.base.format import count
+from tuimon.launcher.places.local import HERE
+from tuimon.launcher.places.place import Place
 from tuimon.launcher.runs.runs import LAST_CHECKPOINT
 from tuimon.launcher.start.changes import Changes, changes_of
-from tuimon.launcher.start.devices import choose_device
 from tuimon.launcher.start.point import Point, point_of
 from tuimon.launcher.start.resume import cwd_of
 from tuimon.launcher.start.run_folder import make_run_folder
-from tuimon.launcher.start.start import files_of, launch, placed, require_torch, starting
+from tuimon.launcher.start.start import device_at, files_of, launch, placed, require_torch
 from tuimon.launcher.start.trust import require_trust_in_run
 from tuimon.log.batch import EventRecord
 from tuimon.log.past import copy_past
@@ -62,6 +63,7 @@ def fork(
     name: str | None = None,
     device: str | None = None,
     twin: bool = False,
+    place: Place = HERE,
     trusted: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Forks:
@@ -76,6 +78,7 @@ def fork(
         name: the new folder's name; None: the parent's with a number.
         device: as in `start`.
         twin: also start the unchanged run from there. What concerns only the length is the same for both.
+        place: where both train.
         trusted: whether the user agreed to run files that other users can change.
         say: takes one line before a longer wait.
 
@@ -91,12 +94,12 @@ def fork(
     if twin and not changes.made:
         raise TuimonError(f"A twin of {run.name} needs a fork that is different.", "Say what to change: lr_scale=0.5")
     require_trust_in_run(f"Forking {run.name}", run, changes.spec, trusted)
-    choose_device(device or changes.spec.training.device)
+    device_at(place, device or changes.spec.training.device, runs_dir)
     require_torch()
     point = point_of(run, at, say)
     _check_unfinished(run, point, store.started.steps_per_epoch if store.started else None, changes.spec)
     events = read_run(run).events
-    begin = _Beginning(run, point, events, runs_dir, device)
+    begin = _Beginning(run, point, events, runs_dir, device, place=place)
     started = begin.start(changes, name, f"{run.name}-fork")
     return Forks(point, started, begin.start(changes.twin, f"{started.name}-twin", "") if twin else None)
 
@@ -123,9 +126,10 @@ class _Beginning(NamedTuple):
     runs_dir: Path
     device: str | None
     log: Path | None = None
+    place: Place = HERE
 
     def start(self, changes: Changes, name: str | None, stem: str) -> Path:
-        choice = choose_device(self.device or changes.spec.training.device, starting=lambda: starting(self.runs_dir))
+        choice = device_at(self.place, self.device or changes.spec.training.device, self.runs_dir)
         spec = placed(changes.spec, self.device, choice)
         cwd = cwd_of(self.log or self.parent)
         files = files_of(spec) | ({STEERING_FILE: _plan(changes, self.point.step)} if changes.steering else {})
@@ -138,7 +142,7 @@ class _Beginning(NamedTuple):
         except OSError as error:
             shutil.rmtree(run, ignore_errors=True)
             raise TuimonError(f"Cannot fork {self.parent.name} into {run}: {error.strerror}.") from error
-        return launch(run, spec, choice, "--fork", str(self.parent), cwd=cwd)
+        return launch(run, spec, choice, "--fork", str(self.parent), cwd=cwd, place=self.place)
 
 
 def _plan(changes: Changes, step: int) -> bytes:

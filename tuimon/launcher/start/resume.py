@@ -15,10 +15,11 @@ from tuimon.base.errors import TuimonError
 from tuimon.base.folder_lock import FolderLock, FolderTaken, lock_folder
 from tuimon.base.format import count
 from tuimon.base.process import is_alive
+from tuimon.launcher.places.local import HERE
+from tuimon.launcher.places.place import Place
 from tuimon.launcher.runs.glance import glance, judge, lifecycle
 from tuimon.launcher.runs.runs import LAST_CHECKPOINT
-from tuimon.launcher.start.devices import choose_device
-from tuimon.launcher.start.start import launch, placed, require_torch, starting
+from tuimon.launcher.start.start import device_at, launch, placed, require_torch
 from tuimon.launcher.start.trust import require_trust_in_run
 from tuimon.log.records import CheckpointSaved
 from tuimon.spec import SPEC_FILE
@@ -31,7 +32,9 @@ _LOCK_PATIENCE_S = 10.0  # and for one without a supervisor
 _POLL_S = 0.02
 
 
-def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = (), trusted: bool = False) -> Path:
+def resume_run(
+    run: Path, device: str | None = None, settings: Sequence[str] = (), trusted: bool = False, place: Place = HERE
+) -> Path:
     """Resumes a run that has ended, from its last checkpoint, in its own folder.
 
     Args:
@@ -39,6 +42,7 @@ def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = (
         device: as in `start`.
         settings: `key=value` changes to its spec, for the keys that may change.
         trusted: whether the user agreed to run files that other users can change.
+        place: where it trains.
 
     Raises:
         Untrusted: it would run such files.
@@ -55,11 +59,11 @@ def resume_run(run: Path, device: str | None = None, settings: Sequence[str] = (
     require_trust_in_run(f"Resuming {run.name}", run, spec, trusted)
     _check_same_run(run, settings)
     _check_unfinished(run, spec)
-    choice = choose_device(device or spec.training.device, starting=lambda: starting(run.parent))
+    choice = device_at(place, device or spec.training.device, run.parent)
     require_torch()
     with _only_one(run):
         spec = placed(spec, device, choice)
-        return launch(run, spec, choice, *settings, f"device={spec.training.device}", "--resume", cwd=cwd_of(run))
+        return launch(run, spec, choice, *settings, f"device={spec.training.device}", "--resume", cwd=cwd_of(run), place=place)
 
 
 def cwd_of(run: Path) -> Path | None:

@@ -15,12 +15,14 @@ import msgspec
 from tuimon.base import given
 from tuimon.base.errors import TuimonError
 from tuimon.base.here import current_folder
+from tuimon.launcher.places.local import HERE
+from tuimon.launcher.places.place import Job, Place
+from tuimon.launcher.places.spawn import PYTHON, watched
 from tuimon.launcher.runs.glance import lifecycle
 from tuimon.launcher.runs.runs import list_runs
 from tuimon.launcher.start.devices import Device, choose_device
 from tuimon.launcher.start.program import Program, program_of
 from tuimon.launcher.start.run_folder import make_run_folder
-from tuimon.launcher.start.spawn import PYTHON, supervise, watched
 from tuimon.launcher.start.streams import Streams
 from tuimon.launcher.start.trust import require_trust, require_trust_in_program
 from tuimon.log.records import STEERING_FILE, Planned
@@ -44,6 +46,7 @@ def start(
     cwd: Path | None = None,
     source: str | Path | None = None,
     environment: Mapping[str, str] | None = None,
+    place: Place = HERE,
     trusted: bool = False,
 ) -> Path:
     """Starts a run in the background.
@@ -58,6 +61,7 @@ def start(
         cwd: its working directory; None: the current folder.
         source: where the spec comes from: a preset's name, a TOML file or a run's folder; None: from the caller.
         environment: more environment variables for the run.
+        place: where it trains.
         trusted: whether the user agreed to run files that other users can change.
 
     Returns:
@@ -69,12 +73,12 @@ def start(
     """
     require_trust(spec, source, trusted)
     check_files(spec)
-    choice = choose_device(device or spec.training.device, starting=lambda: starting(runs_dir))
+    choice = device_at(place, device or spec.training.device, runs_dir)
     require_torch()
     current_folder()  # the run inherits it
     spec = placed(spec, device, choice)
     run = make_run_folder(runs_dir, name, stem or spec.name, {**files_of(spec), **_steered(steering)})
-    return launch(run, spec, choice, cwd=cwd, environment=environment)
+    return launch(run, spec, choice, cwd=cwd, environment=environment, place=place)
 
 
 def start_program(
@@ -88,6 +92,7 @@ def start_program(
     cwd: Path | None = None,
     streams: Streams | None = None,
     environment: Mapping[str, str] | None = None,
+    place: Place = HERE,
     trusted: bool = False,
 ) -> Path:
     """Starts a program of the user's in the background, and watches it and its Python child processes without changes to it.
@@ -97,11 +102,13 @@ def start_program(
         runs_dir: the folder for the run's folder.
         name: the run's name; None: `stem` with a number.
         stem: None: the program's name.
-        device: the GPU that it may see, as in `choose_device`, or `cpu` for none; None: all that it sees by itself.
+        device: the GPU that it may see, as in `choose_device`, or `cpu` for none; None: all that it sees by itself, or `auto`
+            where runs wait for a device.
         steering: as in `start`.
         cwd: as in `start`; relative paths in `words` start there.
         streams: its standard streams; None: it reads nothing.
         environment: as in `start`.
+        place: as in `start`.
         trusted: whether the user agreed to run a folder that other users can change.
 
     Returns:
@@ -115,25 +122,35 @@ def start_program(
     try:
         require_trust_in_program(words, trusted)
         program = program_of(words, cwd)
-        choice = choose_device(device, starting=lambda: starting(runs_dir)) if device else Device("")
+        device = device or ("auto" if place.queues else None)
+        choice = device_at(place, device, runs_dir) if device else Device("")
         require_torch()
         current_folder()
         files = {given.TOKEN: b"", **_source_of(program, cwd), **_steered(steering)}
         run = make_run_folder(runs_dir, name, stem or program.name, files)
         streams.open(run)
         hidden = {"CUDA_VISIBLE_DEVICES": ""} if choice.device == "cpu" else {}
-        supervise(
+        job = Job(
             run,
             program.command,
             details={"name": run.name, "device": choice.label, "words": words, **streams.details},
             environment={**choice.environment, **hidden, **(environment or {})},
             for_command=watched(run),
+            devices=choice.candidates,
             cwd=cwd,
             descriptors=streams.handed_over,
         )
+        place.submit(job)
         return run
     finally:
         streams.close_stdin()
+
+
+def device_at(place: Place, text: str, runs_dir: Path) -> Device:
+    """Chooses a device as `choose_device` does; raises TuimonError also if a run could never start there."""
+    choice = choose_device(text, starting=lambda: starting(runs_dir))
+    place.check(choice.candidates)
+    return choice
 
 
 def require_torch() -> None:
@@ -158,9 +175,15 @@ def starting(runs_dir: Path) -> list[str]:
 
 
 def launch(
-    run: Path, spec: Spec, choice: Device, *more: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+    run: Path,
+    spec: Spec,
+    choice: Device,
+    *more: str,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    place: Place = HERE,
 ) -> Path:
-    """Starts the trainer under a supervisor; `more` are further arguments for the trainer.
+    """Starts the trainer under a supervisor at a place; `more` are further arguments for the trainer.
 
     The command line names the model, too: if others may write to the folder of runs, they can replace the spec before the
     trainer reads it, but the file that runs must be the one that was checked.
@@ -168,7 +191,8 @@ def launch(
     model = f"model.name={spec.model.name}"
     command = [*PYTHON, "tuimon.training", str(run / SPEC_FILE), model, "--run-dir", str(run), *more]
     details = {"name": run.name, "device": choice.label, "spec": spec.to_dict()}
-    supervise(run, command, details=details, environment={**choice.environment, **(environment or {})}, cwd=cwd)
+    variables = {**choice.environment, **(environment or {})}
+    place.submit(Job(run, command, details, variables, devices=choice.candidates, cwd=cwd))
     return run
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tuimon.base.errors import TuimonError
 from tuimon.base.format import count
+from tuimon.launcher.places.places import holder
 from tuimon.launcher.runs.glance import judge, lifecycle
 from tuimon.launcher.runs.standing import COPY
 from tuimon.launcher.runs.status import Lifecycle
@@ -42,6 +43,8 @@ def stop(run: Path, now: bool = False, timeout_s: float = TIMEOUT_S, say: Callab
     """
     life = lifecycle(run)
     check_live(run, life)
+    if life.queued and holder(life.queued.on).cancel(run):
+        return _left_queue(run, timeout_s)
     if now:
         return stop_by_signal(run, life, now)
     deadline = time.monotonic() + timeout_s
@@ -59,6 +62,16 @@ def stop(run: Path, now: bool = False, timeout_s: float = TIMEOUT_S, say: Callab
             raise NoAnswer(f"{done}, and it is still running.", _end_it(run))
         time.sleep(_POLL_S)
     return f"{done}; {told}"
+
+
+def _left_queue(run: Path, timeout_s: float) -> str:
+    """Waits until the supervisor of a run that was taken out of the queue has logged that."""
+    deadline = time.monotonic() + timeout_s
+    while judge(run)[1].live:
+        if time.monotonic() >= deadline:
+            raise NoAnswer(f"Took {run.name} out of the queue, and its supervisor is still there.", _end_it(run))
+        time.sleep(_POLL_S)
+    return "taken out of the queue"
 
 
 def _ask(run: Path, life: Lifecycle, timeout_s: float, say: Callable[[str], None]) -> Answer:

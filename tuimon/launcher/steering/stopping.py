@@ -80,6 +80,8 @@ def _training_process(run: Path, life: Lifecycle) -> Process:
     child = child_of(_proven(supervisor, run)) if supervisor and is_alive(supervisor) else None
     if child is None and life.spawned and is_alive(life.spawned):
         return _proven(life.spawned, run)
+    if child is None and supervisor and life.queued and is_alive(supervisor):
+        return _proven(supervisor, run)  # it ends by itself: nothing has started
     if child is None:
         raise TuimonError(f"Cannot stop {run.name}: its training process was not found on this machine.")
     return child

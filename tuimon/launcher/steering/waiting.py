@@ -13,7 +13,7 @@ _POLL_S = 0.05
 
 
 def wait_for_training(run: Path, timeout_s: float, say: Callable[[str], None]) -> None:
-    """Waits while a run is starting, until its training can be steered. Returns at once for a run in any other state.
+    """Waits while a run is queued or starting, until its training can be steered. Returns at once for a run in any other state.
 
     Args:
         run: the run's folder.
@@ -25,11 +25,11 @@ def wait_for_training(run: Path, timeout_s: float, say: Callable[[str], None]) -
     """
     deadline = time.monotonic() + timeout_s
     told = False
-    while judge(run)[1].state == "starting":
+    while (state := judge(run)[1].state) in ("queued", "starting"):
         if time.monotonic() >= deadline:
             hint = "Its training can be steered once it has begun. Wait longer with --timeout SECONDS, or see `tuimon attach`."
-            raise TuimonError(f"{run.name} is still starting after {timeout_s:g} s.", hint)
+            raise TuimonError(f"{run.name} is still {state} after {timeout_s:g} s.", hint)
         if not told:
-            say(f"{run.name} is starting; waiting up to {timeout_s:g} s for its training to begin")
+            say(f"{run.name} is {state}; waiting up to {timeout_s:g} s for its training to begin")
             told = True
         time.sleep(_POLL_S)

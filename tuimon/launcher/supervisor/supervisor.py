@@ -6,7 +6,8 @@ A small process between init and the training process, in its own session: it ha
 affect the run. Its caller writes a JSON object to its stdin and reads one JSON line from its stdout: `{"pid": N}` once the
 command runs, or `{"error": "…"}` if it could not be started. Then both are closed. All keys of the object are optional: `name`,
 `device`, `spec` and `words` for the log; `environment`, variables for the command; `stdin`, a descriptor for the command to
-read from; `apart`, whether to keep its stdout and stderr apart.
+read from; `apart`, whether to keep its stdout and stderr apart; `queue`, what to wait for first, as in `Turn`. If the
+run has to wait, the answer has the supervisor's own pid.
 
 If the supervisor is killed, the training process continues. Standard library and the log's writer only.
 """
@@ -32,10 +33,12 @@ from tuimon.launcher.supervisor.oom import OutOfMemoryWatch
 from tuimon.launcher.supervisor.output import OUTPUT, Output
 from tuimon.launcher.supervisor.repository import has_uncommitted_changes
 from tuimon.launcher.supervisor.room import await_room, leave_word
-from tuimon.log.records import Exited, Launched, Notice, Spawned
+from tuimon.launcher.supervisor.turn import Turn
+from tuimon.log.records import Exited, Launched, Notice, Queued, Spawned
 from tuimon.log.writer import LogWriter
 
 _NOTHING_SEEN = "no Python process of this program imported PyTorch (one with -I, -E or -S is not seen)"
+_STOPPED_CODE = 130  # of a run that was stopped before it began
 _ENVIRONMENT = {"PYTHONFAULTHANDLER": "1", "PYTHONUNBUFFERED": "1"}
 
 
@@ -64,11 +67,18 @@ class _Supervisor:
         self._child: subprocess.Popen[bytes] | None = None
         self._asked_to_stop = False
         self._has_ended = self._leaves = False
+        self._turn = Turn(run, details.get("queue"), details.get("device") or "", give_up=lambda: self._asked_to_stop)
         signal.signal(signal.SIGTERM, self._on_sigterm)
 
-    def run(self, report: int) -> None:
+    def run(self, report: int | None) -> None:
         log = LogWriter(self._run, "launch")
         log.event(self._launched())
+        if self._turn.waits:
+            if not self._has_waited(log, report):
+                return
+            report = None
+        else:
+            self._turn.take()
         memory = OutOfMemoryWatch()
         try:
             output = Output(self._run, bool(self._details.get("apart")))
@@ -77,11 +87,13 @@ class _Supervisor:
             what = f"{error.filename}: " if error.filename not in (None, self._command[0]) else ""
             reason = f"Cannot start {self._command[0]}: {what}{error.strerror or error}."
             log.event(Exited(reason=reason))
+            self._turn.leave()
             _tell(report, {"error": reason})
             return
         output.begin()
         if process := identify(self._child.pid):
             log.event(Spawned(process))
+            self._turn.started(process)
         _tell(report, {"pid": self._child.pid})
         if self._asked_to_stop:  # before the child was started
             self._forward()
@@ -91,10 +103,25 @@ class _Supervisor:
         if why:
             log.event(Notice(why, "warning"))
         log.event(msgspec.structs.replace(ending, error=raised, unwatched=why))
+        self._turn.leave()
         self._has_ended = True
         if not await_room(log, give_up=lambda: self._leaves):
             leave_word(self._run / OUTPUT, f"{_in_words(ending)}, which could not be logged: the disk is full")
         log.close()
+
+    def _has_waited(self, log: LogWriter, report: int | None) -> bool:
+        """Answers the caller and waits for the run's turn; False if it was stopped meanwhile, which is logged."""
+        self._turn.join()
+        log.event(Queued(wants=self._turn.wants))
+        _tell(report, {"pid": os.getpid()})
+        if not self._turn.wait():
+            given.withdraw(self._run)
+            log.event(Exited(code=_STOPPED_CODE))
+            log.close()
+            return False
+        self._details = self._turn.with_device(self._details)
+        log.event(self._launched())
+        return True
 
     def _unwatched(self, pid: int) -> tuple[str, str]:
         """Of a program that was not watched: the exception that ended process `pid`; if none did, why it was not."""
@@ -181,8 +208,10 @@ def _let_go_of_terminal() -> int:
     return report
 
 
-def _tell(report: int, message: dict[str, Any]) -> None:
-    """Writes the answer to the caller, which may be gone by now, and closes the descriptor."""
+def _tell(report: int | None, message: dict[str, Any]) -> None:
+    """Writes the answer to the caller, which may be gone by now, and closes the descriptor; None: it has been answered."""
+    if report is None:
+        return
     try:
         os.write(report, json.dumps(message).encode() + b"\n")
     except OSError:

@@ -9,6 +9,7 @@ from tuimon.viewer.draw.rows import Row, Span
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 _STATES = {
+    "queued": ("…", ".", "dim"),
     "starting": ("◌", "o", "dim"),
     "running": ("●", "*", "good"),
     "paused": ("‖", "=", "warn"),

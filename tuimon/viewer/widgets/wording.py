@@ -20,6 +20,7 @@ from tuimon.log.records import (
     LeverInfo,
     LeverValue,
     Notice,
+    Queued,
     Refused,
     Remedy,
     RunStarted,
@@ -39,6 +40,8 @@ def describe(event: Event, ascii: bool = False) -> tuple[str, str]:
     match event:
         case Launched():
             return f"launched {event.name}: {' '.join(_named(word) for word in event.command)}", "value"
+        case Queued():
+            return f"queued for {event.wants}", "value"
         case Spawned():
             return f"started process {event.process.pid}", "value"
         case RunStarted():

@@ -1,0 +1,1 @@
+"""Where runs train: one file for each engine, behind one interface. What holds a run until it begins."""

@@ -1,0 +1,32 @@
+"""The places by name, as `--on` takes them and the log has them."""
+
+from __future__ import annotations
+
+import re
+
+from tuimon.base.errors import TuimonError
+from tuimon.launcher.places.local import HERE, Local
+from tuimon.launcher.places.place import Place
+
+_HINT = "local: this machine, at once. local:N waits until fewer than N of your runs train on the device."
+
+
+def place_named(text: str, memory_bytes: int = 0) -> Place:
+    """The place that `--on` names.
+
+    Args:
+        text: `local`, `local:N`.
+        memory_bytes: how much memory each run needs; 0: not known.
+
+    Raises:
+        TuimonError: there is no such place.
+    """
+    found = re.fullmatch(r"local(?::([1-9]\d{0,3}))?", text)
+    if not found:
+        raise TuimonError(f"Cannot train on {text!r}: there is no such place.", _HINT)
+    return Local(int(found[1] or 0), memory_bytes)
+
+
+def holder(_on: str) -> Place:
+    """The place that holds a run, by the name in its log."""
+    return HERE
