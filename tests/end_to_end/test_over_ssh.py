@@ -49,6 +49,7 @@ class Server:
         options = {
             "Port": self.port, "ListenAddress": "127.0.0.1", "HostKey": folder / "host", "PidFile": "none", "UsePAM": "no",
             "AuthorizedKeysFile": folder / "authorized", "StrictModes": "no", "PermitRootLogin": "prohibit-password",
+            "SetEnv": f'PATH={Path(sys.executable).parent}:/usr/bin:/bin PYTHONPATH={CHECKOUT}',
         }  # fmt: skip
         (folder / "config").write_text("".join(f"{key} {value}\n" for key, value in options.items()))
         if os.getuid() == 0:
@@ -162,3 +163,22 @@ def test_a_broken_connection_ends_the_viewer_and_leaves_the_run(runs: Runs, serv
         assert summarize(run).status == Status("running")
     finally:
         client.kill()
+
+
+def test_a_run_on_another_machine_is_as_one_started_there(tmp_path: Path, server: Server) -> None:
+    """`--on user@host:FOLDER` calls the verb there: its words and files are that machine's, and the exit code is the run's."""
+    there, tools = tmp_path / "a folder there", tmp_path / "tools"
+    there.mkdir()
+    tools.mkdir()
+    (there / "train.py").write_text("import os, sys; print(sys.argv[1:], os.getcwd()); sys.exit(3)")
+    *client, host, _ = server.ssh("")
+    options = [word for word in client[1:] if word != "-tt"]
+    (tools / "ssh").write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} {shlex.join(options)} "$@"\n')  # as ~/.ssh/config would
+    (tools / "ssh").chmod(0o755)
+    words = [sys.executable, "-m", "tuimon", "run", "--on", f"{host}:{there}", "--headless", "train.py", "--on", "x y"]
+    path = f"{tools}:{os.environ.get('PATH', '')}"
+    done = subprocess.run(words, capture_output=True, text=True, timeout=90, cwd=tmp_path, env=os.environ | {"PATH": path})
+    assert done.returncode == 3, done.stderr + server.log()
+    assert done.stdout == f"{['--on', 'x y']} {there}\n"
+    assert [run.name for run in (there / "runs").iterdir()] == ["train-01"]
+    assert not (tmp_path / "runs").exists()

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 
 from tuimon.base.errors import TuimonError, in_one_line
 from tuimon.base.plain import one_line
+from tuimon.cli.elsewhere import call_there, is_elsewhere
 from tuimon.cli.parser import parse
 
 STOPPED = 130
@@ -28,8 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     _open_closed_streams()
     _never_fail_to_print()
-    options = parse(sys.argv[1:] if arguments is None else arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = parse(arguments)
     try:
+        if "@" in getattr(options, "on", "") and is_elsewhere(options.on):
+            return call_there(options, arguments)
         code = _verb(options.verb)(options)
         sys.stdout.flush()
         return code

@@ -8,7 +8,9 @@ from tuimon.base.errors import TuimonError
 from tuimon.launcher.places.local import HERE, Local
 from tuimon.launcher.places.place import Place
 
-_HINT = "local: this machine, at once. local:N waits until fewer than N of your runs train on the device."
+_HINT = (
+    "local: this machine, at once. local:N: once fewer than N of your runs train on the device. user@host[:FOLDER]: over ssh."
+)
 
 
 def place_named(text: str, memory_bytes: int = 0) -> Place:
