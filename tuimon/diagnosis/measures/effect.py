@@ -13,7 +13,17 @@ them: Ibragimov and Müller, JBES 28, 2010). What correlation is left between ne
 A run is looked at when 8, 16, 32, … losses have come since the change, up to as many as lie in the window before it. One-sided
 error levels are 0.1 % at each of these looks and 0.5 % at the last (alpha spending as of Lan and DeMets, Biometrika 70, 1983).
 
-`tests/benchmarks/bench_proof.py` measures how often it is wrong, and what it sees. Pure functions; steps and losses are [n].
+Measured by `tests/benchmarks/bench_proof.py`. Simulated losses of 20 to 4,000 steps, falling, flat or rising, whose
+neighbours correlate by 0 to 0.9: where nothing was changed, at most 2.8 % are told to have helped, and as many to have been
+made worse. In 160 real runs, at four steps each where nothing was changed, it is 1.3 % of 636 verdicts on training losses
+and 3.5 % of 432 on validation losses; most of these lie where over-fitting began or a plateau ended by itself, which no
+single run can tell from an effect (`difference` can, by a twin). A step of four standard deviations is seen in 99 % of runs
+of 400 losses (77 % where they correlate by 0.9), of one in 96 % of runs of 4,000 (23 %); with 20 losses in all, little but
+a jump is seen. A rate that is raised from far too low, or to far too high, is seen in every one of 8 small trainings; one
+that is lowered from a rate at which the loss wanders in 2 of 8: there, too, a twin tells more. A loss that rises ever
+faster is taken for harm when it goes on doing so.
+
+Pure functions; steps and losses are [n].
 """
 
 from __future__ import annotations
