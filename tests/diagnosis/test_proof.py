@@ -105,9 +105,10 @@ def test_dropout_is_not_judged_by_the_training_loss(tmp_path: Path) -> None:
 
 
 def test_each_change_is_judged_between_its_neighbours(tmp_path: Path) -> None:
-    """What was set at one step is one change; an action that only saves a file, and a lever set to what it was, is none."""
+    """What was set at one step is one change; what does not touch the training, or a lever set to what it was, is none."""
     loss = lambda s: 1.5 if s <= 100 else (0.5 if s <= 250 else 1.0)  # noqa: E731
     nothing = [Applied(180, "checkpoint", note="a file"), Applied(190, "lr_scale", old=0.5, new=0.5)]
+    nothing += [Applied(195, "autopilot", old=False, new=True), Applied(196, "paused", old=False, new=True)]
     made = [halved(100), halved(100, "clip_norm"), *nothing, halved(250)]
     store = run_with(tmp_path, made, loss)
     assert [(one.step, one.levers) for one in changes(store)] == [(100, ("lr_scale", "clip_norm")), (250, ("lr_scale",))]

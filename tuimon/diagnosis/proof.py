@@ -20,7 +20,7 @@ from tuimon.log.records import Applied, RunStarted
 from tuimon.log.series import Series
 from tuimon.log.store import Store
 
-_NOTHING_TO_JUDGE = frozenset({"paused", "checkpoint", "stop"})
+_NOTHING_TO_JUDGE = frozenset({"paused", "checkpoint", "stop", "autopilot"})
 _OTHER_TRAINING_LOSS = "dropout"  # moves the training loss itself, whatever it does to the model
 _SCHEDULED = 2.0  # by this factor the schedule has moved the rate within one window
 
