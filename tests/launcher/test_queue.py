@@ -174,3 +174,14 @@ def test_a_ticket_of_another_boot_is_removed(own_settings: Path) -> None:
     assert queue.tickets() == []
     queue.put(Ticket("/new", here, ("cpu",)))
     assert [found.run for found in queue.tickets()] == ["/new"]
+
+
+def test_runs_spread_over_the_devices_that_would_do(runs: Runs) -> None:
+    """The second gets the other device, with the variables that select it; its log says which it was."""
+    both = {"cuda:0": {"WHERE": "zero"}, "cuda:1": {"WHERE": "one"}}
+    first = submit(runs, "first", LONG, devices=both)
+    wait_until(lambda: trains(first))
+    second = submit(runs, "second", SAYS_WHERE, devices=both)
+    wait_until(lambda: status(second) == "finished")
+    assert (second / "output.log").read_text() == "one\n"
+    assert [lifecycle(run).launched.device for run in (first, second)] == ["cuda:0", "cuda:1"]

@@ -12,6 +12,7 @@ from tuimon.cli.tables import print_lines, print_table
 from tuimon.launcher.places.queue import Queue, Ticket, no_queue
 from tuimon.launcher.runs.lines import QueueLine
 from tuimon.launcher.runs.runs import find_run, runs_dir
+from tuimon.search.study_file import is_study
 
 
 def queue(options: argparse.Namespace) -> int:
@@ -53,7 +54,9 @@ def _line(ticket: Ticket, place: int | None) -> QueueLine:
 
 
 def _name(ticket: Ticket) -> str:
-    return Path(ticket.run).name
+    """Its folder's name; of a study's trial, with the study's."""
+    run = Path(ticket.run)
+    return f"{run.parent.name}/{run.name}" if is_study(run.parent) else run.name
 
 
 def _place(place: int | None) -> str:

@@ -216,9 +216,11 @@ class TuimonApp(RestartingApp):
 
     def ask_stop(self, path: Path) -> None:
         """Asks for confirmation, then stops a run."""
+        from tuimon.launcher.runs.glance import judge
         from tuimon.viewer.screens.dialogs import StopDialog, what_stopping_does
 
-        what_happens = what_stopping_does(path.name, self._is_own_script(path))
+        queued = judge(path)[1].state == "queued"
+        what_happens = what_stopping_does(path.name, self._is_own_script(path), queued)
 
         def answered(yes: bool | None) -> None:
             if yes:

@@ -64,8 +64,10 @@ class TextDialog(ModalScreen[None]):
         self.query_one(Reading).focus()
 
 
-def what_stopping_does(name: str, own_script: bool) -> str:
-    """What happens to a run that is asked to stop, whether it trains a spec or the user's own script."""
+def what_stopping_does(name: str, own_script: bool, queued: bool = False) -> str:
+    """What happens to a run that is asked to stop: one that waits, or that trains a spec or the user's own script."""
+    if queued:
+        return f"{name} leaves the queue. It has not begun to train."
     if own_script:
         then = "If its script checks `stop_requested`, it ends by itself; else tuimon saves a checkpoint and interrupts it."
     else:
