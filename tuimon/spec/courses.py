@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from tuimon.base.errors import TuimonError
 from tuimon.base.nearest import did_you_mean
-from tuimon.spec.presets import PresetInfo, models_folder, presets, read_toml
+from tuimon.spec.presets import PresetInfo, find_preset, models_folder, read_toml
 
 PRESS, COMMAND = "press ", "tuimon "  # how what is to be done begins
 
@@ -107,7 +107,7 @@ def preset_of(lesson: Lesson) -> PresetInfo:
     Raises:
         TuimonError: there is no such preset.
     """
-    found = next((preset for preset in presets() if preset.name == lesson.preset), None)
+    found = find_preset(lesson.preset)
     if found is None:
         raise TuimonError(f"The lesson {lesson.label} trains the preset {lesson.preset!r}, which does not exist.")
     return found

@@ -55,6 +55,12 @@ def presets() -> list[PresetInfo]:
     return sorted(found, key=lambda preset: (preset.name != DEFAULT_PRESET, preset.group, preset.name))
 
 
+def find_preset(name: str) -> PresetInfo | None:
+    """The preset with that name; None if there is none. Reads one file."""
+    path = preset_paths().get(name)
+    return _info(name, path) if path else None
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Reads the tables of a TOML file.
 
