@@ -79,7 +79,7 @@ class Connection:
         self._unsent = bytearray()
         self._unanswered = self._refused = 0
         self._log_fd, self._offset = -1, 0
-        self._closing = False
+        self._closing = self._taking = False
 
     @property
     def wants_to_read(self) -> bool:
@@ -108,7 +108,13 @@ class Connection:
             self.take_lines()
 
     def take_lines(self) -> None:
-        """Handles the complete lines that have arrived, up to the limit of unanswered commands."""
+        """Handles the complete lines that have arrived, up to the limit of unanswered commands.
+
+        A command that is answered while it is handled does not handle the next one inside of it: many would go too deep.
+        """
+        if self._taking:
+            return
+        self._taking = True
         try:
             while self.wants_to_read and (end := self._buffer.find(b"\n")) >= 0:
                 if end > LONGEST_LINE:
@@ -120,6 +126,8 @@ class Connection:
                 raise WishError(f"a line of more than {LONGEST_LINE} bytes")
         except WishError as error:
             self.fail(str(error))
+        finally:
+            self._taking = False
 
     def answer(self, answer: Answer) -> None:
         """Sends an answer to a command of this connection."""
