@@ -16,6 +16,8 @@ from benchmarks.diagnosis.logs import Logs
 from benchmarks.diagnosis.recipe import Recipe
 from benchmarks.diagnosis.said import diagnosed
 
+pytestmark = pytest.mark.xdist_group("labelled")  # trained once, not once a worker
+
 SHORT = replace(MLP, steps=200)
 DEEP = Recipe("digits", depth=6, width=48, steps=200)
 LINEAR = sgd(Recipe("friedman", depth=0, batch=128, steps=150), 0.05)

@@ -114,11 +114,13 @@ def test_two_optimizers_by_turns_are_not_mixed(unasked: UnaskedWatch, tmp_path: 
 
 
 def test_losses_that_are_not_finite_are_logged_as_they_are(unasked: UnaskedWatch, tmp_path: Path) -> None:
-    """The step at which it begins is told once."""
+    """The step at which it begins is told once, and then what first reads the weights that are lost by it."""
     store, told = watched(no_finite_loss, unasked, tmp_path / "train-01")
     assert np.allclose(store["loss/train"].values, told, equal_nan=True)
     assert math.isinf(told[10]) and all(map(math.isnan, told[11:]))
-    assert notices(store) == ["loss/train is inf since step 11"]
+    began, origin = notices(store)
+    assert began == "loss/train is inf since step 11"
+    assert origin.startswith("step 12: weights are not finite any more; the first to read them is addmm in 0 at ")
 
 
 class Spy(torch.optim.SGD):
