@@ -140,6 +140,11 @@ def test_a_glob_steers_all_live_runs_that_fit(runs: Runs) -> None:
     )
     assert "no run fits" in tuimon("set", "x[0-9]", "pause", "--runs-dir", str(runs.folder)).stderr
     assert "Runs that are meant: " in tuimon("set", "lr-?", "--runs-dir", str(runs.folder)).stderr
+    done = tuimon("stop", "lr-*", "--runs-dir", str(runs.folder))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(line.partition(": applied at step")[0] for line in done.stdout.splitlines()) == ["lr-a", "lr-b"]
+    assert lifecycle(runs.folder / "lr-a").ended and not lifecycle(runs.folder / "other").ended
+    assert "none of the 3 runs that fit is live" in tuimon("stop", "lr-*", "--runs-dir", str(runs.folder)).stderr
 
 
 def test_the_autopilot_is_an_option_of_run() -> None:

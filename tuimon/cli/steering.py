@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from tuimon.base.errors import TuimonError
 from tuimon.base.plain import one_line
@@ -18,6 +19,8 @@ from tuimon.launcher.steering.commands import describe, parse_setting, value_tex
 from tuimon.launcher.steering.stop import stop as stop_run
 from tuimon.launcher.steering.waiting import wait_for_training
 from tuimon.log.records import Applied, Refused
+
+T = TypeVar("T")
 
 _AT_ONCE = 16  # runs that are asked at the same time
 
@@ -48,7 +51,6 @@ def _tell(answer: Applied | Refused, run: str) -> int:
 
 
 def _set_in_each(runs: Sequence[Path], settings: Sequence[str], timeout: float, directory: Path) -> int:
-    """Asks all runs at once, for some may be slow, and prints their answers in the order of the runs."""
     if not settings:
         names = ", ".join(one_line(run_name(run, directory)) for run in runs)
         raise TuimonError("Name a lever to set, such as lr_scale=0.5.", f"Runs that are meant: {names}.")
@@ -57,17 +59,36 @@ def _set_in_each(runs: Sequence[Path], settings: Sequence[str], timeout: float, 
         wait_for_training(run, timeout, _say)
         return [client.send(run, parse_setting(setting)) for setting in settings]
 
-    def tell(run: Path, answered: Future[list[Applied | Refused]]) -> int:
-        name = f"{one_line(run_name(run, directory))}: "
+    def tell(name: str, answers: list[Applied | Refused]) -> int:
+        return max(_tell(answer, f"{name}: ") for answer in answers)
+
+    return _each(runs, ask, tell, directory)
+
+
+def _each(runs: Sequence[Path], ask: Callable[[Path], T], tell: Callable[[str, T], int], directory: Path) -> int:
+    """Asks all runs at once, for some may be slow, and tells their answers in the order of the runs.
+
+    Args:
+        runs: at least one.
+        ask: raises TuimonError if the run does not do it, which is printed.
+        tell: gets the run's name and its answer; returns an exit code.
+        directory: the folder of runs, from which they are named.
+
+    Returns:
+        The highest exit code.
+    """
+
+    def told(run: Path, answered: Future[T]) -> int:
+        name = one_line(run_name(run, directory))
         try:
-            return max(_tell(answer, name) for answer in answered.result())
+            return tell(name, answered.result())
         except TuimonError as error:
-            print(f"{name}{one_line(str(error))}", file=sys.stderr, flush=True)
+            print(f"{name}: {one_line(str(error))}", file=sys.stderr, flush=True)
             return 1
 
     with ThreadPoolExecutor(min(len(runs), _AT_ONCE)) as pool:
         answers = [pool.submit(ask, run) for run in runs]
-        return max([tell(run, answered) for run, answered in zip(runs, answers, strict=True)])
+        return max([told(run, answered) for run, answered in zip(runs, answers, strict=True)])
 
 
 def is_glob(text: str, directory: Path) -> bool:
@@ -90,10 +111,27 @@ def live_runs(pattern: str, directory: Path) -> list[Path]:
 
 
 def stop(options: argparse.Namespace) -> int:
-    """Stops a run and waits until its training has ended; fails if it goes on."""
-    run = find_run(options.run, runs_dir(options.runs_dir))
-    done = stop_run(run, options.now, options.timeout, _say)
-    print(f"{run.name}: {done}")
+    """Stops a run and waits until its training has ended; of several runs, all at once.
+
+    Returns:
+        1 if one of several goes on.
+
+    Raises:
+        TuimonError: the only one goes on.
+    """
+    directory = runs_dir(options.runs_dir)
+    if is_glob(options.run, directory):
+        return _stop_each(live_runs(options.run, directory), options, directory)
+    run = find_run(options.run, directory)
+    return _stopped(run.name, stop_run(run, options.now, options.timeout, _say))
+
+
+def _stop_each(runs: Sequence[Path], options: argparse.Namespace, directory: Path) -> int:
+    return _each(runs, lambda run: stop_run(run, options.now, options.timeout, _say), _stopped, directory)
+
+
+def _stopped(name: str, done: str) -> int:
+    print(f"{name}: {done}", flush=True)
     return 0
 
 

@@ -11,6 +11,7 @@ from tuimon.cli.values import bounds, memory, numbers, positive, seconds, share,
 
 _DESCRIPTION = "Launch PyTorch training, watch it live and steer it, from a terminal. Without a command, opens the screen."
 _RUN_HELP = "a run: its name, the start of its name, `latest`, or a path"
+_GLOB_HELP = "'lr-*' means all live runs that fit"
 _SETTING_HELP = "lr_scale=0.5, lr_scale=*0.5, dropout=off, l1=default, regularization=toggle, pause, resume, checkpoint, undo"
 _TIMEOUT_S = 60.0
 _RUN_USAGE = """tuimon run [options] PRESET|SPEC.toml|RUN_FOLDER [key=value ...]
@@ -241,7 +242,7 @@ def _add_attach(verbs: _Verbs) -> None:
 
 def _add_set(verbs: _Verbs) -> None:
     parser = _add(verbs, "set", "Set levers of live runs, and print the result of each.")
-    _complete(parser.add_argument("run", metavar="RUN", help=f"{_RUN_HELP}; 'lr-*' means all live runs that fit"), "runs")
+    _complete(parser.add_argument("run", metavar="RUN", help=f"{_RUN_HELP}; {_GLOB_HELP}"), "runs")
     parser.add_argument("settings", metavar="lever=value", nargs="*", help=_SETTING_HELP)
     _timeout(parser, "how long to wait for a run that is still starting")
     _runs_dir(parser)
@@ -253,10 +254,10 @@ def _timeout(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def _add_stop(verbs: _Verbs) -> None:
-    parser = _add(verbs, "stop", "Stop a run after it finishes its step, validates and saves a checkpoint.")
-    _complete(parser.add_argument("run", metavar="RUN", help=_RUN_HELP), "runs")
+    parser = _add(verbs, "stop", "Stop runs after they finish their step, validate and save a checkpoint.")
+    _complete(parser.add_argument("run", metavar="RUN", help=f"{_RUN_HELP}; {_GLOB_HELP}"), "runs")
     _runs_dir(parser)
-    parser.add_argument("--now", action="store_true", help="end its process immediately, by force if needed")
+    parser.add_argument("--now", action="store_true", help="end their processes immediately, by force if needed")
     _timeout(parser, "how long to wait for its training to end")
 
 
