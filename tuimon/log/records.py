@@ -110,6 +110,7 @@ class RunStarted(msgspec.Struct, frozen=True, tag="started", tag_field="kind", o
     config: dict[str, Any] | None = None
     versions: dict[str, str] = {}
     git_commit: str = ""
+    uncommitted: bool | None = None  # as in `Launched`, where no supervisor has looked
     seed: Whole | None = None
     diagnosis: Count = 0  # version of the rules that this process applies to its own log; 0: it applies none
 

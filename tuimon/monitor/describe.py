@@ -1,10 +1,11 @@
 """Describes a run for the log's first record: what runs, on what, from which code.
 
-Everything here is quick and answers something even where the truth cannot be had; no process is started.
+Everything here is quick and answers something even where the truth cannot be had.
 """
 
 from __future__ import annotations
 
+import functools
 import getpass
 import os
 import platform
@@ -18,11 +19,13 @@ import msgspec
 import torch
 from torch import nn
 
+from tuimon.base.repository import has_uncommitted_changes
 from tuimon.log.records import LayerInfo
 from tuimon.log.writer import jsonable
 from tuimon.monitor.probe.layers import Layer, following_activations
 
 _HASH_LENGTH = 40
+_GIT_PATIENCE_S = 0.25  # before the first step
 _MOST_BYTES = 20_000  # of one value of a config: the description is written anew whenever it changes
 
 
@@ -103,6 +106,20 @@ def git_commit(start: Path) -> str:
         return _resolve(git) if git else ""
     except (OSError, ValueError):
         return ""
+
+
+def uncommitted(start: Path) -> bool | None:
+    """Whether tracked files differ from that commit; None outside a repository, or where git does not say so in time.
+
+    Asks once in a process: its code was read at its start. A git that was asked has ended when this returns, so that a script
+    that waits for its children never meets one that is not its own.
+    """
+    return _asked(start) if git_commit(start) else None
+
+
+@functools.cache
+def _asked(start: Path) -> bool | None:
+    return has_uncommitted_changes(start, _GIT_PATIENCE_S)
 
 
 def _git_folder(start: Path) -> Path | None:

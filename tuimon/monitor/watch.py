@@ -112,6 +112,7 @@ def watch(
             config=describe.named(config) if config is not None else None,
             versions=describe.versions(),
             git_commit=describe.git_commit(Path.cwd()),
+            uncommitted=None if folder == first else describe.uncommitted(Path.cwd()),
             seed=seed,
         ),
         serve,

@@ -73,7 +73,7 @@ def _software(started: RunStarted | None, launched: Launched | None) -> Iterator
         return
     if started.git_commit:
         state = {True: ", with uncommitted changes", False: ", nothing uncommitted", None: ""}
-        yield Fact("git commit", started.git_commit + state[launched.uncommitted if launched else None])
+        yield Fact("git commit", started.git_commit + state[launched.uncommitted if launched else started.uncommitted])
     yield from (Fact(name, version) for name, version in started.versions.items())
 
 

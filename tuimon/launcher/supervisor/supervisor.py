@@ -29,9 +29,9 @@ import msgspec
 from tuimon.base import given
 from tuimon.base.errors import TuimonError
 from tuimon.base.process import identify, signal_name, this_process
+from tuimon.base.repository import has_uncommitted_changes
 from tuimon.launcher.supervisor.oom import OutOfMemoryWatch
 from tuimon.launcher.supervisor.output import OUTPUT, Output
-from tuimon.launcher.supervisor.repository import has_uncommitted_changes
 from tuimon.launcher.supervisor.room import await_room, leave_word
 from tuimon.launcher.supervisor.turn import Turn
 from tuimon.log.records import Exited, Launched, Notice, Queued, Spawned

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tuimon.base.process import this_process
-from tuimon.launcher.supervisor.repository import has_uncommitted_changes
+from tuimon.base.repository import has_uncommitted_changes
+from tuimon.log.reader import read_run
 from tuimon.log.records import Launched, RunStarted
 from tuimon.log.writer import LogWriter
 from tuimon.viewer.about import about
+
+WATCHED = """
+import os, torch, tuimon
+model = torch.nn.Linear(2, 1)
+monitor = tuimon.watch(model, torch.optim.SGD(model.parameters(), lr=0.1), run_dir="a", meters=False, serve=False)
+try:
+    os.wait()
+except ChildProcessError:
+    print("no children")
+monitor.close()
+"""
 
 
 def git(folder: Path, *words: str) -> None:
@@ -47,9 +61,27 @@ def test_changes_to_tracked_files_count_and_others_do_not(tmp_path: Path, monkey
 )
 def test_what_a_run_is_says_so_beside_the_commit(tmp_path: Path, uncommitted: bool | None, said: str) -> None:
     """Where nobody has looked, nothing is said."""
-    writer = LogWriter(tmp_path, "launch")
-    writer.event(Launched("a", ("python",), "/", this_process(), uncommitted=uncommitted))
-    writer.event(RunStarted("a", this_process(), git_commit="f" * 40))
-    writer.close()
-    facts = {fact.name: fact.value for section in about(tmp_path) for fact in section.facts}
-    assert facts["git commit"] == "f" * 40 + said
+    launched = Launched("a", ("python",), "/", this_process(), uncommitted=uncommitted)
+    started = RunStarted("a", this_process(), git_commit="f" * 40)
+    alone = msgspec.structs.replace(started, uncommitted=uncommitted)
+    for name, events in {"launched": (launched, started), "alone": (alone,)}.items():
+        writer = LogWriter(tmp_path / name, "run")
+        for event in events:
+            writer.event(event)
+        writer.close()
+        facts = {fact.name: fact.value for section in about(tmp_path / name) for fact in section.facts}
+        assert facts["git commit"] == "f" * 40 + said
+
+
+def test_a_script_that_watches_itself_says_so_too(tmp_path: Path) -> None:
+    """It has no supervisor that looks; no child of its own is left for it to wait for."""
+    git(tmp_path, "init", "-q")
+    script = tmp_path / "train.py"
+    script.write_text(WATCHED)
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "one")
+    script.write_text(WATCHED + "# changed\n")
+    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "no children\n", done.stderr
+    (started,) = (record.event for record in read_run(tmp_path / "a").events if isinstance(record.event, RunStarted))
+    assert started.uncommitted is True
