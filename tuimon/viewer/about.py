@@ -16,6 +16,7 @@ from tuimon.base import format
 from tuimon.base.errors import TuimonError
 from tuimon.launcher.runs.configuration import configuration, flat, shown
 from tuimon.launcher.runs.glance import glance_at
+from tuimon.launcher.runs.retyped import retyped
 from tuimon.log.records import Launched, RunStarted
 from tuimon.spec.loading import load_spec
 
@@ -54,7 +55,7 @@ def about(run: Path) -> list[Section]:
 def _run(run: Path, started: RunStarted | None, launched: Launched | None) -> Iterator[Fact]:
     yield Fact("folder", str(run))
     if launched:
-        yield Fact("command", shlex.join((launched.words and ("tuimon", "run", *launched.words)) or launched.command))
+        yield Fact("command", retyped(run, launched))
         yield Fact("working directory", launched.cwd)
     elif started and started.command:
         yield Fact("command", shlex.join(started.command))

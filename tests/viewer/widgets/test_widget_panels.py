@@ -313,6 +313,8 @@ async def test_routine_checkpoints_share_a_line(make_run, show):
 @pytest.mark.parametrize(
     ("event", "words"),
     [
+        (Launched("a", ("python", "-m", "x"), "/", Process("h", "b", 1, 0.0), spec={"preset": "p"}), "launched a: p"),
+        (Launched("a", ("python", "-m", "x"), "/", Process("h", "b", 1, 0.0), words=("t.py", "-a")), "launched a: t.py -a"),
         (Launched("a", ("/bin/python", "x.py"), "/", Process("h", "b", 1, 0.0)), "launched a: python x.py"),
         (Applied(1, "lr_scale", 1.0, 0.5, by="ada"), "lr_scale 1 → 0.5, by ada"),
         (Applied(1, "l1", 0.1, 0.1, True, False), "l1 0.1 → off (0.1)"),

@@ -39,7 +39,7 @@ def describe(event: Event, ascii: bool = False) -> tuple[str, str]:
     """An event as one line, and its style. Problems are marked in words (`refused`, `failed`, `!`), not by colour alone."""
     match event:
         case Launched():
-            return f"launched {event.name}: {' '.join(_named(word) for word in event.command)}", "value"
+            return f"launched {event.name}: {_launched(event)}", "value"
         case Queued():
             return f"queued for {event.wants}", "value"
         case Spawned():
@@ -123,6 +123,13 @@ def is_move(applied: Applied, levers: dict[str, LeverInfo]) -> bool:
         applied.new,
         applied.new_enabled,
     )
+
+
+def _launched(event: Launched) -> str:
+    """What was launched, as its user knows it."""
+    if event.spec:
+        return _named(str(event.spec.get("preset") or "its spec"))
+    return " ".join(_named(word) for word in event.words or event.command)
 
 
 def _named(word: str) -> str:
