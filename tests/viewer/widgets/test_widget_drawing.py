@@ -1,8 +1,10 @@
 """What all drawn widgets have in common: they draw what changed, when it is seen."""
 
+import pytest
 from rich.style import Style
 from textual.color import Color
 from textual.geometry import Region
+from textual.theme import BUILTIN_THEMES
 
 from driving import until
 from tuimon.viewer.draw.rows import Row, Span, fit
@@ -55,6 +57,25 @@ def test_in_the_chosen_row_nothing_is_drawn_in_its_own_colour():
     for word, ink in (("train", None), ("histogram", None), ("bad", 1)):
         style = style_of(f"{word} selected", Style(), Color.parse("ansi_default"), variables)
         assert (style.color.number, style.bgcolor.number) == (ink, 4)
+
+
+@pytest.mark.parametrize("theme", [theme for theme in BUILTIN_THEMES.values() if not theme.name.startswith("ansi")])
+def test_the_chosen_row_can_be_read_in_each_theme(theme):
+    """At the contrast that WCAG asks for, whatever a word means."""
+    variables = {"text-muted": "auto 60%", **theme.to_color_system().generate()}
+    background = Color.parse(variables["background"])
+    plain = Style(color=Color.parse(variables["foreground"]).rich_color)
+    for word in ("value", "dim", "key", "good", "warn", "bad", "train", "val", "raw", "series-0", ""):
+        style = style_of(f"{word} selected", plain, background, variables)
+        one, other = (Color.from_rich_color(colour) for colour in (style.color, style.bgcolor))
+        dark, light = sorted(luminance(colour) for colour in (one, other))
+        assert (light + 0.05) / (dark + 0.05) >= 4.4, word  # colours are rounded to whole numbers
+
+
+def luminance(colour):
+    """The relative luminance."""
+    linear = [((part + 0.055) / 1.055) ** 2.4 if part > 0.04045 else part / 12.92 for part in colour.normalized]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 async def test_lines_are_as_wide_as_the_widget(show):

@@ -51,6 +51,9 @@ _LOOKS = {
     **{f"heat-{level}": Look("primary", 40 + 60 * level // _HEAT_STEPS) for level in range(1, _HEAT_STEPS + 1)},
 }
 _SELECTED = Look("primary", 30)
+_READABLE = 4.5  # contrast that WCAG 2 asks for at this size
+_BLENDS = 8
+_WEIGHTS = (0.2126, 0.7152, 0.0722)  # of red, green and blue
 
 
 def style_of(words: str, base: Style, background: Color, variables: Mapping[str, str]) -> Style:
@@ -71,6 +74,8 @@ def style_of(words: str, base: Style, background: Color, variables: Mapping[str,
             style += Style(color=f"#{upper}", bgcolor=f"#{lower}")
         elif look := _LOOKS.get(word):
             style += _ink(look, background, variables)
+    if "selected" in words and "heat" not in words and PIXEL not in words:  # shades are told apart by their distance
+        style += _legible(style)
     if (
         style.color and style.color == style.bgcolor and not words.startswith(PIXEL)
     ):  # among the terminal's own colours, a curve's may equal the selection's
@@ -82,6 +87,28 @@ def _selected(background: Color, variables: Mapping[str, str]) -> Style:
     if "NO_COLOR" in os.environ:
         return Style(reverse=True)
     return Style(bgcolor=_mixed(_SELECTED, background, variables).rich_color)
+
+
+def _legible(style: Style) -> Style:
+    """The text's colour, with as much black or white in it as it needs to be read on its background."""
+    if not all(colour and colour.triplet for colour in (style.color, style.bgcolor)):
+        return Style()  # a terminal's own colours are not known
+    own, behind = Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor)
+    plain = behind.get_contrast_text(1.0)
+    shades = (own.blend(plain, step / _BLENDS) for step in range(_BLENDS + 1))
+    return Style(color=next((shade for shade in shades if _contrast(shade, behind) >= _READABLE), plain).rich_color)
+
+
+def _contrast(one: Color, other: Color) -> float:
+    """The contrast ratio of WCAG 2, from 1 to 21."""
+    dark, light = sorted((_luminance(one), _luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: Color) -> float:
+    """The relative luminance of WCAG 2, in [0, 1]."""
+    parts = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour.normalized)
+    return sum(weight * part for weight, part in zip(_WEIGHTS, parts, strict=True))
 
 
 def _ink(look: Look, background: Color, variables: Mapping[str, str]) -> Style:
