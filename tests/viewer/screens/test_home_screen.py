@@ -16,7 +16,7 @@ from tuimon.launcher.runs import runs as listing
 from tuimon.log.records import Ended
 from tuimon.log.writer import LogWriter
 from tuimon.viewer.app import TuimonApp
-from tuimon.viewer.screens import home
+from tuimon.viewer.screens import scanning
 from tuimon.viewer.screens.compare import CompareScreen, FinalValues
 from tuimon.viewer.screens.run import RunScreen
 from tuimon.viewer.screens.run_list import RunList
@@ -85,7 +85,7 @@ async def test_how_a_run_that_is_not_open_ends_is_told_wherever_one_is(
     runs_dir: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once; of a run that was over before, nothing is told."""
-    monkeypatch.setattr(home, "_GLANCE_EVERY_S", 0.05)
+    monkeypatch.setattr(scanning, "_GLANCE_EVERY_S", 0.05)
     make_run("a", how="")
     make_run("old", how="failed", reason="ValueError: old")
     other = make_run("b", how="")

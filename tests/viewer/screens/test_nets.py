@@ -78,10 +78,10 @@ async def test_a_scan_that_fails_is_said_and_made_again(
 ) -> None:
     """The list appears with the next scan."""
     from tuimon.launcher.runs import runs
-    from tuimon.viewer.screens import home
+    from tuimon.viewer.screens import scanning
 
     make_run("a")
-    monkeypatch.setattr(home, "_STILL_EVERY_S", 0.01)
+    monkeypatch.setattr(scanning, "_STILL_EVERY_S", 0.01)
     found = iter([broken])
     list_runs = runs.list_runs
     monkeypatch.setattr(runs, "list_runs", lambda folder: next(found, list_runs)(folder))

@@ -5,34 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.message import Message
-from textual.timer import Timer
 from textual.widgets import Static
-from textual.worker import Worker, WorkerState
 
 from tuimon.base.filter import Filter
-from tuimon.viewer.deferred import import_numpy
 from tuimon.viewer.filtered import Filtered, told
 from tuimon.viewer.keys import AGAIN, STEER, Key, bindings
 from tuimon.viewer.screens.base import why_not_again
 from tuimon.viewer.screens.filter_bar import FilterBar
 from tuimon.viewer.screens.many_keys import ManyScreen
+from tuimon.viewer.screens.scanning import ScanningScreen
 from tuimon.viewer.settings import columns_of
 
 if TYPE_CHECKING:
-    from tuimon.launcher.runs.scan import Scan
     from tuimon.launcher.runs.summary import RunSummary
     from tuimon.viewer.screens.run_list import RunList
     from tuimon.viewer.screens.run_preview import RunPreview
 
-_LIVE_EVERY_S = 1.0
-_STILL_EVERY_S = 3.0
 _LEAST_FOR_PREVIEW = 32  # rows
-_GLANCE_EVERY_S = 10.0
-_SCAN_S = 0.1  # each time, for damage in long logs
 _NEEDS_A_RUN = ("open", "mark", "sort", "stop", "about", "resume", "replay", "fork", "launch_like")
 
 EMPTY = """\
@@ -53,38 +44,19 @@ To log your own metrics, add this to the script, however you start it:
 """
 
 
-class HomeScreen(Filtered, ManyScreen):
+class HomeScreen(Filtered, ScanningScreen, ManyScreen):
     """The list of runs."""
 
     PLACE = "home"
     BINDINGS: ClassVar[list[BindingType]] = bindings("home")
     AUTO_FOCUS = ""  # do not focus the filter: it would take keys pressed before the list is there
 
-    class Scanned(Message):
-        """The worker has scanned the folder."""
-
-        def __init__(self, runs: tuple[RunSummary, ...]) -> None:
-            self.runs = runs
-            super().__init__()
-
-    class Glanced(Message):
-        """The worker has looked at runs that are not open, while another screen is in front."""
-
-        def __init__(self, runs: tuple[RunSummary, ...]) -> None:
-            self.runs = runs
-            super().__init__()
-
     def __init__(self, runs_dir: Path) -> None:
-        super().__init__()
-        self.runs_dir = runs_dir
-        self.runs: tuple[RunSummary, ...] = ()
+        super().__init__(runs_dir)
         self.sort = "newest"
         self._composed = False
         self._list: RunList | None = None
         self._preview: RunPreview | None = None
-        self._timer: Timer | None = None
-        self._glances: Timer | None = None
-        self._damage: Scan | None = None
         self._told: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
@@ -105,7 +77,7 @@ class HomeScreen(Filtered, ManyScreen):
     def on_mount(self) -> None:
         """Scans the folder after the first frame."""
         if not self.tuimon.opens_a_run:
-            self.call_after_refresh(self._scan)
+            self.call_after_refresh(self.scan)
 
     async def on_screen_resume(self) -> None:
         """Scans again when the user comes back."""
@@ -113,11 +85,7 @@ class HomeScreen(Filtered, ManyScreen):
             return
         if not self._composed:
             await self.recompose()
-        if self._glances:
-            self._glances.stop()
-            self._glances = None
-        if self._timer is None:
-            self._scan()
+        self.scan()
 
     def on_resize(self) -> None:
         """Previews the selected run where there is room."""
@@ -143,69 +111,11 @@ class HomeScreen(Filtered, ManyScreen):
         chosen = self._chosen()
         return chosen.path if chosen else None
 
-    @work(thread=True, exclusive=True, group="scan")
-    def _scan(self) -> None:
-        import_numpy()
-        from tuimon.launcher.runs.runs import list_runs, run_name
-        from tuimon.launcher.runs.scan import Scan
-        from tuimon.launcher.runs.summary import summarize
-
-        paths = list_runs(self.runs_dir)
-        if self._damage is None:
-            self._damage = Scan(0.0)  # the first list must not wait for it
-        else:
-            self._damage.allow(_SCAN_S)
-        runs = tuple(summarize(path, run_name(path, self.runs_dir), self._damage) for path in paths)
-        self.post_message(self.Scanned(runs))
-
-    @on(Worker.StateChanged)
-    def scan_again(self, event: Worker.StateChanged) -> None:
-        """Schedules the next scan after a failed one, too; the app shows the error."""
-        if event.worker.group == "scan" and event.state is WorkerState.ERROR:
-            self._timer = self.set_timer(_STILL_EVERY_S, self._look_again)
-
-    @on(Scanned)
-    async def show_runs(self, event: Scanned) -> None:
-        """Shows the runs that the worker found and schedules the next scan."""
-        self.runs = event.runs
-        self.tuimon.listed(event.runs)
+    async def scanned(self) -> None:
+        """Shows the runs that were found."""
         if self._list is None:
             await self._make_list()
         self._show()
-        live = any(run.status.live for run in self.runs)
-        self._timer = self.set_timer(_LIVE_EVERY_S if live else _STILL_EVERY_S, self._look_again)
-
-    def _look_again(self) -> None:
-        """Scans again, unless another screen covers this one: what it draws, Textual would draw again above it.
-
-        Then it only watches the runs that are live, now and then, for what is to be told wherever the user is.
-        """
-        self._timer = None
-        if self.tuimon.front is self:
-            self._scan()
-        else:
-            self._glances = self.set_timer(_GLANCE_EVERY_S, self._glance)
-
-    def _glance(self) -> None:
-        self._glances = None
-        live = tuple(run for run in self.runs if run.status.live and run.path not in self.tuimon.opened)
-        if live and self.tuimon.front is not self:
-            self._look_at(live)
-
-    @work(thread=True, exclusive=True, group="glance")
-    def _look_at(self, runs: tuple[RunSummary, ...]) -> None:
-        from tuimon.launcher.runs.summary import summarize
-
-        self.post_message(self.Glanced(tuple(summarize(run.path, run.name) for run in runs)))
-
-    @on(Glanced)
-    def tell_of_runs(self, event: Glanced) -> None:
-        """Tells what is new of them."""
-        known = {run.path: run for run in event.runs}
-        self.runs = tuple(known.get(run.path, run) for run in self.runs)
-        self.tuimon.listed(event.runs)
-        if self.tuimon.front is not self:
-            self._look_again()
 
     async def _make_list(self) -> None:
         from tuimon.viewer.screens.run_list import RunList
