@@ -166,7 +166,7 @@ class Data(torch.utils.data.Dataset):
         monitor.notice("from a worker")
         monitor.close("failed")
 
-station = monitor._station
+station = monitor._companions._station
 mine = [station._listener.fileno(), station._wake_sender.fileno(), station._wake_receiver.fileno()]
 inodes = [os.fstat(fd).st_ino for fd in mine]
 

@@ -1,4 +1,4 @@
-"""The checkpoint that a script gets which brings none of its own."""
+"""The checkpoints of a script that brings none of its own: saved when asked for, and gone back to. Training thread."""
 
 from __future__ import annotations
 
@@ -11,8 +11,52 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from tuimon.log.reader import read_run
+from tuimon.log.records import CheckpointSaved
 from tuimon.log.settings import RefusedError
+from tuimon.log.writer import LogWriter
 from tuimon.monitor import describe
+from tuimon.monitor.levers import rewinding
+
+
+class Checkpoints:
+    """The run's checkpoints.
+
+    Args:
+        writer: of the run's log.
+        model: whose weights they hold.
+        optimizer: whose state they hold.
+    """
+
+    def __init__(self, writer: LogWriter, model: nn.Module, optimizer: Optimizer) -> None:
+        self._writer, self._model, self._optimizer = writer, model, optimizer
+
+    def save(self, step: int, monitor: dict[str, Any]) -> str:
+        """Saves one and logs it; returns its path in the run's folder.
+
+        Raises:
+            RefusedError: the weights can only be had by all processes together.
+        """
+        path = save_checkpoint(self._writer.folder, step, self._model, self._optimizer, monitor)
+        self._writer.event(CheckpointSaved(step=step, path=path, reason="asked"), step)
+        return path
+
+    def find(self, name: str, step: int) -> CheckpointSaved:
+        """The one that is meant by a name, `best`, `first` or nothing, at a step.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        self._writer.flush()
+        return rewinding.find(self._writer.folder, name, read_run(self._writer.folder), step)
+
+    def restore(self, saved: CheckpointSaved) -> None:
+        """Puts its weights and state into model and optimizer.
+
+        Raises:
+            RefusedError: it does not fit; nothing has changed then.
+        """
+        rewinding.restore(self._writer.folder / saved.path, self._model, self._optimizer)
 
 
 def save_checkpoint(folder: Path, step: int, model: nn.Module, optimizer: Optimizer, monitor: dict[str, Any]) -> str:

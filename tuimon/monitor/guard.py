@@ -40,3 +40,10 @@ class Guard:
             self._tell(text)
         except Exception:  # stderr may be closed: there is nobody left to tell
             return
+
+    def attempt(self, part: Callable[[], object]) -> None:
+        """Does a part of the start or of the end; an error is reported, and the other parts follow."""
+        try:
+            part()
+        except Exception as error:
+            self.report("start or end", error)

@@ -8,7 +8,6 @@ the optimizer's step begins. Whatever fails in here is reported once, and traini
 from __future__ import annotations
 
 import os
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -24,33 +23,28 @@ from tuimon.base.folder_lock import FolderLock
 from tuimon.base.format import count
 from tuimon.diagnosis import VERSION
 from tuimon.diagnosis.keeper import BY
-from tuimon.log import confusion
-from tuimon.log.reader import read_run
-from tuimon.log.records import STEERING_FILE, CheckpointSaved, Command, Ended, Event, LeverValue, Notice, RunStarted
+from tuimon.log.records import STEERING_FILE, Command, Ended, Event, LeverValue, Notice, RunStarted
 from tuimon.log.writer import LogWriter
 from tuimon.monitor import describe, ending
 from tuimon.monitor.actions import Actions
 from tuimon.monitor.around import Around
-from tuimon.monitor.checkpoint import save_checkpoint
-from tuimon.monitor.diagnosing import Diagnosing
+from tuimon.monitor.checkpoint import Checkpoints
+from tuimon.monitor.companions import Companions, weakly
 from tuimon.monitor.folder import planned_steering
 from tuimon.monitor.guard import Guard
-from tuimon.monitor.levers import rewinding
 from tuimon.monitor.levers.desk import Answer, Desk
 from tuimon.monitor.levers.levers import Done, Lever, Levers
 from tuimon.monitor.levers.repairs import Dead, declare_repairs
 from tuimon.monitor.levers.scope import StepScope
 from tuimon.monitor.levers.standard import declare_standard, own_lever
-from tuimon.monitor.meters.meters import Meters
-from tuimon.monitor.piloting import Piloting, autopilot_lever
+from tuimon.monitor.piloting import autopilot_lever
 from tuimon.monitor.probe.layers import Layer, gains
 from tuimon.monitor.probe.probe import Probe
 from tuimon.monitor.probe.transfers import Transfers
-from tuimon.monitor.samples import USUAL, Chooser, as_examples, is_due
+from tuimon.monitor.samples import USUAL
 from tuimon.monitor.scalars import Scalars, scalar_tag
-from tuimon.monitor.station import sockets
-from tuimon.monitor.station.station import Station
 from tuimon.monitor.steps import Steps
+from tuimon.monitor.validations import Validations
 
 HOLD_S = 0.05  # longest time that a step's scalars wait to be written together with the next steps'
 
@@ -74,17 +68,15 @@ class Monitor:
         self.levers = Levers(describe.processes_together)
         self._model, self._optimizer, self._lock = model, optimizer, lock
         self._writer = LogWriter(run_dir, "run", HOLD_S, scalar_tag)
+        self._checkpoints = Checkpoints(self._writer, model, optimizer)
         self._guard = Guard(lambda text: self.notice(text, "error"))
-        self._actions = Actions(self._save_checkpoint, self.rewind, self._leave, self._resume)
+        self._actions = Actions(self._save, self.rewind, self._leave, self._resume)
         self._desk = Desk(self.levers, self.event)
         self._steps = self._make_steps(settings, budget)
-        self._station: Station | None = None
-        self._socket_error = ""
-        self._meters: Meters | None = None
-        self._diagnosing: Diagnosing | None = None
+        self._companions = Companions(self._writer, self._steps, self._desk, self._guard, weakly(self._warn))
+        self.validations = Validations(self._writer, self._steps, model, self._guard)
         self._bounds, self._piloted = autopilot or Bounds(), autopilot is not None
         self._started: RunStarted | None = None
-        self._validations: dict[str, int] = {}  # of each split, for its samples
 
     @property
     def run_dir(self) -> Path:
@@ -138,11 +130,7 @@ class Monitor:
             classes: names of the classes; numbers when left out.
             split: what was validated on.
         """
-        try:
-            rows = counts.tolist() if hasattr(counts, "tolist") else counts
-            self._writer.text(self.step, confusion.PREFIX + split, confusion.encode(rows, classes))
-        except Exception as error:
-            self._guard.report("log_confusion", error)
+        self.validations.confusion(counts, classes, split)
 
     def samples(
         self,
@@ -171,33 +159,7 @@ class Monitor:
             split: what was validated on.
             most: how many of each kind, at most 32.
         """
-        try:
-            if chooser := self.chooser(split, most=most, classes=classes, columns=columns):
-                chooser.add(*as_examples(inputs, targets, outputs, losses))
-                self.log_samples(chooser, split)
-        except Exception as error:
-            self._guard.report("samples", error)
-
-    def chooser(self, split: str = "val", last: bool = False, **options: Any) -> Chooser | None:
-        """What to give the batches of a validation one by one, and then to `log_samples`; None: not due, as in `samples`.
-
-        Args:
-            split: what is validated on.
-            last: it is the last validation, which always is due.
-            options: of `Chooser`.
-        """
-        return Chooser(report=self._guard.report, **options) if self._is_due(split) or last else None
-
-    def log_samples(self, chooser: Chooser, split: str = "val") -> None:
-        """Logs what a chooser has kept."""
-        try:
-            self._writer.text_and_pictures(self.step, *chooser.record(split, self._model))
-        except Exception as error:
-            self._guard.report("samples", error)
-
-    def _is_due(self, split: str) -> bool:
-        self._validations[split] = self._validations.get(split, 0) + 1
-        return is_due(self._validations[split])
+        self.validations.examples(inputs, targets, outputs, losses, split, most=most, classes=classes, columns=columns)
 
     def on(self, action: Literal["checkpoint", "rewind", "stop"], handler: Callable[..., object]) -> None:
         """Registers `handler` for an action. It runs at a boundary; what it returns is the answer's note, e.g. a path.
@@ -271,19 +233,15 @@ class Monitor:
         Raises:
             RefusedError: there is no such checkpoint, or it does not fit the model.
         """
-        saved = self._checkpoint(checkpoint)
-        rewinding.restore(self.run_dir / saved.path, self._model, self._optimizer)
+        saved = self._checkpoints.find(checkpoint, self.step)
+        self._checkpoints.restore(saved)
         self._scope.stale = self._desk.mid_step
         self._steps.attend()
         return Done(f"{saved.path}, of step {count(saved.step)}", saved.path)
 
     def checkpoint(self, name: str = "") -> str:
         """The path, in the run's folder, of the checkpoint that `rewind` would go back to; raises as that does."""
-        return self._checkpoint(name).path
-
-    def _checkpoint(self, name: str) -> CheckpointSaved:
-        self._writer.flush()
-        return rewinding.find(self.run_dir, name, read_run(self.run_dir), self.step)
+        return self._checkpoints.find(name, self.step).path
 
     def state_dict(self) -> dict[str, Any]:
         """The step and the levers' state, in plain types."""
@@ -304,14 +262,14 @@ class Monitor:
         ending.leave(self)
         if how != "failed" and self._actions.stop_requested:
             how, reason = "stopped", "asked to stop"
-        self._attempt(self._steps.close)
-        self._attempt(self.levers.release)
-        self._attempt(self._meters.close if self._meters else None)
-        self._attempt(self._diagnosing.close if self._diagnosing else None)
-        self._attempt(lambda: self.event(Ended(how=how, reason=reason, step=self.step)))
-        self._attempt(self._station.close if self._station else None)
-        self._attempt(self._writer.close)
-        self._attempt(self._lock.release)
+        attempt = self._guard.attempt
+        attempt(self._steps.close)
+        attempt(self.levers.release)
+        self._companions.say_last()
+        attempt(lambda: self.event(Ended(how=how, reason=reason, step=self.step)))
+        self._companions.hang_up()
+        attempt(self._writer.close)
+        attempt(self._lock.release)
 
     def leave_now(self, how: ending.How, reason: str) -> None:
         """Writes what is left and logs how the run ended, without waiting for anybody: the process ends at once. Any thread."""
@@ -321,15 +279,14 @@ class Monitor:
     def _say_last(self, how: ending.How, reason: str) -> None:
         if how == "finished" and self._actions.stop_requested:
             how, reason = "stopped", "asked to stop"
-        self._attempt(self._steps.hand_over)
+        self._guard.attempt(self._steps.hand_over)
         self.event(Ended(how=how, reason=reason, step=self.step))
-        self._attempt(self._station.unlink if self._station else None)
+        self._companions.unlink()
 
     def become_inert(self) -> None:
         """Makes a forked child's copy do nothing, and closes its copies of the sockets."""
         self._steps.fall_silent()
-        if self._station is not None:
-            self._station.forget()
+        self._companions.forget()
 
     def __del__(self) -> None:
         """Ends a run whose model, optimizer and monitor nobody has any more."""
@@ -371,28 +328,22 @@ class Monitor:
         self._started = msgspec.structs.replace(started, diagnosis=VERSION if diagnose else 0)
         if diagnose:
             self.levers.declare(autopilot_lever(self._bounds, self._piloted))
-        self._attempt(self._open_station if serve else None)
+        if serve:
+            self._guard.attempt(self._companions.serve)
         self._announce()
-        if self._socket_error:
-            self.notice(f"this run cannot be steered: {self._socket_error}", "warning")
+        if self._companions.socket_error:
+            self.notice(f"this run cannot be steered: {self._companions.socket_error}", "warning")
         if self._lock.error:
             self.notice(f"cannot prevent a second training in this folder: {self._lock.error}", "warning")
-        self._attempt(self._open_meters if meters else None)
-        self._attempt(self._open_diagnosis if diagnose else None)
+        if meters:
+            self._guard.attempt(self._companions.meter)
+        if diagnose:
+            self._guard.attempt(lambda: self._companions.diagnose(self._bounds))
         self._plan()
         if diagnose and self._piloted:  # a place to go back to, from before whatever goes wrong
             self._desk.submit_alone(Command("checkpoint", "do", by=BY))
         self._steps.begin()
         ending.watch_over(self)
-
-    def _open_station(self) -> None:
-        try:
-            listener, path = sockets.listen()
-        except TuimonError as error:
-            self._socket_error = str(error)
-            return
-        submit, report, warn = _weakly(self._desk.submit), _weakly(self._guard.report), _weakly(self._warn)
-        self._station = Station(listener, path, self.run_dir, submit, report, warn)
 
     def _plan(self) -> None:
         try:
@@ -400,21 +351,13 @@ class Monitor:
         except (OSError, ValueError) as error:
             self.notice(f"cannot read {STEERING_FILE}, so none of its commands are carried out: {error}", "warning")
 
-    def _open_meters(self) -> None:
-        me = weakref.ref(self)
-        self._meters = Meters(self._writer, lambda: monitor.step if (monitor := me()) else 0, _weakly(self._guard.report))
-
-    def _open_diagnosis(self) -> None:
-        piloting = Piloting(self._writer, _weakly(self._desk.submit_alone), self._bounds)
-        self._diagnosing = Diagnosing(self._writer, _weakly(self._guard.report), piloting)
-
     def _announce(self, first_step: int = 0) -> None:
         """Writes the run's description, again whenever it has changed; the last one counts."""
         if self._started is not None:
             self._started = msgspec.structs.replace(
                 self._started,
-                socket=str(self._station.path) if self._station else "",
-                socket_error=self._socket_error,
+                socket=self._companions.socket,
+                socket_error=self._companions.socket_error,
                 parameters=sum(layer.info().parameters for layer in self._probe.layers),
                 layers=describe.layer_infos(self._model, self._probe.layers),
                 levers=self.levers.infos(),
@@ -440,30 +383,9 @@ class Monitor:
         if self.levers["paused"]:
             self.send(Command("paused", "off", by="stop"))
 
-    def _save_checkpoint(self) -> str:
-        path = save_checkpoint(self.run_dir, self.step, self._model, self._optimizer, self.state_dict())
-        self.event(CheckpointSaved(step=self.step, path=path, reason="asked"))
-        return path
-
-    def _attempt(self, part: Callable[[], None] | None) -> None:
-        if part is None:
-            return
-        try:
-            part()
-        except Exception as error:
-            self._guard.report("start or end", error)
+    def _save(self) -> str:
+        return self._checkpoints.save(self.step, self.state_dict())
 
 
 def _dead(layer: Layer, units: list[int]) -> Dead:
     return Dead(layer.name, layer.module, units, layer.weight_dim)
-
-
-def _weakly(method: Callable[..., object]) -> Callable[..., None]:
-    """A method for a thread to call without keeping what it belongs to, and so the model; does nothing once that is gone."""
-    reference = weakref.WeakMethod(method)
-
-    def call(*args: object) -> None:
-        if found := reference():
-            found(*args)
-
-    return call

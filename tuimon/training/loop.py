@@ -17,18 +17,17 @@ from torch import Tensor, nn
 
 import tuimon
 from tuimon.base.errors import TuimonError
-from tuimon.log.records import BY_SPEC, CheckpointSaved, Forked
-from tuimon.log.settings import RefusedError
-from tuimon.monitor.levers.levers import Done
+from tuimon.log.records import BY_SPEC, Forked
 from tuimon.monitor.samples import Chooser
 from tuimon.spec.loading import save_spec
 from tuimon.spec.spec import Spec
-from tuimon.training import checkpoint, forking, kept
+from tuimon.training import checkpoint, forking
 from tuimon.training.batches import batch_sizes, least_batch
 from tuimon.training.best import Best
 from tuimon.training.data import Data, Split, load, order
 from tuimon.training.device import autocast, choose_device, use_threads
 from tuimon.training.initializers import initialize
+from tuimon.training.keeping import Keeping
 from tuimon.training.losses import CLASS_TASKS, each_loss_function, loss_function, misfits
 from tuimon.training.memory import memory_explained
 from tuimon.training.metrics import Confusions, tally
@@ -37,7 +36,6 @@ from tuimon.training.output import say
 from tuimon.training.parts import optimizer
 from tuimon.training.randomness import random_states, restore_random_states, seed_everything
 from tuimon.training.regularizers import Regularizers, beginning, waiting
-from tuimon.training.routine import Routine
 from tuimon.training.schedules import Schedule
 from tuimon.training.signals import StopSignals
 from tuimon.training.swapping import Activations
@@ -85,9 +83,7 @@ class Trainer:
         self, spec: Spec, run_dir: Path | None, *, resume: bool, signals: StopSignals, fork: Path | None = None
     ) -> None:
         self.spec, self._signals = spec, signals
-        self._asked_to_stop = self._save_waits = self._stopped_early = False
-        self._rewind_waits: str | None = None  # the checkpoint to go back to, when the current step is over
-        self._mid_step = self._unjudged = False  # no state to go on from: within a step, or before the validation that follows
+        self._asked_to_stop = self._stopped_early = False
         self._forked: Forked | None = None
         self.device = choose_device(spec.training.device)
         self.data: Data = load(spec.data, spec.training.seed, self.device)
@@ -103,7 +99,6 @@ class Trainer:
         self.loss = loss_function(spec, self.data.task)
         self._each_loss = each_loss_function(spec, self.data.task)
         self.step, self.best = 0, Best()  # completed optimizer steps; the best validation so far
-        self._routine = Routine(self._save, self._content)
         self.tally = tally(self.data.task, self.device, self.data.unit)  # metrics of the current epoch, in training mode
         use_threads(self.model, self._sizes[0] * self.data.positions, self.device)
         self._forks = fork is not None
@@ -111,8 +106,7 @@ class Trainer:
         self.monitor = self._watch(run_dir)
         self.monitor.declare(*self.regularizers.levers(), *self.activations.levers(self.monitor.describe))
         self._begin() if saved is None else self._restore(saved, fork)
-        self.monitor.on("checkpoint", self._save_asked)
-        self.monitor.on("rewind", self._rewind_asked)
+        self._keeping = Keeping(self.monitor, self._content, spec.training.keep_checkpoints)
         self.monitor.on("stop", self._ask_to_stop)
         signals.tell = self.monitor.request_stop  # also ends a pause
 
@@ -175,7 +169,7 @@ class Trainer:
 
     def _train_on(self, batch: Split) -> None:
         """Takes one step; a checkpoint requested during the step waits for its end."""
-        self._mid_step = True
+        self._keeping.mid_step = True
         self.optimizer.zero_grad()
         with self.regularizers.noisy_weights():
             loss, outputs = self._loss(self.regularizers.noisy(batch.inputs), batch.targets)
@@ -185,9 +179,9 @@ class Trainer:
         self.optimizer.step()
         self.schedule.after_step()
         self.step += 1
-        self._mid_step, self._unjudged = False, self._is_planned()
+        self._keeping.mid_step, self._keeping.unjudged = False, self._is_planned()
         self.monitor.log(loss=loss.detach())
-        self._save_late()
+        self._keeping.catch_up()
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         with autocast(self.device, self.spec.training.precision):
@@ -203,11 +197,11 @@ class Trainer:
         epochs, plan = self.step // self.steps_per_epoch, self.spec.training
         if over or epochs % plan.validate_every == 0:
             self._validate(last=over)
-        self._unjudged = False
+        self._keeping.unjudged = False
         over = over or self._stopped_early
         if over or (plan.checkpoint_every and epochs % plan.checkpoint_every == 0):
-            self._routine.save_last(over)
-        self._save_late()
+            self._keeping.routine.save_last(over)
+        self._keeping.catch_up()
         return over
 
     def _validate(self, last: bool) -> None:
@@ -222,7 +216,7 @@ class Trainer:
             named = len(self.data.class_names) == len(confusions.counts)
             self.monitor.log_confusion(confusions.counts, self.data.class_names if named else ())
         if chooser:
-            self.monitor.log_samples(chooser)
+            self.monitor.validations.log(chooser)
         told = "".join(f"  {name} train {trained[name]:.4f} val {value:.4f}" for name, value in metrics.items())
         say(f"step {self.step}  epoch {epoch:.4g}{told}  loss val {loss:.4f}")
         if self._is_planned():
@@ -234,7 +228,7 @@ class Trainer:
         if not most or self.data.task == "quadratic":
             return None
         undo_targets = self.data.scaled_targets.undone if self.data.scaled_targets else None
-        return self.monitor.chooser(
+        return self.monitor.validations.chooser(
             last=last, most=most, classes=names, columns=self.data.input_names, undo=self.data.undo, undo_targets=undo_targets
         )
 
@@ -246,7 +240,7 @@ class Trainer:
     def _judge(self, loss: float, metrics: dict[str, float]) -> None:
         self.schedule.after_validation(loss)
         if self.best.is_beaten(self.step, loss, metrics):
-            self._routine.keep_best()
+            self._keeping.routine.keep_best()
         self._consider_stopping()
 
     def _consider_stopping(self) -> None:
@@ -345,7 +339,7 @@ class Trainer:
         for command in forking.commands_at(self.folder, self.step):
             self.monitor.send(command)
         self.monitor.log()  # a boundary: before the next step's forward pass
-        self._routine.save_last(over=False)
+        self._keeping.routine.save_last(over=False)
 
     def _content(self) -> dict[str, Any]:
         return {
@@ -355,48 +349,6 @@ class Trainer:
             "monitor": self.monitor.state_dict(), "random": random_states(self.device),
             "forked": self._forked and msgspec.structs.asdict(self._forked),
         }  # fmt: skip
-
-    def _save(self, name: str, reason: Literal["last", "best", "asked"], content: dict[str, Any]) -> str:
-        """Saves a checkpoint; returns its path in the run's folder. If that fails, logs a warning, and training continues."""
-        path = f"{checkpoint.FOLDER}/{name}"
-        file = self.folder / path
-        try:
-            kept.save(file, content)
-            if reason == "last":
-                kept.keep(file, content["step"], self.spec.training.keep_checkpoints)
-        except OSError as error:
-            text = f"{path} was not saved: {error.strerror or error}; the previous one is kept"
-            self.monitor.notice(text, "warning")
-            return text
-        self.monitor.event(CheckpointSaved(content["step"], path, reason))
-        return path
-
-    def _save_asked(self) -> str:
-        """Saves now, or when the current step and its validation are over: only then can a run go on from the state."""
-        if self._mid_step or self._unjudged:
-            self._save_waits = True
-            path = f"{checkpoint.FOLDER}/step-{self.step + self._mid_step}.pt"
-            return f"{path}, saved when the run continues" if self.monitor.levers["paused"] else f"{path}, after this step"
-        return self._save(f"step-{self.step}.pt", "asked", self._content())
-
-    def _rewind_asked(self, name: str) -> Done:
-        """Goes back to a checkpoint now, or when the current step is over: behind a checkpoint that was asked for before."""
-        self._routine.write_best()
-        if not self._mid_step and not self._unjudged:
-            return self.monitor.rewind(name)
-        self._rewind_waits = self.monitor.checkpoint(name)
-        return Done(f"{self._rewind_waits}, after this step", self._rewind_waits)
-
-    def _save_late(self) -> None:
-        if self._save_waits and not self._unjudged:
-            self._save_waits = False
-            self._save_asked()
-        if self._rewind_waits is not None and not self._unjudged:
-            name, self._rewind_waits = self._rewind_waits, None
-            try:
-                self.monitor.rewind(name)
-            except RefusedError as error:
-                self.monitor.notice(f"not rewound: {error}", "warning")
 
     def _ask_to_stop(self) -> None:
         """Ends the training after the current step, a validation and a checkpoint."""
