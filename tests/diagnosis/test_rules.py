@@ -100,12 +100,50 @@ def test_one_sample_of_small_updates_is_no_rate_that_is_too_low(tmp_path: Path) 
     assert [one.rule for one in found] == ["rate-too-low"]
 
 
-def test_a_training_loss_that_climbs_under_long_steps_is_a_rate_that_is_too_high(tmp_path: Path) -> None:
-    """It had come far down, and steps beyond the usual take it back."""
+@pytest.mark.parametrize(("pace", "severity"), [(0.004, "warning"), (0.01, "critical")])
+def test_a_training_loss_that_climbs_under_long_steps_is_a_rate_that_is_too_high(
+    tmp_path: Path, pace: float, severity: str
+) -> None:
+    """It had come far down, and steps beyond the usual take it back: critical once they have taken half of it."""
     ratios = {f"update_ratio/{layer.name}": 0.02 for layer in LAYERS}
-    loss = {"loss/train": lambda s: healthy(s)["loss/train"] + max(0.0, 0.01 * (s - 80))}
+    loss = {"loss/train": lambda s: healthy(s)["loss/train"] + max(0.0, pace * (s - 80))}
     found = findings_of(tmp_path, lambda s: {**healthy(s), **ratios, **{tag: value(s) for tag, value in loss.items()}}, 250)
-    assert [(one.rule, one.severity) for one in found] == [("rate-too-high", "warning")]
+    assert [(one.rule, one.severity) for one in found] == [("rate-too-high", severity)]
+
+
+def test_long_first_steps_explain_units_that_they_killed(tmp_path: Path) -> None:
+    """The units were awake before; had they been dead from the start, no step had killed them."""
+
+    def values(step: int, dead: float) -> dict[str, float]:
+        long = {f"update_ratio/{layer.name}": 0.5 if step < 10 else 5e-3 for layer in LAYERS}
+        stands = {"loss/train": 1.0 + 0.05 * random.Random(step).gauss(0, 1) if step > 10 else 2.3}
+        return {**healthy(step), **long, **stands, "dead_fraction/fc2": 0.8 if step > 5 else dead}
+
+    found = findings_of(tmp_path / "killed", lambda s: values(s, 0.05))
+    assert {one.rule: one.explained_by for one in found} == {"rate-too-high": "", "dead-units": "rate-too-high"}
+    assert "the units of fc2 have died" in found[0].text + found[1].text
+    assert [one.rule for one in findings_of(tmp_path / "dead", lambda s: values(s, 0.8))] == ["dead-units"]
+
+
+@pytest.mark.parametrize(("base", "severity"), [(healthy, "warning"), (stuck, "critical")])
+def test_one_measure_of_harm_makes_a_warning_critical(tmp_path: Path, base: Values, severity: str) -> None:
+    """A run that learns nothing is lost, whatever is wrong with it; what costs time only, loses none."""
+    found = findings_of(tmp_path, lambda s: {**base(s), "model/training": 0.0, "step/wait_fraction": 0.8})
+    assert {one.rule: one.severity for one in found} == {"eval-mode": severity, "slow-input": "warning"}
+
+
+def test_a_rate_that_its_schedule_has_made_small_is_not_called_too_low(tmp_path: Path) -> None:
+    """It is the schedule that has to change."""
+    small = {f"update_ratio/{layer.name}": 1e-6 for layer in LAYERS}
+    falling = findings_of(tmp_path / "falls", lambda s: {**stuck(s), **small, "lr": 0.1 if s < 15 else 1e-3})
+    assert "rate-too-low" not in [one.rule for one in falling]
+    assert "rate-too-low" in [one.rule for one in findings_of(tmp_path / "low", lambda s: {**stuck(s), **small, "lr": 1e-3})]
+
+
+def test_a_gradient_that_ends_at_one_layer_has_not_vanished_on_its_way(tmp_path: Path) -> None:
+    """No layer shrinks one by twenty decades: what follows is cut off, or dead."""
+    cut = {f"grad_norm/{layer.name}": 0.0 if i < 3 else 0.1 for i, layer in enumerate(LAYERS)}
+    assert "vanishing-gradient" not in [one.rule for one in findings_of(tmp_path, lambda s: {**stuck(s), **cut})]
 
 
 def _regression(outputs: tuple[float, float]) -> Values:

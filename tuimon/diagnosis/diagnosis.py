@@ -14,13 +14,13 @@ from tuimon.diagnosis.causes import in_order
 from tuimon.diagnosis.evidence import Evidence
 from tuimon.diagnosis.life import Life
 from tuimon.diagnosis.look import Look
-from tuimon.diagnosis.rule import Rule, Symptom, Verdict
+from tuimon.diagnosis.rule import Rule, Symptom, Verdict, weighed
 from tuimon.diagnosis.rules import RULES
 from tuimon.diagnosis.stream import Stream, by_start, is_rewind
 from tuimon.log.batch import Batch
 from tuimon.log.records import Applied, Finding, RunStarted
 
-VERSION = 2  # of the rules; in `RunStarted`, where a process applies them to its own log
+VERSION = 3  # of the rules; in `RunStarted`, where a process applies them to its own log
 
 
 class Diagnosis:
@@ -81,7 +81,7 @@ class Diagnosis:
         for rule in self._rules:
             try:
                 with np.errstate(all="ignore"):  # what is not finite is judged, not warned of
-                    verdicts.append((rule, rule.judge(look)))
+                    verdicts.append((rule, weighed(rule, rule.judge(look), look)))
             except Exception as error:  # it costs no other rule's verdict
                 if rule.name not in self._failed:
                     self._failed.add(rule.name)

@@ -76,9 +76,10 @@ class Life:
     def _raised(self, rule: Rule, symptom: Symptom, step: int, points: int) -> list[Finding]:
         course = self._courses[rule.name]
         if not symptom.at_once:
-            if course.held < LOOKS or not _lasts(course, points, rule.holds):
+            holds = symptom.holds or rule.holds
+            if course.held < LOOKS or not _lasts(course, points, holds):
                 return []
-            if self._waits(rule.name) and not _lasts(course, points, rule.holds * PATIENCE):
+            if self._waits(rule.name) and not _lasts(course, points, holds * PATIENCE):
                 return []
         cause = self._cause(rule.name)
         if cause and rule.general and cause not in rule.beside:

@@ -10,8 +10,9 @@ import numpy as np
 from tuimon.diagnosis.evidence import LOSS, VALIDATION, Evidence
 from tuimon.diagnosis.measures.aim import Aim, aim
 from tuimon.diagnosis.measures.chance import Chance, chance, outputs_of
+from tuimon.diagnosis.measures.death import Death, death
 from tuimon.diagnosis.measures.depth import Depth, depth
-from tuimon.diagnosis.measures.progress import Progress, progress
+from tuimon.diagnosis.measures.progress import SURE, Progress, progress
 from tuimon.diagnosis.measures.saturation import Saturation, saturation
 from tuimon.diagnosis.measures.updates import Updates, updates
 from tuimon.diagnosis.measures.validation import Validation, validation
@@ -24,6 +25,8 @@ _SOME = 0.1  # of the loss: who has come less far than that has hardly begun
 _UNTAUGHT = 0.8  # of the loss of guessing: a first loss from there on is that of a model that knows nothing yet
 NOTHING = 1e-3  # of the greatest rate so far: a thousandth of what the schedule has chosen itself
 SHRUNK = 0.5  # of the first norm of the weights
+_HALF = 0.5  # of what was learned
+_MUCH = 0.5  # of the loss of guessing: more than half is left
 _CONSTANT = 0.05  # of what outputs of all batches differ by: by less those of one do where hardly any of the input arrives
 _IN_A_ROW = 3  # losses that grow
 _TENFOLD = 10.0  # times the first loss
@@ -145,6 +148,11 @@ class Look:
         return updates(self.evidence)
 
     @functools.cached_property
+    def death(self) -> Death | None:
+        """Which layers are dead; None where that was not measured."""
+        return death(self.evidence, self.usual("step/rows"))
+
+    @functools.cached_property
     def saturation(self) -> Saturation | None:
         """Which layers are saturated."""
         return saturation(self.evidence)
@@ -174,6 +182,40 @@ class Look:
             return False
         guesses = self.chance is not None and self.chance.as_guessing(self.loss.now)
         return not self.loss.learns or (guesses and not self.loss.falls)
+
+    @functools.cached_property
+    def hopeless(self) -> bool:
+        """Whether the run is lost or learns nothing: the harm that makes critical what else is a warning."""
+        if self.lost or self.hardly:
+            return True
+        if self.loss is None or self.chance is None or self.is_of_another_kind or self.loss.count < self._patience:
+            return False
+        out_of_reach = self.starts_high and self.at_the_end > self.chance.loss
+        stands = self.loss.count >= _LONG and not self.loss.falls and self.loss.now > _MUCH * self.chance.loss
+        return out_of_reach or stands or self._loses_it or self._useless
+
+    @property
+    def at_the_end(self) -> float:
+        """Where the loss gets at its present pace by the end of the run; where that is not known, in as many steps again."""
+        loss, total = self.loss, self.evidence.started.total_steps if self.evidence.started else None
+        if loss is None:
+            return math.nan
+        longer = max(total / max(self.step, 1) - 1, 0.0) if total else 1.0
+        return loss.now - max(loss.recent, 0.0) * 4 * longer  # `recent` is what a quarter of the run has brought
+
+    @property
+    def _loses_it(self) -> bool:
+        """Whether the loss climbs, and has taken back half of what was learned."""
+        loss = self.loss
+        return loss is not None and loss.rises and loss.now - loss.best - 2 * loss.noise > _HALF * (loss.start - loss.best)
+
+    @property
+    def _useless(self) -> bool:
+        """Whether what is learned is worse than guessing on other data, after it was better than that."""
+        found = self.validation
+        if found is None or self.chance is None or not self.chance.known or self._guesses_better(self.usual("accuracy/val", 3)):
+            return False
+        return found.now > self.chance.loss > found.best and found.rise > SURE * found.error
 
     @functools.cached_property
     def suffers(self) -> bool:
@@ -215,9 +257,12 @@ class Look:
     @property
     def guesses_better(self) -> bool:
         """Whether a validation accuracy was ever clearly above guessing; False where none is logged."""
-        best, classes = self.most("accuracy/val"), self.chance.classes if self.chance else 0
+        return self._guesses_better(self.most("accuracy/val"))
+
+    def _guesses_better(self, accuracy: float) -> bool:
+        classes = self.chance.classes if self.chance else 0
         commonest = max(self.usual("aim/top_class_fraction"), 1 / classes) if classes > 1 else math.nan
-        return best > _BETTER * commonest
+        return accuracy > _BETTER * commonest
 
     @functools.cached_property
     def shrunk(self) -> float:

@@ -40,7 +40,7 @@ CASES = [
     fault("tiny-batch-norm", "regression", replace(TABLE, norm="batch", depth=3, steps=500, batch=32), batch=2),
     # waiting for batches
     fault("slow-input", "waits-for-the-disk", MLP, wait_s=Range(0.008, 0.005, 0.012), by="step_s"),
-    fault("slow-input", "works-in-python", CNN, work=Range(12, 8, 20), by="step_s"),
+    fault("slow-input", "works-in-python", CNN, work=Range(40, 30, 48), by="step_s"),
     fault("slow-input", "waits-lstm", LSTM, wait_s=Range(0.015, 0.01, 0.03), by="step_s"),
     # what each step made is kept
     fault("leak", "keeps-predictions", Recipe("digits", width=256, batch=256, steps=800), keeps="graph", by="grown_bytes"),

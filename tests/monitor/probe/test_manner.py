@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +17,7 @@ from torch import nn
 
 import tuimon
 from tuimon.log.store import Store
-from tuimon.monitor.probe.manner import has_modes
+from tuimon.monitor.probe.manner import _own_clock, has_modes
 
 
 def trained(folder: Path, model: nn.Module, between: Callable[[], object] = lambda: None, steps: int = 6) -> Store:
@@ -49,6 +52,22 @@ def test_waiting_is_a_share_of_the_time_between_steps(tmp_path: Path) -> None:
             model(torch.randn(7, 4))
 
     assert "step/wait_fraction" not in trained(tmp_path / "validates", model, validate)
+
+
+@pytest.mark.skipif(not Path("/proc/thread-self/schedstat").exists(), reason="the kernel does not tell what a thread waits for")
+def test_time_without_a_processor_is_no_waiting(tmp_path: Path) -> None:
+    """A thread that shares its processors with twice as many others takes three times as long, and waits for nothing."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
+    try:
+        began, wall, worked = _own_clock(), time.perf_counter(), time.thread_time()
+        while time.thread_time() - worked < 0.3:
+            pass
+        own, lasted = _own_clock() - began, time.perf_counter() - wall
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert own < 0.3 + (lasted - 0.3) / 2 + 0.05
 
 
 @pytest.mark.parametrize("mode", [True, False])

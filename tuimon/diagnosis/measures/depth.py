@@ -19,6 +19,7 @@ from tuimon.diagnosis.trace import Floats
 _LEAST = 3  # layers
 _SAMPLES = 3  # of which the median counts
 _TINIEST = 1e-45  # the least float32 above zero: what is zero has underflowed
+_TINY = 1e-20  # what a layer may shrink to nothing is a good deal smaller still
 _MOST = 64  # layers that are compared in pairs, evenly chosen
 _UNTRUSTED = ("Norm", "Embedding", "PReLU")  # their gradients depend on other things than depth
 
@@ -47,6 +48,12 @@ class Depth:
     def zero(self) -> bool:
         """Whether no layer gets any gradient."""
         return not self.norms.any()
+
+    @property
+    def cut(self) -> bool:
+        """Whether the gradient ends at one layer: nothing of it goes on, and that is more than any one layer takes of it."""
+        ends = np.flatnonzero((self.norms[:-1] == 0) & (self.norms[1:] > _TINY))
+        return len(ends) > 0
 
 
 def depth(evidence: Evidence, first: bool = False) -> Depth | None:

@@ -43,7 +43,6 @@ def _inputs(look: Look) -> Verdict:
         look.first_step("input/mean"),
         evidence,
         remedies=_gentler(look),
-        severity="critical" if look.hardly or look.lost else None,
         at_once=look.lost,
     )
 
@@ -152,5 +151,6 @@ RULES = (
         ("step/wait_fraction",),
         "SageMaker Debugger, rule CPUBottleneck: half of the time",
         _slow_input,
+        costs="resources",
     ),
 )

@@ -63,7 +63,7 @@ def _under_fitting(look: Look) -> Verdict:
     if loss is None or chance is None:
         return Abstains("it is not known what guessing would get")
     bound = _bound(look)
-    if loss.count < _LONG or not look.began_with_nothing or not _at_the_end(look) > _MUCH * chance.loss:
+    if loss.count < _LONG or not look.began_with_nothing or not look.at_the_end > _MUCH * chance.loss:
         return None
     if not bound or (look.updates is not None and look.updates.middle > _RESTLESS and not look.shrunk < SHRUNK):
         return None
@@ -89,15 +89,6 @@ def _less_dropout(look: Look) -> Remedy | None:
     if lever is None or not lever.enabled or not isinstance(lever.value, float) or lever.value < _DROPPED:
         return None
     return reset(look.evidence, "dropout", 0.5, "half of the units are left, in place of a few")
-
-
-def _at_the_end(look: Look) -> float:
-    """Where the loss gets at its present pace by the end of the run; where that is not known, in as many steps again."""
-    loss, total = look.loss, look.evidence.started.total_steps if look.evidence.started else None
-    if loss is None:
-        return float("nan")
-    longer = max(total / max(look.step, 1) - 1, 0.0) if total else 1.0
-    return loss.now - max(loss.recent, 0.0) * 4 * longer  # `recent` is what a quarter of the run has brought
 
 
 def _bound(look: Look) -> str:

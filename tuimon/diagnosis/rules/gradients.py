@@ -36,6 +36,7 @@ def _vanishing(look: Look) -> Verdict:
         return None  # weights that are drawn to nothing, or units that are dead: not the way back is what is lost
     if (
         depth.zero
+        or depth.cut
         or not ((depth.slope < -HALVED and depth.span < -SPAN) or depth.span < -WIDE)
         or not (look.suffers or look.slow)
     ):
@@ -53,7 +54,7 @@ def _vanishing(look: Look) -> Verdict:
         renewed(look.evidence, "new weights of a size that keeps the gradient's from layer to layer"),
     )
     text += "" if cures else "; ReLU, normalization, residual connections or other initial weights keep its size"
-    return Symptom(text, depth.step, evidence, first, cures, "critical" if look.hardly else "warning")
+    return Symptom(text, depth.step, evidence, first, cures)
 
 
 def _through_time(look: Look) -> Symptom | None:
@@ -166,7 +167,7 @@ RULES = (
     ),
     Rule(
         "vanishing-gradient",
-        "critical",
+        "warning",
         "The gradient shrinks from layer to layer on its way back, so the first layers hardly learn. "
         "ReLU-like activations, normalization, residual connections or a better initialization keep its size.",
         ("grad_norm/<layer>", "loss/train"),

@@ -10,7 +10,7 @@ from tuimon.diagnosis.measures.updates import USUAL
 from tuimon.diagnosis.remedies import remedies, renewed, reset, rewound, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.diagnosis.trace import HEAD
-from tuimon.log.records import Remedy, Severity
+from tuimon.log.records import Remedy
 
 _DIVERGED = 10.0  # times the first loss above it: far beyond what a bad batch or a rising target does
 _DIVERGING = 2.0  # times, where the weights move too far at each step, too
@@ -101,8 +101,7 @@ def _first(look: Look) -> Verdict:
     )
     evidence = {"first": look.loss.first, "guessing": look.chance.loss}
     cures = remedies(renewed(look.evidence, "new weights, of a size that makes no strong opinions"))
-    lost: Severity | None = "critical" if look.hardly else None
-    return Symptom(text, look.evidence.first_step, evidence, remedies=cures, severity=lost, at_once=True)
+    return Symptom(text, look.evidence.first_step, evidence, remedies=cures, at_once=True)
 
 
 RULES = (

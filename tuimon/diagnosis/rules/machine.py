@@ -65,5 +65,6 @@ RULES = (
         ("system/host/memory_used_bytes", "system/process/memory_bytes", "system/gpu<i>/memory_used_bytes"),
         "The Linux kernel: when no memory can be reclaimed, a process is ended (oom_kill)",
         _memory,
+        costs="resources",
     ),
 )

@@ -6,7 +6,6 @@ import math
 
 from tuimon.diagnosis.look import Look
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
-from tuimon.log.records import Severity
 
 _PROBABLE = 0.99  # of the samples: all but rounding
 _BEYOND = 0.05  # of the targets' span: what lies further out is no rounding
@@ -29,8 +28,7 @@ def _double_softmax(look: Look) -> Verdict:
         "softmax is applied twice: the model returns probabilities, and the cross-entropy takes a softmax of them again, "
         f"so that it cannot fall below {_least(look.aim.classes):.2f}; return what the last layer gives"
     )
-    severity: Severity | None = "critical" if look.hardly else None
-    return Symptom(text, look.first_step("output/probability_fraction"), {"probability_fraction": share}, severity=severity)
+    return Symptom(text, look.first_step("output/probability_fraction"), {"probability_fraction": share})
 
 
 def _double_sigmoid(look: Look) -> Verdict:
@@ -44,7 +42,7 @@ def _double_sigmoid(look: Look) -> Verdict:
         "the model returns values from 0 to 1, and the loss takes a sigmoid of them again, which is never below one half; "
         "return what the last layer gives"
     )
-    return Symptom(text, look.step, {"least": low, "greatest": high}, severity="critical" if look.hardly else None)
+    return Symptom(text, look.step, {"least": low, "greatest": high})
 
 
 def _least(classes: int) -> float:
@@ -75,7 +73,7 @@ def _out_of_range(look: Look) -> Symptom | None:
     low, high = look.output_range
     if aim is not None and aim.kind == "cross_entropy" and low == 0.0 and _touches(look) and look.suffers:
         text = "the model's outputs are never below 0: a ReLU before a cross-entropy takes the lower half of its logits away"
-        return Symptom(text, look.step, {"least": low, "greatest": high}, severity="critical" if look.hardly else None)
+        return Symptom(text, look.step, {"least": low, "greatest": high})
     if aim is None or aim.kind != "squares" or not (look.suffers or look.slow or _stands_high(look) or _touches(look)):
         return None
     bounds = _bounds(low, high, look.usual("step/rows"))
@@ -91,7 +89,7 @@ def _out_of_range(look: Look) -> Symptom | None:
         f"{aim.high:.3g}; leave the last activation out, or scale the targets"
     )
     evidence = {"least": low, "greatest": high, "least_target": aim.low, "greatest_target": aim.high}
-    return Symptom(text, look.step, evidence, severity="critical" if look.hardly else None)
+    return Symptom(text, look.step, evidence)
 
 
 def _stands_high(look: Look) -> bool:

@@ -10,15 +10,17 @@ from tuimon.diagnosis.look import NOTHING, SHRUNK, Look
 from tuimon.diagnosis.measures.updates import SAMPLES, USUAL
 from tuimon.diagnosis.remedies import has_learned, remedies, reset, rewound, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
-from tuimon.log.records import Remedy, Severity
+from tuimon.log.records import Remedy
 
 _FAR = 3 * USUAL[1]  # beyond the usual band: the first steps of an adaptive optimizer reach its end
 _THIRD = 0.3  # of a rate: clearly less, and of its order
 _NEW = 10 * _FAR  # a third of the weights: three such steps, and nothing is left of what was learned
+_SHOWN = 1.15  # a climb is one of two quarters of the run
 _LOST = 0.1  # of what was gained
 _AT_ZERO = 0.05  # of the run that such a rate has lasted
 _LEFT = 0.1  # of the run that is still to come
 _SAME = 0.01  # by which the norm of clipped gradients differs: by rounding
+_DECAYED = 0.1  # of the greatest rate: it is the schedule that makes the steps short
 _SHORT = 1e-3  # of the weights: what a usual step moves them by
 _CUT = 10.0  # times the limit: less than a tenth of the gradient is left
 _SAMPLES = 5
@@ -46,12 +48,14 @@ def _too_high(look: Look) -> Verdict:
     first = updates.first if look.stuck and not look.is_of_another_kind else 0.0
     ratio = max(updates.middle, first if first > _NEW else 0.0)  # one such step is enough to lose a model
     overshoots = ratio > _FAR and (look.stuck or look.loss.rises or _turns_back(look) or updates.middle > _NEW)
-    if not (overshoots and look.suffers) and not _climbs(look):
+    climbs, killed = _climbs(look), _kills(look)
+    if not (overshoots and look.suffers) and not climbs and not killed:
         return None
+    ratio = updates.first if killed and not updates.middle > _FAR else ratio
     text = (
         f"the learning rate is too high: {'each step moves' if ratio == updates.middle else 'the first steps moved'} the "
-        f"weights by {ratio:.2g} of their size (usual are {USUAL[0]:g} to {USUAL[1]:g}), and the loss "
-        + ("has not fallen" if look.stuck else "climbs again" if look.loss.rises else "jumps instead of settling")
+        f"weights by {ratio:.2g} of their size (usual are {USUAL[0]:g} to {USUAL[1]:g}), and "
+        + (killed if killed and not (look.suffers or climbs) else _what_the_loss_does(look))
     )
     evidence = {"update_ratio": ratio, "first": look.loss.start, "now": look.loss.now, "noise": look.loss.noise}
     slower = scaled_rate(look.evidence, _shorter(ratio), "steps of a usual share of the weights")
@@ -65,8 +69,25 @@ def _too_high(look: Look) -> Verdict:
         updates.step,
         evidence,
         remedies=cures,
-        severity="critical" if look.hardly or (overshoots and look.loss.rises and look.chance) else None,
+        severity="critical" if overshoots and look.loss.rises and look.chance else None,
+        holds=_SHOWN if climbs and look.loss.count >= _LONG else None,
     )
+
+
+def _what_the_loss_does(look: Look) -> str:
+    rises = look.loss is not None and look.loss.rises
+    return f"the loss {'has not fallen' if look.stuck else 'climbs again' if rises else 'jumps instead of settling'}"
+
+
+def _kills(look: Look) -> str:
+    """What such steps have killed, where the loss stands with something left to learn; empty if nothing."""
+    loss, updates, chance, death = look.loss, look.updates, look.chance, look.death
+    if loss is None or updates is None or chance is None or death is None or not death.killed or look.is_of_another_kind:
+        return ""
+    if loss.falls or not max(updates.first, updates.middle) > _NEW or not loss.now > _REST * chance.loss:
+        return ""
+    first = death.killed[0]
+    return f"{death.fractions[first]:.0%} of the units of {look.evidence.names[first]} have died"
 
 
 def _climbs(look: Look) -> bool:
@@ -101,7 +122,7 @@ def _too_low(look: Look) -> Verdict:
         return Abstains("too few training losses are logged to see whether the run suffers")
     if updates.count < SAMPLES:
         return Abstains("too few updates were sampled")
-    if not 0 < updates.middle < USUAL[0] or not look.slow or look.is_warming_up:
+    if not 0 < updates.middle < USUAL[0] or not look.slow or look.is_warming_up or look.rate_share < _DECAYED:
         return None
     text = (
         f"the learning rate is too low: each step moves the weights by {updates.middle:.1g} of their size "
@@ -113,7 +134,7 @@ def _too_low(look: Look) -> Verdict:
         scaled_rate(look.evidence, factor, "steps of a usual share of the weights"),
         scaled_rate(look.evidence, 10.0, "ten times each step"),
     )
-    return Symptom(text, updates.step, evidence, remedies=cures, severity="critical" if look.hardly else None)
+    return Symptom(text, updates.step, evidence, remedies=cures)
 
 
 def _ended(look: Look) -> Verdict:
@@ -144,7 +165,7 @@ def _ended(look: Look) -> Verdict:
     cures = remedies(
         _held(look), scaled_rate(look.evidence, factor, "a third of the rate that it had, as long as the schedule stays")
     )
-    return Symptom(text, since, evidence, remedies=cures, severity="critical" if look.hardly else None)
+    return Symptom(text, since, evidence, remedies=cures)
 
 
 def _held(look: Look) -> Remedy | None:
@@ -182,9 +203,8 @@ def _clipped(look: Look) -> Verdict:
     cures = remedies(
         reset(look.evidence, "clip_norm", float(f"{2 * np.median(totals):.2g}"), "a limit above the usual gradient")
     )
-    lost: Severity | None = "critical" if look.hardly else None
     some = cures if math.isfinite(factor) else remedies(_longer(look))
-    return Symptom(text, int(panel.recent_steps[0]), {"limit": limit}, remedies=some, severity=lost)
+    return Symptom(text, int(panel.recent_steps[0]), {"limit": limit}, remedies=some)
 
 
 def _batches_differ(look: Look) -> bool:
@@ -231,7 +251,7 @@ def _plateau(look: Look) -> Verdict:
     text = f"plateau: the loss no longer falls below {loss.now:.3g}, and {why} let the loss fall further"
     evidence = {"turning_back": back, "update_ratio": updates.middle, "noise": loss.noise}
     cure = scaled_rate(look.evidence, 0.1, "a tenth of the rate ends the to and fro")
-    return Symptom(text, look.step, evidence, remedies=remedies(cure), severity=None if proven else "hint")
+    return Symptom(text, look.step, evidence, remedies=remedies(cure), severity="warning" if proven else "hint")
 
 
 RULES = (

@@ -48,7 +48,7 @@ def _not_trained(look: Look) -> Verdict:
     text = f"layers do not train: {shown} {'; '.join(sorted(reasons))}"
     first = look.evidence.names[still[0][0]]
     evidence = {"still": float(len(still)), "moving": float(moving)}
-    return Symptom(text, int(ratios.thinned_steps[0]), evidence, first, severity="critical" if look.hardly else None)
+    return Symptom(text, int(ratios.thinned_steps[0]), evidence, first)
 
 
 def _still(look: Look) -> tuple[list[tuple[int, str]], int]:
@@ -83,7 +83,7 @@ def _evaluating(look: Look) -> Verdict:
     text = (
         f"the model trains in evaluation mode since step {step}: dropout is off, batch norms do not follow; call model.train()"
     )
-    return Symptom(text, step, {"training": 0.0}, severity="critical" if look.hardly else None)
+    return Symptom(text, step, {"training": 0.0})
 
 
 def _tiny_batch_norm(look: Look) -> Verdict:
@@ -203,5 +203,6 @@ RULES = (
         ("system/process/memory_bytes",),
         "PyTorch's FAQ: don't accumulate history across your training loop",
         _leak,
+        costs="resources",
     ),
 )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tuimon.diagnosis.look import Look
+from tuimon.diagnosis.measures.death import HALF, MOSTLY, WHOLE
 from tuimon.diagnosis.measures.since import column_since
 from tuimon.diagnosis.measures.updates import USUAL
 from tuimon.diagnosis.remedies import leaky, rectified, remedies, renewed, revived, rewound, scaled_rate, together
@@ -12,35 +11,28 @@ from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.diagnosis.trace import Floats
 from tuimon.log.records import Remedy, Severity
 
-HALF = 0.5  # of a layer's units: fewer dead or saturated ones cost capacity, but the layer still works
 _SAMPLES = 3
 _ALIKE = 0.999  # mean cosine of the weights of two units: 2.6 degrees apart
 _INPUTS = 3  # weights of a unit, its bias among them, of which two directions can be told apart
-_ROWS = 8  # samples in a batch: over a window of four sampled steps, what never shows in 32 is no rare feature
-_MOSTLY = 0.95  # of what arrives: of a sound start half is negative, of a sparse layer nine tenths
 _RECTIFIERS = ("ReLU", "ReLU6")
-_WHOLE = 0.98  # nothing passes the layer
 
 
 def _dead(look: Look) -> Verdict:
-    panel = look.evidence.panel("dead_fraction")
-    if not panel.count:
+    if look.death is None:
         return Abstains("dead units were not measured")
-    few = look.usual("step/rows") < _ROWS  # too few to tell a dead unit from a rare one, but not to tell that none is awake
-    latest = panel.lowest(3)
-    layers = [i for i in np.flatnonzero(latest > (_WHOLE if few else HALF)).tolist() if not _only_seems_dead(look, i)]
+    layers, latest = look.death.columns, look.death.fractions
     stands = look.loss is not None and not look.loss.falls and not look.is_of_another_kind
     if not layers or not (look.suffers or stands):
         return None
     worst = float(max(latest[i] for i in layers))
     first = layers[0]
     names = [look.evidence.names[i] for i in layers]
-    step = column_since(panel, first, HALF)
+    step = column_since(look.evidence.panel("dead_fraction"), first, HALF)
     cures = _awake(look, names)
     more = f" (and of {len(names) - 1} more layers)" if len(names) > 1 else ""
     text = f"{names[0]}: {latest[first]:.0%} of units{more} have been dead since step {step}"
-    lost: Severity = "critical" if look.hardly and worst > _WHOLE else "warning"
-    return Symptom(text, step, {"dead_fraction": worst, "layers": float(len(layers))}, names[0], cures, severity=lost)
+    partly: Severity | None = None if worst > WHOLE else "warning"  # what is left can learn
+    return Symptom(text, step, {"dead_fraction": worst, "layers": float(len(layers))}, names[0], cures, severity=partly)
 
 
 def _awake(look: Look, names: list[str]) -> tuple[Remedy, ...]:
@@ -70,7 +62,7 @@ def _negative(look: Look) -> Verdict:
         return Abstains("what arrives at activations was not sampled")
     infos, latest = look.evidence.infos, panel.lowest(_SAMPLES)
     rectified = [i for i, info in enumerate(infos[: len(latest)]) if info is not None and info.activation in _RECTIFIERS]
-    layers = [i for i in rectified if latest[i] > _MOSTLY]
+    layers = [i for i in rectified if latest[i] > MOSTLY]
     if not layers or not (look.suffers or look.slow):
         return None
     name, share = look.evidence.names[layers[0]], float(latest[layers[0]])
@@ -80,18 +72,8 @@ def _negative(look: Look) -> Verdict:
     )
     cures = remedies(leaky(look.evidence, [name], "leaky ReLU lets a part of it pass"))
     evidence = {"negative_fraction": share, "layers": float(len(layers))}
-    step = column_since(panel, layers[0], _MOSTLY)
+    step = column_since(panel, layers[0], MOSTLY)
     return Symptom(text, step, evidence, name, cures, severity="warning" if look.hardly else None)
-
-
-def _only_seems_dead(look: Look, column: int) -> bool:
-    """Whether a layer may get no gradient without being the problem.
-
-    Outputs get none once everything is learned; a normalization gets none after a dead layer.
-    """
-    info = look.evidence.infos[column]
-    last = column == len(look.evidence.infos) - 1
-    return info is not None and ((last and not info.activation) or "Norm" in info.type)
 
 
 def _saturated(look: Look) -> Verdict:
@@ -109,7 +91,7 @@ def _saturated(look: Look) -> Verdict:
     text = f"{name}: units{more} are saturated: {found.words[0]}; almost no gradient passes them"
     text += "" if cures else "; initialize the weights smaller, or normalize the inputs"
     evidence = {"saturation": found.values[0], "layers": float(len(found.columns))}
-    return Symptom(text, found.step, evidence, look.evidence.names[first], cures, "critical" if look.hardly else None)
+    return Symptom(text, found.step, evidence, look.evidence.names[first], cures)
 
 
 def _symmetric(look: Look) -> Verdict:
@@ -132,7 +114,7 @@ def _symmetric(look: Look) -> Verdict:
     evidence = {"identical_fraction": float(lowest[first]), "layers": float(len(layers))}
     step = column_since(panel, first, HALF) if lowest[first] > HALF else int(panel.thinned_steps[0])
     cures = remedies(renewed(look.evidence, "new weights that differ from unit to unit"))
-    return Symptom(text, step, evidence, name, cures, "critical" if look.hardly else None)
+    return Symptom(text, step, evidence, name, cures)
 
 
 def _copies(look: Look, column: int, lowest: Floats, alike: Floats) -> bool:

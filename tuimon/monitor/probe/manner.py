@@ -2,6 +2,9 @@
 
 Read on the training thread where the model's first forward with gradients begins; a few attribute reads and two clocks. Nothing
 here touches a tensor's values.
+
+The share of waiting is one of the script's own time: what the sample itself takes is none of it, nor is the time in which others
+had the processors. So a busy machine looks like an idle one.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ class Manner:
 
     def __init__(self, model: nn.Module) -> None:
         self._modal = [module for module in model.modules() if isinstance(module, _MODAL)]
-        self._began = self._forward_at = 0.0
+        self._began = self._forward_at = self._over_at = 0.0
         self._seen = self._disturbed = False
         self._found: dict[str, float] = {}
 
@@ -39,31 +42,50 @@ class Manner:
         """The step before is over."""
         self._seen = self._disturbed = False
         self._found = {}
-        self._began = time.perf_counter()
+        self._began = _own_clock()
 
     def forward(self, model: nn.Module, inputs: Any) -> None:
         """The model is called."""
         if self._seen or not torch.is_grad_enabled():
             self._disturbed |= not self._seen  # a validation, say: the time before the step is not all spent waiting
             return
-        self._seen, self._forward_at = True, time.perf_counter()
+        self._seen, self._forward_at = True, _own_clock()
         if any(map(has_modes, self._modal)):
             self._found["model/training"] = float(model.training)
         given = inputs[0] if isinstance(inputs, tuple) and inputs else None
         if isinstance(given, Tensor) and given.ndim:
             self._found["step/rows"] = float(given.shape[0])
 
-    def take(self, device: torch.device) -> list[Found]:
-        """What was noted, `Facts`; the optimizer's step is about to be made.
+    def over(self) -> None:
+        """The optimizer's step is about to be made."""
+        self._over_at = _own_clock()
+
+    def take(self, device: torch.device, sampling_s: float) -> list[Found]:
+        """What was noted, `Facts`; to be called after `over`.
 
         `step/wait_fraction` is the share of the time since the step before that went by before the model was called. On
         another device than a CPU it is not told: what was waited for there may have been the device.
+
+        Args:
+            device: the model's.
+            sampling_s: what the sample itself has cost this thread until then.
         """
         found, self._found = self._found, {}
-        lasted = time.perf_counter() - self._began
+        waited = self._forward_at - self._began
+        lasted = max(self._over_at - self._began - sampling_s, waited)
         if self._seen and not self._disturbed and device.type == "cpu" and lasted > 0:
-            found["step/wait_fraction"] = (self._forward_at - self._began) / lasted
+            found["step/wait_fraction"] = waited / lasted
         return [Found((), lambda: [Facts(tuple(found), np.array(list(found.values())))])] if found else []
+
+
+def _own_clock() -> float:
+    """Seconds, on a clock that stands still while this thread could run and has no processor; on Linux, elsewhere never."""
+    try:
+        with open("/proc/thread-self/schedstat", "rb") as file:
+            delayed_ns = int(file.read().split()[1])
+    except (OSError, ValueError, IndexError):
+        delayed_ns = 0
+    return time.perf_counter() - delayed_ns / 1e9
 
 
 def has_modes(module: nn.Module) -> bool:

@@ -118,12 +118,18 @@ class OutputWatch:
             module._forward_hooks.pop(_KEY, None)
         self._model._forward_pre_hooks.pop(_KEY, None)
 
-    def take(self, device: torch.device) -> list[Found]:
-        """What was counted since `start`: `Outputs`, `UnitOutputs`, `Negative` and `Facts`; `device` is the model's."""
+    def take(self, device: torch.device, sampling_s: float = 0.0) -> list[Found]:
+        """What was counted since `start`: `Outputs`, `UnitOutputs`, `Negative` and `Facts`.
+
+        Args:
+            device: the model's.
+            sampling_s: what the sample has cost this thread so far.
+        """
+        self._manner.over()
         self.count()
         found = self._found
         if self._whole:
-            found = found + self._signs.take() + self._ends.take() + self._aims.take() + self._manner.take(device)
+            found = found + self._signs.take() + self._ends.take() + self._aims.take() + self._manner.take(device, sampling_s)
         self._followed = self._following
         self._forget()
         return found

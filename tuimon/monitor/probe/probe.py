@@ -162,7 +162,8 @@ class Probe:
     @torch.no_grad()
     def _read_gradients(self, grad_scale: Tensor | None) -> None:
         if self._hooks_allowed:
-            self._found += self._outputs.take(self._parameters.device)
+            spent = self._stopwatch.seconds() + self._outputs.calls * _HOOK_S
+            self._found += self._outputs.take(self._parameters.device, spent)
         self._found += self._parameters.gradients(grad_scale, self._turn, self._room, self._whole)
         if self._whole:
             self._found += self._likeness.take()
