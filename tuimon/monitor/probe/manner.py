@@ -3,8 +3,8 @@
 Read on the training thread where the model's first forward with gradients begins; a few attribute reads and two clocks. Nothing
 here touches a tensor's values.
 
-The share of waiting is one of the script's own time: what the sample itself takes is none of it, nor is the time in which others
-had the processors. So a busy machine looks like an idle one.
+The share of waiting is one of the script's own time: what the sample itself takes is none of it, nor is the time in which
+others had the processors. So a busy machine looks like an idle one.
 """
 
 from __future__ import annotations
