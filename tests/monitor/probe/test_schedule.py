@@ -92,9 +92,10 @@ def test_a_long_runs_samples_take_a_bounded_room() -> None:
     assert written < 600e6 and oldest < 5.1
 
 
-def simulated(
-    steps: Iterator[float], cost: Callable[[], float], seconds: float
-) -> tuple[list[float], list[tuple[float, float]]]:
+Cost = Callable[[bool], float]  # of a sample: whole, or of the table alone
+
+
+def simulated(steps: Iterator[float], cost: Cost, seconds: float) -> tuple[list[float], list[tuple[float, float]]]:
     """A training with steps of these lengths: when the table was renewed; when samples were taken, and what each has cost."""
     schedule, now, armed = Schedule(BUDGET, 0.0), 0.0, 0.0
     renewed, costs = [], []
@@ -104,8 +105,8 @@ def simulated(
         now += next(steps)
         if sampling:
             schedule.took(now)
-            costs.append((armed, cost()))
-            schedule.pay(now, costs[-1][1], 2000, 4000)
+            costs.append((armed, cost(schedule.wants_rest)))
+            schedule.pay(now, costs[-1][1], 2000, 4000 if schedule.wants_rest else 0)
             renewed.append(now)
             sampling = False
         if now >= schedule.next_time:
@@ -134,17 +135,68 @@ def test_a_table_is_fresh_and_its_cost_within_the_budget(longest: float, typical
     A sample begins and ends with a step: where not even these leave 5 s, the budget comes first.
     """
     generator = random.Random(3)
-    renewed, costs = simulated(short(1, longest), lambda: typical * generator.uniform(0.8, 1.04), 300)
+    renewed, costs = simulated(short(1, longest), lambda _: typical * generator.uniform(0.8, 1.04), 300)
     one = max(cost for _, cost in costs)
     oldest = max(later - earlier for earlier, later in itertools.pairwise(renewed))
     assert oldest <= max(STALE_S, typical / BUDGET + 2 * longest)
     assert most_in_a_window(costs) <= BUDGET + one / WINDOW_S
 
 
+class ManyLayers:
+    """What samples of two hundred layers cost: the first one, with nothing in the caches, a third more than the others."""
+
+    def __init__(self, seed: int, whole: float = 0.048, table: float = 0.025) -> None:
+        self._noise, self._whole_s, self._table_s = random.Random(seed), whole, table
+        self.wholes: list[bool] = []
+
+    def __call__(self, whole: bool) -> float:
+        """Seconds."""
+        first = 1.0 if self.wholes else 1.35
+        self.wholes.append(whole)
+        return (self._whole_s if whole else self._table_s) * first * self._noise.uniform(0.85, 1.15)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("longest", [0.001, 0.06, 0.2])
+def test_whole_samples_leave_the_table_of_many_layers_fresh(longest: float, seed: int) -> None:
+    """Whole ones alone would use up the budget, and the table would wait until the first of them is out of the window."""
+    cost = ManyLayers(seed)
+    renewed, costs = simulated(short(seed, longest), cost, 300)
+    assert max(later - earlier for earlier, later in itertools.pairwise(renewed)) <= STALE_S
+    assert most_in_a_window(costs) <= BUDGET + 0.025 / WINDOW_S
+    taken = [at for (at, _), whole in zip(costs, cost.wholes, strict=True) if whole]
+    assert len(taken) > len(costs) / 4 and max(later - earlier for earlier, later in itertools.pairwise(taken)) < WINDOW_S
+
+
+def test_pauses_episodes_and_validations_make_the_table_of_many_layers_no_older_than_themselves() -> None:
+    """However they fall between whole samples and others."""
+
+    def steps() -> Iterator[float]:
+        for i in itertools.count(1):
+            yield 20.0 if i % 211 == 0 else 3.0 if i % 97 == 0 else 0.7 if i % 40 == 0 else 0.05
+
+    renewed, costs = simulated(steps(), ManyLayers(1), 1200)
+    ages = sorted(later - earlier for earlier, later in itertools.pairwise(renewed))
+    assert ages[-1] <= 20.0 + 3.0 + STALE_S and ages[len(ages) // 2] <= STALE_S
+    assert sum(age > STALE_S for age in ages) <= 1200 / 20  # of the long steps that there are
+    assert most_in_a_window(costs) <= BUDGET + 0.048 * 1.35 / WINDOW_S
+
+
+@pytest.mark.parametrize("table", [0.055, 0.076, 0.15])
+def test_a_table_that_cannot_be_fresh_is_renewed_evenly(table: float) -> None:
+    """Of a thousand layers and more: at its own pace, with a whole sample now and then, and the budget holds over a while."""
+    cost = ManyLayers(2, 1.5 * table, table)
+    renewed, costs = simulated(short(2, 0.2), cost, 900)
+    ages = [later - earlier for earlier, later in itertools.pairwise(renewed)]
+    assert max(ages[2:]) <= 1.7 * table / BUDGET
+    assert sum(cost for _, cost in costs) / 900 <= BUDGET * 1.02
+    assert 900 / 200 < sum(cost.wholes) < len(costs) / 2
+
+
 def test_a_sample_that_costs_far_more_than_the_others_makes_no_table_old() -> None:
     """One in five: the median spaces them, and what all together cost slows them down as far as 5 s allow."""
     kinds = itertools.cycle([0.008, 0.009, 0.06, 0.008, 0.01])
-    renewed, costs = simulated(short(2, 0.2), lambda: next(kinds), 300)
+    renewed, costs = simulated(short(2, 0.2), lambda _: next(kinds), 300)
     assert max(later - earlier for earlier, later in itertools.pairwise(renewed)) <= STALE_S
     assert most_in_a_window(costs) <= BUDGET + 0.06 / WINDOW_S
 
@@ -152,7 +204,7 @@ def test_a_sample_that_costs_far_more_than_the_others_makes_no_table_old() -> No
 def test_a_first_sample_that_costs_more_than_the_others_makes_no_table_old() -> None:
     """Nothing is in the caches yet, and all of it is logged: the second one tells what samples cost."""
     costs = itertools.chain([0.065], itertools.repeat(0.03))
-    renewed, paid_for = simulated(short(2, 0.1), lambda: next(costs), 120)
+    renewed, paid_for = simulated(short(2, 0.1), lambda _: next(costs), 120)
     assert max(later - earlier for earlier, later in itertools.pairwise(renewed)) <= STALE_S
     assert most_in_a_window(paid_for) <= BUDGET + 0.03 / WINDOW_S
 
@@ -165,7 +217,7 @@ def test_a_long_step_makes_the_table_no_older_than_itself(long: float) -> None:
         for i in itertools.count(1):
             yield long if i % 100 == 0 else 0.05
 
-    renewed, costs = simulated(steps(), lambda: 0.02, 600)
+    renewed, costs = simulated(steps(), lambda _: 0.02, 600)
     ages = [later - earlier for earlier, later in itertools.pairwise(renewed)]
     assert max(ages) <= long + STALE_S
     assert sum(age > STALE_S for age in ages) <= 600 / (long + 5) + 1
@@ -174,13 +226,13 @@ def test_a_long_step_makes_the_table_no_older_than_itself(long: float) -> None:
 
 def test_steps_that_are_all_long_are_all_sampled() -> None:
     """An episode of ten seconds between two steps: each of them shows."""
-    renewed, _ = simulated(itertools.repeat(10.0), lambda: 0.02, 600)
+    renewed, _ = simulated(itertools.repeat(10.0), lambda _: 0.02, 600)
     assert {round(later - earlier) for earlier, later in itertools.pairwise(renewed)} <= {10, 20}
 
 
 def test_a_costly_sample_waits_as_long_as_the_budget_says() -> None:
     """200 ms at 1 %: twenty seconds."""
-    renewed, costs = simulated(short(5, 0.1), lambda: 0.2, 600)
+    renewed, costs = simulated(short(5, 0.1), lambda _: 0.2, 600)
     assert most_in_a_window(costs[1:]) <= BUDGET + 0.2 / WINDOW_S
     assert max(later - earlier for earlier, later in itertools.pairwise(renewed)) < 35
 

@@ -1,12 +1,12 @@
 """Decides when to sample, and how much of it to log: by what a sample costs, and by what it adds to the log.
 
 Each sample logs the numbers of the layer table: as scalars where there is room for them, else packed, in a tenth of that.
-Histograms and the rest of the numbers, which take ten times as much, wait until there is room for them. So the table stays
-fresh, and the log small.
+Histograms and the rest of the numbers, which cost twice the time and take ten times the room, wait until there is time and room
+for them: a whole sample is taken only where the table can be kept fresh after it. So the table stays fresh, and the log small.
 
-Samples are spaced by what the typical one of the last few has cost, so that one that cost far more puts none off for long; and
-so that all of half a minute together stay within the budget. Where both can be had, the table is no older than 5 s: of samples
-that cost less than 50 ms, and steps that are short beside 5 s.
+Samples are spaced by what the typical one of the last few of their kind has cost, so that one that cost far more puts none off
+for long; and so that all of half a minute together stay within the budget. Where both can be had, the table is no older than
+5 s: of samples that cost less than 50 ms, and steps that are short beside 5 s.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ FRESH_S, OF_AGE = 1.0, 1 / 30  # a table that is younger than this, or than this
 STALE_S = 4.8  # older than this the table shall not be, where the budget allows it: readers tell its age from 5 s on
 WINDOW_S = 30.0  # in any time of this length samples keep to their budget
 SPARE_SHARE = 1 / 2  # of what a window has: while no more is spent, the table stays fresh even if one sample cost too much
+PACE = 0.95  # of the budget, for samples: the rest is for those that cost more than they usually do
+TABLE_SHARE = 1 / 2  # of the budget, for samples of the table alone, as far as it is fresh then: more of them can be whole
+WHOLE_SHARE = 1 / 8  # of the budget, for what whole samples cost more, where it cannot be fresh at all; the rest is the table's
+SLOWER = 1.25  # times as long waits the next sample at most, there, where those of the window have cost too much
 _LONGEST_STEP_S = 1.0  # a longer one is long by nature (validation, an episode): the next will be shorter
 _TYPICAL = 5  # of the last samples' costs the median counts
 
@@ -40,11 +44,15 @@ class Schedule:
 
     def __init__(self, budget: float, now: float) -> None:
         self._budget = budget
+        self._window_s = budget * WINDOW_S  # what samples may cost in a window
         self._born = self._taken = now
         self._step_s = 0.0  # how long the steps were that were sampled last, about the longest
-        self._costs: deque[tuple[float, float]] = deque()  # of the samples within the window: when, and how many seconds
-        self._last_costs: deque[float] = deque(maxlen=_TYPICAL)
+        self._paid: deque[tuple[float, float]] = deque()  # the samples within the window: when, and how many seconds
+        # of the last whole samples, and of the last ones of the table alone
+        self._costs: dict[bool, deque[float]] = {whole: deque(maxlen=_TYPICAL) for whole in (True, False)}
         self._ended = False
+        self._whole = True  # whether all of the sample that was taken last is logged
+        self._whole_at = -math.inf  # when a whole sample was taken last
         self._scalars_due = self._rest_due = now  # when there is room for the table as scalars; for the rest of a sample
         self.next_time = now if budget > 0 else math.inf
 
@@ -54,9 +62,10 @@ class Schedule:
 
     def take(self, now: float) -> None:
         """A sample is being taken: the next is not due before this one's cost is known, which a device may tell steps later."""
-        self._taken = now
         if self._budget < 1:
             self.next_time = math.inf
+            self._whole = now >= self._rest_due and self._affords_whole(now)
+        self._taken = now
 
     def took(self, now: float) -> None:
         """The step that was sampled is over."""
@@ -64,8 +73,8 @@ class Schedule:
 
     @property
     def wants_rest(self) -> bool:
-        """Whether there is room in the log for all of the sample that was taken last, not only for the layer table."""
-        return self._budget >= 1 or self._taken >= self._rest_due
+        """Whether there is time and room for all of the sample that was taken last, not only for the layer table."""
+        return self._whole
 
     @property
     def wants_scalars(self) -> bool:
@@ -89,11 +98,9 @@ class Schedule:
         age_s = now - self._born
         older = max(1.0, age_s / YOUNG_S)
         self._note(cost_s)
-        typical_s = statistics.median(self._last_costs)
-        used_s = sum(cost for _, cost in self._costs)
-        whole_s, fresh_s = self._budget * WINDOW_S, typical_s * WINDOW_S / STALE_S
-        eager = EAGER if age_s < EAGER_S and used_s + typical_s <= min(EAGER_SHARE * whole_s, whole_s - fresh_s) else 1.0
-        cost_wait_s = typical_s / self._budget / eager if eager > 1 else self._paced(typical_s, used_s)
+        typical_s = self._cost_s(self._whole)
+        eager = EAGER if self._is_eager(now, typical_s) else 1.0
+        cost_wait_s = typical_s / self._budget / eager if eager > 1 else self._paced(typical_s)
         room_wait_s = table_bytes / max(TABLE_BYTES_PER_S / older, TABLE_FLOOR) / eager
         if not packed:
             self._scalars_due, room_wait_s = self._taken + room_wait_s / SCALARS_SHARE, 0.0
@@ -102,18 +109,55 @@ class Schedule:
             self._rest_due = self._taken + rest_bytes / LOG_BYTES_PER_S * older / eager
 
     def _note(self, cost_s: float) -> None:
-        self._last_costs.append(cost_s)
-        self._costs.append((self._taken, cost_s))
-        while self._costs[0][0] <= self._taken - WINDOW_S:
-            self._costs.popleft()
+        self._costs[self._whole].append(cost_s)
+        if self._whole:
+            self._whole_at = self._taken
+        self._paid.append((self._taken, cost_s))
+        while self._paid[0][0] <= self._taken - WINDOW_S:
+            self._paid.popleft()
 
-    def _paced(self, typical_s: float, used_s: float) -> float:
-        """How long to wait so that what is left of the window's budget lasts until the first of its samples is out of it."""
-        wait_s = typical_s / self._budget
-        left_s = self._budget * WINDOW_S - used_s
-        paced_s = (WINDOW_S - (self._taken - self._costs[0][0])) * typical_s / max(left_s, typical_s)
+    def _cost_s(self, whole: bool) -> float:
+        """What a sample costs: a whole one, or one of the table alone; where there was none of it yet, as much as the other."""
+        return statistics.median(self._costs[whole] or self._costs[not whole] or (0.0,))
+
+    def _used_s(self, at: float) -> float:
+        """What the samples so far have cost that are in the window which ends then."""
+        return sum(cost_s for taken, cost_s in self._paid if taken > at - WINDOW_S)
+
+    def _is_eager(self, now: float, cost_s: float) -> bool:
+        """Whether a run is so young that it can have a sample more, of this cost, and a fresh table afterwards."""
+        most_s = min(EAGER_SHARE * self._window_s, self._window_s - self._cost_s(whole=False) * WINDOW_S / STALE_S)
+        return now - self._born < EAGER_S and self._used_s(now) + cost_s <= most_s
+
+    def _affords_whole(self, now: float) -> bool:
+        """Whether, as long as a whole sample is in the window, that has room for the table every few seconds."""
+        whole_s, table_s = self._cost_s(whole=True), self._cost_s(whole=False)
+        left_s, later = PACE * self._window_s - whole_s, range(int(WINDOW_S / STALE_S) + 1)
+        if self._is_eager(now, whole_s) or all(self._used_s(now + i * STALE_S) + i * table_s <= left_s for i in later):
+            return True
+        own_s = max((whole_s - table_s) / (WHOLE_SHARE * self._budget), WINDOW_S)
+        return bool(self._costs[False]) and now - self._whole_at >= own_s
+
+    def _paced(self, typical_s: float) -> float:
+        """How long to wait so that what is left of the window's budget lasts until the first of its samples is out of it.
+
+        No longer than the table is fresh, if that can be had for the budget.
+        """
+        table_s, used_s = self._cost_s(whole=False), self._used_s(self._taken)
         fresh_s = STALE_S - 2 * self._step_s  # a sample begins with a step, and is there when that is over
-        if wait_s <= STALE_S:
-            return max(wait_s, min(paced_s, fresh_s))
-        costly = used_s + typical_s > SPARE_SHARE * self._budget * WINDOW_S
-        return max(wait_s, paced_s) if costly else fresh_s
+        until_out_s = self._paid[0][0] + WINDOW_S - self._taken
+        wait_s = until_out_s * table_s / max(self._window_s - used_s, table_s)
+        if PACE * table_s <= self._budget * STALE_S:
+            denied = not self._whole and self._taken >= self._rest_due
+            wait_s = max(wait_s, typical_s / ((TABLE_SHARE if denied else PACE) * self._budget))
+            return min(wait_s, max(fresh_s, table_s / self._budget, self._over_s()))
+        if not self._costs[False] and used_s <= SPARE_SHARE * self._window_s:
+            return fresh_s
+        each_s = table_s / ((1 - WHOLE_SHARE) * self._budget)
+        return min(max(wait_s, each_s), SLOWER * each_s)
+
+    def _over_s(self) -> float:
+        """How long until the samples of the window are within its budget, but for one."""
+        most_s = self._window_s + self._cost_s(whole=False)
+        waits = [0.0, *(taken + WINDOW_S - self._taken for taken, _ in self._paid)]
+        return next(wait for wait in waits if self._used_s(self._taken + wait) <= most_s)
