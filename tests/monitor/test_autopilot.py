@@ -83,6 +83,22 @@ def test_where_it_gets_its_bounds_from(start: Start, monkeypatch: pytest.MonkeyP
         start(name="bad", autopilot="few=1")
 
 
+def test_its_bounds_go_with_a_checkpoint(start: Start) -> None:
+    """A run that is resumed keeps them, as it keeps the switch, unless it is given others."""
+
+    def told(name: str, **options: Any) -> Any:
+        monitor = start(name=name, **options).monitor
+        monitor.load_state_dict(state)
+        return {info.name: info for info in monitor.levers.infos()}["autopilot"]
+
+    state = start(autopilot="most=2,every=7,levers=lr_scale").monitor.state_dict()
+    resumed = told("resumed")
+    assert resumed.value is True and "most=2,every=7,levers=lr_scale" in resumed.help
+    assert "most=3" in told("others", autopilot="most=3").help
+    state = {name: value for name, value in state.items() if name != "autopilot"}  # of an earlier version
+    assert "most=6" in told("old").help
+
+
 def test_a_healthy_training_ends_with_the_very_same_weights(start: Start) -> None:
     """The autopilot that finds nothing changes nothing."""
 

@@ -1,7 +1,7 @@
 """The folder that a launcher made for a program's first run, known to all of the program's processes.
 
 The environment names the folder; a token in it is taken by the first process that trains. What is told about the program while
-nobody has taken the folder is kept in the token. Standard library only; any process, any thread.
+nobody has taken the folder is kept in the token. Any process, any thread.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+from tuimon.base.bounds import Bounds
 
 FOLDER = "TUIMON_RUN_FOLDER"  # the environment's variable
 AUTOPILOT = "TUIMON_AUTOPILOT"  # likewise: its bounds, where it is on
@@ -45,6 +47,11 @@ def take() -> Path | None:
     except OSError:
         return None
     return folder
+
+
+def environment_of_autopilot(bounds: Bounds | None) -> dict[str, str]:
+    """The environment variables that switch the autopilot on in a training process; none without bounds."""
+    return {AUTOPILOT: str(bounds)} if bounds else {}
 
 
 def autopilot(environment: Mapping[str, str] = os.environ) -> str | bool:

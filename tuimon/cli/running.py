@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _autopilot(options: argparse.Namespace) -> dict[str, str]:
     """The environment variable that switches it on in the training process."""
-    return {given.AUTOPILOT: str(options.bounds or Bounds())} if options.autopilot or options.bounds else {}
+    return given.environment_of_autopilot(options.bounds or (Bounds() if options.autopilot else None))
 
 
 def resume(options: argparse.Namespace) -> int:

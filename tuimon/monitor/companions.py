@@ -38,6 +38,7 @@ class Companions:
         self._report = weakly(guard.report)
         self._station: Station | None = None
         self._meters: Meters | None = None
+        self._piloting: Piloting | None = None
         self._diagnosing: Diagnosing | None = None
         self.socket_error = ""  # why there is no socket
 
@@ -62,8 +63,13 @@ class Companions:
 
     def diagnose(self, bounds: Bounds) -> None:
         """Begins to diagnose the run; `bounds` are the autopilot's."""
-        piloting = Piloting(self._writer, weakly(self._desk.submit_alone), bounds)
-        self._diagnosing = Diagnosing(self._writer, self._report, piloting)
+        self._piloting = Piloting(self._writer, weakly(self._desk.submit_alone), bounds)
+        self._diagnosing = Diagnosing(self._writer, self._report, self._piloting)
+
+    def bound(self, bounds: Bounds) -> None:
+        """Gives the autopilot other bounds, before it has done anything."""
+        if self._piloting is not None:
+            self._piloting.bound(bounds)
 
     def say_last(self) -> None:
         """Ends those that write to the log, before its last record."""

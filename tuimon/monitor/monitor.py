@@ -17,12 +17,13 @@ import msgspec
 from torch import nn
 from torch.optim import Optimizer
 
-from tuimon.base.bounds import Bounds
+from tuimon.base.bounds import Bounds, bounds_of
 from tuimon.base.errors import TuimonError
 from tuimon.base.folder_lock import FolderLock
 from tuimon.base.format import count
 from tuimon.diagnosis import VERSION
 from tuimon.diagnosis.keeper import BY
+from tuimon.diagnosis.pilot import LEVER
 from tuimon.log.records import STEERING_FILE, Command, Ended, Event, LeverValue, Notice, RunStarted
 from tuimon.log.writer import LogWriter
 from tuimon.monitor import describe, ending
@@ -244,11 +245,13 @@ class Monitor:
         return self._checkpoints.find(name, self.step).path
 
     def state_dict(self) -> dict[str, Any]:
-        """The step and the levers' state, in plain types."""
-        return {"step": self.step, **self.levers.state_dict()}
+        """The step, the autopilot's bounds and the levers' state, in plain types."""
+        return {"step": self.step, "autopilot": str(self._bounds), **self.levers.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continues from a checkpoint: restores its step and its levers."""
+        """Continues from a checkpoint: restores its step, its levers, and the autopilot's bounds unless it was given some."""
+        if "autopilot" in state and not self._piloted:
+            self._bound(bounds_of(str(state["autopilot"])))
         self._steps.done = int(state["step"])
         self._desk.skip_to(self._steps.done)
         self.levers.load_state_dict(state)
@@ -344,6 +347,12 @@ class Monitor:
             self._desk.submit_alone(Command("checkpoint", "do", by=BY))
         self._steps.begin()
         ending.watch_over(self)
+
+    def _bound(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        if LEVER in self.levers:
+            self.levers.declare(autopilot_lever(bounds, False))
+            self._companions.bound(bounds)
 
     def _plan(self) -> None:
         try:

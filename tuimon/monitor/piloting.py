@@ -56,6 +56,10 @@ class Piloting:
         """Whether it waits for the training to carry out what it has asked for."""
         return self._on and self._pilot.busy
 
+    def bound(self, bounds: Bounds) -> None:
+        """Begins anew within other bounds. Any thread."""
+        self._pilot = Pilot(bounds)
+
     def turn(self, engine: Diagnosis) -> None:
         """Does what is to be done now; `engine` has read the same log."""
         lever = engine.evidence.levers.get(LEVER)

@@ -12,6 +12,11 @@ from tuimon.spec.loading import load_spec, save_spec
 from tuimon.viewer.screens import launch_form as form
 
 
+def of(**texts: str) -> dict[str, str]:
+    """The fields that are not in the spec."""
+    return {form.NAME: "", form.AUTOPILOT: form.OFF, form.MORE: "", **texts}
+
+
 def test_untouched_fields_are_the_preset() -> None:
     """An unchanged form gives the preset's spec, without overrides."""
     spec = load_spec("digits-mlp")
@@ -32,7 +37,7 @@ def test_the_shell_command_makes_the_same_spec(tmp_path: Path) -> None:
         form.MORE: "precision=bfloat16",
     }
     spec = form.spec_of("digits-mlp", texts)
-    command = shlex.split(form.shell_command(spec, "digits-mlp", "mine", tmp_path))
+    command = shlex.split(form.shell_command(spec, "digits-mlp", of(name="mine"), tmp_path))
     assert command[:3] == ["tuimon", "run", "digits-mlp"]
     assert command[-4:] == ["--name", "mine", "--runs-dir", str(tmp_path)]
     assert load_spec("digits-mlp", command[3:-4]) == spec
@@ -42,7 +47,7 @@ def test_the_usual_folder_is_not_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     """The command stays short for default settings."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TUIMON_RUNS", raising=False)
-    assert form.shell_command(load_spec("digits-mlp"), "digits-mlp", "", tmp_path / "runs") == "tuimon run digits-mlp"
+    assert form.shell_command(load_spec("digits-mlp"), "digits-mlp", of(), tmp_path / "runs") == "tuimon run digits-mlp"
 
 
 def test_the_shell_command_begins_with_what_was_chosen(tmp_path: Path) -> None:
@@ -51,7 +56,7 @@ def test_the_shell_command_begins_with_what_was_chosen(tmp_path: Path) -> None:
     path = tmp_path / "spec.toml"
     path.write_text(path.read_text().replace('"digits-mlp"', '"/gone.toml"'))
     spec = load_spec(tmp_path, ["lr=0.5"])
-    command = shlex.split(form.shell_command(spec, str(tmp_path), "", tmp_path))
+    command = shlex.split(form.shell_command(spec, str(tmp_path), of(), tmp_path))
     assert command[:4] == ["tuimon", "run", str(tmp_path), "lr=0.5"]
     assert load_spec(tmp_path, command[3:4]) == spec
 
@@ -87,6 +92,25 @@ def test_what_no_single_field_shows_is_found_in_the_whole() -> None:
     texts = form.texts_of(load_spec("digits-mlp")) | {form.MORE: "momentum=0.9"}
     with pytest.raises(TuimonError, match="momentum"):
         form.spec_of("digits-mlp", texts)
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [("off", []), ("on", ["--autopilot"]), ("most=2,levers=clip", ["--autopilot-bounds", "most=2,every=20,levers=clip"])],
+)
+def test_the_autopilot_is_a_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, options: list[str]) -> None:
+    """Of presets and of scripts; the command says the same."""
+    monkeypatch.setenv("TUIMON_RUNS", str(tmp_path))
+    assert form.problem(form.AUTOPILOT, text) == form.problem(form.AUTOPILOT, text, script=True) == ""
+    texts = of(autopilot=text)
+    assert shlex.split(form.shell_command(load_spec("digits-mlp"), "digits-mlp", texts, tmp_path))[3:] == options
+    command = shlex.split(form.shell_command(form.Script(("train.py",)), "", texts, tmp_path))
+    assert command == ["tuimon", "run", *options, "train.py"]
+
+
+def test_bounds_that_are_none_are_said_beside_the_autopilot(tmp_path: Path) -> None:
+    """As on the command line."""
+    assert "is none of them" in form.problem(form.AUTOPILOT, "few=1")
 
 
 def test_every_row_of_the_form_is_explained() -> None:
@@ -144,7 +168,7 @@ def test_a_scripts_command_has_its_own_words_last(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     texts = {**form.texts_of(load_spec("digits-mlp")), form.MORE: "--lr '0 1'", "training.device": "cuda:1"}
     script = form.script_of(str(tmp_path / "train.py"), texts)
-    command = shlex.split(form.shell_command(script, "", "mine", tmp_path / "runs"))
+    command = shlex.split(form.shell_command(script, "", of(name="mine"), tmp_path / "runs"))
     assert command == ["tuimon", "run", "--name", "mine", "--device", "cuda:1", "train.py", "--lr", "0 1"]
 
 

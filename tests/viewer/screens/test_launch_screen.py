@@ -246,7 +246,13 @@ async def test_a_script_takes_the_presets_place(runs_dir: Path, tmp_path: Path, 
         await pilot.press("ctrl+s")
         await until(pilot, lambda: started)
         assert started[0][0] == ((str(tmp_path / "train.py"), "--lr", "0.1", "two words"),)
-        assert started[0][1] == {"runs_dir": runs_dir, "name": None, "device": None, "trusted": True}
+        assert started[0][1] == {
+            "runs_dir": runs_dir,
+            "name": None,
+            "device": None,
+            "trusted": True,
+            "environment": {},
+        }
 
 
 async def test_after_a_script_a_preset_has_all_its_fields_again(runs_dir: Path, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Button, Input, Static
 
+from tuimon.base import given
+from tuimon.base.bounds import Bounds
 from tuimon.base.errors import TuimonError
 from tuimon.launcher.runs.estimate import estimate
 from tuimon.launcher.runs.runs import list_runs, run_name
@@ -74,7 +76,12 @@ class LaunchScreen(TuimonScreen):
         self.runs_dir = runs_dir
         self.preset = preset
         self._of_preset = {} if form.is_script(preset) else form.texts_of(load_spec(preset))
-        self.texts = {**(self._of_preset or form.texts_of(load_spec(DEFAULT_PRESET))), form.NAME: "", form.MORE: ""}
+        self.texts = {
+            **(self._of_preset or form.texts_of(load_spec(DEFAULT_PRESET))),
+            form.NAME: "",
+            form.AUTOPILOT: form.OFF,
+            form.MORE: "",
+        }
         self.wanted: Spec | form.Script | None = None  # None while a field is invalid
         self.command = ""  # the equivalent command; "" while a field is invalid
         self._starting = False
@@ -237,13 +244,13 @@ class LaunchScreen(TuimonScreen):
     def _launch(self, wanted: Spec | form.Script) -> None:
         self._starting = True
         self.query_one("#start", Button).label = said(self.app, "Launching…")
-        self._start(wanted, self.texts[form.NAME].strip() or None)
+        self._start(wanted, self.texts[form.NAME].strip() or None, form.autopilot_of(self.texts[form.AUTOPILOT]))
 
     @work(thread=True, exclusive=True, group="start")
-    def _start(self, wanted: Spec | form.Script, name: str | None) -> None:
+    def _start(self, wanted: Spec | form.Script, name: str | None, bounds: Bounds | None) -> None:
         try:
             preset = self.preset if isinstance(wanted, Spec) and is_unchanged(wanted, self.preset) else ""
-            self.post_message(self.Started(_start(wanted, self.runs_dir, name), preset))
+            self.post_message(self.Started(_start(wanted, self.runs_dir, name, bounds), preset))
         except TuimonError as error:
             self.post_message(self.StartFailed(error))
         except Exception as error:
@@ -271,7 +278,7 @@ class LaunchScreen(TuimonScreen):
         try:
             of = form.script_of if form.is_script(self.preset) else form.spec_of
             wanted = of(self.preset, self.texts)
-            self.command = form.shell_command(wanted, self.preset, self.texts[form.NAME].strip(), self.runs_dir)
+            self.command = form.shell_command(wanted, self.preset, self.texts, self.runs_dir)
         except TuimonError as error:
             return error.message
         self.wanted = wanted
@@ -319,9 +326,11 @@ def _about(title: str, text: str) -> Content:
     return Content("\n").join([Content.styled(title, "bold"), *([Content(text)] if text else [])])
 
 
-def _start(wanted: Spec | form.Script, runs_dir: Path, name: str | None) -> Path:
+def _start(wanted: Spec | form.Script, runs_dir: Path, name: str | None, bounds: Bounds | None) -> Path:
     from tuimon.launcher.start.start import start, start_program
 
+    environment = given.environment_of_autopilot(bounds)
     if isinstance(wanted, form.Script):
-        return start_program(wanted.words, runs_dir=runs_dir, name=name, device=wanted.device, trusted=True)
-    return start(wanted, runs_dir=runs_dir, name=name, trusted=True)
+        words, device = wanted.words, wanted.device
+        return start_program(words, runs_dir=runs_dir, name=name, device=device, trusted=True, environment=environment)
+    return start(wanted, runs_dir=runs_dir, name=name, trusted=True, environment=environment)

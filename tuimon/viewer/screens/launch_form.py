@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tuimon.base.bounds import Bounds, bounds_of
 from tuimon.base.errors import TuimonError
 from tuimon.launcher.start.program import is_spec, program_of
 from tuimon.spec.fields import FieldInfo
@@ -18,7 +19,8 @@ from tuimon.spec.keys import check_value, fields, find_key
 from tuimon.spec.loading import load_spec, overrides_for
 from tuimon.spec.spec import Spec
 
-PRESET, NAME, MORE = "preset", "name", "more"
+PRESET, NAME, AUTOPILOT, MORE = "preset", "name", "autopilot", "more"
+OFF, ON = "off", "on"
 
 
 class Script(NamedTuple):
@@ -29,7 +31,7 @@ class Script(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One row of the form: a label, and a key of the spec or one of PRESET, NAME and MORE."""
+    """One row of the form: a label, and a key of the spec or one of PRESET, NAME, AUTOPILOT and MORE."""
 
     label: str
     key: str
@@ -53,14 +55,16 @@ ROWS = (
     Row("device", "training.device", "where"),
     Row("seed", "training.seed", "where"),
     Row("name", NAME, "where"),
+    Row("autopilot", AUTOPILOT, "where"),
     Row("more", MORE, "where"),
 )
 SPEC_KEYS = tuple(row.key for row in ROWS if "." in row.key)
 _DEVICE, _OPTIMIZER, _DECAY = "training.device", "optimizer.name", "optimizer.weight_decay"
-OF_A_SCRIPT = (PRESET, _DEVICE, NAME, MORE)  # the fields that a script uses
+OF_A_SCRIPT = (PRESET, _DEVICE, NAME, AUTOPILOT, MORE)  # the fields that a script uses
 _HELP = {
     PRESET: "a preset, or your own .toml, script or command",
     NAME: "the run's name; if empty, derived from the preset's",
+    AUTOPILOT: "applies remedies of what is found; other: its bounds, as most=3,every=50,levers=lr_scale",
     MORE: "other settings, as on the command line: momentum=0.9 training.precision=bfloat16",
 }
 
@@ -69,6 +73,7 @@ _SCRIPTS_HELP = {
     PRESET: "your program, unchanged; tuimon watches its model from the first optimizer step",
     _DEVICE: "auto: the script chooses",
     NAME: "the run's name; if empty, derived from the script's",
+    AUTOPILOT: _HELP[AUTOPILOT],
     MORE: "the script's own arguments",
 }
 
@@ -99,6 +104,8 @@ def field_of(key: str) -> FieldInfo | None:
 
 def choices_of(key: str) -> tuple[str, ...]:
     """A field's choices; empty if it is free text."""
+    if key == AUTOPILOT:
+        return OFF, ON
     field = field_of(key)
     return field.choices if field else ()
 
@@ -106,7 +113,7 @@ def choices_of(key: str) -> tuple[str, ...]:
 def is_open(key: str) -> bool:
     """Whether a field with choices also takes other texts: a path, another device."""
     field = field_of(key)
-    return key == PRESET or bool(field and field.other)
+    return key in (PRESET, AUTOPILOT) or bool(field and field.other)
 
 
 def help_of(key: str) -> str:
@@ -182,7 +189,17 @@ def program_words(source: str) -> tuple[str, ...]:
     return tuple(_words_in(source))
 
 
-def shell_command(wanted: Spec | Script, source: str, name: str, runs_dir: Path) -> str:
+def autopilot_of(text: str) -> Bounds | None:
+    """The bounds of the autopilot; None while it is off.
+
+    Raises:
+        TuimonError: the text is neither on nor off, nor bounds.
+    """
+    word = text.strip()
+    return None if word in ("", OFF) else bounds_of("" if word == ON else word)
+
+
+def shell_command(wanted: Spec | Script, source: str, texts: Mapping[str, str], runs_dir: Path) -> str:
     """The shell command that launches the same run from the chosen source.
 
     Raises:
@@ -190,7 +207,10 @@ def shell_command(wanted: Spec | Script, source: str, name: str, runs_dir: Path)
     """
     from tuimon.launcher.runs.runs import runs_dir as usual
 
+    name, bounds = texts[NAME].strip(), autopilot_of(texts[AUTOPILOT])
     options = ["--name", name] if name else []
+    if bounds is not None:
+        options += ["--autopilot"] if bounds == Bounds() else ["--autopilot-bounds", str(bounds)]
     if runs_dir != usual():
         options += ["--runs-dir", _shortened(str(runs_dir))]
     if isinstance(wanted, Script):  # a script needs no overrides
@@ -204,6 +224,8 @@ def _check(key: str, text: str) -> None:
         _check_source(text)
     elif key == NAME:
         _check_name(text.strip())
+    elif key == AUTOPILOT:
+        autopilot_of(text)
     elif key == MORE:
         for part in _split(text):
             _check_setting(part)
