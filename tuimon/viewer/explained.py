@@ -56,9 +56,10 @@ EXPLAINED = {
     ),
     "histogram": (
         "the histogram",
-        "How the gradients or activations of a layer are spread, through time. Each step to the right on the axis of "
-        "sizes is a power of two. A cloud that drifts towards tiny sizes is vanishing, towards large ones exploding; k "
-        "switches between gradients and activations, K shows all layers side by side.",
+        "How the gradients, activations, weights or updates (what one step adds to the weights) of a layer are spread, "
+        "through time. Each row is a power of two of their size, and the darker a cell, the more of them are there. "
+        "Gradients that drift towards tiny sizes are vanishing, towards large ones exploding. k switches between the "
+        "four, K shows all layers side by side, from the input to the output.",
     ),
     "failure": (
         "why it failed",

@@ -137,7 +137,7 @@ KEYS: tuple[Key, ...] = (
     Key("v", "hide", "hide run", "Hide the selected run of the table from the charts, or show it again", LOOK, ("compare",)),
     Key("colon", "go_to", "", "Go to a step, time or epoch by typing it", LOOK, _CURVES, shown=":"),
     Key("G", "grid", "", "Choose rows and columns of the small charts", LOOK, _CURVES),
-    Key("k", "distribution", "", "Switch the histogram between gradients and activations", LOOK, _RUN),
+    Key("k", "distribution", "", "Switch the histogram between gradients, activations, weights and updates", LOOK, _RUN),
     Key("K", "all_layers", "", "Switch the histogram between one layer over time and all layers side by side", LOOK, _RUN),
     Key(
         "slash",

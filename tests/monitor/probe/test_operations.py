@@ -10,7 +10,7 @@ import pytest
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tuimon.monitor.probe import parameters, stacked, tally
+from tuimon.monitor.probe import motion, parameters, probe, stacked, tally
 from tuimon.monitor.probe.found import Room
 from tuimon.monitor.probe.schedule import Schedule
 
@@ -48,9 +48,10 @@ def added(start: Start, layers: int, **layout: Any) -> Counter[str]:
 @pytest.fixture(params=["host", "device"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where numbers are counted: by the log's thread, or by tensor operations as on any other device than a CPU."""
+    monkeypatch.setattr(probe, "COUNT_WEIGHTS_EVERY", 1)
     if request.param == "device":
         monkeypatch.setattr(Room, "takes", lambda *_: False)
-        for module in (parameters, stacked):
+        for module in (motion, parameters, stacked):
             monkeypatch.setattr(module, "tally", tally.on_device)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import subprocess
 import sys
 import warnings
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -20,6 +22,7 @@ import tuimon
 from tuimon.log import histogram
 from tuimon.log.reader import RunReader
 from tuimon.log.records import Notice, Refused, RunStarted
+from tuimon.monitor.probe import probe
 from tuimon.monitor.probe.found import Room
 from tuimon.monitor.probe.layers import find_layers
 from tuimon.monitor.probe.outputs import MOST_FORWARDS
@@ -74,6 +77,7 @@ def test_every_statistic_equals_its_plain_version(start: Start, monkeypatch: pyt
     """Norms, histograms, ranges and ratios of a step are plain PyTorch's, whether counted on the log's thread or at once."""
     if not handed_over:
         monkeypatch.setattr(Room, "takes", lambda *_: False)
+    monkeypatch.setattr(probe, "COUNT_WEIGHTS_EVERY", 1)
     model = nn.Sequential(nn.Linear(8, 12), nn.ReLU(), nn.Linear(12, 4))
     training = start(model, torch.optim.Adam(model.parameters(), lr=0.01), budget=1.0)
     training.step()
@@ -88,10 +92,34 @@ def test_every_statistic_equals_its_plain_version(start: Start, monkeypatch: pyt
         assert last(training, f"grad_norm/{name}") == pytest.approx(gradients.norm().item(), rel=1e-5)
         assert last(training, f"weight_norm/{name}") == pytest.approx(now.norm().item(), rel=1e-5)
         assert last(training, f"update_ratio/{name}") == pytest.approx(((now - old).norm() / old.norm()).item(), rel=1e-3)
-        assert store.histograms[f"gradient/{name}"].counts[-1].tolist() == histogram.of(gradients.tolist()).counts
+        for kind, values in (("gradient", gradients), ("weight", now), ("update", now - old)):
+            assert store.histograms[f"{kind}/{name}"].counts[-1].tolist() == histogram.of(values.tolist()).counts
     plain = histogram.of(hidden.reshape(-1).tolist())
     assert store.histograms["activation/0"].counts[-1].tolist() == plain.counts
     assert (last(training, "activation_min/0"), last(training, "activation_max/0")) == pytest.approx((plain.min, plain.max))
+
+
+def test_weights_are_counted_in_some_samples(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first, and every few, which then say the same of all else; a NaN among the weights is in their norm."""
+
+    def trained(every: int) -> Any:
+        torch.manual_seed(0)
+        monkeypatch.setattr(probe, "COUNT_WEIGHTS_EVERY", every)
+        training = start(budget=1.0, name=f"every-{every}")
+        for _ in range(5):
+            training.step()
+        with torch.no_grad():
+            training.model[0].weight[0, 0] = torch.nan
+        for _ in range(2):
+            training.step()
+        return training.store
+
+    often, seldom = trained(1), trained(4)
+    assert seldom.histograms["weight/0"].steps.tolist() == seldom.histograms["update/0"].steps.tolist() == [1, 5]
+    assert often.histograms["weight/0"].steps.tolist() == [1, 2, 3, 4, 5, 6, 7]
+    for kind in ("weight_norm/0", "weight_norm/3", "update_ratio/3"):
+        np.testing.assert_allclose(often[kind].values, seldom[kind].values, rtol=1e-6)
+    assert math.isnan(often["weight_norm/0"].values[-1])
 
 
 @pytest.mark.parametrize("handed_over", [True, False])

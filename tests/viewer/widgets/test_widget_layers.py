@@ -3,6 +3,7 @@
 import json
 import time
 
+from tuimon.log.histogram import of
 from tuimon.viewer.draw.curve import Options
 from tuimon.viewer.widgets import HistogramView, LayerDetail, LayerTable
 
@@ -63,6 +64,28 @@ async def test_histograms_through_time(run, show):
         assert "activation · fc1" in view.border_title and "-2^" in shown.text()
         await shown.press("K")
         assert view.border_title == "activation · all layers" and shown.lines()[-1].split() == ["fc1", "fc2"]
+
+
+async def test_the_histogram_switches_between_what_is_logged(run, show):
+    """Gradients and activations; weights and updates where the log has them, which others' and earlier ones do not."""
+    run.sample(20)
+    async with show(view := HistogramView(), 60, 12) as shown:
+        view.show_layer("fc1")
+
+        async def titles(count: int) -> list[str]:
+            found = []
+            for _ in range(count):
+                await shown.press("k")
+                found.append(view.border_title.split()[0])
+            return found
+
+        view.update_from(run.read())
+        assert await titles(2) == ["activation", "gradient"]
+        run.writer.sample(40, {}, {"weight/fc1": of([0.1, -0.2, 0.1]), "update/fc1": of([1e-4, -1e-4])})
+        view.update_from(run.read())
+        assert await titles(4) == ["activation", "weight", "update", "gradient"]
+        await titles(2)
+        assert "-2^-" in shown.text() and view.border_title == "weight · fc1"
 
 
 async def test_a_histogram_without_a_border_has_its_title_in_a_line(run, show):

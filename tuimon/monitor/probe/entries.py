@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,14 @@ class Weights(NamedTuple):
     """A chunk's weights: `table` [parts, 1 or 3] holds squares: of the weights now; before; of the update."""
 
     layout: Layout
+    table: Array
+
+
+class Counted(NamedTuple):
+    """A chunk's weights or their update: `table` [parts, columns] as a tally has it."""
+
+    layout: Layout
+    kind: Literal["weight", "update"]
     table: Array
 
 
@@ -99,4 +107,4 @@ class Facts(NamedTuple):
     values: Array
 
 
-Entry = Gradients | Weights | Products | Outputs | UnitOutputs | Negative | Alike | Facts
+Entry = Gradients | Weights | Counted | Products | Outputs | UnitOutputs | Negative | Alike | Facts

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from tuimon.monitor.probe import motion
 from tuimon.monitor.probe.direction import Direction
-from tuimon.monitor.probe.entries import Gradients, Weights
+from tuimon.monitor.probe.entries import Gradients
 from tuimon.monitor.probe.flat import MOST, Chunk, Layout, Part, chunks, local, plain, stride, thinned
 from tuimon.monitor.probe.found import Found, Room
 from tuimon.monitor.probe.layers import Layer
@@ -113,20 +114,22 @@ class Parameters:
         self._moving = {key for key, one in enumerate(self.owned) if one.parameter.grad is not None and _has_norm(one)}
         self._before = [_own(chunk) for chunk in self._chunks(self._weights(self._moving, turn, COPIED))]
 
-    def moved(self, turn: int, room: Room) -> list[Found]:
-        """Reads the weights as they are now, and how far they have moved since `copy_weights`: `Weights`."""
+    def moved(self, turn: int, room: Room, counted: bool) -> list[Found]:
+        """Reads the weights as they are now, and how far they have moved since `copy_weights`: `Weights`.
+
+        Args:
+            turn: as in `gradients`.
+            room: how much may be counted later.
+            counted: whether histograms of what moves are wanted, too: `Counted`.
+        """
         before, self._before = self._before, []
         moving = self._moving if before else set()
         found = []
         for now, (old, _) in zip(self._chunks(self._weights(moving, turn, COPIED)), before, strict=True):
-            if room.takes(now.flat):
-                found.append(Found([_own(now).flat, old], partial(_motion_on_host, now.layout)))
-            else:
-                found.append(Found([_motion(now, old)], partial(_weights, now.layout)))
+            later = room.takes(now.flat)
+            found.append(motion.moved(_own(now) if later else now, old, later=later, counted=counted))
         others = {key for key, one in enumerate(self.owned) if key not in moving and _has_norm(one)}
-        for flat, layout in self._chunks(self._weights(others, turn)):
-            found.append(Found([squares(flat, layout.lengths)[:, None]], partial(_weights, layout)))
-        return found
+        return found + [motion.still(chunk) for chunk in self._chunks(self._weights(others, turn))]
 
     def drop(self) -> None:
         """Gives up what is kept of weights and gradients."""
@@ -191,14 +194,6 @@ def _own(chunk: Chunk) -> Chunk:
     return chunk._replace(flat=chunk.flat.clone()) if len(chunk.layout.keys) == 1 else chunk
 
 
-def _motion(now: Chunk, before: Tensor) -> Tensor:
-    """[parts, 3] squares of the weights now, of those before, of the update; the copy of those before is used up."""
-    lengths = now.layout.lengths
-    old = squares(before, lengths)
-    update = torch.sub(now.flat, before, out=before)
-    return torch.stack([squares(now.flat, lengths), old, squares(update, lengths)], 1)
-
-
 def _norms(layout: Layout, flat: Any) -> Iterator[Gradients]:
     """Norms and silent units alone: a third of the work."""
     return _known_norms(layout, squares_on_host(flat, layout.lengths), zero_rows_on_host(flat, layout.row_lengths()))
@@ -218,12 +213,3 @@ def _gradients(layout: Layout, flat: Any) -> Iterator[Gradients]:
 
 def _counted_gradients(layout: Layout, table: Any, zero: Any) -> Iterator[Gradients]:
     yield Gradients(layout, table, zero)
-
-
-def _motion_on_host(layout: Layout, now: Any, before: Any) -> Iterator[Weights]:
-    parts = (now, before, now - before)
-    yield Weights(layout, np.stack([squares_on_host(one, layout.lengths) for one in parts], 1))
-
-
-def _weights(layout: Layout, table: Any) -> Iterator[Weights]:
-    yield Weights(layout, table)

@@ -33,6 +33,8 @@ from tuimon.monitor.probe.transfers import Transfers
 _OUT_OF_MEMORY_S = 0.1  # what a sample that had no room is taken to have cost: the allocator has emptied its cache for it
 _HOOK_S = 5e-6  # of the training thread for each call of a hook, about
 
+COUNT_WEIGHTS_EVERY = 4  # of the samples that are logged whole: weights change slowly, and take as much room as all the rest
+
 Report = Callable[[str, BaseException], None]
 
 
@@ -67,10 +69,16 @@ class Probe:
         self._found: list[found.Found] = []
         self._room = found.Room()
         self._turn = 0
+        self._whole_samples = 0
         self._whole = True  # all of this sample is logged, not only what the layer table shows
         self._recorder = Recorder(self.schedule, weakref.WeakMethod(self._fail_beside))
         self._told: set[str] = set()
         self._stopwatch = Stopwatch()
+
+    @property
+    def _counts_weights(self) -> bool:
+        """Whether this sample logs the histograms of weights and updates."""
+        return self._whole and self._whole_samples % COUNT_WEIGHTS_EVERY == 1 % COUNT_WEIGHTS_EVERY
 
     def look_again(self) -> None:
         """Finds the layers anew, after some were exchanged. Between two steps."""
@@ -94,6 +102,7 @@ class Probe:
         self.schedule.take(time.perf_counter())
         self._turn += 1
         self._whole = self.schedule.wants_rest
+        self._whole_samples += self._whole
         self._found, self._room, self._stopwatch = [], found.Room(), Stopwatch()
         if self._hooks_allowed:
             self._edge(lambda: self._outputs.start(self._room, self._whole))
@@ -173,7 +182,7 @@ class Probe:
 
     @torch.no_grad()
     def _finish(self, step: int) -> None:
-        all_found, self._found = self._found + self._parameters.moved(self._turn, self._room), []
+        all_found, self._found = self._found + self._parameters.moved(self._turn, self._room, self._counts_weights), []
         if factor := self._parameters.thinned:
             self.tell_once(f"very large tensors are measured in part: down to every {factor}th value")
         if all_found:

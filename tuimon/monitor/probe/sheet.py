@@ -16,6 +16,7 @@ from tuimon.monitor.probe import tally
 from tuimon.monitor.probe.entries import (
     Alike,
     Array,
+    Counted,
     Entry,
     Facts,
     Gradients,
@@ -30,6 +31,8 @@ from tuimon.monitor.probe.verdicts import Verdicts
 _TABLE = ("grad_norm", "weight_norm", "update_ratio", "saturated_fraction", "dead_units", "dead_fraction")  # of the layer table
 _STEADY = ("activation_min", "activation_max", "activation_mean", "activation_std")
 _IN_TURN = ("negative_fraction", "unit_similarity", "identical_fraction")  # of some of the layers in each sample
+_OF_WEIGHTS = ("weight", "update")  # in some samples only
+_HISTOGRAMS = ("gradient", "activation", *_OF_WEIGHTS)
 _SCALARS = (*_TABLE, *_STEADY, *_IN_TURN)
 
 
@@ -74,7 +77,7 @@ class Sheet:
 
     def __init__(self, names: Sequence[str], units: Sequence[int], judges: Sequence[Sequence[int]]) -> None:
         self._names, self._units = names, np.array(units)
-        self._tags = {kind: [f"{kind}/{name}" for name in names] for kind in (*_SCALARS, "gradient", "activation")}
+        self._tags = {kind: [f"{kind}/{name}" for name in names] for kind in (*_SCALARS, *_HISTOGRAMS)}
         self._verdicts = Verdicts(units, judges)
 
     @np.errstate(all="ignore")  # what is not finite has no ratio: NaN
@@ -113,6 +116,7 @@ class Sheet:
         facts = [*_of(entries, Facts), *_cosine(_of(entries, Products))]
         steady, in_turn = scalars(_STEADY, facts), scalars(_IN_TURN)
         counted = [(gradients, graded, "gradient")] * (gradients.shape[1] == tally.COLUMNS) + [(outputs, seen, "activation")]
+        counted += [(*self._counted(_of(entries, Counted), kind), kind) for kind in _OF_WEIGHTS]
         histogram_tags = [self._tags[kind][i] for _, owners, kind in counted for i in owners]
         named = {self._names[owner]: numbers for owner, numbers in verdict.named.items()} if len(verdict.known) else None
         return Reading(
@@ -126,6 +130,11 @@ class Sheet:
         owners = np.concatenate([owners for owners, _ in parts])
         there = np.unique(owners)
         return tally.merge(np.concatenate([table for _, table in parts]), np.searchsorted(there, owners), len(there)), there
+
+    def _counted(self, counted: Sequence[Counted], kind: str) -> tuple[Array, Array]:
+        """The tallies of the layers' weights or of their update."""
+        parts = [one for one in counted if one.kind == kind]
+        return self._whole([(one.layout.owners, tally.scaled(one.table, one.layout.every)) for one in parts])
 
     def _put_weights(self, weights: Sequence[Weights], put: Any) -> None:
         count = len(self._names)

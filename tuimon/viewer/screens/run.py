@@ -317,8 +317,8 @@ class RunScreen(ResizableScreen, SteeringScreen):
         self.app.push_screen(SamplesScreen(self.run))
 
     def action_distribution(self) -> None:
-        """Switches the histogram between gradients and activations."""
-        self.query_one(HistogramView).action_toggle_kind()
+        """Switches the histogram between gradients, activations, weights and updates."""
+        self.query_one(HistogramView).action_next_kind()
 
     def action_all_layers(self) -> None:
         """Switches the histogram between one layer over time and all layers side by side."""

@@ -1,4 +1,4 @@
-"""A layer's gradients or activations over time, or those of all layers side by side."""
+"""A layer's gradients, activations, weights or updates over time, or those of all layers side by side."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from tuimon.viewer.draw.heat_map import HeatMap, key, over_layers, over_time
 from tuimon.viewer.draw.rows import Row, Span, shorten
 from tuimon.viewer.widgets.drawn import Drawn
 
-Kind = Literal["gradient", "activation"]
+Kind = Literal["gradient", "activation", "weight", "update"]
+KINDS: tuple[Kind, ...] = ("gradient", "activation", "weight", "update")
+_SIGNED = ("activation", "weight")
 
 
 class HistogramView(Drawn, can_focus=True):
     """A heat map: each row is a power of two, each column a sample of one layer, or a layer with its latest sample."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("k", "toggle_kind", "Gradients or activations", show=False),
+        Binding("k", "next_kind", "Gradients, activations, weights or updates", show=False),
         Binding("K", "toggle_layers", "One layer over time, or all layers", show=False),
     ]
 
@@ -56,9 +58,15 @@ class HistogramView(Drawn, can_focus=True):
             self._axis = axis
             self.redraw()
 
-    def action_toggle_kind(self) -> None:
-        """Switches between gradients and activations."""
-        self.kind = "activation" if self.kind == "gradient" else "gradient"
+    def action_next_kind(self) -> None:
+        """Switches to the next of gradients, activations, weights and updates that the log has of any layer.
+
+        Logs of earlier versions have neither weights nor updates.
+        """
+        logged = {tag.partition("/")[0] for tag in self.store.histograms} if self.store else set()
+        after = KINDS.index(self.kind) + 1
+        others = [kind for kind in (*KINDS[after:], *KINDS[: after - 1]) if kind in logged or kind in KINDS[:2]]
+        self.kind = others[0]
         self._forget()
 
     def action_toggle_layers(self) -> None:
@@ -87,7 +95,7 @@ class HistogramView(Drawn, can_focus=True):
         return self._map(shown, width, height) if shown else HeatMap(self.nothing(self._empty_text(), width, height))
 
     def _map(self, shown: list[tuple[str, HistogramSeries]], width: int, height: int) -> HeatMap:
-        signed = self.kind == "activation"
+        signed = self.kind in _SIGNED
         if self.all_layers:
             latest = np.array([series.counts[-1] for _, series in shown])
             return over_layers(latest, [name for name, _ in shown], width, height, ascii=self.ascii, signed=signed)
