@@ -33,7 +33,7 @@ def submit(runs: Runs, name: str, code: str, place: Local | None = None, devices
     run = runs.folder / name
     run.mkdir()
     details = {"name": name, "device": next(iter(devices))}
-    (place or Local(slots=1)).submit(Job(run, [sys.executable, "-c", code], details, devices=devices))
+    (place or Local(slots=1)).submit([Job(run, [sys.executable, "-c", code], details, devices=devices)])
     return run
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from tuimon.base.bounds import Bounds
 
 FOLDER = "TUIMON_RUN_FOLDER"  # the environment's variable
+INBOX = "TUIMON_INBOX"  # set where a run has to look for commands in its folder, too
 AUTOPILOT = "TUIMON_AUTOPILOT"  # likewise: its bounds, where it is on
 TOKEN = ".unwatched"  # in the folder, until a process takes it
 _LOCAL_RANK = "LOCAL_RANK"  # by which torchrun and similar launchers number the processes of a machine

@@ -107,6 +107,11 @@ def _gone_on_with(options: argparse.Namespace, folder: Path) -> Plan:
 def _slots(options: argparse.Namespace) -> list[Slot]:
     """Where trials train: the GPUs, or the CPU with an equal share of its cores."""
     place = place_named(options.on, options.memory)
+    if place.elsewhere:
+        if options.gpus:
+            raise TuimonError(f"--gpus chooses GPUs of this machine, not of {options.on}.", "Say --on slurm,gpus=1 --jobs N.")
+        place.check({})
+        return [Slot(options.device, 0, place)] * (options.jobs or 1)
     if options.gpus:
         devices = [f"cuda:{gpu}" for gpu in options.gpus]
         for device in devices:

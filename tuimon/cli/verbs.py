@@ -79,7 +79,10 @@ def _started(parser: argparse.ArgumentParser, device: str) -> None:
 
 def _on(parser: argparse.ArgumentParser) -> None:
     """Adds the options that say where a run trains, and what it waits for."""
-    text = "local:N waits until fewer than N of your runs train on the device; USER@HOST[:FOLDER] is over ssh (default: local)"
+    text = (
+        "local:N waits until fewer than N of your runs train on the device; slurm[:PARTITION][,time=2h] is a job of Slurm; "
+        "USER@HOST[:FOLDER] is over ssh (default: local)"
+    )
     parser.add_argument("--on", metavar="PLACE", default="local", help=text)
     text = "the memory it needs, such as 8G: waits until its device has that much left"
     parser.add_argument("--memory", metavar="SIZE", type=memory, default=0, help=text)

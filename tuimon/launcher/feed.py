@@ -22,7 +22,8 @@ from tuimon.base.errors import TuimonError, in_one_line
 from tuimon.launcher.runs.standing import state_in
 from tuimon.launcher.runs.status import Lifecycle, Status
 from tuimon.launcher.runs.tail import open_tail
-from tuimon.launcher.steering.client import Answer, Client, client_of
+from tuimon.launcher.steering.answers import Answer, Steering
+from tuimon.launcher.steering.client import client_of
 from tuimon.log.batch import Batch
 from tuimon.log.files import Damage
 from tuimon.log.reader import RunReader
@@ -62,7 +63,7 @@ class Feed:
         self._on_batch, self._on_answer, self._on_status, self._on_damage = on_batch, on_answer, on_status, on_damage
         self._reader = RunReader(run, open_tail)
         self._life = Lifecycle()
-        self._client: Client | None = None
+        self._client: Steering | None = None
         self._outbox: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._wake = threading.Event()
         self._asked_at = -math.inf
@@ -150,7 +151,7 @@ class Feed:
             except TuimonError as error:
                 self._answer(command, error)
 
-    def _connected(self) -> Client:
+    def _connected(self) -> Steering:
         if self._client is None or self._client.closed:
             self._client = client_of(self.run, self._life)
         return self._client

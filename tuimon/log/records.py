@@ -70,6 +70,7 @@ class Launched(msgspec.Struct, frozen=True, tag="launched", tag_field="kind", om
     device: str = ""
     spec: dict[str, Any] | None = None
     words: tuple[str, ...] = ()  # of a user's own program, what follows `tuimon run` to start it again
+    on: str = ""  # the engine that holds it, and its job there: "slurm/42"; empty for this machine's own
     uncommitted: bool | None = None  # whether tracked files around `cwd` differ from the commit; None: not known
 
 
@@ -96,6 +97,7 @@ class RunStarted(msgspec.Struct, frozen=True, tag="started", tag_field="kind", o
     user: str = ""
     socket: str = ""  # path of the Unix socket that serves this run; empty when there is none
     socket_error: str = ""  # why there is none
+    inbox: bool = False  # whether it looks for commands in its folder, too
     device: str = ""  # cpu, cuda:0
     device_name: str = ""  # NVIDIA H200
     model: str = ""

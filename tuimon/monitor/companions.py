@@ -6,9 +6,11 @@ model any more, it can be freed.
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Callable
 
+from tuimon.base import given
 from tuimon.base.bounds import Bounds
 from tuimon.base.errors import TuimonError
 from tuimon.log.writer import LogWriter
@@ -18,6 +20,7 @@ from tuimon.monitor.levers.desk import Desk
 from tuimon.monitor.meters.meters import Meters
 from tuimon.monitor.piloting import Piloting
 from tuimon.monitor.station import sockets
+from tuimon.monitor.station.inbox import Inbox
 from tuimon.monitor.station.station import Station
 from tuimon.monitor.steps import Steps
 
@@ -37,6 +40,7 @@ class Companions:
         self._writer, self._steps, self._desk, self._guard, self._warn = writer, steps, desk, guard, warn
         self._report = weakly(guard.report)
         self._station: Station | None = None
+        self._inbox: Inbox | None = None
         self._meters: Meters | None = None
         self._piloting: Piloting | None = None
         self._diagnosing: Diagnosing | None = None
@@ -55,6 +59,17 @@ class Companions:
             self.socket_error = str(error)
             return
         self._station = Station(listener, path, self._writer.folder, weakly(self._desk.submit), self._report, self._warn)
+
+    @property
+    def has_inbox(self) -> bool:
+        """Whether the run looks for commands in its folder."""
+        return self._inbox is not None
+
+    def look_into_folder(self) -> None:
+        """Begins to look for commands in the run's folder, if the launcher asks for it."""
+        if given.INBOX in os.environ:
+            writer = self._writer
+            self._inbox = Inbox(lambda: writer.folder, weakly(self._desk.submit_alone), self._report)
 
     def meter(self) -> None:
         """Begins to measure the GPUs and the host."""
@@ -81,6 +96,8 @@ class Companions:
         """Closes the socket, after the log's last record."""
         if self._station is not None:
             self._guard.attempt(self._station.close)
+        if self._inbox is not None:
+            self._inbox.close()
 
     def unlink(self) -> None:
         """Removes the socket's file and waits for nobody. Any thread."""

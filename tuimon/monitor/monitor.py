@@ -333,6 +333,7 @@ class Monitor:
             self.levers.declare(autopilot_lever(self._bounds, self._piloted))
         if serve:
             self._guard.attempt(self._companions.serve)
+            self._guard.attempt(self._companions.look_into_folder)
         self._announce()
         if self._companions.socket_error:
             self.notice(f"this run cannot be steered: {self._companions.socket_error}", "warning")
@@ -367,6 +368,7 @@ class Monitor:
                 self._started,
                 socket=self._companions.socket,
                 socket_error=self._companions.socket_error,
+                inbox=self._companions.has_inbox,
                 parameters=sum(layer.info().parameters for layer in self._probe.layers),
                 layers=describe.layer_infos(self._model, self._probe.layers),
                 levers=self.levers.infos(),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuimon.base.errors import TuimonError
+from tuimon.launcher.places.place import Gathered
 from tuimon.log.files import event_files
 from tuimon.search.flight import Flight, Slot, take_off
 from tuimon.search.plan import Budget, Plan
@@ -168,6 +169,41 @@ class Search:
 
     def _fill(self) -> None:
         """Starts trials in the free slots; one that cannot be started is told as failed, and the next is tried."""
+        free = self._free()
+        started: list[Flight] = []
+        engine = self._slots[0].place
+        together = Gathered(engine) if engine.elsewhere else None
+        while free and not self._is_closing() and self._interrupts == self._served:
+            trial = self._study.ask()
+            if trial is None:
+                break
+            slot = free[0]._replace(place=together) if together else free[0]
+            try:
+                run = take_off(self._folder, self._plan, trial.name, trial.values, slot)
+            except TuimonError as error:
+                self._tell(trial.number, "failed", math.nan, error.message)
+                continue
+            started.append(Flight(trial.number, run, free.pop(0)))
+        if together:
+            self._send(together, started)
+        self._flights += started
+
+    def _send(self, together: Gathered, flights: Sequence[Flight]) -> None:
+        """Hands trials to their engine. Where that fails, the next search tries their values again.
+
+        Raises:
+            TuimonError: they cannot be started there.
+        """
+        try:
+            together.send()
+        except TuimonError as error:
+            for flight in flights:
+                if self._study.tell(flight.number, "unstarted", why=error.message):
+                    self._study.again(flight.number)
+            raise
+
+    def _free(self) -> list[Slot]:
+        """The slots without a trial."""
         busy = [flight.slot for flight in self._flights]
         free = list(self._slots)
         for slot in busy:
@@ -175,13 +211,4 @@ class Search:
                 free.remove(slot)
             elif free:  # one that was taken over
                 free.pop()
-        while free and not self._is_closing() and self._interrupts == self._served:
-            trial = self._study.ask()
-            if trial is None:
-                return
-            try:
-                run = take_off(self._folder, self._plan, trial.name, trial.values, free[0])
-            except TuimonError as error:
-                self._tell(trial.number, "failed", math.nan, error.message)
-                continue
-            self._flights.append(Flight(trial.number, run, free.pop(0)))
+        return free

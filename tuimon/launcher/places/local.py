@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tuimon.base.errors import TuimonError
 from tuimon.base.format import gib
 from tuimon.launcher.places.memory import memory_of
-from tuimon.launcher.places.place import Job
+from tuimon.launcher.places.place import Held, Job
 from tuimon.launcher.places.queue import Queue, no_queue, place_of
 from tuimon.launcher.places.spawn import supervise
 
@@ -43,8 +43,17 @@ class Local:
             has = ", ".join(f"{label} has {gib(total)}" for label, total in known.items())
             raise TuimonError(f"No device has {gib(self.memory_bytes)} of memory: {has}.")
 
-    def submit(self, job: Job) -> None:
-        """Starts a run's supervisor, which waits for the run's turn."""
+    @property
+    def elsewhere(self) -> bool:
+        """It is this machine."""
+        return False
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Starts each run's supervisor, which waits for the run's turn."""
+        for job in jobs:
+            self._submit(job)
+
+    def _submit(self, job: Job) -> None:
         queue = {"slots": self.slots, "memory_bytes": self.memory_bytes, "devices": job.devices}
         supervise(
             job.run,
@@ -56,9 +65,10 @@ class Local:
             descriptors=job.descriptors,
         )
 
-    def state(self, run: Path) -> str:
-        """A waiting run's place in the queue."""
-        return place_of(run)
+    def state(self, run: Path) -> Held:
+        """A waiting run's place in the queue; of others, its log says all."""
+        place = place_of(run)
+        return Held("waits", place) if place else Held()
 
     def cancel(self, run: Path) -> bool:
         """Takes a run out of the queue; its supervisor then ends, too."""
@@ -66,6 +76,10 @@ class Local:
             return Queue().cancel(run)
         except OSError as error:
             raise no_queue(error) from error
+
+    def end(self, run: Path) -> str:
+        """Raises TuimonError: a run here is ended by its processes, which are seen from here."""
+        raise TuimonError(f"Cannot end {run.name}: none of its processes is seen on this machine.")
 
     def log(self, run: Path) -> Path:
         """Its own folder."""

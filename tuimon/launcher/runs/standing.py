@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 
 from tuimon.base.process import Process, is_alive
+from tuimon.launcher.places.place import Held
 from tuimon.launcher.places.places import holder
 from tuimon.launcher.runs.proof import where_written
 from tuimon.launcher.runs.status import Lifecycle, Status
 
 DISK_FULL = "its log's disk is full"
 COPY = "a copy, it seems"
+_ENGINE_KNOWS_MORE = ("queued", "unknown", "lost", "stopped", "killed")
 _ASKED_EVERY_S = 1.0
 
 
@@ -29,8 +31,10 @@ def state_in(run: Path, life: Lifecycle) -> Status:
         life: the events that decide its state.
     """
     status = life.status()
-    if status.state == "queued" and life.queued and (place := holder(life.queued.on).state(run)):
-        status = dataclasses.replace(status, detail=f"{place}, {status.detail}")
+    if status.state == "queued" and life.queued and not life.engine:
+        status = _waiting(status, holder(life.queued.on).state(run))
+    elif life.engine and status.state in _ENGINE_KNOWS_MORE:
+        status = _by_engine(status, life, holder(life.engine).state(run if run.is_dir() else run.parent))
     if not status.live and status.state != "lost":
         return status
     if status.live and (original := _original(run, life)):
@@ -38,6 +42,24 @@ def state_in(run: Path, life: Lifecycle) -> Status:
     if not is_disk_full(run):
         return status
     return dataclasses.replace(status, detail=f"{status.detail}; {DISK_FULL}" if status.detail else DISK_FULL)
+
+
+def _waiting(status: Status, held: Held) -> Status:
+    return dataclasses.replace(status, detail=f"{held.detail}, {status.detail}") if held.detail else status
+
+
+def _by_engine(status: Status, life: Lifecycle, held: Held) -> Status:
+    """What an engine knows of its job, where the log and the processes that are seen from here cannot tell."""
+    if held.phase == "waits":  # also one that was put back into the queue after its end was logged
+        return _waiting(status if status.state == "queued" else Status("queued", "to go on"), held)
+    if held.phase == "runs":
+        hidden = status.state in ("queued", "unknown")
+        return dataclasses.replace(life.as_running(), detail=held.detail) if hidden else status
+    if held.phase == "over":
+        if status.state == "queued":
+            return Status("stopped" if held.how == "stopped" else "lost", f"{held.detail} before it began")
+        return Status(held.how, held.detail) if status.state in ("unknown", "lost") else status
+    return dataclasses.replace(status, detail=held.detail or status.detail)
 
 
 def is_disk_full(run: Path) -> bool:

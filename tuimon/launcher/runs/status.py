@@ -125,6 +125,8 @@ class Lifecycle:
         if ended:
             waits = self.launched is not None and alive(self.launched.supervisor)
             return Status("running", ENDING) if waits else Status(ended.how, ended.reason)
+        if self.queued and self.engine:
+            return Status("queued", f"for {self.queued.wants}")  # whoever handed it over may be gone
         known = self.processes()
         if not known:
             return Status("unknown", "not a run of tuimon: nothing says how it ended")
@@ -138,6 +140,15 @@ class Lifecycle:
         if started:
             return Status("lost", "its process is gone, and no supervisor was left to say how it ended")
         return Status("lost", "its processes are gone, and training had not begun")
+
+    @property
+    def engine(self) -> str:
+        """The engine of the latest attempt with its job, as `holder` takes it; empty for this machine's own."""
+        return self.launched.on if self.launched else ""
+
+    def as_running(self) -> Status:
+        """The state of a run whose processes are known to live, although they cannot be seen from here."""
+        return self._live() if self.training else Status("starting")
 
     def _live(self) -> Status:
         asked = "" if self.stop_asked is None else f"asked to stop at step {count(self.stop_asked)}, still training"

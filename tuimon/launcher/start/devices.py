@@ -95,6 +95,19 @@ def choose_device(
     return _use(seen[int(text[5:])]) if ":" in text else _use_any(seen, starting())
 
 
+def unseen_device(text: str) -> Device:
+    """The device of a run that trains on a machine that is not known yet; one is chosen there.
+
+    Raises:
+        TuimonError: it names one GPU of that machine.
+    """
+    if text in ("cpu", "cuda"):
+        return Device(text, {}, text)
+    if text == "auto":
+        return Device("auto")
+    raise TuimonError(f"Cannot train on {text} there: which GPU it is, is decided there.", "Use --device cuda, cpu or auto.")
+
+
 def _check_cuda(text: str, seen: list[Gpu]) -> None:
     if not seen:
         raise TuimonError(f"Cannot train on {text}: no NVIDIA driver answers, or no GPU is visible.", _HINT)

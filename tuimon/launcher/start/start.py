@@ -20,7 +20,7 @@ from tuimon.launcher.places.place import Job, Place
 from tuimon.launcher.places.spawn import PYTHON, watched
 from tuimon.launcher.runs.glance import lifecycle
 from tuimon.launcher.runs.runs import list_runs
-from tuimon.launcher.start.devices import Device, choose_device
+from tuimon.launcher.start.devices import Device, choose_device, unseen_device
 from tuimon.launcher.start.program import Program, program_of
 from tuimon.launcher.start.run_folder import make_run_folder
 from tuimon.launcher.start.streams import Streams
@@ -140,7 +140,7 @@ def start_program(
             cwd=cwd,
             descriptors=streams.handed_over,
         )
-        place.submit(job)
+        place.submit([job])
         return run
     finally:
         streams.close_stdin()
@@ -148,7 +148,7 @@ def start_program(
 
 def device_at(place: Place, text: str, runs_dir: Path) -> Device:
     """Chooses a device as `choose_device` does; raises TuimonError also if a run could never start there."""
-    choice = choose_device(text, starting=lambda: starting(runs_dir))
+    choice = unseen_device(text) if place.elsewhere else choose_device(text, starting=lambda: starting(runs_dir))
     place.check(choice.candidates)
     return choice
 
@@ -189,11 +189,18 @@ def launch(
     trainer reads it, but the file that runs must be the one that was checked.
     """
     model = f"model.name={spec.model.name}"
-    command = [*PYTHON, "tuimon.training", str(run / SPEC_FILE), model, "--run-dir", str(run), *more]
+    command = [*PYTHON, "tuimon.training", str(run / SPEC_FILE), model, "--run-dir", str(run)]
     details = {"name": run.name, "device": choice.label, "spec": spec.to_dict()}
     variables = {**choice.environment, **(environment or {})}
-    place.submit(Job(run, command, details, variables, devices=choice.candidates, cwd=cwd))
+    again = [*command, *_without_fork(more), *(() if "--resume" in more else ("--resume",))]
+    place.submit([Job(run, [*command, *more], details, variables, devices=choice.candidates, cwd=cwd, again=again)])
     return run
+
+
+def _without_fork(more: Sequence[str]) -> list[str]:
+    """The trainer's arguments for going on with a fork, which is a run of its own by then."""
+    at = more.index("--fork") if "--fork" in more else len(more)
+    return [*more[:at], *more[at + 2 :]]
 
 
 def _source_of(program: Program, cwd: Path | None) -> dict[str, bytes]:

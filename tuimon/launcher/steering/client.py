@@ -7,7 +7,6 @@ answer, in the order in which commands take effect. For any thread of a viewer; 
 from __future__ import annotations
 
 import contextlib
-import queue
 import socket
 import threading
 from collections.abc import Callable
@@ -17,19 +16,19 @@ import msgspec
 
 from tuimon.base.errors import TuimonError, in_one_line
 from tuimon.base.outside import json_decoder
+from tuimon.base.process import host_name
 from tuimon.launcher.runs.connecting import connect
 from tuimon.launcher.runs.glance import lifecycle
 from tuimon.launcher.runs.runs import is_resumable
+from tuimon.launcher.runs.standing import state_in
 from tuimon.launcher.runs.status import ENDING, Lifecycle
 from tuimon.launcher.runs.tail import SocketTail, open_tail
-from tuimon.log.records import Applied, Command, Refused
+from tuimon.launcher.steering.answers import ANSWER_TIMEOUT_S, Answer, NoAnswer, OnAnswer, Steering, ask
+from tuimon.launcher.steering.by_folder import ByFolder
+from tuimon.log.records import Command
 
-__all__ = ["Client", "NoAnswer", "SocketTail", "check_live", "client_of", "open_tail", "send"]
+__all__ = ["Answer", "Client", "NoAnswer", "SocketTail", "ask", "check_live", "client_of", "open_tail", "send"]
 
-Answer = Applied | Refused
-OnAnswer = Callable[[Answer | TuimonError], None]
-
-_ANSWER_TIMEOUT_S = 30.0
 _MAX_LINE_BYTES = 1 << 20
 _encode = msgspec.json.Encoder().encode
 _decode: Callable[[str | bytes], Answer] = json_decoder(Answer)
@@ -42,10 +41,6 @@ class _Told(msgspec.Struct):
 
 
 _decode_told: Callable[[str | bytes], _Told] = json_decoder(_Told)
-
-
-class NoAnswer(TuimonError):
-    """A command was sent to the run, and its result is not known yet."""
 
 
 class Client:
@@ -80,23 +75,9 @@ class Client:
                 return
         on_answer(TuimonError(f"{command.lever}: the connection to the run is closed."))
 
-    def send(self, command: Command, timeout_s: float = _ANSWER_TIMEOUT_S) -> Answer:
-        """Sends a command and waits for its answer.
-
-        Raises:
-            NoAnswer: none came in time.
-            TuimonError: the connection broke.
-        """
-        answers: queue.SimpleQueue[Answer | TuimonError] = queue.SimpleQueue()
-        self.post(command, answers.put)
-        try:
-            answer = answers.get(timeout=timeout_s)
-        except queue.Empty:
-            hint = "A command takes effect between two steps; the run's log will show it."
-            raise NoAnswer(f"{command.lever}: no answer within {timeout_s:g} s.", hint) from None
-        if isinstance(answer, TuimonError):
-            raise answer
-        return answer
+    def send(self, command: Command, timeout_s: float = ANSWER_TIMEOUT_S) -> Answer:
+        """Sends a command and waits for its answer; raises what `ask` does."""
+        return ask(self, command, timeout_s)
 
     @property
     def closed(self) -> bool:
@@ -139,7 +120,7 @@ class Client:
             on_answer(TuimonError(reason[:1].upper() + reason[1:]))
 
 
-def send(run: Path, command: Command, timeout_s: float = _ANSWER_TIMEOUT_S) -> Answer:
+def send(run: Path, command: Command, timeout_s: float = ANSWER_TIMEOUT_S) -> Answer:
     """Sends one command to a run and waits for its answer.
 
     Raises:
@@ -148,13 +129,13 @@ def send(run: Path, command: Command, timeout_s: float = _ANSWER_TIMEOUT_S) -> A
     """
     client = client_of(run, lifecycle(run))
     try:
-        return client.send(command, timeout_s)
+        return ask(client, command, timeout_s)
     finally:
         client.close()
 
 
-def client_of(run: Path, life: Lifecycle) -> Client:
-    """A connection for steering a live run.
+def client_of(run: Path, life: Lifecycle) -> Steering:
+    """A way to steer a live run: a connection to its socket, or its folder if it trains on another machine and looks there.
 
     Raises:
         TuimonError: the run cannot be steered: it has no socket, for example, or belongs to another user.
@@ -164,6 +145,10 @@ def client_of(run: Path, life: Lifecycle) -> Client:
         raise TuimonError(f"{run.name} is still starting: its training has not begun.", "It can be steered once it has.")
     if life.ended:
         raise TuimonError(f"{run.name} cannot be steered: {ENDING}.", f"`tuimon stop --now {run.name}` ends the process.")
+    if life.training.process.host != host_name():
+        if life.training.inbox:
+            return ByFolder(run, life)
+        raise TuimonError(f"{run.name} cannot be steered from here: it trains on {life.training.process.host}.")
     if not life.training.socket:
         raise TuimonError(f"{run.name} cannot be steered: {life.training.socket_error or 'it has no socket'}.")
     return Client(connect(run, life.training.socket, life.training.process))
@@ -171,7 +156,7 @@ def client_of(run: Path, life: Lifecycle) -> Client:
 
 def check_live(run: Path, life: Lifecycle) -> None:
     """Raises TuimonError if a run has ended, or runs on another host."""
-    status = life.status()
+    status = state_in(run, life)
     if status.live:
         return
     detail = f" ({status.detail})" if status.detail else ""

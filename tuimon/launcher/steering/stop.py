@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tuimon.base.errors import TuimonError
 from tuimon.base.format import count
+from tuimon.base.process import host_name
 from tuimon.launcher.places.places import holder
 from tuimon.launcher.runs.glance import judge, lifecycle
 from tuimon.launcher.runs.standing import COPY
@@ -46,7 +47,7 @@ def stop(run: Path, now: bool = False, timeout_s: float = TIMEOUT_S, say: Callab
     if life.queued and holder(life.queued.on).cancel(run):
         return _left_queue(run, timeout_s)
     if now:
-        return stop_by_signal(run, life, now)
+        return _end_at_once(run, life)
     deadline = time.monotonic() + timeout_s
     if life.training and life.training.socket and not life.ended:
         try:
@@ -56,12 +57,22 @@ def stop(run: Path, now: bool = False, timeout_s: float = TIMEOUT_S, say: Callab
         except TuimonError:  # nobody listens, or the process has ended
             if (told := _ended(run)) is not None:
                 return told
-    done = stop_by_signal(run, life)
+    done = _end_at_once(run, life) if _is_hidden(life) else stop_by_signal(run, life)
     while (told := _ended(run)) is None:
         if time.monotonic() >= deadline:
             raise NoAnswer(f"{done}, and it is still running.", _end_it(run))
         time.sleep(_POLL_S)
     return f"{done}; {told}"
+
+
+def _is_hidden(life: Lifecycle) -> bool:
+    """Whether its processes are on another machine, so that only its engine can end them."""
+    known = life.processes()
+    return bool(life.engine) and (not known or known[0].host != host_name())
+
+
+def _end_at_once(run: Path, life: Lifecycle) -> str:
+    return holder(life.engine).end(run) if _is_hidden(life) else stop_by_signal(run, life, now=True)
 
 
 def _left_queue(run: Path, timeout_s: float) -> str:

@@ -1,6 +1,6 @@
 """Starts one training process, waits for its end, and logs how it ended.
 
-    python -m tuimon.launcher.supervisor.supervisor RUN_DIR -- COMMAND…
+    python -m tuimon.launcher.supervisor.supervisor [--stay] RUN_DIR -- COMMAND…
 
 A small process between init and the training process, in its own session: it has no terminal, so closing a terminal cannot
 affect the run. Its caller writes a JSON object to its stdin and reads one JSON line from its stdout: `{"pid": N}` once the
@@ -8,6 +8,10 @@ command runs, or `{"error": "…"}` if it could not be started. Then both are cl
 `device`, `spec` and `words` for the log; `environment`, variables for the command; `stdin`, a descriptor for the command to
 read from; `apart`, whether to keep its stdout and stderr apart; `queue`, what to wait for first, as in `Turn`. If the
 run has to wait, the answer has the supervisor's own pid.
+
+With --stay it stays in the foreground, in an engine's job; its exit code is 75 if the run waits for its turn again. More keys:
+`on`, the job; `together`, whether whoever signals the supervisor signals the command, too; `requeue_at`, the signal after which
+the run is to stop, and to wait again.
 
 If the supervisor is killed, the training process continues. Standard library and the log's writer only.
 """
@@ -20,6 +24,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -30,6 +35,8 @@ from tuimon.base import given
 from tuimon.base.errors import TuimonError
 from tuimon.base.process import identify, signal_name, this_process
 from tuimon.base.repository import has_uncommitted_changes
+from tuimon.launcher.places.in_job import REQUEUE_CODE
+from tuimon.launcher.places.told import STOPPED_CODE
 from tuimon.launcher.supervisor.oom import OutOfMemoryWatch
 from tuimon.launcher.supervisor.output import OUTPUT, Output
 from tuimon.launcher.supervisor.room import await_room, leave_word
@@ -38,16 +45,21 @@ from tuimon.log.records import Exited, Launched, Notice, Queued, Spawned
 from tuimon.log.writer import LogWriter
 
 _NOTHING_SEEN = "no Python process of this program imported PyTorch (one with -I, -E or -S is not seen)"
-_STOPPED_CODE = 130  # of a run that was stopped before it began
 _ENVIRONMENT = {"PYTHONFAULTHANDLER": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def main(arguments: list[str]) -> int:
     """Supervises one command in a detached grandchild process; the calling process returns at once."""
+    stays = arguments[:1] == ["--stay"]
+    arguments = arguments[stays:]
     if len(arguments) < 3 or arguments[1] != "--":
-        print("usage: python -m tuimon.launcher.supervisor.supervisor RUN_DIR -- COMMAND…", file=sys.stderr)
+        print("usage: python -m tuimon.launcher.supervisor.supervisor [--stay] RUN_DIR -- COMMAND…", file=sys.stderr)
         return 2
     details = json.loads(sys.stdin.read() or "{}")
+    if stays:
+        supervisor = _Supervisor(Path(arguments[0]), arguments[2:], details)
+        supervisor.run(None)
+        return supervisor.code
     if not _detach():
         return 0
     report = _let_go_of_terminal()
@@ -66,9 +78,12 @@ class _Supervisor:
         self._run, self._command, self._details = run, command, details
         self._child: subprocess.Popen[bytes] | None = None
         self._asked_to_stop = False
-        self._has_ended = self._leaves = False
+        self._has_ended = self._leaves = self._requeues = False
+        self.code = 0
         self._turn = Turn(run, details.get("queue"), details.get("device") or "", give_up=lambda: self._asked_to_stop)
         signal.signal(signal.SIGTERM, self._on_sigterm)
+        if requeue_at := details.get("requeue_at"):
+            signal.signal(requeue_at, self._on_requeue)
 
     def run(self, report: int | None) -> None:
         log = LogWriter(self._run, "launch")
@@ -105,6 +120,10 @@ class _Supervisor:
         log.event(msgspec.structs.replace(ending, error=raised, unwatched=why))
         self._turn.leave()
         self._has_ended = True
+        if self._requeues and ending.code != 0:
+            self.code = REQUEUE_CODE
+            log.event(self._launched())
+            log.event(Queued(on=self._details.get("on", ""), wants="Slurm, to go on"))
         if not await_room(log, give_up=lambda: self._leaves):
             leave_word(self._run / OUTPUT, f"{_in_words(ending)}, which could not be logged: the disk is full")
         log.close()
@@ -116,7 +135,7 @@ class _Supervisor:
         _tell(report, {"pid": os.getpid()})
         if not self._turn.wait():
             given.withdraw(self._run)
-            log.event(Exited(code=_STOPPED_CODE))
+            log.event(Exited(code=STOPPED_CODE))
             log.close()
             return False
         self._details = self._turn.with_device(self._details)
@@ -141,13 +160,20 @@ class _Supervisor:
             device=self._details.get("device") or "",
             spec=self._details.get("spec"),
             words=tuple(self._details.get("words") or ()),
+            on=self._details.get("on") or "",
             uncommitted=has_uncommitted_changes(Path.cwd()),
         )
 
     def _on_sigterm(self, _signal: int, _frame: FrameType | None) -> None:
         self._leaves = self._has_ended
         self._asked_to_stop = True
-        self._forward()
+        if not self._details.get("together"):
+            self._forward()
+
+    def _on_requeue(self, _signal: int, _frame: FrameType | None) -> None:
+        if not self._requeues:
+            self._requeues = self._asked_to_stop = True
+            self._forward()
 
     def _forward(self) -> None:
         """Signals only the training process: if its workers got the signal too, they would die before it can stop."""
@@ -165,11 +191,17 @@ def _start(command: list[str], output: Output, details: dict[str, Any]) -> subpr
             stdout=output.stdout,
             stderr=output.stderr,
             env=os.environ | _ENVIRONMENT | details.get("environment", {}),
-            process_group=0,
+            process_group=None if details.get("together") else 0,
+            preexec_fn=_ignoring(details["requeue_at"]) if "requeue_at" in details else None,
         )
     finally:
         if stdin is not None:
             os.close(stdin)
+
+
+def _ignoring(number: int) -> Callable[[], object]:
+    """Has the command ignore a signal that goes to all processes of the job, unless it handles it itself."""
+    return lambda: signal.signal(number, signal.SIG_IGN)
 
 
 def _ending(status: int, pid: int, memory: OutOfMemoryWatch) -> Exited:
