@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from tuimon.base import format
@@ -18,19 +17,16 @@ def print_groups(groups: Sequence[Group], *, as_json: bool) -> int:
     return print_lines(map(_line, groups)) if as_json else print_table([_TITLES, *map(_row, groups)], ("DEVICE",))
 
 
-def spread_text(one: Spread | None) -> str:
-    """A mean with the standard deviation of one run: `0.312 ± 0.010`."""
-    if one is None:
-        return ""
-    return format.number(one.mean) + ("" if math.isnan(one.std) else f" ± {format.number(one.std)}")
-
-
 def _row(group: Group) -> Sequence[str]:
     first, last = group.runs[0], max(run.step for run in group.runs)
     total = f"/{format.count(first.total_steps)}" if first.total_steps else ""
     seeds = str(group.seeds) if len(group.runs) > 1 else ""
-    losses = (spread_text(spread([getattr(run, name) for run in group.runs])) for name in ("loss", "val_loss"))
+    losses = (_text(spread([getattr(run, name) for run in group.runs])) for name in ("loss", "val_loss"))
     return (group.name, seeds, group.states, f"{format.count(last)}{total}", *losses, first.device)
+
+
+def _text(one: Spread | None) -> str:
+    return one.text() if one else ""
 
 
 def _line(group: Group) -> GroupLine:

@@ -192,8 +192,8 @@ class TuimonApp(RestartingApp):
         """Makes the app start with these runs compared."""
         self._compared_first = tuple(paths)
 
-    def compare(self, paths: Sequence[Path]) -> None:
-        """Compares the curves of several runs."""
+    def compare(self, paths: Sequence[Path], folds: bool = False) -> None:
+        """Compares the curves of several runs; `folds` shows those that differ in their seed alone as one."""
         try:
             runs = [self.follow(path) for path in paths]
         except TuimonError as error:
@@ -201,7 +201,7 @@ class TuimonApp(RestartingApp):
             return
         from tuimon.viewer.screens.compare import CompareScreen
 
-        self.push_screen(CompareScreen(runs))
+        self.push_screen(CompareScreen(runs, folds))
 
     def go_home(self) -> None:
         """Closes all screens above Home."""

@@ -73,7 +73,7 @@ class Host(Protocol):
         """Shows the next of the runs that are open or training."""
         ...
 
-    def compare(self, paths: Sequence[Path]) -> None:
+    def compare(self, paths: Sequence[Path], folds: bool = False) -> None:
         """Compares the curves of several runs."""
         ...
 

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from textual import on
@@ -17,11 +17,14 @@ from textual.widgets import Static
 
 from tuimon.base import format
 from tuimon.launcher.runs.configuration import configuration, differing, short, shown
+from tuimon.launcher.runs.groups import is_seed, spread, together
 from tuimon.launcher.runs.loss import latest, loss_tag
+from tuimon.launcher.runs.summary import made_of
 from tuimon.log.store import Store
 from tuimon.viewer.draw.canvas import stroke_of
 from tuimon.viewer.draw.rows import Row, Span, fit, shorten
 from tuimon.viewer.keys import bindings
+from tuimon.viewer.mean_store import MeanStore
 from tuimon.viewer.plain_text import said
 from tuimon.viewer.screens.curve_keys import CurveScreen
 from tuimon.viewer.screens.filter_bar import FilterBar
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 COLUMNS = ("loss/train", "loss/val", "accuracy/train", "accuracy/val", "r2/val", "mae/val")
 _LOW = ("loss", "mae")  # metrics of which less is better
 _TRAIN = "loss/train"
-_NUMBER = 18
+_NUMBER, _SPREAD = 18, 22
 _STEP, _LEAST_NAME = 9, 24
 _OWN = ("training.device",)  # settings that say where, not what
 
@@ -60,11 +63,26 @@ class FinalValues(RowList):
 
     def on_mount(self) -> None:
         """Sets the panel's title."""
-        self.border_title = said(self.app, "last value (best so far) · * best of all · v hides a run")
+        self._entitle()
+
+    def _entitle(self) -> None:
+        told = "mean ± standard deviation of last values" if self._folded else "last value (best so far)"
+        self.entitle(said(self.app, f"{told} · * best of all · v hides a run"))
+
+    @property
+    def _folded(self) -> bool:
+        """Whether any row is of several runs."""
+        return any(isinstance(store, MeanStore) for store in self._stores.values())
+
+    @property
+    def _number(self) -> int:
+        """Cells of a number."""
+        return _SPREAD if self._folded else _NUMBER
 
     def show(self, stores: Mapping[str, Store]) -> None:
         """Shows these runs, by name."""
         self._stores = stores
+        self._entitle()
         of = tuple((id(store.started), id(store.launched)) for store in stores.values())
         if of != self._differing_of:
             self._differing_of = of
@@ -88,10 +106,10 @@ class FinalValues(RowList):
         tags, keys = self._columns(width)
         row = [Span("run".ljust(self._name_width(width)), "header"), Span("step".rjust(_STEP), "header")]
         row += [Span(f"  {title.ljust(_width_of(title, texts))}", "header") for title, texts in keys]
-        return [[*row, *(Span(tag.rjust(_NUMBER), "header") for tag in tags)]]
+        return [[*row, *(Span(tag.rjust(self._number), "header") for tag in tags)]]
 
     def row(self, index: int, width: int) -> Row:
-        """The row of one run."""
+        """The row of one run, or of several as one."""
         name, store = list(self._stores.items())[index]
         tags, keys = self._columns(width)
         room = self._name_width(width)
@@ -103,23 +121,34 @@ class FinalValues(RowList):
         return [*row, *(self._cell(store, tag) for tag in tags)]
 
     def _cell(self, store: Store, tag: str) -> Span:
+        if isinstance(store, MeanStore):
+            return self._spread_cell(store, tag)
         value, low = latest(store, tag), best_in(store, tag)
         if value is None:
-            return Span(format.missing(self.ascii).rjust(_NUMBER), "dim")
+            return Span(format.missing(self.ascii).rjust(self._number), "dim")
         if not math.isfinite(value):
-            return Span(format.number(value).rjust(_NUMBER), "bad")
+            return Span(format.number(value).rjust(self._number), "bad")
         best = len(self._stores) > 1 and value == best_of(tag, self._stores.values())
         text = f"{'*' if best else ''}{format.number(value)} ({format.number(low)})"
-        return Span(text.rjust(_NUMBER), "good" if best else "")
+        return Span(text.rjust(self._number), "good" if best else "")
+
+    def _spread_cell(self, store: MeanStore, tag: str) -> Span:
+        """A mean with its spread, and of how many runs where that is not all of them."""
+        found = spread([latest(part, tag) for part in store.parts])
+        if found is None:
+            return Span(format.missing(self.ascii).rjust(self._number), "dim")
+        best = len(self._stores) > 1 and last_of(store, tag) == best_of(tag, self._stores.values())
+        text = f"{'*' if best else ''}{found.text(self.ascii, len(store.parts))}"
+        return Span(text.rjust(self._number), "warn" if found.count < len(store.parts) else "good" if best else "")
 
     def _columns(self, width: int) -> tuple[list[str], list[tuple[str, list[str]]]]:
         """The metrics and the differing settings that fit, losses first."""
         known = [tag for tag in COLUMNS if any(tag in store for store in self._stores.values())]
         left = width - _LEAST_NAME - _STEP
-        tags = known[: max(0, left // _NUMBER)]
+        tags = known[: max(0, left // self._number)]
         if self._differing and len(tags) > 2:
             tags = tags[: max(2, len(tags) - 1)]
-        left -= _NUMBER * len(tags)
+        left -= self._number * len(tags)
         keys = []
         for title, texts in self._differing:
             left -= _width_of(title, texts) + 2
@@ -130,7 +159,7 @@ class FinalValues(RowList):
 
     def _name_width(self, width: int) -> int:
         tags, keys = self._columns(width)
-        taken = _NUMBER * len(tags) + sum(_width_of(*key) + 2 for key in keys)
+        taken = self._number * len(tags) + sum(_width_of(*key) + 2 for key in keys)
         return max(12, width - _STEP - taken)
 
 
@@ -141,7 +170,7 @@ def _differing(stores: Sequence[Store], ascii: bool) -> list[tuple[str, list[str
     return [
         (short(key), [shown(config[key]) if key in config else missing for config in configs])
         for key in differing(configs)
-        if key not in _OWN
+        if key not in _OWN and not (is_seed(key) and any(isinstance(store, MeanStore) for store in stores))
     ]
 
 
@@ -155,19 +184,26 @@ class CompareScreen(CurveScreen):
     PLACE = "compare"
     BINDINGS: ClassVar[list[BindingType]] = bindings("compare")
 
-    def __init__(self, runs: Sequence[OpenRun]) -> None:
+    def __init__(self, runs: Sequence[OpenRun], folds: bool = False) -> None:
         self.runs = list(runs)
+        self.folds = folds  # whether runs that differ in their seed alone are one curve
+        self._means: dict[tuple[int, ...], MeanStore] = {}
+        self._told = self._title(len(runs))
         self._picked = False  # whether the user chose the big chart's curves
         super().__init__()
 
     def compose(self) -> ComposeResult:
         """A big loss chart, small charts of all metrics, and the table."""
-        yield Static(f" compare  {len(self.runs)} runs", id="home-title", markup=False)
+        yield Static(self._told, id="home-title", markup=False)
         yield Chart((_TRAIN,), _TRAIN, smoothing=NOISY["loss"], id="overlay", classes="panel")
         yield ChartGrid(id="overlays", classes="panel")
         yield FinalValues()
         yield FilterBar()
         yield self.key_bar()
+
+    def _title(self, shown: int) -> str:
+        folded = f" as {shown}, by all but the seed" if shown < len(self.runs) else ""
+        return f" compare  {len(self.runs)} runs{folded}"
 
     def on_mount(self) -> None:
         """Shows the data read so far."""
@@ -203,6 +239,13 @@ class CompareScreen(CurveScreen):
         """Hides the selected run's curves, or shows them again."""
         self.query_one(FinalValues).toggle()
 
+    def action_fold_seeds(self) -> None:
+        """Draws runs that differ in their seed alone as one, mean and spread; or each again."""
+        self.folds = not self.folds
+        self._update()
+        if self.folds and not self._means:
+            self.notify("No two of these runs differ in their seed alone.", timeout=4)
+
     @on(FinalValues.Toggled)
     def show_without(self) -> None:
         """Draws the charts without hidden runs."""
@@ -225,16 +268,44 @@ class CompareScreen(CurveScreen):
         if tags != big.tags:
             big.set_tags(tags, title)
 
+    def _folded(self, stores: dict[str, Store]) -> dict[str, Store]:
+        """The runs by name; if so wanted, those that differ in their seed alone as one."""
+        if not self.folds:
+            self._means = {}
+            return stores
+        shown: dict[str, Store] = {}
+        means: dict[tuple[int, ...], MeanStore] = {}
+        for part in together(stores, lambda name: _of(stores[name])):
+            if len(part) == 1:
+                shown[part[0]] = stores[part[0]]
+                continue
+            key = tuple(id(stores[name]) for name in part)
+            mean = means[key] = self._means.get(key) or MeanStore([stores[name] for name in part])
+            mean.refresh()
+            shown[f"{part[0]} and {len(part) - 1} more seeds"] = mean
+        self._means = means
+        return shown
+
     def _update(self) -> None:
         if not self.is_attached:
             return
         names = names_of([run.path.absolute() for run in self.runs])
-        stores = {name: run.store for name, run in zip(names, self.runs, strict=True)}
+        stores = self._folded({name: run.store for name, run in zip(names, self.runs, strict=True)})
         self._choose_curves(list(stores.values()))
         final = self.query_one(FinalValues)
         final.show(stores)
+        title = self._title(len(stores))
+        if title != self._told:
+            self._told = title
+            self.query_one("#home-title", Static).update(title, layout=False)
         self.query_one("#overlay", Chart).set_runs(stores, final.hidden)
         self.query_one(ChartGrid).set_runs(stores, final.hidden)
+
+
+def _of(store: Store) -> tuple[str, dict[str, Any]]:
+    """What a run trains, and its settings."""
+    made = made_of(store.started, store.launched)
+    return f"{made.model} {made.optimizer}", configuration(store.started, store.launched)
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:
@@ -247,8 +318,18 @@ def names_of(paths: Sequence[Path]) -> list[str]:
 
 def best_of(tag: str, stores: Iterable[Store]) -> float:
     """The lowest latest value of a loss or an error, the highest of anything else; NaN if no run has a finite value."""
-    values = [value for store in stores if (value := latest(store, tag)) is not None and math.isfinite(value)]
+    values = [value for store in stores if (value := last_of(store, tag)) is not None and math.isfinite(value)]
     return (min if _is_low(tag) else max)(values, default=math.nan)
+
+
+def last_of(store: Store, tag: str) -> float | None:
+    """A run's latest value; of several as one the mean, NaN where one of them has no finite value."""
+    if not isinstance(store, MeanStore):
+        return latest(store, tag)
+    found = spread([latest(part, tag) for part in store.parts])
+    if found is None:
+        return None
+    return found.mean if found.count == len(store.parts) else math.nan
 
 
 def best_in(store: Store, tag: str) -> float:

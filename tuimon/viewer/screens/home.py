@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tuimon.viewer.screens.run_preview import RunPreview
 
 _LEAST_FOR_PREVIEW = 32  # rows
-_NEEDS_A_RUN = ("open", "mark", "sort", "stop", "about", "resume", "replay", "fork", "launch_like")
+_NEEDS_A_RUN = ("open", "mark", "sort", "stop", "about", "resume", "replay", "fork", "launch_like", "fold_seeds")
 
 EMPTY = """\
 No runs in {folder} yet.
@@ -54,6 +54,7 @@ class HomeScreen(Filtered, ScanningScreen, ManyScreen):
     def __init__(self, runs_dir: Path) -> None:
         super().__init__(runs_dir)
         self.sort = "newest"
+        self.folds = False  # whether runs that differ in their seed alone are one row
         self._composed = False
         self._list: RunList | None = None
         self._preview: RunPreview | None = None
@@ -99,6 +100,8 @@ class HomeScreen(Filtered, ScanningScreen, ManyScreen):
             return "there are no runs yet: press l to launch one"
         if key.group == STEER and chosen and not self.steered():
             return f"{chosen.name} is not training: it is {chosen.status.state}"
+        if key.group == AGAIN and len(self._under_cursor()) > 1:
+            return f"{chosen.name if chosen else ''} is several runs: press a to list each"
         if key.group == AGAIN and chosen:
             return why_not_again(key.action, chosen.path, chosen.status, chosen.launched)
         if key.action == "overlay" and len(self._marked()) < 2:
@@ -127,12 +130,14 @@ class HomeScreen(Filtered, ScanningScreen, ManyScreen):
         self._list.focus()
 
     def _show(self) -> None:
+        from tuimon.launcher.runs.groups import folded
         from tuimon.launcher.runs.matching import matching
         from tuimon.viewer.screens.run_table import ordered
 
         if self._list is None:
             return
-        shown = ordered(matching(self.runs, self._filter) or self.runs, self.sort)
+        found = matching(self.runs, self._filter) or self.runs
+        shown = ordered(folded(found) if self.folds else found, self.sort)
         self._list.show(shown, self.sort)
         self._list.display = bool(shown)
         empty = self.query_one("#empty", Static)
@@ -160,6 +165,7 @@ class HomeScreen(Filtered, ScanningScreen, ManyScreen):
         parts = ["runs"]
         if self.runs:
             parts += [self._counted(), f"{live} live", f"sorted by {self.sort}"]
+            parts += ["seeds folded"] if self.folds else []
         if self._filter:
             parts.append(f"/ {self._filter.text}")
         if self._marked():
@@ -167,7 +173,7 @@ class HomeScreen(Filtered, ScanningScreen, ManyScreen):
         return " tuimon  " + "  ".join([*parts, f"in {_shown(self.runs_dir)}"])
 
     def _counted(self) -> str:
-        shown = len(self._list.runs) if self._list else len(self.runs)
+        shown = sum(len(self._parts(run)) for run in self._list.runs) if self._list else len(self.runs)
         return f"{len(self.runs)} total" if shown == len(self.runs) else f"{shown} of {len(self.runs)}"
 
     def _show_detail(self) -> None:
@@ -190,9 +196,12 @@ class HomeScreen(Filtered, ScanningScreen, ManyScreen):
         self.action_open()
 
     def action_open(self) -> None:
-        """Opens the selected run."""
-        if chosen := self._chosen():
-            self.tuimon.open_run(chosen.path)
+        """Opens the selected run; several that are one row are compared."""
+        runs = self._under_cursor()
+        if len(runs) > 1:
+            self.tuimon.compare([run.path for run in runs], folds=True)
+        elif runs:
+            self.tuimon.open_run(runs[0].path)
 
     def action_mark(self) -> None:
         """Marks or unmarks the selected run."""
@@ -206,7 +215,7 @@ class HomeScreen(Filtered, ScanningScreen, ManyScreen):
         if len(marked) < 2:
             self.notify("Mark at least two runs with space, then press o.", severity="warning")
             return
-        self.tuimon.compare([run.path for run in marked])
+        self.tuimon.compare([run.path for run in marked], folds=self.folds)
 
     def action_sort(self) -> None:
         """Sorts by the next column."""
@@ -214,6 +223,13 @@ class HomeScreen(Filtered, ScanningScreen, ManyScreen):
 
         self.sort = SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)]
         self._show()
+
+    def action_fold_seeds(self) -> None:
+        """Shows runs that differ in their seed alone as one row, with mean and spread; or each again."""
+        self.folds = not self.folds
+        self._show()
+        if self.folds and self._list and not any(len(self._parts(run)) > 1 for run in self._list.runs):
+            self.notify("No two runs differ in their seed alone.", timeout=4)
 
     def action_columns(self) -> None:
         """Asks for the columns of the list, which are remembered."""
@@ -230,8 +246,7 @@ class HomeScreen(Filtered, ScanningScreen, ManyScreen):
 
     def chosen_runs(self) -> list[RunSummary]:
         """The marked runs; without marks, the selected one."""
-        chosen = self._chosen()
-        return self._marked() or ([chosen] if chosen else [])
+        return self._marked() or list(self._under_cursor())
 
     def filter_by(self, text: str) -> str:
         """Shows only the runs that match; if none does, all. Returns what was found.
@@ -259,6 +274,16 @@ class HomeScreen(Filtered, ScanningScreen, ManyScreen):
 
     def _chosen(self) -> RunSummary | None:
         return self._list.under_cursor if self._list and self._list.display else None
+
+    def _under_cursor(self) -> tuple[RunSummary, ...]:
+        """The runs that the selected row stands for."""
+        chosen = self._chosen()
+        return self._parts(chosen) if chosen else ()
+
+    def _parts(self, run: RunSummary) -> tuple[RunSummary, ...]:
+        from tuimon.launcher.runs.groups import members
+
+        return members(run)
 
     def _marked(self) -> list[RunSummary]:
         names = self._list.marked if self._list else frozenset()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from tuimon.launcher.runs.groups import members
 from tuimon.viewer.draw.rows import Row, Span
 from tuimon.viewer.screens.run_table import Column, Look, columns_for, header, run_row
 from tuimon.viewer.widgets.row_list import RowList
@@ -47,8 +48,8 @@ class RunList(RowList):
         """Shows these runs; the cursor stays on its run if that is still listed."""
         before = self.under_cursor
         self.runs, self.sort, self._now = list(runs), sort, time.time()
-        names = [run.name for run in self.runs]
-        place = names.index(before.name) if before and before.name in names else self.cursor
+        places = {one.path: place for place, run in enumerate(self.runs) for one in members(run)}
+        place = places.get(before.path, self.cursor) if before else self.cursor
         self._columns = (0, [])
         self._go(place)
 
@@ -60,7 +61,8 @@ class RunList(RowList):
     def toggle_mark(self) -> None:
         """Marks or unmarks the run under the cursor and moves to the next."""
         if run := self.under_cursor:
-            self.marked = self.marked ^ {run.name}
+            names = {one.name for one in members(run)}
+            self.marked = self.marked - names if names <= self.marked else self.marked | names
             self._go(self.cursor + 1)
 
     def count(self) -> int:

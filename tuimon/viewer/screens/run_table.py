@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tuimon.base import format
 from tuimon.base.plain import one_line
 from tuimon.launcher.runs.configuration import shown
+from tuimon.launcher.runs.groups import Folded, Spread, members
 from tuimon.launcher.runs.standing import DISK_FULL
 from tuimon.viewer.draw.meter import bar, state_glyph
 from tuimon.viewer.draw.rows import Row, Span, cells, fit, shorten
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _FRONT = 3  # cells for the mark, the cursor, and "!" for a damaged log or a full disk
 _SETTING_WIDTH = 10
+_SPREAD_WIDTH = 19  # of a mean with its spread
 _FIRST = 9  # dropped first if room is short
 _BAR_WIDTH, _CURVE_WIDTH = 14, 40  # maximum widths when there is room to spare
 SORTS = ("newest", "name", "loss", "speed")
@@ -61,6 +63,8 @@ def columns_for(width: int, runs: Sequence[RunSummary] = (), wanted: Sequence[st
     validated = any(run.val_loss is not None for run in runs)
     columns = [column if validated or column.title != "val" else column._replace(goes=_FIRST) for column in _COLUMNS]
     columns = chosen(wanted) or columns
+    if any(isinstance(run, Folded) for run in runs):
+        columns = [column._replace(width=_SPREAD_WIDTH) if column.title in ("train", "val") else column for column in columns]
     while _needed(columns) > width and any(column.goes for column in columns):
         columns.remove(max(columns, key=lambda column: column.goes))
     return _widened(columns, width - _needed(columns), max((cells(run.name) for run in runs), default=0))
@@ -99,7 +103,7 @@ def header(columns: Sequence[Column], sort: str) -> Row:
 
 def run_row(run: RunSummary, columns: Sequence[Column], look: Look) -> Row:
     """The row of one run."""
-    marked = run.name in look.marked
+    marked = all(one.name in look.marked for one in members(run))
     row: Row = [
         Span(("*" if look.ascii else "◆") if marked else " ", "key"),
         Span(" "),
@@ -124,6 +128,7 @@ def detail(run: RunSummary, ascii: bool = False) -> str:
     how = f"{run.status.state}: {run.status.detail}" if run.status.detail else run.status.state
     steps = f"step {format.count(run.step)}" + (f" of {format.count(run.total_steps)}" if run.total_steps else "")
     dot = " - " if ascii else " · "
+    how = run.states if isinstance(run, Folded) else how
     return dot.join([run.name, *map(str, run.damage), *made_of, steps, how])
 
 
@@ -181,6 +186,11 @@ def _curve(run: RunSummary, width: int, look: Look) -> list[Span]:
     return [Span(sparkline(run.losses, width, look.ascii, log=True), "train")]
 
 
+def _mean(run: RunSummary, spread: Spread | None, ascii: bool) -> list[Span]:
+    count = len(members(run))
+    return [Span(spread.text(ascii, count), "warn" if spread.count < count else "")] if spread else []
+
+
 def _number(value: float | None, ascii: bool) -> list[Span]:
     if value is None:
         return [Span(format.missing(ascii), "dim")]
@@ -188,11 +198,13 @@ def _number(value: float | None, ascii: bool) -> list[Span]:
 
 
 def _train(run: RunSummary, width: int, look: Look) -> list[Span]:
-    return _number(run.loss, look.ascii)
+    spread = run.loss_spread if isinstance(run, Folded) else None
+    return _mean(run, spread, look.ascii) or _number(run.loss, look.ascii)
 
 
 def _val(run: RunSummary, width: int, look: Look) -> list[Span]:
-    return _number(run.val_loss, look.ascii)
+    spread = run.val_spread if isinstance(run, Folded) else None
+    return _mean(run, spread, look.ascii) or _number(run.val_loss, look.ascii)
 
 
 def _speed(run: RunSummary, width: int, look: Look) -> list[Span]:

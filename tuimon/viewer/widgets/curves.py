@@ -16,6 +16,7 @@ from tuimon.viewer.draw.curve import Axis, Curve, Marker, Points
 from tuimon.viewer.draw.growing import Growing
 from tuimon.viewer.draw.pyramid import Pyramid
 from tuimon.viewer.draw.smooth import Smoother
+from tuimon.viewer.mean_store import Mean, MeanStore
 from tuimon.viewer.widgets.chart_groups import LAYER_KINDS, layer_labels, side_of
 from tuimon.viewer.widgets.wording import is_move, marker_label
 
@@ -50,6 +51,18 @@ class _Traced:
         known = len(self._elapsed)
         self._elapsed.append(elapsed(walls[known:], self._origin, float(self._elapsed.view()[-1]) if known else 0.0))
         return self._elapsed.view()
+
+
+class _TracedMean(_Traced):
+    """The mean of several runs as a curve, with its band; drawn anew whenever it changes."""
+
+    def __init__(self, mean: Mean, axis: Axis, smoothing: float, origin: float) -> None:
+        super().__init__(axis, smoothing, origin)
+        self.version = mean.series.version
+        self.band = Pyramid()
+        self.extend(mean.series)
+        edges = [Smoother(smoothing).extend(edge) if smoothing else edge for edge in (mean.low, mean.high)]
+        self.band.extend(np.repeat(self.pyramid.xs, 2), np.stack(edges, 1).reshape(-1))  # up and down at each x
 
 
 class CurveBook:
@@ -87,6 +100,12 @@ class CurveBook:
             label, style = _look(labels[tag], run, place, len(tags))
             pattern = index * len(tags) + place if run else None
             stretched = 0.0 if side_of(tag) == "val" else _stretched(smoothing, len(store.series[tag]))
+            if isinstance(store, MeanStore):
+                key = (id(store), tag, axis, stretched)
+                used[key] = mean = self._mean_of(key, store)
+                found.append(Curve(label, "raw", mean.band, True, pattern))
+                found.append(Curve(label, style, mean.pyramid, False, pattern, _points(store, tag), bool(stretched)))
+                continue
             for weight in (0.0, stretched) if stretched and raw else (stretched,):
                 key = (id(store), tag, axis, weight)
                 used[key] = self._extended(key, store)
@@ -96,6 +115,14 @@ class CurveBook:
                 found.append(Curve(label, "raw" if faint else style, used[key].pyramid, faint, pattern, points, smoothed))
         self._traced = used
         return found
+
+    def _mean_of(self, key: tuple[int, str, Axis, float], store: MeanStore) -> _TracedMean:
+        _, tag, axis, weight = key
+        mean = store.mean(tag)
+        known = self._traced.get(key)
+        if isinstance(known, _TracedMean) and known.version == mean.series.version:
+            return known
+        return _TracedMean(mean, axis, weight, store.first_wall)
 
     def _extended(self, key: tuple[int, str, Axis, float], store: Store) -> _Traced:
         _, tag, axis, weight = key
