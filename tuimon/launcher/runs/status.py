@@ -129,7 +129,7 @@ class Lifecycle:
             return Status("queued", f"for {self.queued.wants}")  # whoever handed it over may be gone
         known = self.processes()
         if not known:
-            return Status("unknown", "not a run of tuimon: nothing says how it ended")
+            return Status("unknown", "another program's log")
         lives = [alive(process) for process in known]
         if lives[0] is None:
             return Status("unknown", f"on {known[0].host}, whose processes cannot be seen from here")
