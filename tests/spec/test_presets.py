@@ -28,6 +28,7 @@ from tuimon.training.signals import StopSignals
 GROUPS = {
     "start here", "activations", "dying ReLU", "vanishing and exploding gradients", "optimizers", "normalization",
     "regularization", "batch size", "learning rate", "sequence and text", "autoencoder", "your own data", "locality",
+    "the plane",
 }  # fmt: skip
 LONGEST_LINE = 132  # characters, so that it fits beside the list or on two rows of a narrow screen
 PRESETS = presets()

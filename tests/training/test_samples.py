@@ -112,3 +112,20 @@ def test_the_samples_of_a_split_are_undone_to_what_was_read() -> None:
     assert data.undo is not None
     digits = data.undo(data.val.inputs[:20])
     assert torch.allclose(digits, digits.round(), atol=1e-4) and digits.min() > -1e-4 and digits.max() <= 16.001
+
+
+def test_two_inputs_get_a_plane_in_their_own_units(tmp_path: Path) -> None:
+    """Of blobs, and of nothing with more inputs; the training does not notice."""
+    small = ("epochs=2", "model.hidden=[4]")
+    watched, plain = (trained(tmp_path, samples, "plane-curve", "data.name=blobs", *small) for samples in (3, 0))
+    assert all(torch.equal(a, b) for a, b in zip(watched.model.parameters(), plain.model.parameters(), strict=True))
+    seen = seen_in(read_run(watched.folder))
+    assert seen is not None and seen.plane is not None and seen.samples.plane is not None
+    assert seen.plane.shape == (1, 40, 72, 3)
+    told = seen.samples.plane
+    assert (told.names, told.classes) == (("x", "y"), ("a", "b", "c"))
+    assert watched.data.undo is not None
+    low, high = (edge(watched.data.undo(watched.data.val.inputs), 0).values for edge in (torch.min, torch.max))
+    spread = 0.08 * (high - low)
+    expected = [float(low[0] - spread[0]), float(high[0] + spread[0]), float(low[1] - spread[1]), float(high[1] + spread[1])]
+    assert list(told.ranges) == pytest.approx(expected, rel=1e-4)

@@ -17,9 +17,29 @@ PREFIX = "samples/"  # and the split
 MOST = 64  # samples in a record
 LONGEST = 400  # characters of a sample's text
 MOST_COLUMNS = 64
+MOST_CLASSES = 10  # that are named under a plane
+COLOURS = (  # of the classes on a plane: Okabe and Ito's, which all eyes can tell apart, dark and bright in turns
+    (0, 114, 178), (240, 228, 66), (213, 94, 0), (86, 180, 233), (0, 158, 115), (204, 121, 167), (230, 159, 0),
+)  # fmt: skip
 
 Why = Literal["worst", "sure"]
 _Text = Annotated[str, Meta(max_length=4 * LONGEST)]
+
+
+class Plane(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the model says at every place of a plane, for inputs of two numbers.
+
+    Attributes:
+        sheet: where its picture is.
+        ranges: of the inputs: x from, to, y from, to.
+        names: of the two inputs.
+        classes: names of the classes, in the order of `COLOURS`; empty: values, dark is low.
+    """
+
+    sheet: Sheet
+    ranges: tuple[float, float, float, float]
+    names: tuple[_Text, _Text]
+    classes: Annotated[tuple[_Text, ...], Meta(max_length=MOST_CLASSES)] = ()
 
 
 class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -56,6 +76,7 @@ class Samples(msgspec.Struct, frozen=True, omit_defaults=True):
         each: pictures of an example.
         layer: whose weights are on the sheet `weights`, a picture for each unit.
         weights: a first layer's weights; grey is zero.
+        plane: what the model says of all inputs, where these are two numbers.
     """
 
     of: Count
@@ -65,6 +86,7 @@ class Samples(msgspec.Struct, frozen=True, omit_defaults=True):
     each: Annotated[int, Meta(ge=1, le=2)] = 1
     layer: _Text = ""
     weights: Sheet | None = None
+    plane: Plane | None = None
 
 
 def encode(samples: Samples) -> str:

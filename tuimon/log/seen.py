@@ -19,6 +19,7 @@ class Seen(NamedTuple):
         samples: the examples.
         pictures: [N × each, H, W, channels], in the order of the samples; None if there are none, or they cannot be read.
         weights: [units, H, W, channels] of the first layer; grey is zero.
+        plane: [1, H, W, 3], what the model says at every place.
     """
 
     split: str
@@ -26,6 +27,7 @@ class Seen(NamedTuple):
     samples: Samples
     pictures: Pixels | None = None
     weights: Pixels | None = None
+    plane: Pixels | None = None
 
 
 def seen_in(store: Store, step: int | None = None) -> Seen | None:
@@ -37,7 +39,9 @@ def seen_in(store: Store, step: int | None = None) -> Seen | None:
             tiles = _tiles(store, found.sheet, record.step)
             if tiles is not None and len(tiles) != found.each * len(found.samples):
                 tiles = None
-            return Seen(record.tag.removeprefix(PREFIX), record.step, found, tiles, _tiles(store, found.weights, record.step))
+            weights = _tiles(store, found.weights, record.step)
+            plane = _tiles(store, found.plane.sheet, record.step) if found.plane else None
+            return Seen(record.tag.removeprefix(PREFIX), record.step, found, tiles, weights, plane)
     return None
 
 

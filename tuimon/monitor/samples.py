@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tuimon.log import pictures, wire
-from tuimon.log.samples import LONGEST, MOST, MOST_COLUMNS, PREFIX, Sample, Samples, Why, encode
+from tuimon.log.samples import LONGEST, MOST, MOST_CLASSES, MOST_COLUMNS, PREFIX, Sample, Samples, Why, encode
+from tuimon.log.samples import Plane as Drawn
+from tuimon.monitor.plane import Plane, Say
 
 USUAL = 12  # examples of each kind
 _RATE = 8  # of n validations, 8 ln n are kept
@@ -58,6 +60,7 @@ class Chooser:
         columns: names of a table's columns.
         undo: turns inputs [N, …] back to what they were before scaling.
         undo_targets: the same for values [N, K], of targets and outputs.
+        say: the model, for inputs of two numbers [N, 2], which get a picture of what it says everywhere.
         report: told of an error, after which nothing more is kept; None: errors are raised.
     """
 
@@ -68,12 +71,14 @@ class Chooser:
         columns: Sequence[str] = (),
         undo: Undo | None = None,
         undo_targets: Undo | None = None,
+        say: Say | None = None,
         report: Callable[[str, Exception], None] | None = None,
     ) -> None:
         self._report = report
         self._failed = False
         self._most = min(most, MOST // 2)
         self._classes, self._columns, self._undo, self._undo_targets = classes, columns, undo, undo_targets
+        self._plane = Plane(say) if say else None
         self._kept: dict[Why, Examples] = {}
         self.seen = 0
 
@@ -96,6 +101,8 @@ class Chooser:
         self.seen += len(losses)
         new = Examples(index, inputs.detach(), targets.detach(), outputs, losses)
         self._keep("worst", new, lambda some: some.losses.nan_to_num(nan=math.inf))
+        if self._plane is not None:
+            self._plane.add(inputs, targets, outputs)
         if _are_classes(targets) and targets.ndim == 1:
             self._keep("sure", new, _wrong_share)
 
@@ -118,6 +125,9 @@ class Chooser:
                 found = replace(found, columns=self._names(inputs.flatten(1).shape[1]))
             if model is not None and shown is not None:
                 found, more = _with_weights(found, model, tuple(inputs.shape[1:]))
+                images += more
+            if self._plane is not None:
+                found, more = self._with_plane(found, self._plane, split)
                 images += more
         return PREFIX + split, encode(found), images
 
@@ -188,6 +198,16 @@ class Chooser:
         stacked = torch.stack(tiles, 1).flatten(0, 1)  # each input is followed by its reconstruction
         sheet, image = _sheet(_bytes(stacked, float(inputs.min()), float(inputs.max())), f"{pictures.PREFIX}{PREFIX}{split}")
         return replace(found, sheet=sheet), image
+
+    def _with_plane(self, found: Samples, plane: Plane, split: str) -> tuple[Samples, bytes]:
+        pixels, ranges = plane.draw()
+        if self._undo is not None:
+            corners = self._undo(torch.tensor(ranges).reshape(2, 2).T).T.flatten().tolist()
+            ranges = (corners[0], corners[1], corners[2], corners[3])
+        sheet, image = _sheet(pixels[None], f"{pictures.PREFIX}plane/{split}")
+        classes = tuple(self._classes[:MOST_CLASSES])
+        names = self._names(2)
+        return replace(found, plane=Drawn(sheet, ranges, (names[0], names[1]), classes)), image
 
 
 def each_loss(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ TaskName = Literal["classification", "regression", "reconstruction", "text", "qu
 
 DatasetName = Literal[
     "digits", "breast_cancer", "wine", "iris", "diabetes", "california_housing", "mnist", "fashion_mnist", "cifar10",
-    "csv", "npz", "folder", "text", "quadratic",
+    "moons", "spirals", "blobs", "csv", "npz", "folder", "text", "quadratic",
 ]  # fmt: skip
 
 
@@ -40,6 +40,9 @@ DATASETS: dict[str, Dataset] = {
     "mnist": Dataset(70_000, (1, 28, 28), 10),
     "fashion_mnist": Dataset(70_000, (1, 28, 28), 10),
     "cifar10": Dataset(60_000, (3, 32, 32), 10),
+    "moons": Dataset(600, (2,), 2),
+    "spirals": Dataset(600, (2,), 2),
+    "blobs": Dataset(600, (2,), 3),
     "quadratic": Dataset(101, (1,), 1, "quadratic"),
 }
 FILES = ("csv", "npz", "folder")  # the user's own

@@ -47,6 +47,7 @@ VALUES: dict[str, dict[str, str]] = {
     },
     "data.name": {
         "imagenet": "cifar10, or your own pictures as folder: ImageNet is not included",
+        "two_moons": "moons", "spiral": "spirals", "blob": "blobs", "clusters": "blobs",
         "cifar": "cifar10", "fmnist": "fashion_mnist", "housing": "california_housing", "california": "california_housing",
         "cancer": "breast_cancer", "table": "csv", "tsv": "csv", "numpy": "npz", "excel": "csv",
     },

@@ -228,9 +228,19 @@ class Trainer:
         if not most or self.data.task == "quadratic":
             return None
         undo_targets = self.data.scaled_targets.undone if self.data.scaled_targets else None
+        say = self._say if self.data.known.input_shape == (2,) and self.data.task != "reconstruction" else None
         return self.monitor.validations.chooser(
-            last=last, most=most, classes=names, columns=self.data.input_names, undo=self.data.undo, undo_targets=undo_targets
-        )
+            last=last, most=most, classes=names, columns=self.data.input_names, undo=self.data.undo, undo_targets=undo_targets,
+            say=say,
+        )  # fmt: skip
+
+    def _say(self, inputs: Tensor) -> Tensor:
+        """What the model says of inputs, in evaluation mode."""
+        self.model.eval()
+        with autocast(self.device, self.spec.training.precision):
+            outputs: Tensor = self.model(inputs)
+        self.model.train()
+        return outputs.float()
 
     def _is_planned(self) -> bool:
         """Whether a validation is due here. A validation because of a stop must not change the resumed run."""

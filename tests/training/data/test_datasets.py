@@ -13,7 +13,7 @@ from tuimon.training.data import Data, load
 
 CPU = torch.device("cpu")
 MODELS = {"text": "rnn", "quadratic": "quadratic"}  # models that fit only these data
-BUNDLED = ("digits", "breast_cancer", "wine", "iris", "diabetes")
+BUNDLED = ("digits", "breast_cancer", "wine", "iris", "diabetes", "moons", "spirals", "blobs")
 
 
 def spec_of(name: str, *overrides: str) -> Spec:

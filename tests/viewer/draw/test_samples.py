@@ -96,3 +96,19 @@ def test_whatever_a_log_says_is_drawn_within_the_width(width: int, ascii: bool) 
 def pictures_of(found: Samples) -> np.ndarray | None:
     """Dark pictures, if there is a sheet."""
     return np.zeros((len(found.samples), 8, 8, 1), np.uint8) if found.sheet else None
+
+
+def test_a_plane_comes_first_with_its_axes_and_colours() -> None:
+    """Names and ranges of the inputs; the classes beside their colours, which are left out where there are none."""
+    from tuimon.log.pictures import Sheet
+    from tuimon.log.samples import Plane
+
+    plane = Plane(Sheet("pictures/plane/val", 1, 1, 4, 20), (-1.5, 2.0, 0.0, 10.0), ("width", "height"), ("oak", "elm"))
+    samples = Samples(of=9, samples=(WRONG,), columns=("width", "height"), plane=plane)
+    seen = Seen("val", 5, samples, plane=np.zeros((1, 4, 20, 3), np.uint8))
+    coloured, plain = (sample_rows(seen, 90, shaded=shaded) for shaded in (False, True))
+    told = [text_of(row).rstrip() for row in coloured]
+    assert told[3:5] == ["▀" * 20] * 2
+    assert told[5] == "across: width from -1.50 to 2.00; up: height from 0 to 10.0"
+    assert told[6] == "▀▀ oak  ▀▀ elm  dots: examples, white where the model is wrong"
+    assert text_of(plain[6]).rstrip() == "dots: examples, white where the model is wrong"

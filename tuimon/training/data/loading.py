@@ -18,6 +18,7 @@ from tuimon.training.data.bundled import bundled, read_california_housing
 from tuimon.training.data.filling import filled
 from tuimon.training.data.folder import read_folder
 from tuimon.training.data.images import read_cifar10, read_fashion_mnist, read_mnist
+from tuimon.training.data.points import points
 from tuimon.training.data.raw import Integers, Raw
 from tuimon.training.data.scaling import Preparation, prepare, zscore
 from tuimon.training.data.split import Data, Split
@@ -31,6 +32,9 @@ READERS: dict[str, Callable[[DataSpec], Raw]] = {
     "iris": bundled("load_iris"),
     "diabetes": bundled("load_diabetes"),
     "california_housing": read_california_housing,
+    "moons": points("moons"),
+    "spirals": points("spirals"),
+    "blobs": points("blobs"),
     "mnist": read_mnist,
     "fashion_mnist": read_fashion_mnist,
     "cifar10": read_cifar10,

@@ -15,7 +15,7 @@ from tuimon.log.pictures import Pixels
 from tuimon.viewer.draw.rows import Row, Span, fit, width_of
 
 PIXEL = "pixel-"
-_HALF = "▀"
+HALF = "▀"
 _SHADES = " .:-=+*#%@"  # from dark to bright
 _LEAST = 16  # cells of a picture; smaller ones are enlarged
 
@@ -55,7 +55,7 @@ def _fitted(pixels: Pixels, most: int) -> Pixels:
 
 def _blocks(above: Pixels, below: Pixels) -> Row:
     styles = (f"{PIXEL}{_hex(one)}-{_hex(two)}" for one, two in zip(above, below, strict=True))
-    return [Span(_HALF * len(list(same)), style) for style, same in groupby(styles)]
+    return [Span(HALF * len(list(same)), style) for style, same in groupby(styles)]
 
 
 def _shades(above: Pixels, below: Pixels) -> Row:

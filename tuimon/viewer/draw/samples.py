@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tuimon.base import format
-from tuimon.log.samples import Sample, Samples
+from tuimon.log.samples import COLOURS, Plane, Sample, Samples
 from tuimon.log.seen import Seen
-from tuimon.viewer.draw.pictures import picture, side_by_side
+from tuimon.viewer.draw.pictures import HALF, PIXEL, picture, side_by_side
 from tuimon.viewer.draw.rows import Row, Span, cells, clip, printable, shorten
 
 _WIDEST = 40  # columns of a picture
@@ -32,6 +32,8 @@ def sample_rows(seen: Seen, width: int, *, most: int = 64, ascii: bool = False, 
     chosen = seen.samples.samples[:most]
     rows: list[Row] = [[Span(text, "dim")] for text in _head(seen, len(chosen), width, ascii)]
     rows.append([])
+    if seen.plane is not None and seen.samples.plane is not None:
+        rows += [*picture(seen.plane[0], width, shaded), *_plane_caption(seen.samples.plane, width, ascii, shaded), []]
     if seen.pictures is not None:
         rows += _pictured(seen, chosen, width, ascii, shaded)
     elif seen.samples.columns:
@@ -56,6 +58,20 @@ def _head(seen: Seen, count: int, width: int, ascii: bool) -> list[str]:
     if seen.samples.each == 2:
         lines.append("each input beside its reconstruction")
     return [shorten(line, width, ascii) for line in lines]
+
+
+def _plane_caption(plane: Plane, width: int, ascii: bool, shaded: bool) -> list[Row]:
+    """The ranges of the axes, and what the colours mean."""
+    left, right, low, high = (format.number(value) for value in plane.ranges)
+    x, y = map(printable, plane.names)
+    axes = f"across: {x} from {left} to {right}; up: {y} from {low} to {high}"
+    key: Row = []
+    if plane.classes and not shaded:
+        for name, (red, green, blue) in zip(plane.classes, COLOURS * 2, strict=False):
+            colour = f"{red:02x}{green:02x}{blue:02x}"
+            key += [Span(HALF * 2, f"{PIXEL}{colour}-{colour}"), Span(f" {printable(name)}  ", "value")]
+    dots = "dots: examples" + (", white where the model is wrong" if plane.classes else ", dark is low")
+    return [[Span(shorten(axes, width, ascii), "dim")], [*key, Span(dots, "dim")]]
 
 
 def _pictured(seen: Seen, chosen: Sequence[Sample], width: int, ascii: bool, shaded: bool) -> list[Row]:
