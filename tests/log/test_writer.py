@@ -170,7 +170,7 @@ def test_a_training_steps_record_is_finished_when_it_is_written(tmp_path: Path, 
     writer = LogWriter(tmp_path, "run", hold_s, lambda name: "loss/train" if name == "loss" else str(name))
     at, now = time.perf_counter(), time.time()
     for step in range(1, 4):
-        writer.step(step, at - 1000 + step, {"lr": 0.1, "mine": 1.0}, {"loss": 0.5, "mine": 2.0, 7: step})  # type: ignore[dict-item]
+        writer.step(step, at - 1000 + step, ("lr", "mine"), (0.1, 1.0), {"loss": 0.5, "mine": 2.0, 7: step})
     writer.close()
     store = read_run(tmp_path)
     assert sorted(store) == ["7", "loss/train", "lr", "mine"]
@@ -201,11 +201,11 @@ def test_a_record_that_comes_as_the_thread_lies_down_is_written(tmp_path: Path) 
             super().append(record)
 
     for step in (1, 2):
-        writer.step(step, time.perf_counter(), {}, {"x": step})
+        writer.step(step, time.perf_counter(), (), (), {"x": step})
     wait_until(lambda: read_run(tmp_path)["x"].last == 2 and not writer._roused)
     time.sleep(0.2)  # the word that roused it is used up: it lies until the next
     writer._held, writer._roused = LyingDown(), True
-    writer.step(3, time.perf_counter(), {}, {"x": 3})
+    writer.step(3, time.perf_counter(), (), (), {"x": 3})
     wait_until(lambda: read_run(tmp_path)["x"].last == 3)
     writer.close()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from crc32c import crc32c
 
@@ -139,8 +140,8 @@ class ScalarLayout:
         first, rest = (lead + heads[0], heads[1:]) if heads else (lead, [])
         fixed = [first, *rest]
         formats = "f".join(f"{len(part)}s" for part in fixed) + ("f" if heads else "")
-        self._struct = struct.Struct(f"<1sd1s{STEP_BYTES}s{formats}")
-        self._parts: list[object] = [_EVENT_WALL_TIME, 0.0, _EVENT_STEP, b""]
+        self._struct = struct.Struct(f"<1sd1sIB{formats}")
+        self._parts: list[Any] = [_EVENT_WALL_TIME, 0.0, _EVENT_STEP, 0, 0]
         for part in fixed:
             self._parts += [part, 0.0] if heads else [part]
         length = struct.pack("<Q", self._struct.size)
@@ -148,16 +149,21 @@ class ScalarLayout:
 
     def frame(self, wall_time: float, step: int, values: Iterable[float]) -> bytes:
         """One whole record. Raises ValueError for a step out of range, TypeError for a value that is not a number."""
+        if not 0 <= step <= MAX_STEP:
+            raise ValueError(f"step {step} is outside 0 … {MAX_STEP}")
         parts = self._parts.copy()
         parts[1] = wall_time
-        parts[3] = step_varint(step)
-        parts[5::2] = values
+        # as `step_varint` has it, in one number of four bytes and one of one byte
+        parts[3] = step & 0x7F | (step & 0x3F80) << 1 | (step & 0x1FC000) << 2 | (step & 0xFE00000) << 3 | 0x80808080
+        parts[4] = step >> 28
+        parts[6::2] = values
         try:
             message = self._struct.pack(*parts)
         except (OverflowError, struct.error):
-            parts[5::2] = [to_float32(v) for v in parts[5::2]]  # type: ignore[arg-type]
+            parts[6::2] = map(to_float32, parts[6::2])
             message = self._struct.pack(*parts)
-        return self._header + message + FOOTER.pack(masked_crc(message))
+        crc = crc32c(message)  # as `masked_crc` has it: a call is a tenth of what a record costs
+        return self._header + message + FOOTER.pack(((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 def utf8(text: str) -> bytes:

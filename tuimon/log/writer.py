@@ -38,8 +38,8 @@ _MAX_LAYOUTS = 256
 _MOST_LATER = 4  # records that wait to be encoded; what they are made of may be large
 _KEPT_BYTES = 1 << 18  # of structured records that wait for room on a full disk
 
-# step, when by time.perf_counter, when by the wall's clock if that is known, scalars by name in two parts
-_Held = tuple[int, float, float | None, Mapping[Any, float], Mapping[Any, float]]
+# step, when by time.perf_counter, when by the wall's clock if that is known; names of scalars, their values, and others by name
+_Held = tuple[int, float, float | None, tuple[Any, ...], tuple[float, ...], Mapping[Any, float]]
 
 
 def jsonable(value: object) -> object:
@@ -86,7 +86,7 @@ class LogWriter:
         self._flushed, self._flushed_step = -math.inf, 0  # when scalars were written last, and of which step
         self._roused, self._wake = False, threading.Event()
         self._flusher: threading.Thread | None = None
-        self._layouts: dict[tuple[str, ...], wire.ScalarLayout] = {}
+        self._layouts: dict[tuple[Any, ...], wire.ScalarLayout] = {}
         self._kept: list[bytes] = []
         self._gap: Gap | None = None
         self._told = False  # on stderr, that records are missing
@@ -121,20 +121,21 @@ class LogWriter:
         """
         if not 0 <= step <= wire.MAX_STEP:
             raise ValueError(f"step {step} is outside 0 … {wire.MAX_STEP}")
-        self._held.append((step, time.perf_counter(), wall_time, {}, values))
+        self._held.append((step, time.perf_counter(), wall_time, (), (), values))
         if not self._roused:  # asked after it, for the thread looks in the other order
             self._see_to_held()
 
-    def step(self, step: int, at: float, own: Mapping[str, float], values: Mapping[str, float]) -> None:
-        """Writes `own` and `values` of a training step as one record, as `scalars` does.
+    def step(self, step: int, at: float, names: tuple[str, ...], own: tuple[float, ...], values: Mapping[Any, float]) -> None:
+        """Writes scalars of a training step as one record, as `scalars` does.
 
         Args:
             step: the number of the step.
             at: when it was logged, by `time.perf_counter`.
-            own: what the monitor measured; neither this nor `values` may change afterwards.
-            values: what the user logs; takes precedence if a name is in both.
+            names: of what the monitor measured; the same object at each step that has the same ones is encoded faster.
+            own: what it measured.
+            values: what the user logs; takes precedence if a name is in both. Must not change afterwards.
         """
-        self._held.append((step, at, None, own, values))
+        self._held.append((step, at, None, names, own, values))
         if not self._roused:
             self._see_to_held()
 
@@ -217,11 +218,13 @@ class LogWriter:
         self._roused = False
         self._file.close()
 
-    def _add_layout(self, names: tuple[Any, ...]) -> wire.ScalarLayout:
-        if len(self._layouts) >= _MAX_LAYOUTS:
-            self._layouts.clear()
-        layout = self._layouts[names] = wire.ScalarLayout([self._scalar_tag(name) for name in names])
-        return layout
+    def _layout(self, names: tuple[Any, ...]) -> wire.ScalarLayout:
+        found = self._layouts.get(names)
+        if found is None:
+            if len(self._layouts) >= _MAX_LAYOUTS:
+                self._layouts.clear()
+            found = self._layouts[names] = wire.ScalarLayout([self._scalar_tag(name) for name in names])
+        return found
 
     def _see_to_held(self) -> None:
         if self._file.closed:
@@ -247,7 +250,8 @@ class LogWriter:
     def _write_on(self) -> None:
         """Keeps writing as long as records come, because waking up costs more than writing."""
         while not self._file.closed:
-            self._encode_later()
+            if self._later:
+                self._encode_later()
             if self._encoded:
                 with self._lock:
                     self._write_held()
@@ -304,12 +308,16 @@ class LogWriter:
         """The records as bytes, and their steps."""
         offset = time.time() - self._flushed
         frames, steps = [], []
-        for step, at, wall_time, own, values in held:
+        known_names: tuple[str, ...] | None = None  # the last record's names: those of most are the same
+        known_keys: list[Any] = []
+        for step, at, wall_time, names, own, values in held:
             try:
-                both = {**own, **values} if own else values
-                names = tuple(both)
-                layout = self._layouts.get(names) or self._add_layout(names)
-                frames.append(layout.frame(offset + at if wall_time is None else wall_time, step, both.values()))
+                keys = [*values]
+                if names is not known_names or keys != known_keys:
+                    layout = self._layout(tuple(dict.fromkeys((*names, *keys))))
+                    known_names, known_keys, shared = names, keys, not set(names).isdisjoint(keys)
+                numbers = {**dict(zip(names, own, strict=True)), **values}.values() if shared else (*own, *values.values())
+                frames.append(layout.frame(offset + at if wall_time is None else wall_time, step, numbers))
                 steps.append(step)
             except Exception as error:  # this one cannot be written; the others can
                 self._lose(1, f"{type(error).__name__}: {error}", self._flushed_step, self._flushed_step)

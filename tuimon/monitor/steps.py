@@ -23,6 +23,7 @@ from tuimon.monitor.leaving import Leaving
 from tuimon.monitor.scalars import Scalars
 
 _MOST_GROUPS = 8  # parameter groups whose learning rates are logged one by one
+_OWN = ("lr", "throughput")  # what is logged of each step, in most runs
 
 
 class Steps:
@@ -48,7 +49,8 @@ class Steps:
         self._inside = False  # the optimizer's step, where a closure that trains (as Lightning's does) may log
         self._nested = 0  # steps of the same optimizer within its step: its class calls its parent's, which PyTorch hooks, too
         self._attend = False  # there is more to do around this step than to write its scalars
-        self._pending: dict[str, float] | None = None  # the last step's own scalars, until they are written
+        self._own: tuple[float, ...] | None = None  # the last step's own scalars, until they are written
+        self._own_names: tuple[str, ...] = _OWN
         # whether there may be steps that nothing is done around
         self._wary = any(p.is_cuda for group in optimizer.param_groups for p in group["params"])
         self._pending_tensors: dict[str, Tensor] = {}  # those of them whose value may still be on a device
@@ -75,7 +77,7 @@ class Steps:
         `values` must not change any more.
         """
         try:
-            own = self._pending
+            own = self._own
             if step is None and own is not None and not self._pending_tensors:
                 for value in values.values():
                     if type(value) is not float or value - value != 0.0:  # a tensor, say; or not finite, which is told
@@ -83,8 +85,8 @@ class Steps:
                         self._desk.called |= self._scalars.lost
                         break
                 else:
-                    self._pending = None
-                    self._write(self.done, self._now(), own, values)
+                    self._own = None
+                    self._write(self.done, self._now(), self._own_names, own, values)
             else:
                 self._log_any(step, values)
                 self._desk.called |= self._scalars.lost
@@ -96,7 +98,7 @@ class Steps:
     def fall_silent(self) -> None:
         """Does nothing from now on, as a forked child's copy; what is not written yet is its parent's."""
         self.quiet = self._wary = True
-        self._pending = None
+        self._own = None
 
     def hand_over(self) -> None:
         """Writes what is left, without waiting for a device, as the process ends at once. Any thread."""
@@ -127,7 +129,7 @@ class Steps:
             if self._desk.called:
                 self._owner = threading.get_ident()
                 self._serve(mid_step=True)
-            if self._pending is not None:
+            if self._own is not None:
                 self._write_pending()
             self._inside = True
             if self._attend:
@@ -146,16 +148,19 @@ class Steps:
             self._inside = False
             self.done += 1
             groups = optimizer.param_groups
-            rate = groups[0].get("lr")
-            own = {"lr": rate} if type(rate) is float else self._other_rate(rate)
-            if len(groups) > 1:
-                self._add_group_rates(groups, own)
+            rate: Any = groups[0].get("lr")
+            own = None if type(rate) is float and len(groups) == 1 else self._other_rates(groups)
             if self._attend:
                 self._attend = self._around.conclude(self.done)
             last, now = self._last_time, self._now()
-            if last:
-                own["throughput"] = 1.0 / (now - last)
-            self._last_time, self._pending = now, own
+            self._last_time = now
+            if own is None and last:
+                self._own_names, self._own = _OWN, (rate, 1.0 / (now - last))
+            else:
+                own = {"lr": rate} if own is None else own
+                if last:
+                    own["throughput"] = 1.0 / (now - last)
+                self._own_names, self._own = tuple(own), tuple(own.values())
             if self._under_way:
                 self._transfers.poll()
             if now >= self._schedule.next_time:
@@ -169,10 +174,10 @@ class Steps:
             return
         if step is not None:
             step = self._scalars.step(step, self.done)
-        if self._pending is None or (step is not None and step != self.done):
+        if self._own is None or (step is not None and step != self.done):
             self._scalars.write(self.done if step is None else step, values, {})
         else:
-            ready, self._pending = self._pending, None
+            ready = self._take_own()
             self._scalars.write(self.done, {**self._take_tensors(), **values} if self._pending_tensors else values, ready)
 
     def _goes_deeper(self, optimizer: Optimizer) -> bool:
@@ -222,28 +227,32 @@ class Steps:
         self._transfers.finish()
 
     def _write_pending(self) -> None:
-        ready, self._pending = self._pending, None
-        if ready is not None:
+        if self._own is not None:
+            ready = self._take_own()
             self._scalars.write(self.done, self._take_tensors(), ready)
+
+    def _take_own(self) -> dict[str, float]:
+        own, self._own = self._own or (), None
+        return dict(zip(self._own_names, own, strict=True)) if own else {}
 
     def _take_tensors(self) -> dict[str, Tensor]:
         tensors, self._pending_tensors = self._pending_tensors, {}
         return tensors
 
-    def _other_rate(self, rate: Any) -> dict[str, float]:
-        """A learning rate that is no float; one that may be on a device is read like any other tensor, without waiting."""
-        if isinstance(rate, Tensor):
-            self._pending_tensors = {"lr": rate.detach().clone()}
-            return {}
-        return {} if rate is None else {"lr": float(rate)}
+    def _other_rates(self, groups: list[dict[str, Any]]) -> dict[str, float]:
+        """Learning rates that are not one float: those of further groups, too, where they differ from the first one's.
 
-    def _add_group_rates(self, groups: list[dict[str, Any]], pending: dict[str, float]) -> None:
-        """The learning rates of further groups, where they differ from the first one's."""
+        One that may be on a device is read like any other tensor, without waiting.
+        """
         first = groups[0].get("lr")
+        found = {} if first is None or isinstance(first, Tensor) else {"lr": float(first)}
+        if isinstance(first, Tensor):
+            self._pending_tensors = {"lr": first.detach().clone()}
         for i, group in enumerate(groups[1:_MOST_GROUPS], 1):
             rate = group.get("lr")
             if rate is not None and not isinstance(rate, Tensor) and (isinstance(first, Tensor) or rate != first):
-                pending[f"lr/group{i}"] = float(rate)
+                found[f"lr/group{i}"] = float(rate)
+        return found
 
 
 _HOOKED = Optimizer.profile_hook_step(lambda: None).__code__  # of the function that PyTorch puts around each class's `step`
