@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Iterable
 from functools import partial
 
@@ -17,6 +18,8 @@ from tuimon.cli.trusting import with_trust
 from tuimon.launcher.runs.lines import CheckLine
 from tuimon.launcher.start.checking import check as look
 from tuimon.launcher.start.trust import require_trust
+from tuimon.paper.ink import Size, ink_for
+from tuimon.paper.rates import ROWS, rates
 from tuimon.spec.loading import load_spec
 from tuimon.spec.spec import Spec
 from tuimon.training.report import Line, worst
@@ -24,7 +27,7 @@ from tuimon.viewer.draw.report import head_rows, line_rows, total_row
 from tuimon.viewer.draw.rows import Row
 from tuimon.viewer.theme import speaks_unicode
 
-_MOST_COLUMNS = 128
+_MOST_COLUMNS, _INDENT = 128, 6
 _INK = {"good": "32", "warn": "1;33", "bad": "1;31", "dim": "2", "axis": "2", "name": "1", "train": "36", "marker": "35"}
 
 
@@ -52,7 +55,10 @@ def _as_text(spec: Spec, ascii: bool) -> list[Line]:
     _print(head_rows(spec.name, width))
     for line in look(spec, trusted=True):
         lines.append(line)
-        _print(line_rows(line, width, ascii))
+        _print(line_rows(msgspec.structs.replace(line, points=()), width, ascii))
+        if line.points:
+            ink = ink_for(sys.stdout, ascii=ascii)
+            print(textwrap.indent("\n".join(rates(line, Size(width - _INDENT, ROWS), ink)), " " * _INDENT), flush=True)
     _print([total_row(lines)])
     return lines
 

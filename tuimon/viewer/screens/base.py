@@ -109,7 +109,10 @@ def why_not_again(action: str, path: Path, status: Status, launched: bool) -> st
     if status.live and action != "launch_like":
         return f"{path.name} is still training: it is {status.state}"
     if action == "resume" and not is_resumable(path):
-        return f"{path.name} cannot be resumed: it has no checkpoint, or is a script's, which has to resume by itself"
+        why = (
+            "it saved no checkpoint; P starts it anew" if (path / SPEC_FILE).is_file() else "a program has to resume by itself"
+        )
+        return f"{path.name} cannot be resumed: {why}"
     if not launched and not (path / SPEC_FILE).is_file():
         return f"{path.name} cannot be started again: its log does not say how it was started"
     return ""
