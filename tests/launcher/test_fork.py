@@ -48,17 +48,18 @@ def trained(folder: Path, *changes: str) -> Path:
     return folder
 
 
-@pytest.fixture
-def parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Not in the folder of `runs`, whose processes are killed: its process is this one."""
-    monkeypatch.setattr("tuimon.training.routine.EVERY_S", 0.0)
-    return trained(tmp_path / "parents" / "a", "epochs=4")
+@pytest.fixture(scope="module")
+def parent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Not in the folder of `runs`, whose processes are killed: its process is this one. Only read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tuimon.training.routine.EVERY_S", 0.0)
+        return trained(tmp_path_factory.mktemp("parents") / "a", "epochs=4")
 
 
 @pytest.mark.timeout(300)
 def test_a_live_run_is_forked_and_goes_on(runs: Runs) -> None:
     """It saves a checkpoint at its next boundary; the unchanged fork has all of its curve, and ends with its very weights."""
-    spec = load_spec("digits-mlp", [*QUICK, "epochs=150", "schedule.name=cosine"])
+    spec = load_spec("digits-mlp", [*QUICK, "epochs=100", "schedule.name=cosine"])
     run = start(spec, runs_dir=runs.folder, name="a")
     wait_until(lambda: "loss/val" in glance(run), LONG_S, "the run trains")
     send(run, parse_setting("lr_scale=0.5"))
