@@ -80,7 +80,8 @@ def _started(parser: argparse.ArgumentParser, device: str) -> None:
 def _on(parser: argparse.ArgumentParser) -> None:
     """Adds the options that say where a run trains, and what it waits for."""
     text = (
-        "local:N waits until fewer than N of your runs train on the device; slurm[:PARTITION][,time=2h] is a job of Slurm; "
+        "local:N waits until fewer than N of your runs train on the device; slurm[:PARTITION][,time=2h] is a job of Slurm, "
+        "ray[:ADDRESS] an actor of Ray; "
         "USER@HOST[:FOLDER] is over ssh (default: local)"
     )
     parser.add_argument("--on", metavar="PLACE", default="local", help=text)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tuimon.base import given
+from tuimon.launcher.places.place import Job
 
 REQUEUE_CODE = 75  # of a supervisor whose run waits for its turn again
 
@@ -76,6 +77,20 @@ class InJob:
         import submitit
 
         return submitit.helpers.DelayedSubmission(self)
+
+
+def in_job(job: Job, engine: str) -> InJob:
+    """What an engine is given for a run; the descriptors of this process mean nothing there."""
+    details = {name: value for name, value in job.details.items() if name != "stdin"}
+    return InJob(
+        engine,
+        run=str(job.run.absolute()),
+        command=tuple(job.command),
+        again=tuple(job.again),
+        details={**details, "environment": dict(job.for_command)},
+        environment=dict(job.environment),
+        cwd=str((job.cwd or Path.cwd()).absolute()),
+    )
 
 
 def _has_begun_before() -> bool:

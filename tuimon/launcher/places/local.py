@@ -48,6 +48,11 @@ class Local:
         """It is this machine."""
         return False
 
+    @property
+    def restarts(self) -> bool:
+        """What has ended is not started once more."""
+        return False
+
     def submit(self, jobs: Sequence[Job]) -> None:
         """Starts each run's supervisor, which waits for the run's turn."""
         for job in jobs:

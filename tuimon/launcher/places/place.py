@@ -43,12 +43,12 @@ class Held(NamedTuple):
     """What an engine knows of a run's job.
 
     Attributes:
-        phase: waits for its turn, runs, is over, or the engine does not say.
+        phase: waits for its turn, runs, lives (it waits or runs: the log says which), is over, or the engine does not say.
         detail: what it waits for or how it ended, for the user.
         how: of a job that is over: how a run has ended whose own log does not say.
     """
 
-    phase: Literal["waits", "runs", "over", "unknown"] = "unknown"
+    phase: Literal["waits", "runs", "lives", "over", "unknown"] = "unknown"
     detail: str = ""
     how: Literal["stopped", "killed", "lost"] = "lost"
 
@@ -63,6 +63,10 @@ class Place(Protocol):
     @property
     def elsewhere(self) -> bool:
         """Whether its devices are not those of this machine, so that none can be chosen from here."""
+
+    @property
+    def restarts(self) -> bool:
+        """Whether it may start a run once more whose end was logged, such as after a preemption."""
 
     def check(self, devices: Mapping[str, Mapping[str, str]]) -> None:
         """Raises TuimonError if a run that needs one of these devices could never start; called before its folder is made."""
@@ -97,7 +101,7 @@ class Gathered:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._jobs: list[Job] = []
-        self.queues, self.elsewhere = place.queues, place.elsewhere
+        self.queues, self.elsewhere, self.restarts = place.queues, place.elsewhere, place.restarts
         self.check, self.state, self.cancel, self.end, self.log = place.check, place.state, place.cancel, place.end, place.log
 
     def submit(self, jobs: Sequence[Job]) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tuimon.base.errors import TuimonError
-from tuimon.launcher.places.in_job import InJob
+from tuimon.launcher.places.in_job import in_job
 from tuimon.launcher.places.place import Held, Job
 from tuimon.launcher.places.slurm_jobs import call, jobs, longest_minutes, partition_has_gpus
 from tuimon.launcher.places.spawn import importable
@@ -52,6 +52,7 @@ class Slurm:
 
     queues = True
     elsewhere = True
+    restarts = True
 
     def check(self, devices: Mapping[str, Mapping[str, str]]) -> None:
         """Raises TuimonError if there is no Slurm here, or no submitit."""
@@ -66,7 +67,7 @@ class Slurm:
         executor = self._executor(jobs)
         try:
             with executor.batch():
-                submitted = [executor.submit(_in_job(job)) for job in jobs]
+                submitted = [executor.submit(in_job(job, "slurm")) for job in jobs]
         except Exception as error:  # submitit's own, Slurm's refusal, a full disk
             raise TuimonError(f"Cannot submit {_names(jobs)} to Slurm: {_last_line(error)}") from error
         first = str(submitted[0].job_id).partition("_")[0]
@@ -187,19 +188,6 @@ def slurm_named(text: str, memory_bytes: int = 0) -> Slurm:
     if not re.fullmatch(r"[\w.@+-]*", partition, re.ASCII) or partition.startswith("-"):
         raise TuimonError(f"Cannot read the partition {partition!r}.", _HINT)
     return Slurm(partition, tuple(settings), memory_bytes)
-
-
-def _in_job(job: Job) -> InJob:
-    details = {name: value for name, value in job.details.items() if name not in ("stdin",)}
-    return InJob(
-        engine="slurm",
-        run=str(job.run.absolute()),
-        command=tuple(job.command),
-        again=tuple(job.again),
-        details={**details, "environment": dict(job.for_command)},
-        environment=dict(job.environment),
-        cwd=str((job.cwd or Path.cwd()).absolute()),
-    )
 
 
 def _names(jobs: Sequence[Job]) -> str:

@@ -16,7 +16,6 @@ from tuimon.launcher.runs.status import Lifecycle, Status
 
 DISK_FULL = "its log's disk is full"
 COPY = "a copy, it seems"
-_ENGINE_KNOWS_MORE = ("queued", "unknown", "lost", "stopped", "killed")
 _ASKED_EVERY_S = 1.0
 
 
@@ -33,7 +32,7 @@ def state_in(run: Path, life: Lifecycle) -> Status:
     status = life.status()
     if status.state == "queued" and life.queued and not life.engine:
         status = _waiting(status, holder(life.queued.on).state(run))
-    elif life.engine and status.state in _ENGINE_KNOWS_MORE:
+    elif life.engine and _engine_knows_more(life, status):
         status = _by_engine(status, life, holder(life.engine).state(run if run.is_dir() else run.parent))
     if not status.live and status.state != "lost":
         return status
@@ -48,8 +47,17 @@ def _waiting(status: Status, held: Held) -> Status:
     return dataclasses.replace(status, detail=f"{held.detail}, {status.detail}") if held.detail else status
 
 
+def _engine_knows_more(life: Lifecycle, status: Status) -> bool:
+    """Whether the log is not the last word: some engines start a run once more that has ended."""
+    if status.state in ("stopped", "killed"):
+        return holder(life.engine).restarts
+    return status.state in ("queued", "unknown", "lost")
+
+
 def _by_engine(status: Status, life: Lifecycle, held: Held) -> Status:
     """What an engine knows of its job, where the log and the processes that are seen from here cannot tell."""
+    if held.phase == "lives":
+        return status if status.state != "unknown" else life.as_running()
     if held.phase == "waits":  # also one that was put back into the queue after its end was logged
         return _waiting(status if status.state == "queued" else Status("queued", "to go on"), held)
     if held.phase == "runs":

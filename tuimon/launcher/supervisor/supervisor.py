@@ -11,19 +11,22 @@ run has to wait, the answer has the supervisor's own pid.
 
 With --stay it stays in the foreground, in an engine's job; its exit code is 75 if the run waits for its turn again. More keys:
 `on`, the job; `together`, whether whoever signals the supervisor signals the command, too; `requeue_at`, the signal after which
-the run is to stop, and to wait again.
+the run is to stop, and to wait again; `lifeline`, a socket of the job: once its other end is closed, the run is to stop, and
+`lost` says why.
 
 If the supervisor is killed, the training process continues. Standard library and the log's writer only.
 """
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -106,6 +109,8 @@ class _Supervisor:
             _tell(report, {"error": reason})
             return
         output.begin()
+        if lifeline := self._details.get("lifeline"):
+            threading.Thread(target=self._stop_with, args=(lifeline, log), daemon=True).start()
         if process := identify(self._child.pid):
             log.event(Spawned(process))
             self._turn.started(process)
@@ -173,6 +178,15 @@ class _Supervisor:
     def _on_requeue(self, _signal: int, _frame: FrameType | None) -> None:
         if not self._requeues:
             self._requeues = self._asked_to_stop = True
+            self._forward()
+
+    def _stop_with(self, lifeline: int, log: LogWriter) -> None:
+        """Asks the training to stop once the process at the other end of a socket is gone."""
+        with contextlib.suppress(OSError):
+            os.read(lifeline, 1)
+        if not self._has_ended:
+            log.event(Notice(f"{self._details.get('lost')}: asks the training to stop", "warning"))
+            self._asked_to_stop = True
             self._forward()
 
     def _forward(self) -> None:
