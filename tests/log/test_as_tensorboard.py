@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tensorboard.compat.proto.event_pb2 import Event
 
 from conftest import wait_until
 from event_folders import FIRST, FOLDERS, KINDS, MORE_KINDS, T0, scalar, tensor, write
@@ -232,3 +233,18 @@ def test_the_step_is_the_largest_and_times_are_those_of_a_clock(tmp_path: Path) 
     assert (store.first_wall, store.last_wall) == (T0, T0 + 3) and len(store["loss"]) == 5
     write(tmp_path / "none", [scalar(0, 1.0, wall=math.nan), scalar(1, 1.0, wall=math.inf)])
     assert math.isnan(read_run(tmp_path / "none").first_wall)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_nan_of_any_bit_pattern_is_a_nan_without_a_warning(tmp_path: Path) -> None:
+    """Processors raise a flag when a signalling NaN is converted, of which numpy warns; other programs write such."""
+    simple = Event.FromString(scalar(1, 0.5).SerializeToString().replace(b"\x00\x00\x00?", b"\x01\x00\x80\x7f"))
+    kinds = {"float": (1, b"\x01\x00\x80\x7f"), "double": (2, b"\x01" + 5 * b"\x00" + b"\xf0\x7f")}
+    kinds |= {"half": (19, b"\x01\x7c"), "bfloat16": (14, b"\x81\x7f")}
+    events = [tensor(1, tag, kind, (), tensor_content=content) for tag, (kind, content) in kinds.items()]
+    path = write(tmp_path, [simple, *events])
+    assert b"\x01\x00\x80\x7f" in path.read_bytes()
+    store = read_run(tmp_path)
+    assert store.series.keys() == {"loss", *kinds}
+    for series in store.series.values():
+        assert np.isnan(series.values.astype(np.float64)).tolist() == [True]

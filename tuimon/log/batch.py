@@ -229,7 +229,7 @@ def _join(columns: Iterable[layout.Columns], loose: Mapping[str, _Rows]) -> tupl
     for column in columns:
         for tag, values in column.values.items():
             pieces.setdefault(tag, []).append((column.places, column.steps, column.walls, values))
-    with np.errstate(over="ignore"):  # a double beyond a float's range is infinite
+    with np.errstate(over="ignore", invalid="ignore"):  # a double beyond a float's range is infinite
         for tag, rows in loose.items():
             values = np.array(rows.values, np.float64).astype(np.float32)
             pieces.setdefault(tag, []).append((rows.places, rows.steps, rows.walls, values))
@@ -246,11 +246,18 @@ def _unpacked(found: Mapping[tuple[str, ...], _Packed]) -> Iterator[layout.Colum
 def _in_order(parts: list[tuple[Any, Any, Any, Any]]) -> tuple[Points, Offsets]:
     if len(parts) == 1:
         places, steps, walls, values = parts[0]
-        return Points(np.asarray(steps, np.int64), np.asarray(walls, np.float64), values), np.asarray(places, np.int64)
+        points = Points(np.asarray(steps, np.int64), np.asarray(walls, np.float64), _quiet(values))
+        return points, np.asarray(places, np.int64)
     places = np.concatenate([p[0] for p in parts])
     order = np.argsort(places, kind="stable")
     steps, walls, values = (np.concatenate([p[i] for p in parts])[order] for i in (1, 2, 3))
-    return Points(steps.astype(np.int64), walls, values), places[order].astype(np.int64)
+    return Points(steps.astype(np.int64), walls, _quiet(values)), places[order].astype(np.int64)
+
+
+def _quiet(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The values with each NaN as numpy's own: some bit patterns, which others wrote, make each conversion warn."""
+    bad = np.isnan(values)
+    return np.where(bad, np.float32(np.nan), values) if bad.any() else values
 
 
 def _decode_one(record: bytes, index: int, out: _Loose) -> None:

@@ -85,6 +85,7 @@ def _content(content: bytes, kind: _Kind) -> npt.NDArray[Any]:
     return np.frombuffer(content, kind.content)
 
 
+@np.errstate(invalid="ignore")  # some bit patterns of NaN make a conversion warn
 def _converted(dtype: int, elements: npt.NDArray[Any]) -> Floats:
     if dtype == _HALF:
         return elements.view("<f2").astype(np.float64)
