@@ -13,7 +13,7 @@ from tuimon.base.process import Process, this_process
 from tuimon.diagnosis import Diagnosis, diagnose
 from tuimon.diagnosis.history import batch_of
 from tuimon.diagnosis.panel import RECENT, THINNED, Panel, medians
-from tuimon.diagnosis.trace import HEAD, STRETCHES, Trace
+from tuimon.diagnosis.trace import HEAD, STRETCHES, Trace, median
 from tuimon.log.reader import RunReader, read_run
 from tuimon.log.records import Finding, RunStarted
 from tuimon.log.writer import LogWriter
@@ -110,6 +110,28 @@ def test_a_panel_remembers_the_latest_samples_and_some_of_all() -> None:
     assert len(panel.recent) == RECENT and panel.last.tolist() == [999.0, 999.0]
     assert THINNED <= len(panel.thinned) <= 2 * THINNED and panel.thinned_steps[0] == 0
     assert np.isnan(panel.thinned[0, 1]) and panel.thinned[0, 0] == 0
+
+
+def test_what_a_panel_says_of_its_latest_samples_follows_them() -> None:
+    """It is kept for the other rules of a look, and forgotten when a sample or a layer comes."""
+    panel = Panel(2)
+    panel.extend(np.array([1]), np.array([[1.0, 5.0]]))
+    assert panel.usual(3).tolist() == [1.0, 5.0] and panel.lowest(3).tolist() == [1.0, 5.0]
+    panel.extend(np.array([2, 3]), np.array([[3.0, 4.0], [2.0, 9.0]]))
+    assert panel.usual(3).tolist() == [2.0, 5.0] and panel.lowest(3).tolist() == [1.0, 4.0]
+    assert panel.usual(1).tolist() == [2.0, 9.0]
+    panel.widen(3)
+    assert np.isnan(panel.usual(3)[2]) and len(panel.lowest(3)) == 3
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 24, 64])
+def test_a_median_is_numpys(count: int) -> None:
+    """To the last bit, and NaN where a number is."""
+    values = np.random.default_rng(count).normal(size=count) ** 5
+    assert median(values) == np.median(values)
+    assert math.isinf(median(np.full(count, np.inf)))
+    values[0] = math.nan
+    assert math.isnan(median(values))
 
 
 def test_medians_leave_out_what_was_not_measured() -> None:

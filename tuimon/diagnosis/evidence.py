@@ -40,6 +40,7 @@ class Evidence:
         applied: the latest change of each lever.
         checkpoint, first_checkpoint: the steps of the latest and of the first checkpoint; None if there is none.
         step: the largest step so far.
+        of_layers: what measures keep that depends on `infos` alone, by a name of theirs; columns, say. Empty when these change.
     """
 
     def __init__(self) -> None:
@@ -53,6 +54,7 @@ class Evidence:
         self.checkpoint: int | None = None
         self.first_checkpoint: int | None = None
         self.step = 0
+        self.of_layers: dict[str, list[int]] = {}
         self._columns: dict[str, int] = {}
         self._stale_loss = False
 
@@ -112,6 +114,7 @@ class Evidence:
 
     def _describe(self, started: RunStarted) -> None:
         self.started = started
+        self.of_layers.clear()
         self.levers = {lever.name: lever for lever in started.levers}
         names = [layer.name for layer in started.layers]
         if names[: len(self.names)] != self.names:  # other layers than those that were measured so far
@@ -130,6 +133,7 @@ class Evidence:
             found = self._columns[layer] = len(self.names)
             self.names.append(layer)
             self.infos.append(None)
+            self.of_layers.clear()
             for panel in self.panels.values():
                 panel.widen(len(self.names))
         return found

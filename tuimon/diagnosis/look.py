@@ -16,7 +16,7 @@ from tuimon.diagnosis.measures.progress import SURE, Progress, progress
 from tuimon.diagnosis.measures.saturation import Saturation, saturation
 from tuimon.diagnosis.measures.updates import Updates, updates
 from tuimon.diagnosis.measures.validation import Validation, validation
-from tuimon.diagnosis.trace import Floats
+from tuimon.diagnosis.trace import Floats, median
 
 _ENOUGH = 20  # losses before a run can be said to have learned nothing
 _PATIENCE = 0.1  # of the run, or so many losses: before that, a sound training may stand, too
@@ -53,7 +53,7 @@ class Look:
     def usual(self, tag: str, samples: int = 5) -> float:
         """The median of a scalar's latest values; NaN where it was not logged."""
         values = self._finite(tag)[-samples:]
-        return float(np.median(values)) if len(values) else math.nan
+        return median(values) if len(values) else math.nan
 
     def first_step(self, tag: str) -> int:
         """The step of the first of what is remembered of a scalar's values; this look's where it was not logged."""

@@ -31,6 +31,7 @@ class Panel:
         self.recent_steps: Steps = np.empty(0, np.int64)
         self.thinned: Floats = np.empty((0, layers))
         self.thinned_steps: Steps = np.empty(0, np.int64)
+        self._known: dict[tuple[str, int], Floats] = {}  # of the latest samples, for several rules ask; until there are others
 
     @property
     def last(self) -> Floats:
@@ -41,12 +42,14 @@ class Panel:
         """Makes room for further layers, which were not measured so far."""
         more = layers - self.recent.shape[1]
         if more > 0:
+            self._known.clear()
             self.recent, self.thinned = (
                 np.concatenate([rows, np.full((len(rows), more), np.nan)], axis=1) for rows in (self.recent, self.thinned)
             )
 
     def extend(self, steps: Steps, rows: Floats) -> None:
         """Appends samples: `rows` is [n, layers], n > 0."""
+        self._known.clear()
         self.recent = np.concatenate([self.recent, rows])[-RECENT:]
         self.recent_steps = np.concatenate([self.recent_steps, steps])[-RECENT:]
         for step, row in zip(steps.tolist(), rows, strict=True):
@@ -60,14 +63,26 @@ class Panel:
 
     def usual(self, samples: int = 5) -> Floats:
         """The median of the latest samples by layer, [layers]; NaN where a layer was in none of them."""
-        return medians(self.recent[-samples:])
+        found = self._known.get(("usual", samples))
+        if found is None:
+            found = self._known["usual", samples] = medians(self.recent[-samples:])
+        return found
 
     def lowest(self, samples: int = 3) -> Floats:
         """The least of the latest samples by layer, [layers]: what is above a threshold was so in each; NaN as in `usual`."""
-        rows = self.recent[-samples:]
-        with np.errstate(invalid="ignore"):
-            found = np.fmin.reduce(rows, axis=0) if len(rows) else np.full(rows.shape[1], np.nan)
-        return np.asarray(found)
+        found = self._known.get(("lowest", samples))
+        if found is None:
+            rows = self.recent[-samples:]
+            with np.errstate(invalid="ignore"):
+                least = np.fmin.reduce(rows, axis=0) if len(rows) else np.full(rows.shape[1], np.nan)
+            found = self._known["lowest", samples] = np.asarray(least)
+        return found
+
+
+def lengths(rows: Floats) -> Floats:
+    """The norm of all layers together, of their norms in each row, [n]; what is NaN is left out."""
+    squares = rows * rows
+    return np.asarray(np.sqrt(np.where(np.isnan(squares), 0.0, squares).sum(axis=1)))
 
 
 def medians(rows: Floats) -> Floats:

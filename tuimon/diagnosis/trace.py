@@ -115,6 +115,13 @@ class Trace:
                 self.stride *= 2
 
 
+def median(values: Floats) -> float:
+    """The median of numbers, [n], n > 0; NaN if one of them is. Of the few that a look has, a fifth of what numpy's costs."""
+    ordered = np.sort(values)  # NaN comes last
+    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+    return float((low + high) / 2) if ordered[-1] == ordered[-1] else math.nan
+
+
 def _means(rows: Floats) -> Floats:
     """The mean of each row's finite values, [rows]; NaN where there are none."""
     if rows.shape[1] == 1:

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from tuimon.diagnosis.evidence import LOSS, Evidence
-from tuimon.diagnosis.trace import Trace
+from tuimon.diagnosis.trace import Trace, median
 
 Kind = Literal["cross_entropy", "likelihood", "binary", "probability", "squares", "absolute"]
 
@@ -103,7 +103,7 @@ def _scale(evidence: Evidence, tag: str) -> float:
     found = [one for one in found if math.isfinite(one)]
     if not found:
         return 1.0
-    middle = float(np.median(found))
+    middle = median(np.array(found))
     if abs(middle - 1) < _ALMOST:
         return 1.0
     return middle if max(found) - min(found) < 2 * _CLOSE * abs(middle) and len(found) >= _LEAST else math.nan
@@ -151,7 +151,7 @@ def _known(evidence: Evidence, tag: str) -> np.ndarray[tuple[int], np.dtype[np.f
 
 def _middle(evidence: Evidence, tag: str) -> float:
     values = _known(evidence, tag)
-    return float(np.median(values)) if len(values) else math.nan
+    return median(values) if len(values) else math.nan
 
 
 def _least(evidence: Evidence, tag: str) -> float:

@@ -9,12 +9,14 @@ keeps variances (He et al., ICCV 2015) has a slope near 0. Medians of the latest
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 
 from tuimon.diagnosis.evidence import Evidence
-from tuimon.diagnosis.trace import Floats
+from tuimon.diagnosis.trace import Floats, Steps, median
+from tuimon.log.records import LayerInfo
 
 _LEAST = 3  # layers
 _SAMPLES = 3  # of which the median counts
@@ -94,13 +96,25 @@ def growth(evidence: Evidence) -> tuple[float, float, float] | None:
 
 def weighing(evidence: Evidence) -> list[int]:
     """The columns of layers that multiply by weights: not of norms, embeddings, or what is not trained."""
-    infos = enumerate(evidence.infos)
-    return [i for i, info in infos if info is None or (info.trainable and not any(word in info.type for word in _UNTRUSTED))]
+    known = evidence.of_layers.get("weighing")
+    if known is None:
+        known = evidence.of_layers["weighing"] = [i for i, info in enumerate(evidence.infos) if info is None or _weighs(info)]
+    return known
+
+
+def _weighs(info: LayerInfo) -> bool:
+    return info.trainable and not any(word in info.type for word in _UNTRUSTED)
 
 
 def _theil_sen(values: Floats) -> float:
     """The median slope between all pairs of values [n] at the places 0 … n-1."""
-    count = len(values)
+    first, second, between = _pairs(len(values))
+    return median((values[second] - values[first]) / between)
+
+
+@functools.lru_cache(maxsize=8)
+def _pairs(count: int) -> tuple[Steps, Steps, Steps]:
+    """The first and the second of all pairs among 0 … count-1, of which many are evenly chosen, and what lies between them."""
     places = np.arange(count) if count <= _MOST else np.linspace(0, count - 1, _MOST).astype(int)
     first, second = np.triu_indices(len(places), 1)
-    return float(np.median((values[places[second]] - values[places[first]]) / (places[second] - places[first])))
+    return places[first], places[second], places[second] - places[first]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from tuimon.diagnosis.evidence import Evidence
+from tuimon.diagnosis.trace import median
 
 _LEAST = 8  # cosines
 _LATEST = 24
@@ -29,7 +30,7 @@ def noise_scale(evidence: Evidence, rows: float) -> float:
     cosines = cosines[np.isfinite(cosines)]
     if len(cosines) < _LEAST:
         return float("nan")
-    middle = float(np.median(cosines))
+    middle = median(cosines)
     spread = 1.0 / np.sqrt(len(cosines))
     if middle < -spread:
         return float("nan")

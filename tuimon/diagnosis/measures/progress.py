@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuimon.diagnosis.trace import Floats, Trace
+from tuimon.diagnosis.trace import Floats, Trace, median
 
 SURE = 3.0  # standard errors
 _MAD = 1.4826
@@ -103,13 +103,13 @@ def progress(trace: Trace | None) -> Progress | None:
     return Progress(
         count=trace.count,
         first=float(head[0]),
-        start=float(np.median(some)),
-        now=float(np.median(late)),
+        start=median(some),
+        now=median(late),
         best=float(known.min()) if len(known) else math.nan,
         highest=float(known.max()) if len(known) else math.nan,
         noise=noise,
         error=math.hypot(_MEDIAN_SE * scatter(head) / math.sqrt(len(some)), error(len(late))),
-        recent=float(np.median(before) - np.median(after)) if len(before) else 0.0,
+        recent=median(before) - median(after) if len(before) else 0.0,
         recent_error=math.sqrt(2) * error(points),
     )
 
@@ -122,8 +122,8 @@ def scatter(values: Floats) -> float:
     """Standard deviation of one point around a trend."""
     if len(values) < 3:
         return 0.0
-    steps = np.diff(values)
-    return float(_MAD * np.median(np.abs(steps - np.median(steps))) / math.sqrt(2))
+    steps = values[1:] - values[:-1]
+    return _MAD * median(np.abs(steps - median(steps))) / math.sqrt(2)
 
 
 def _slow_scatter(trace: Trace) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from tuimon.diagnosis.evidence import Evidence
 from tuimon.diagnosis.measures.depth import weighing
 from tuimon.diagnosis.panel import medians
-from tuimon.diagnosis.trace import Floats
+from tuimon.diagnosis.trace import Floats, median
 
 USUAL = (1e-4, 1e-2)
 SAMPLES = 3  # the latest, of which the median counts: with fewer, a single batch decides
@@ -59,7 +59,7 @@ def updates(evidence: Evidence) -> Updates | None:
     first = float(max((ratio for ratio in begins.tolist() if math.isfinite(ratio)), default=0.0))
     step = int(panel.recent_steps[-1])
     later = _later(evidence, columns)
-    return Updates(names, found, float(np.median(found)), first, later, step, panel.count, panel.recent[:, columns])
+    return Updates(names, found, median(found), first, later, step, panel.count, panel.recent[:, columns])
 
 
 def _later(evidence: Evidence, columns: list[int]) -> float:

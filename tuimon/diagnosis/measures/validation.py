@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuimon.diagnosis.measures.progress import scatter
-from tuimon.diagnosis.trace import Floats, Steps, Trace
+from tuimon.diagnosis.trace import Floats, Steps, Trace, median
 
 _LEAST = 4
 
@@ -54,7 +54,7 @@ def validation(trace: Trace | None, training: Trace | None) -> Validation | None
     smooth = np.convolve(np.pad(values, 1, mode="edge"), np.ones(3) / 3, mode="valid")
     at = int(np.argmin(smooth))
     window = min(3, len(values) - at)
-    now = float(np.median(values[-window:]))
+    now = median(values[-window:])
     best, noise = float(smooth[at]), scatter(values)
     return Validation(
         count=trace.count,
@@ -92,4 +92,4 @@ def _has_fallen(training: Trace, step: int) -> bool:
     if at >= len(values) - 1 or not len(then) or not len(now):
         return False
     noise = scatter(values)
-    return float(np.median(then) - np.median(now)) > 2 * noise * math.sqrt(1 / len(then) + 1 / len(now))
+    return median(then) - median(now) > 2 * noise * math.sqrt(1 / len(then) + 1 / len(now))

@@ -8,6 +8,7 @@ import numpy as np
 
 from tuimon.diagnosis.look import NOTHING, SHRUNK, Look
 from tuimon.diagnosis.measures.updates import SAMPLES, USUAL
+from tuimon.diagnosis.panel import lengths
 from tuimon.diagnosis.remedies import has_learned, remedies, reset, rewound, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.log.records import Remedy
@@ -183,7 +184,7 @@ def _clipped(look: Look) -> Verdict:
     panel = look.evidence.panel("grad_norm")
     if panel.count < _SAMPLES:
         return Abstains("too few gradients were sampled")
-    totals = np.sqrt(np.nansum(np.square(panel.recent[-12:]), axis=1))
+    totals = lengths(panel.recent[-12:])
     lever = look.evidence.levers.get("clip_norm")
     limit = float(lever.value) if lever and lever.enabled and isinstance(lever.value, float | int) else 0.0
     if not (totals > 0).all() or not np.isfinite(totals).all() or not (look.slow or look.suffers):

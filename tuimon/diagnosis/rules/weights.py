@@ -8,6 +8,7 @@ import numpy as np
 
 from tuimon.diagnosis.look import Look
 from tuimon.diagnosis.measures.depth import weighing
+from tuimon.diagnosis.panel import lengths
 from tuimon.diagnosis.remedies import more_decay, penalized, remedies, rewound, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 
@@ -22,7 +23,7 @@ def _growing(look: Look) -> Verdict:
     if len(panel.thinned) < _SAMPLES:
         return Abstains("too few weights were sampled")
     columns = [i for i in weighing(look.evidence) if i < panel.thinned.shape[1]]
-    totals = np.sqrt(np.nansum(np.square(panel.thinned[:, columns]), axis=1))
+    totals = lengths(panel.thinned[:, columns])
     steps = panel.thinned_steps
     if not (totals > 0).all() or not np.isfinite(totals).all():
         return None
