@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from tuimon.launcher.start import resume as resuming
 from tuimon.launcher.start.point import Point
 from tuimon.spec.loading import load_spec, save_spec
 from tuimon.viewer.app import TuimonApp
+from tuimon.viewer.screens.base import why_not_again
 from tuimon.viewer.screens.dialogs import Prompt
 from tuimon.viewer.screens.launch import LaunchScreen
 from tuimon.viewer.screens.run import RunScreen
+from tuimon.viewer.widgets import FailurePanel
 
 OUTPUT = """training
 Traceback (most recent call last):
@@ -55,6 +58,34 @@ async def test_a_failed_run_shows_its_failure_first(runs_dir: Path, failed: Path
             await seen(pilot, text)
         shown = text_of(pilot)
         assert "No problems found" not in shown and "findings  none" not in shown
+
+
+async def test_why_it_failed_takes_no_more_rows_than_it_needs(runs_dir: Path, failed: Path) -> None:
+    """The rest is the charts'."""
+    async with TuimonApp(runs_dir, failed).run_test(size=(120, 36)) as pilot:
+        await seen(pilot, "L launches it again")
+        panel = pilot.app.screen.query_one(FailurePanel)
+        await until(pilot, lambda: panel.size.height == panel.count() == 5)
+
+
+async def test_a_run_whose_folder_is_gone_stays_on_the_screen(runs_dir: Path, resumable: Path) -> None:
+    """As far as it was read; what needs the folder says that it is gone."""
+    async with TuimonApp(runs_dir, resumable).run_test(size=(120, 36), notifications=True) as pilot:
+        await seen(pilot, "■ stopped")
+        shutil.rmtree(resumable)
+        await pilot.press("R")
+        await seen(pilot, "its folder is gone")
+        status = pilot.app.screen.run.status
+        assert all("gone" in why_not_again(action, resumable, status, True) for action in ("replay", "fork", "launch_like"))
+        assert isinstance(pilot.app.screen, RunScreen) and "epoch" in text_of(pilot)
+
+
+async def test_a_panel_of_one_line_says_what_it_has(runs_dir: Path, make_run: Any) -> None:
+    """On a very low screen, where its table has no room."""
+    async with TuimonApp(runs_dir, make_run("r")).run_test(size=(40, 10)) as pilot:
+        await seen(pilot, "✓ finished")
+        await pilot.press("2")
+        await seen(pilot, "layers  fc1")
 
 
 async def test_the_footer_offers_what_can_be_done_after_the_end(runs_dir: Path, resumable: Path) -> None:

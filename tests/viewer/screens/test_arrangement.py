@@ -55,6 +55,13 @@ def test_a_panel_without_news_is_a_line() -> None:
         assert loud[name][3] >= 5 and loud[name][4]
 
 
+def test_why_a_run_failed_takes_the_rows_that_it_needs() -> None:
+    """At most seven; the others are the charts'."""
+    failed = CASES["over"]._replace(failed=True)
+    for rows, height in ((4, 6), (7, 9), (30, 9)):
+        assert places(160, 45, failed._replace(failure_rows=rows))["failure"][3] == height
+
+
 def test_a_run_that_is_over_has_no_levers() -> None:
     """And no meters that were never read."""
     for size in SIZES:

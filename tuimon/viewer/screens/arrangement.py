@@ -17,7 +17,7 @@ _LEAST_COLUMN = 40  # columns beside the loss, and of the loss
 _FRAME = 2  # rows of a border
 _LEAST_BAND, _MOST_BAND = 6, 14
 _LEAST_CHARTS = 8
-_FAILURE = 7  # rows
+MOST_FAILURE_ROWS = 7  # rows
 _LEVERS = 42  # columns, beside charts
 
 
@@ -35,6 +35,7 @@ class News(NamedTuple):
         events: the number of events.
         output: whether the run's output was captured.
         failed: whether it failed, which comes first then.
+        failure_rows: how many rows that takes.
     """
 
     live: bool = True
@@ -47,6 +48,7 @@ class News(NamedTuple):
     events: int = 0
     output: bool = False
     failed: bool = False
+    failure_rows: int = MOST_FAILURE_ROWS
 
 
 class Sizes(NamedTuple):
@@ -124,7 +126,7 @@ def _failure_first(width: int, height: int, screen_height: int, layout: Layout, 
     """Why the run failed above everything else; the loss keeps its share."""
     rest = news._replace(failed=False, findings=news.findings)
     loss = math.ceil(sizes.loss * screen_height * (1.5 if layout != "tall" and news.layers else 1.0))
-    rows = min(max(height - loss, 3), _FAILURE + _FRAME)
+    rows = min(max(height - loss, 3), min(news.failure_rows, MOST_FAILURE_ROWS) + _FRAME)
     below = arrange(width, height - rows, screen_height, layout, 0, rest, sizes)
     moved = {name: box._replace(y=box.y + rows) for name, box in below.items() if name != "findings" or news.findings}
     return {"failure": Box(0, 0, width, rows), **moved}
@@ -195,7 +197,7 @@ def _side_by_side(width: int, height: int, least_cells: float, news: News, sizes
     """Short and wide: the loss on the left, what changes most beside it."""
     loss = min(max(math.ceil(least_cells / max(height, 1)), _LEAST_COLUMN), width - _LEAST_COLUMN)
     rest = width - loss
-    parts: list[_Part] = [_Part(("failure",), 4, _FAILURE + _FRAME, 1)] if news.failed else []
+    parts: list[_Part] = [_Part(("failure",), 4, MOST_FAILURE_ROWS + _FRAME, 1)] if news.failed else []
     if news.layers:
         parts.append(_Part(("layers",), 4, news.layers + 3, 1, 1))
     if news.live:

@@ -103,6 +103,8 @@ def why_not_again(action: str, path: Path, status: Status, launched: bool) -> st
     from tuimon.launcher.runs.runs import is_resumable
     from tuimon.spec import SPEC_FILE
 
+    if not path.is_dir():
+        return f"{path.name} cannot be started again: its folder is gone"
     if action == "fork":
         told = f"{path.name} cannot be forked: a program has to load its checkpoints by itself"
         return "" if (path / SPEC_FILE).is_file() else told

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 from tuimon.launcher.runs.failure import FAILED
 from tuimon.viewer.opened import UNREAD, OpenRun, findings_in
-from tuimon.viewer.screens.arrangement import News
+from tuimon.viewer.screens.arrangement import MOST_FAILURE_ROWS, News
 from tuimon.viewer.widgets.chart_groups import SYSTEM, grouped
 from tuimon.viewer.widgets.facts import gpus, layer_names
 from tuimon.viewer.widgets.meters import HOST_TAGS
@@ -21,6 +21,7 @@ class NewsOf:
 
     def __init__(self, run: OpenRun) -> None:
         self._run = run
+        self.failure_rows = MOST_FAILURE_ROWS  # as its panel takes; known once that has read it
         self._counted: tuple[Hashable, int, int] = (None, 0, 0)
 
     def now(self) -> News:
@@ -41,6 +42,7 @@ class NewsOf:
             events=len(store.events) + len(store.problems()),
             output=store.launched is not None,
             failed=status.state in FAILED,
+            failure_rows=self.failure_rows,
         )
 
     def _counts(self) -> tuple[int, int]:

@@ -133,6 +133,14 @@ class RunScreen(ResizableScreen, SteeringScreen):
             for panel in self.panels.in_sight():
                 if isinstance(panel, Drawn):
                     update(panel, self.run.diagnosed() if isinstance(panel, FindingsPanel) else self.run.store)
+            self._fit_failure()
+
+    def _fit_failure(self) -> None:
+        """Gives why it failed no more rows than it takes, which is known once its panel has read it."""
+        needed = self.query_one(FailurePanel).rows_in(self.size.width - 2)
+        if needed and needed != self._news.failure_rows:
+            self._news.failure_rows = needed
+            self.panels.lay_out(self.layout_now, self.page, self.size.height, self._news.now())
 
     def _update(self, all_at_once: bool = False) -> None:
         if not self.is_attached:

@@ -19,7 +19,7 @@ from textual.widget import Widget
 
 from tuimon.log.store import Store
 from tuimon.viewer import net
-from tuimon.viewer.draw.rows import Row, Span, cells, cut, fit, printable, width_of
+from tuimon.viewer.draw.rows import Row, Span, cells, cut, fit, printable, text_of, width_of
 from tuimon.viewer.net import Netted
 from tuimon.viewer.widgets.palette import style_of
 
@@ -142,8 +142,9 @@ class Drawn(Netted, Widget):
         return Drawn.nothing(self, failure, width, height)
 
     def summary(self) -> str:
-        """What a panel that is a single line says beside its title."""
-        return "none"
+        """What a panel that is a single line says beside its title: by default, its first row."""
+        rows = self.draw(max(self.size.width, 1), 1)
+        return text_of(rows[0]).strip() if rows else "none"
 
     def _line(self, width: int) -> Row:
         """The panel in one line."""

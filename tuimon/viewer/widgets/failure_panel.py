@@ -48,6 +48,10 @@ class FailurePanel(RowList):
         """Rows that the failure takes."""
         return len(self._at(self.size.width))
 
+    def rows_in(self, width: int) -> int:
+        """Rows that it takes in this width."""
+        return len(self._at(width))
+
     def row(self, index: int, width: int) -> Row:
         """One row."""
         return self._at(self.size.width)[index]

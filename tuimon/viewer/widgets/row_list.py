@@ -8,7 +8,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 
 from tuimon.viewer import net
-from tuimon.viewer.draw.rows import Row, Span, clip, fit
+from tuimon.viewer.draw.rows import Row, Span, clip, fit, text_of
 from tuimon.viewer.widgets.drawn import Drawn, selected
 from tuimon.viewer.widgets.vim import MOTIONS, Motions
 
@@ -57,6 +57,14 @@ class RowList(Motions, Drawn, can_focus=True):
     def empty_text(self) -> str:
         """Shown while there are no rows: what will appear, and when."""
         return ""
+
+    def summary(self) -> str:
+        """The row under the cursor, or the last one."""
+        count = self.count()
+        if not count:
+            return "none"
+        index = min(self.cursor, count - 1) if self.has_cursor else count - 1
+        return text_of(self.row(index, self.size.width)).strip()
 
     def chosen(self, index: int) -> None:
         """Called when a row is chosen with enter or a double click."""
