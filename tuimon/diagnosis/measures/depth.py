@@ -10,6 +10,7 @@ keeps variances (He et al., ICCV 2015) has a slope near 0. Medians of the latest
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,15 +63,16 @@ def depth(evidence: Evidence, first: bool = False) -> Depth | None:
     """Compares the layers at the latest samples, or at the first one; None with fewer than three, or without a sample."""
     panel = evidence.panel("grad_norm")
     norms = panel.thinned[0] if first and len(panel.thinned) else panel.usual(_SAMPLES)
-    columns = [i for i in weighing(evidence) if i < len(norms) and np.isfinite(norms[i])]
+    finite = np.isfinite(norms).tolist()
+    columns = [i for i in weighing(evidence) if i < len(finite) and finite[i]]
     if len(columns) < _LEAST:
         return None
-    sizes = [norms[i] / np.sqrt(max(info.parameters if (info := evidence.infos[i]) else 1, 1)) for i in columns]
+    sizes = norms[columns] / [math.sqrt(max(info.parameters if (info := evidence.infos[i]) else 1, 1)) for i in columns]
     logs = np.log10(np.maximum(sizes, _TINIEST))
     slope = -_theil_sen(logs)
     names = [evidence.names[i] for i in columns]
     span = slope * (len(columns) - 1)
-    return Depth(names, norms[columns], np.array(sizes), slope, span, int(panel.recent_steps[-1]))
+    return Depth(names, norms[columns], sizes, slope, span, int(panel.recent_steps[-1]))
 
 
 def growth(evidence: Evidence) -> tuple[float, float, float] | None:

@@ -50,7 +50,8 @@ def updates(evidence: Evidence) -> Updates | None:
     """Measures the updates; None without a sample of them."""
     panel = evidence.panel("update_ratio")
     ratios = panel.usual(SAMPLES)
-    columns = [i for i in weighing(evidence) if i < len(ratios) and np.isfinite(ratios[i])]
+    finite = np.isfinite(ratios).tolist()
+    columns = [i for i in weighing(evidence) if i < len(finite) and finite[i]]
     if not columns:
         return None
     found = ratios[columns]
