@@ -15,6 +15,7 @@ from tuimon.cli.trusting import with_trust
 from tuimon.launcher.places.places import place_named
 from tuimon.launcher.runs.runs import find_run, runs_dir
 from tuimon.launcher.start.streams import Streams
+from tuimon.search.study_file import is_study
 
 
 def home(options: argparse.Namespace) -> int:
@@ -67,12 +68,16 @@ def replay(options: argparse.Namespace) -> int:
 
     directory = runs_dir(options.runs_dir)
     where = {"runs_dir": directory, "name": options.name, "device": options.device}
+    where["place"] = place_named(options.on, options.memory)
     found = find_run(options.run, directory)
     return watch_own(options, with_trust(options, lambda trusted: replay(found, options.settings, trusted=trusted, **where)))
 
 
 def attach(options: argparse.Namespace) -> int:
-    """Watches a live or finished run."""
+    """Watches a live or finished run; shows a study's page."""
+    study = runs_dir(options.runs_dir) / options.run
+    if is_study(study) and not _headless(options):
+        return _screen(options, None, study=study)
     found = find_run(options.run, runs_dir(options.runs_dir))
     if _headless(options):
         return _print(options, found, owned=False)
@@ -118,7 +123,7 @@ def _print(options: argparse.Namespace, found: Path, owned: bool, streams: Strea
     return follow(found, json_lines=options.json, owned=owned, quiet=quiet, output=output, ascii=options.ascii)
 
 
-def _screen(options: argparse.Namespace, found: Path | None, launch: bool = False) -> int:
+def _screen(options: argparse.Namespace, found: Path | None, launch: bool = False, study: Path | None = None) -> int:
     if not has_screen():
         what = (
             "The screen needs a terminal that can move its cursor: TERM is dumb."
@@ -129,7 +134,7 @@ def _screen(options: argparse.Namespace, found: Path | None, launch: bool = Fals
     from tuimon.viewer.start import show
 
     directory = found.parent if found else runs_dir(options.runs_dir)
-    show(directory, open_run=found, launch=launch, ascii=options.ascii)
+    show(directory, open_run=found, launch=launch, study=study, ascii=options.ascii)
     return 0
 
 

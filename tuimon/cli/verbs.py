@@ -158,6 +158,7 @@ def _add_replay(verbs: _Verbs) -> None:
     _complete(parser.add_argument("run", metavar="RUN", help=_RUN_HELP), "runs")
     parser.add_argument("settings", metavar="key=value", nargs="*", help="seed=1, …: what to change this time")
     _new_run(parser, name="the old run's name, `replay` and a number", device="as before")
+    _on(parser)
 
 
 def _add_fork(verbs: _Verbs) -> None:

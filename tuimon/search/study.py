@@ -7,6 +7,7 @@ number decides its random numbers, whichever search asks for it.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 import optuna
+from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages.journal import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -32,6 +34,7 @@ Outcome = Literal[
 _UNCOUNTED = ("interrupted", "unstarted", "withdrawn")  # no part of the budget
 _STATES = {"finished": TrialState.COMPLETE, "stopped": TrialState.COMPLETE, "killed": TrialState.FAIL}
 _STATES |= dict.fromkeys(_UNCOUNTED, TrialState.FAIL)
+_LEAST_FOR_IMPORTANCE, _MOST_FOR_FOREST = 8, 1000  # trials; a forest of trees takes seconds from there on
 _STARTED, _ENDED, _GRID = "started", "ended", "grid"  # our own attributes
 _BEST_SHARE, _BEST_LEAST = 4, 3  # the next box is drawn around the best quarter, at least three
 
@@ -80,6 +83,7 @@ class Study:
         say: takes a line for the user.
         give_up: whether to stop waiting for room on a full disk.
         trials: how many there shall be in all; None: as planned.
+        looks: whether it is only looked at: nothing is written, and a plan that has changed is no error.
 
     Raises:
         TuimonError: the journal is of another plan, or cannot be read or written.
@@ -93,6 +97,7 @@ class Study:
         say: Callable[[str], None],
         give_up: Callable[[], bool] = lambda: False,
         trials: int | None = None,
+        looks: bool = False,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._plan, self._dimensions, self.me = plan, plan.dimensions, this_process()
@@ -110,6 +115,8 @@ class Study:
             )
         except (OSError, ValueError, KeyError) as error:
             raise TuimonError(f"Cannot open the study's journal {folder / JOURNAL_FILE}: {error}") from error
+        if looks:
+            return
         self._check_same(folder, plan.fingerprint(base))
         if plan.sampler == "grid":
             self._lay_out_grid()
@@ -178,8 +185,30 @@ class Study:
 
     def trials(self) -> list[TrialInfo]:
         """All trials that were begun, by number."""
-        begun = (one for one in self._study.get_trials(deepcopy=False) if one.state != TrialState.WAITING)
-        return [self._over.get(one.number) or self._read(one) for one in begun]
+        return [self._over.get(one.number) or self._read(one) for one in self._begun()]
+
+    def curves(self) -> dict[int, list[float]]:
+        """The reported values of each trial's objective, in order, by its number."""
+        return {one.number: [one.intermediate_values[nth] for nth in sorted(one.intermediate_values)] for one in self._begun()}
+
+    def _begun(self) -> list[FrozenTrial]:
+        return [one for one in self._study.get_trials(deepcopy=False) if one.state != TrialState.WAITING]
+
+    def importance(self) -> tuple[dict[str, float], str]:
+        """How much each parameter decides, as shares of 1, and by which method; no shares, and why, where that is not known."""
+        done = sum(one.state == TrialState.COMPLETE for one in self._begun())
+        if done < _LEAST_FOR_IMPORTANCE:
+            return {}, f"needs {_LEAST_FOR_IMPORTANCE} trials with a value; there are {done}"
+        forest = importlib.util.find_spec("sklearn") is not None and done <= _MOST_FOR_FOREST
+        evaluator = FanovaImportanceEvaluator(seed=0) if forest else PedAnovaImportanceEvaluator()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                shares = get_param_importances(self._study, evaluator=evaluator)
+            except (ValueError, RuntimeError) as error:  # all trials alike, or parameters that not all have
+                return {}, f"Optuna cannot tell: {error}"
+        method = "fANOVA" if forest else "PED-ANOVA"
+        return {name.removeprefix("1-"): share for name, share in shares.items()}, f"{method} of {done} trials"
 
     def _read(self, trial: FrozenTrial) -> TrialInfo:
         info = _info(trial)

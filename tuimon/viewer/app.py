@@ -61,6 +61,7 @@ class TuimonApp(RestartingApp):
         self._first = (open_run, launch)
         self._by_background = ""  # the theme that the terminal's background called for
         self._compared_first: tuple[Path, ...] = ()
+        self._study_first: Path | None = None
         self._told: dict[tuple[str, str], float] = {}  # title and text of each notice on screen, and when it disappears
         self._waiting: Timer | None = None  # waits for the log of the first run
         wanted = theme.starting_theme(self.console.color_system, os.environ, self.settings.theme)
@@ -96,6 +97,8 @@ class TuimonApp(RestartingApp):
             self.call_after_refresh(self.action_launch)
         elif self._compared_first:
             self.call_after_refresh(self.compare, self._compared_first)
+        elif self._study_first:
+            self.call_after_refresh(self.open_study, self._study_first)
 
     def _theme_chosen(self, chosen: Theme) -> None:
         """Remembers a theme that the user chose."""
@@ -192,6 +195,10 @@ class TuimonApp(RestartingApp):
         """Makes the app start with these runs compared."""
         self._compared_first = tuple(paths)
 
+    def study_first(self, folder: Path | None) -> None:
+        """Makes the app start with this study's page."""
+        self._study_first = folder
+
     def compare(self, paths: Sequence[Path], folds: bool = False) -> None:
         """Compares the curves of several runs; `folds` shows those that differ in their seed alone as one."""
         try:
@@ -202,6 +209,12 @@ class TuimonApp(RestartingApp):
         from tuimon.viewer.screens.compare import CompareScreen
 
         self.push_screen(CompareScreen(runs, folds))
+
+    def open_study(self, folder: Path) -> None:
+        """Shows a study's page."""
+        from tuimon.viewer.screens.study import StudyScreen
+
+        self.push_screen(StudyScreen(folder))
 
     def go_home(self) -> None:
         """Closes all screens above Home."""

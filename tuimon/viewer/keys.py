@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 
 from tuimon.log.records import Command, LeverInfo
 
-Place = Literal["home", "run", "compare", "launch", "check"]
+Place = Literal["home", "run", "compare", "study", "launch", "check"]
 Group = Literal["Steer the run", "When it is over", "View", "Navigate"]
 Levers = Mapping[str, LeverInfo]
 
@@ -77,7 +77,8 @@ def _autopilot_label(levers: Levers) -> str:
 _RUN: tuple[Place, ...] = ("run",)
 _HOME: tuple[Place, ...] = ("home",)
 _CURVES: tuple[Place, ...] = ("run", "compare")
-_ALL: tuple[Place, ...] = ("home", "run", "compare", "launch", "check")
+_STUDY: tuple[Place, ...] = ("study",)
+_ALL: tuple[Place, ...] = ("home", "run", "compare", "study", "launch", "check")
 
 
 def _steer(key: str, label: str, told: str, command: Command, label_of: Callable[[Levers], str] | None = None) -> Key:
@@ -86,6 +87,17 @@ def _steer(key: str, label: str, told: str, command: Command, label_of: Callable
 
 KEYS: tuple[Key, ...] = (
     Key("enter", "open", "open", "Open the selected run", GO, _HOME),
+    Key("y", "study", "study", "Open the study of the selected trial", GO, _HOME),
+    Key("enter", "open", "open", "Open the selected trial: look at it, steer it", GO, _STUDY),
+    Key("X", "prune", "prune", "Prune the selected trial: it ends, and the study counts it as pruned", STEER, _STUDY),
+    Key("b", "best", "launch best", "Open the form with what the best trial trains, to train it for longer", GO, _STUDY),
+    Key("t", "sort", "sort", "Sort by the next column; the mouse sorts by any", GO, _STUDY),
+    Key(
+        "v", "next_view", "next picture", "Best so far, a parameter, parallel coordinates, importance, all curves", LOOK, _STUDY
+    ),
+    *(Key(f"{n}", f"view({n})", "", f"Picture {n} of a study", LOOK, _STUDY) for n in range(1, 6)),
+    Key("left", "parameter(-1)", "", "The parameter before, against the objective", LOOK, _STUDY, shown="←"),
+    Key("right", "parameter(1)", "parameter", "The next parameter, against the objective", LOOK, _STUDY, shown="→"),
     Key("space", "mark", "mark", "Mark or unmark the selected run", GO, _HOME),
     Key("o", "overlay", "overlay", "Compare the marked runs' curves", GO, _HOME),
     Key("slash", "filter", "filter", "Filter the runs: by words, lr>=1e-3, model=cnn, state:failed", GO, _HOME, shown="/"),
@@ -124,7 +136,9 @@ KEYS: tuple[Key, ...] = (
     Key("P", "replay", "replay", "Train it again with the same interventions at the same steps", AGAIN, ("run", "home")),
     Key("F", "fork", "fork", "Start a new run from this one's checkpoint, with something different", AGAIN, ("run", "home")),
     Key("L", "launch_like", "launch like", "Open the form with what this run trained", AGAIN, ("run", "home")),
-    Key("i", "about", "info", "Show what a run is: configuration, command, versions, device, seed", GO, ("run", "home")),
+    Key(
+        "i", "about", "info", "Show what a run is: configuration, command, versions, device, seed", GO, ("run", "home", "study")
+    ),
     Key("S", "keep_best", "keep best", "Stop all marked runs but the best; asks first", STEER, _HOME),
     Key("e", "edit_lever", "set lever", "Set any lever to a value, like `tuimon set`", STEER, ("run", "home")),
     Key("l", "app.launch", "launch", "Launch a new run", GO, ("home", "run", "compare")),
@@ -173,12 +187,12 @@ KEYS: tuple[Key, ...] = (
     Key("ctrl+t", "check", "check", "Check the data, model, gradients and learning rate before training", GO, ("launch",)),
     Key("ctrl+e", "own_help", "--help", "Show what your own program prints with --help", GO, ("launch",)),
     Key("ctrl+y", "copy", "copy command", "Copy the equivalent shell command", GO, ("launch",)),
-    Key("escape", "back", "back", "Back to the list of runs", GO, ("run", "compare", "launch"), shown="esc"),
+    Key("escape", "back", "back", "Back to the list of runs", GO, ("run", "compare", "study", "launch"), shown="esc"),
     Key("escape", "back", "back", "Back to the form", GO, ("check",), shown="esc"),
     Key("f1", "app.help", "help", "Show this help", GO, ("launch",)),
     Key("ctrl+p", "app.command_palette", "palette", "Search all commands, themes and more", GO, _ALL),
-    Key("q", "app.leave", "quit", "Quit tuimon; runs keep training", GO, ("home", "run", "compare")),
-    Key("question_mark,f1", "app.help", "help", "Show this help", GO, ("home", "run", "compare", "check"), shown="?"),
+    Key("q", "app.leave", "quit", "Quit tuimon; runs keep training", GO, ("home", "run", "compare", "study")),
+    Key("question_mark,f1", "app.help", "help", "Show this help", GO, ("home", "run", "compare", "study", "check"), shown="?"),
 )
 
 

@@ -15,7 +15,12 @@ from tuimon.base.errors import TuimonError
 
 
 def show(
-    runs_dir: Path, open_run: Path | None = None, launch: bool = False, ascii: bool = False, compare: Sequence[Path] = ()
+    runs_dir: Path,
+    open_run: Path | None = None,
+    launch: bool = False,
+    ascii: bool = False,
+    compare: Sequence[Path] = (),
+    study: Path | None = None,
 ) -> None:
     """Shows the viewer until the user quits it or its terminal goes away.
 
@@ -25,6 +30,7 @@ def show(
         launch: open the Launch screen at once.
         ascii: draw with ASCII characters only. Also used where the terminal cannot show others.
         compare: runs to compare at once.
+        study: a study to open at once.
 
     Raises:
         TuimonError: the screen failed; the terminal has been restored.
@@ -41,6 +47,7 @@ def show(
         os.environ.pop(stale, None)
     app = TuimonApp(runs_dir, open_run, launch, plain)
     app.compare_first(compare)
+    app.study_first(study)
     terminal.leave_when_gone(fd, terminal.leave_at_once)
     terminal.leave_on_signals(fd, app.leave_soon)
     app.run()

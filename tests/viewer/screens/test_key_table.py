@@ -19,12 +19,14 @@ from tuimon.viewer.screens.home import HomeScreen
 from tuimon.viewer.screens.key_bar import Hint, place
 from tuimon.viewer.screens.launch import LaunchScreen
 from tuimon.viewer.screens.run import RunScreen
+from tuimon.viewer.screens.study import StudyScreen
 
 PLACES: tuple[Place, ...] = get_args(Place)
 SCREENS: dict[Place, type[TuimonScreen]] = {
     "home": HomeScreen,
     "run": RunScreen,
     "compare": CompareScreen,
+    "study": StudyScreen,
     "launch": LaunchScreen,
     "check": CheckScreen,
 }

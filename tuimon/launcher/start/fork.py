@@ -105,7 +105,14 @@ def fork(
 
 
 def fork_again(
-    run: Path, settings: Sequence[str], steering: Sequence[Planned], *, runs_dir: Path, name: str | None, device: str | None
+    run: Path,
+    settings: Sequence[str],
+    steering: Sequence[Planned],
+    *,
+    runs_dir: Path,
+    name: str | None,
+    device: str | None,
+    place: Place,
 ) -> Path:
     """Starts a fork once more from where it began, with the same spec and what was done to it; for `replay`."""
     store = read_run(run)
@@ -114,7 +121,9 @@ def fork_again(
     spec, point = load_spec(run / SPEC_FILE, settings), Point(store.forked.step, run / FORK_CHECKPOINT)
     changes = Changes(spec, tuple(one for one in steering if one.step >= point.step), spec)
     parent = Path(store.forked.path)
-    return _Beginning(parent, point, store.events, runs_dir, device, log=run).start(changes, name, f"{run.name}-replay")
+    return _Beginning(parent, point, store.events, runs_dir, device, log=run, place=place).start(
+        changes, name, f"{run.name}-replay"
+    )
 
 
 class _Beginning(NamedTuple):

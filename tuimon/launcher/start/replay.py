@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from tuimon.base.errors import TuimonError
+from tuimon.launcher.places.local import HERE
+from tuimon.launcher.places.place import Place
 from tuimon.launcher.start.fork import FORK_CHECKPOINT, fork_again
 from tuimon.launcher.start.program import program_of, words_of
 from tuimon.launcher.start.resume import cwd_of
@@ -32,6 +35,7 @@ def replay(
     runs_dir: Path,
     name: str | None = None,
     device: str | None = None,
+    place: Place = HERE,
     trusted: bool = False,
 ) -> Path:
     """Starts the replay of a run in the background.
@@ -42,6 +46,7 @@ def replay(
         runs_dir: the folder for the new run's folder.
         name: the new folder's name; None: the old name with a number.
         device: as in `start`; None for a script: the device chosen for the old run, if any.
+        place: where it trains.
         trusted: whether the user agreed to run files that other users can change.
 
     Returns:
@@ -57,8 +62,9 @@ def replay(
         spec = load_spec(run / SPEC_FILE, settings)
         require_trust_in_run(doing, run, spec, trusted)
         if (run / FORK_CHECKPOINT).is_file():
-            return fork_again(run, settings, steering, runs_dir=runs_dir, name=name, device=device)
-        return start(spec, runs_dir=runs_dir, name=name, stem=stem, device=device, steering=steering, cwd=cwd, trusted=True)
+            return fork_again(run, settings, steering, runs_dir=runs_dir, name=name, device=device, place=place)
+        how: dict[str, Any] = {"runs_dir": runs_dir, "name": name, "stem": stem, "device": device, "steering": steering}
+        return start(spec, cwd=cwd, place=place, trusted=True, **how)
     words = words_of(store.launched) if store.launched else ()
     if not words:
         hint = "Only runs that tuimon started from a preset, a spec file or a program can be replayed."
@@ -68,10 +74,15 @@ def replay(
     program = program_of(words, cwd)
     require_trust_in_run(doing, run, program, trusted, cwd)
     _check_unchanged(run, program.file, cwd or Path())
-    device = device or (store.launched and store.launched.device) or None  # as before
-    return start_program(
-        words, runs_dir=runs_dir, name=name, stem=stem, device=device, steering=steering, cwd=cwd, trusted=True
-    )
+    device = device or _as_before(store, place)
+    how = {"runs_dir": runs_dir, "name": name, "stem": stem, "device": device, "steering": steering}
+    return start_program(words, cwd=cwd, place=place, trusted=True, **how)
+
+
+def _as_before(store: Store, place: Place) -> str | None:
+    """The device that was chosen for the old run, if any; which GPU that was means nothing on another machine."""
+    device = store.launched.device if store.launched else ""
+    return (device.partition(":")[0] if place.elsewhere else device) or None
 
 
 def steering_of(store: Store) -> list[Planned]:

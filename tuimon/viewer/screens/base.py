@@ -77,6 +77,10 @@ class Host(Protocol):
         """Compares the curves of several runs."""
         ...
 
+    def open_study(self, folder: Path) -> None:
+        """Shows a study's page."""
+        ...
+
     def resume(self, path: Path) -> None:
         """Asks for how long, then resumes a run that is over."""
         ...

@@ -18,7 +18,14 @@ from tuimon.viewer.explained import EXPLAINED
 from tuimon.viewer.keys import Place, keys_of
 from tuimon.viewer.screens.reading import Reading
 
-_TITLES = {"home": "Keys in the list of runs", "run": "Keys on a run", "compare": "Keys", "launch": "Keys", "check": "Keys"}
+_TITLES = {
+    "home": "Keys in the list of runs",
+    "run": "Keys on a run",
+    "compare": "Keys",
+    "study": "Keys",
+    "launch": "Keys",
+    "check": "Keys",
+}
 _KEY_WIDTH = 12
 
 ABOUT = {
@@ -30,6 +37,8 @@ ABOUT = {
     "state:failed.",
     "compare": "Each run keeps its colour and line style in all charts and in the table, where * marks the best value, and "
     "only settings that differ have a column. Press tab to reach the small charts and the table.",
+    "study": "The table has a row a trial, the best first, marked with *. Opening a trial shows its run, which can be steered "
+    "like any other. Bright lines and points are the best quarter; dim curves are of trials that ended without a value.",
     "launch": "Fields start with the preset's values. Press tab or shift+tab to move between them, enter to launch.",
     "check": "Fix what fails before you train. The check does not change anything.",
 }

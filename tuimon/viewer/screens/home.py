@@ -10,6 +10,7 @@ from textual.binding import BindingType
 from textual.widgets import Static
 
 from tuimon.base.filter import Filter
+from tuimon.search.study_file import is_study
 from tuimon.viewer.filtered import Filtered, told
 from tuimon.viewer.keys import AGAIN, STEER, Key, bindings
 from tuimon.viewer.screens.base import why_not_again
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from tuimon.viewer.screens.run_preview import RunPreview
 
 _LEAST_FOR_PREVIEW = 32  # rows
-_NEEDS_A_RUN = ("open", "mark", "sort", "stop", "about", "resume", "replay", "fork", "launch_like", "fold_seeds")
+_NEEDS_A_RUN = ("open", "mark", "sort", "stop", "about", "resume", "replay", "fork", "launch_like", "fold_seeds", "study")
 
 EMPTY = """\
 No runs in {folder} yet.
@@ -98,6 +99,8 @@ class HomeScreen(Filtered, ScanningScreen, ManyScreen):
         chosen = self._chosen()
         if key.action in _NEEDS_A_RUN and not chosen:
             return "there are no runs yet: press l to launch one"
+        if key.action == "study" and chosen and not is_study(chosen.path.parent):
+            return f"{chosen.name} is no trial of a study"
         if key.group == STEER and chosen and not self.steered():
             return f"{chosen.name} is not training: it is {chosen.status.state}"
         if key.group == AGAIN and len(self._under_cursor()) > 1:
@@ -202,6 +205,11 @@ class HomeScreen(Filtered, ScanningScreen, ManyScreen):
             self.tuimon.compare([run.path for run in runs], folds=True)
         elif runs:
             self.tuimon.open_run(runs[0].path)
+
+    def action_study(self) -> None:
+        """Opens the study of the selected trial."""
+        if self.subject and is_study(self.subject.parent):
+            self.tuimon.open_study(self.subject.parent)
 
     def action_mark(self) -> None:
         """Marks or unmarks the selected run."""
