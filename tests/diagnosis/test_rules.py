@@ -132,6 +132,28 @@ def test_one_measure_of_harm_makes_a_warning_critical(tmp_path: Path, base: Valu
     assert {one.rule: one.severity for one in found} == {"eval-mode": severity, "slow-input": "warning"}
 
 
+def test_what_was_learned_before_the_first_validation_counts_against_a_rise(tmp_path: Path) -> None:
+    """A first validation that is nearly the best already: a tenth of what was learned is not lost again."""
+
+    def values(step: int) -> dict[str, float]:
+        start = {"loss/train": 2.3 if step < 6 else 1.0 - 0.001 * step}
+        rises = {"loss/val": 1.0 + 0.03 * (step > 60)} if step >= 20 else {}
+        found = {tag: value for tag, value in healthy(step).items() if not tag.startswith("loss/")}
+        return {**found, **start, **rises}
+
+    assert [one for one in findings_of(tmp_path, values) if one.rule == "over-fitting" and one.severity != "hint"] == []
+
+
+def test_gradients_of_layers_that_the_optimizer_does_not_have_add_up_without_harm(tmp_path: Path) -> None:
+    """A head that is trained alone: zero_grad sets its gradient to zero, and not that of the others."""
+    alone = {f"update_ratio/{layer.name}": 0.0 for layer in LAYERS[:-1]}
+    found = findings_of(tmp_path, lambda s: {**healthy(s), **alone, "step/grad_before": 3.0})
+    assert "missing-zero-grad" not in [one.rule for one in found]
+    assert "missing-zero-grad" in [
+        one.rule for one in findings_of(tmp_path / "all", lambda s: {**healthy(s), "step/grad_before": 3.0})
+    ]
+
+
 def test_a_rate_that_its_schedule_has_made_small_is_not_called_too_low(tmp_path: Path) -> None:
     """It is the schedule that has to change."""
     small = {f"update_ratio/{layer.name}": 1e-6 for layer in LAYERS}

@@ -192,7 +192,7 @@ class Look:
             return False
         out_of_reach = self.starts_high and self.at_the_end > self.chance.loss
         stands = self.loss.count >= _LONG and not self.loss.falls and self.loss.now > _MUCH * self.chance.loss
-        return out_of_reach or stands or self._loses_it or self._useless
+        return out_of_reach or stands or self._loses_it or self.useless
 
     @property
     def at_the_end(self) -> float:
@@ -210,7 +210,7 @@ class Look:
         return loss is not None and loss.rises and loss.now - loss.best - 2 * loss.noise > _HALF * (loss.start - loss.best)
 
     @property
-    def _useless(self) -> bool:
+    def useless(self) -> bool:
         """Whether what is learned is worse than guessing on other data, after it was better than that."""
         found = self.validation
         if found is None or self.chance is None or not self.chance.known or self._guesses_better(self.usual("accuracy/val", 3)):

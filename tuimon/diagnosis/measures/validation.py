@@ -15,6 +15,7 @@ from tuimon.diagnosis.measures.progress import scatter
 from tuimon.diagnosis.trace import Floats, Steps, Trace, median
 
 _LEAST = 4
+_ALIKE = 2.0  # times each other at the first validation: losses of one unit, on data of one kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class Validation:
         best_step: where that was.
         now: the level of the latest validations.
         rise: `now - best`.
-        fall: how far it had fallen from the first validation to the best.
+        fall: how far it had fallen to the best, from the first validation; or from the first training loss, which shows where
+            it was before, if both losses are alike.
         error: standard error of `rise`.
         after: validations since the best.
         training_falls: whether the training loss has fallen since, beyond noise.
@@ -62,11 +64,22 @@ def validation(trace: Trace | None, training: Trace | None) -> Validation | None
         best_step=int(steps[at]),
         now=now,
         rise=now - best,
-        fall=max(float(values[0]) - best, 0.0),
+        fall=max(_beginning(training, values, steps) - best, 0.0),
         error=noise * math.sqrt(1 / 3 + 1 / window),
         after=len(values) - 1 - at,
         training_falls=_has_fallen(training, int(steps[at])),
     )
+
+
+def _beginning(training: Trace, values: Floats, steps: Steps) -> float:
+    first = float(values[0])
+    head = training.head[np.isfinite(training.head)][:_LEAST]
+    before = training.stretches[training.stretch_ends <= steps[0]]
+    before = before[np.isfinite(before)]
+    if not len(head) or not len(before) or not first > 0:
+        return first
+    alike = 1 / _ALIKE < float(np.median(before[-_LEAST:])) / first < _ALIKE
+    return max(first, float(np.median(head))) if alike else first
 
 
 def _points(trace: Trace) -> tuple[Floats, Steps]:

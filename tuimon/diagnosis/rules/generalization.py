@@ -8,7 +8,7 @@ from tuimon.diagnosis.evidence import LOSS, VALIDATION
 from tuimon.diagnosis.look import SHRUNK, Look
 from tuimon.diagnosis.remedies import REWIND, more_decay, remedies, reset, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
-from tuimon.log.records import Remedy
+from tuimon.log.records import Remedy, Severity
 
 _RISE = 0.1  # of the way that the validation loss had come down: that much of what was learned is lost again; or of the best
 _NOTICED = 0.02  # of the best: what is less costs nothing
@@ -24,6 +24,8 @@ def _over_fitting(look: Look) -> Verdict:
     found = look.validation
     if found is None:
         return Abstains("fewer than four validation losses are logged")
+    if look.stuck:
+        return None  # nothing is fitted yet
     if found.after < _IN_A_ROW or not found.rise > max(3 * found.error, _LEAST * found.fall) or not found.training_falls:
         return None
     much = found.rise > max(_RISE * found.fall, _NOTICED * abs(found.best))
@@ -47,7 +49,12 @@ def _over_fitting(look: Look) -> Verdict:
         decay,
         _dropout(look),
     )
-    return Symptom(text, found.best_step, evidence, remedies=cures, severity=None if much else "hint")
+    return Symptom(text, found.best_step, evidence, remedies=cures, severity=_harm(look) if much else "hint")
+
+
+def _harm(look: Look) -> Severity:
+    """A training loss that stands is none of its harms: that is noise which cannot be learned."""
+    return "critical" if look.useless else "warning"
 
 
 def _dropout(look: Look) -> Remedy | None:

@@ -16,7 +16,7 @@ from tuimon.log.records import Remedy
 _FAR = 3 * USUAL[1]  # beyond the usual band: the first steps of an adaptive optimizer reach its end
 _THIRD = 0.3  # of a rate: clearly less, and of its order
 _NEW = 10 * _FAR  # a third of the weights: three such steps, and nothing is left of what was learned
-_SHOWN = 1.15  # a climb is one of two quarters of the run
+_SHOWN = 1.15  # a climb is one of two quarters of the run, and units are dead over a window of samples
 _LOST = 0.1  # of what was gained
 _AT_ZERO = 0.05  # of the run that such a rate has lasted
 _LEFT = 0.1  # of the run that is still to come
@@ -71,7 +71,7 @@ def _too_high(look: Look) -> Verdict:
         evidence,
         remedies=cures,
         severity="critical" if overshoots and look.loss.rises and look.chance else None,
-        holds=_SHOWN if climbs and look.loss.count >= _LONG else None,
+        holds=_SHOWN if (climbs or killed) and look.loss.count >= _LONG else None,
     )
 
 
@@ -228,7 +228,9 @@ def _turns_back(look: Look) -> bool:
     cosine = look.evidence.trace("grad_cosine")
     if cosine is None or cosine.count < _TURNS:
         return False
-    latest = cosine.recent[-3 * _TURNS :]
+    latest = cosine.recent[cosine.recent_steps > look.step / 2][-3 * _TURNS :]  # those of before tell of another place
+    if len(latest) < _TURNS:
+        return False
     return float((latest < -_BACK).mean()) > _OFTEN and float((np.abs(latest) > _ALONG).mean()) > _MOSTLY
 
 
@@ -242,7 +244,8 @@ def _plateau(look: Look) -> Verdict:
     if look.stuck or loss.falls:
         return None
     proven = _turns_back(look) and updates.middle > USUAL[1] / 2
-    if not proven and not (updates.middle > _FAR and look.chance and loss.now > _REST * look.chance.loss):
+    rest = look.chance is None or loss.now > _REST * look.chance.loss
+    if not proven and not (updates.middle > _FAR and look.chance and rest):
         return None
     why = (
         f"{back:.0%} of the gradients point back against the one before: steps go to and fro, and a lower rate would"
@@ -252,7 +255,7 @@ def _plateau(look: Look) -> Verdict:
     text = f"plateau: the loss no longer falls below {loss.now:.3g}, and {why} let the loss fall further"
     evidence = {"turning_back": back, "update_ratio": updates.middle, "noise": loss.noise}
     cure = scaled_rate(look.evidence, 0.1, "a tenth of the rate ends the to and fro")
-    return Symptom(text, look.step, evidence, remedies=remedies(cure), severity="warning" if proven else "hint")
+    return Symptom(text, look.step, evidence, remedies=remedies(cure), severity="warning" if proven and rest else "hint")
 
 
 RULES = (

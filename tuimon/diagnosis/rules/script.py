@@ -14,11 +14,13 @@ from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.log.records import Severity
 
 _SAMPLES = 3
+_NOT_LISTED = "get a gradient, but the optimizer does not move them: does it have their parameters?"
 _FEW = 4  # samples in a batch
 _NOISY = 20.0  # times a batch: its noise is twenty times, in square, what all samples together say
 _LONG = 100  # losses
-_LEAK_POINTS = 6
-_LEAK = 1.1  # times the memory at first
+_LEAK_POINTS = 4
+_FEW_POINTS = 6  # below which only much counts
+_LEAK, _MUCH_LEAK = 1.1, 1.25  # times the memory at first
 _STEADY = 0.8  # of the readings that were higher than the one before
 
 
@@ -26,12 +28,19 @@ def _zero_grad(look: Look) -> Verdict:
     trace = look.evidence.trace("step/grad_before")
     if trace is None or trace.count < _SAMPLES:
         return Abstains("it was not sampled whether gradients are zero before they are computed")
-    if not (trace.recent[-_SAMPLES:] > 0).all():
+    if not (trace.recent[-_SAMPLES:] > 0).all() or _has_others(look):
         return None
     step = int(trace.recent_steps[0])
     text = "gradients add up: those of the step before are still there when the next are computed; call optimizer.zero_grad()"
     lost: Severity | None = "critical" if look.stuck or (look.loss and look.loss.rises) else None
     return Symptom(text, step, {"grad_before": trace.last}, severity=lost)
+
+
+def _has_others(look: Look) -> bool:
+    """Whether layers get a gradient that the optimizer does not have, and never sets to zero: it may be theirs that adds up."""
+    if not look.evidence.panel("update_ratio").count or not look.evidence.panel("grad_norm").count:
+        return False
+    return any(why == _NOT_LISTED for _, why in _still(look)[0])
 
 
 def _not_trained(look: Look) -> Verdict:
@@ -67,7 +76,7 @@ def _still(look: Look) -> tuple[list[tuple[int, str]], int]:
         elif i >= gradients.shape[1] or np.isnan(gradients[:, i]).all():
             found.append((i, "get no gradient: is their output detached?"))
         elif (gradients[:, i] > 0).all():
-            found.append((i, "get a gradient, but the optimizer does not move them: does it have their parameters?"))
+            found.append((i, _NOT_LISTED))
     return found, moving
 
 
@@ -139,7 +148,7 @@ def _leak(look: Look) -> Verdict:
     later = levels[len(levels) // 3 :]  # at first, caches fill
     rising = float((np.diff(later) > 0).mean()) if len(later) > 2 else 0.0
     grown = float(later[-1] / later[0])
-    if not (rising >= _STEADY and grown > _LEAK):
+    if not (rising >= _STEADY and grown > (_LEAK if trace.count >= _FEW_POINTS else _MUCH_LEAK)):
         return None
     gained = float(later[-1] - later[0])
     text = (
