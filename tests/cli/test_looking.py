@@ -9,9 +9,13 @@ import pytest
 
 from tuimon.cli import main as cli
 from tuimon.log import pictures, samples, wire
+from tuimon.log.path import path_of
+from tuimon.log.reader import read_run
 from tuimon.log.samples import Sample, Samples
 from tuimon.log.writer import LogWriter
 from tuimon.paper.ink import Ink
+from tuimon.spec.loading import load_spec
+from tuimon.training.loop import train
 
 
 @pytest.fixture
@@ -54,3 +58,19 @@ def test_a_run_without_samples_says_how_to_have_some(tmp_path: Path, run: Path, 
     assert "empty: no samples were logged." in (told := capsys.readouterr().err) and "monitor.samples(" in told
     assert cli.main(["look", str(run), "--step", "5"]) == 1
     assert "no samples were logged at or before step 5" in capsys.readouterr().err
+
+
+def test_paths_of_several_runs_lie_in_one_picture_and_samples_follow(
+    tmp_path: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the trainer logs them: from the start, after each step; a run without a path is shown by itself."""
+    for name, rate in (("slow", "lr=0.01"), ("fast", "lr=0.05")):
+        train(load_spec("bowl", [rate, "epochs=3", "device=cpu"]), tmp_path / name)
+    assert cli.main(["look", str(tmp_path / "slow"), str(run), str(tmp_path / "fast")]) == 0
+    printed = capsys.readouterr().out
+    path = path_of(read_run(tmp_path / "fast"))
+    assert path is not None and path.places == pytest.approx(
+        np.array([[-8, 2], [-7.6, 0], [-7.22, 0], [-6.859, 0]]), rel=1e-6, abs=1e-6
+    )
+    assert "fast: 3 steps, to 23.5\n" in printed and "slow: 3 steps, to " in printed
+    assert printed.count("across: x from ") == 1 and printed.index("fast:") < printed.index("one:\n1 of 5 samples of val")

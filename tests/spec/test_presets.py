@@ -100,7 +100,7 @@ def shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
 
 def test_models_are_listed_by_file_name():
     """Without running the files."""
-    assert model_names() == ("autoencoder", "cnn", "mlp", "quadratic", "rnn", "softmax", "transformer")
+    assert model_names() == ("autoencoder", "bowl", "cnn", "mlp", "quadratic", "rnn", "softmax", "transformer")
 
 
 def test_listing_presets_and_loading_a_spec_imports_no_torch():

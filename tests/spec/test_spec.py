@@ -130,7 +130,7 @@ def test_short_names_and_ends_of_keys_are_found(name: str, key: str):
         ),
         (
             "model=mpl",
-            "model.name = 'mpl': must be one of autoencoder, cnn, mlp, quadratic, rnn, softmax, transformer, "
+            "model.name = 'mpl': must be one of autoencoder, bowl, cnn, mlp, quadratic, rnn, softmax, transformer, "
             "or the path of a .py file; did you mean mlp?",
         ),
         ("model.options.word=\udcff", r"'\udcff': texts and paths in a spec must be valid UTF-8"),

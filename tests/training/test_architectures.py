@@ -186,11 +186,11 @@ def test_a_product_of_a_hundred_random_matrices_can_be_built():
         (("model=mlp", "data=text"), "model.name = 'mlp': cannot read text; use rnn or transformer"),
         (
             ("model=quadratic",),
-            "model.name = 'quadratic': does not fit data.name = 'digits'; the quadratic model and data need each other",
+            "model.name = 'quadratic': does not fit data.name = 'digits'; it needs data.name = 'quadratic'",
         ),
         (
             ("data=quadratic",),
-            "model.name = 'mlp': does not fit data.name = 'quadratic'; the quadratic model and data need each other",
+            "model.name = 'mlp': does not fit data.name = 'quadratic'; that needs model.name = quadratic or bowl",
         ),
         (("model=autoencoder", "hidden=[]", "task=reconstruction"), "model.hidden: an autoencoder needs at least one layer"),
     ],

@@ -1,16 +1,21 @@
-"""The verb `look`: prints validation samples with what the model made of them."""
+"""The verb `look`: prints validation samples with what the model made of them, or paths over one or two weights."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from tuimon.base.errors import TuimonError
-from tuimon.launcher.runs.runs import find_run, runs_dir
+from tuimon.base.plain import one_line
+from tuimon.launcher.runs.runs import find_run, run_name, runs_dir
 from tuimon.log.confusion import PREFIX as CONFUSION
+from tuimon.log.path import Path, path_of
 from tuimon.log.reader import read_run
 from tuimon.log.seen import seen_in
-from tuimon.paper.ink import columns_for, ink_for
+from tuimon.log.store import Store
+from tuimon.paper.ink import Ink, columns_for, ink_for
+from tuimon.viewer.draw.paths import path_rows
 from tuimon.viewer.draw.pictures import PIXEL
 from tuimon.viewer.draw.rows import Row, Span
 from tuimon.viewer.draw.samples import sample_rows
@@ -20,22 +25,40 @@ _INK = {"good": "32", "bad": "31", "dim": "2", "header": "1", "name": "1"}
 
 
 def look(options: argparse.Namespace) -> int:
-    """Prints the samples of the last validation of a run that logged some."""
-    run = find_run(options.run, runs_dir(options.runs_dir))
-    store = read_run(run)
+    """Prints the samples of each run's last validation that logged some; all paths over one function in one picture."""
+    directory = runs_dir(options.runs_dir)
+    runs = {run_name(path, directory): read_run(path) for path in (find_run(name, directory) for name in options.runs)}
+    ink = ink_for(sys.stdout, ascii=options.ascii, no_colour=options.no_color)
+    functions: dict[str, dict[str, Path]] = {}
+    for name, store in runs.items():
+        if path := path_of(store):
+            functions.setdefault(path.function, {})[name] = path
+    shaded = ink.ascii or not ink.colour
+    for paths in functions.values():
+        _print(path_rows(paths, columns_for(sys.stdout, _MOST_COLUMNS), ascii=ink.ascii, shaded=shaded), ink)
+    others = {name: store for name, store in runs.items() if not path_of(store)}
+    for name, store in others.items():
+        if len(runs) > 1:
+            print(f"{one_line(name)}:")
+        _look_at(name, store, options, ink)
+    return 0
+
+
+def _look_at(name: str, store: Store, options: argparse.Namespace, ink: Ink) -> None:
     seen = seen_in(store, options.step)
     if seen is None:
         when = "" if options.step is None else f" at or before step {options.step}"
         hint = "Presets log them at validations (training.samples); a script with monitor.samples(inputs, targets, outputs)."
-        raise TuimonError(f"{run.name}: no samples were logged{when}.", hint)
-    ink = ink_for(sys.stdout, ascii=options.ascii, no_colour=options.no_color)
-    for row in sample_rows(
-        seen, columns_for(sys.stdout, _MOST_COLUMNS), most=options.worst, ascii=ink.ascii, shaded=ink.ascii or not ink.colour
-    ):
-        print(_printed(row, ink.colour))
+        raise TuimonError(f"{one_line(name)}: no samples were logged{when}.", hint)
+    width, shaded = columns_for(sys.stdout, _MOST_COLUMNS), ink.ascii or not ink.colour
+    _print(sample_rows(seen, width, most=options.worst, ascii=ink.ascii, shaded=shaded), ink)
     if any(tag.startswith(CONFUSION) for tag in store.texts):
-        print(f"\nnext  tuimon plot {run.name} --kind confusion")
-    return 0
+        print(f"\nnext  tuimon plot {one_line(name)} --kind confusion")
+
+
+def _print(rows: Sequence[Row], ink: Ink) -> None:
+    for row in rows:
+        print(_printed(row, ink.colour))
 
 
 def _printed(row: Row, coloured: bool) -> str:

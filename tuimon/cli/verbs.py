@@ -267,10 +267,10 @@ def _add_stop(verbs: _Verbs) -> None:
 
 
 def _add_look(verbs: _Verbs) -> None:
-    text = "Print samples of a run's last validation: truth, prediction and loss, the worst first; pictures, texts or tables."
+    text = "Print samples of a run's last validation: truth, prediction and loss, the worst first; or a path over two weights."
     parser = _add(verbs, "look", text)
     text = f"{_RUN_HELP} (default: latest)"
-    _complete(parser.add_argument("run", metavar="RUN", nargs="?", default="latest", help=text), "runs")
+    _complete(parser.add_argument("runs", metavar="RUN", nargs="*", default=["latest"], help=text), "runs")
     _runs_dir(parser)
     parser.add_argument("--worst", metavar="N", type=positive, default=12, help="how many samples (default: 12)")
     parser.add_argument("--step", type=int, help="the last validation at or before this step (default: the latest)")

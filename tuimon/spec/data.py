@@ -45,6 +45,7 @@ DATASETS: dict[str, Dataset] = {
     "blobs": Dataset(600, (2,), 3),
     "quadratic": Dataset(101, (1,), 1, "quadratic"),
 }
+FUNCTIONS = ("quadratic", "bowl")  # models without data
 FILES = ("csv", "npz", "folder")  # the user's own
 
 
@@ -222,10 +223,9 @@ def check_model(model: str, data: DataSpec) -> None:
     task = "text" if data.name == "text" else data.known.task
     if task == "text" and model not in ("rnn", "transformer"):
         raise TuimonError(f"model.name = {model!r}: cannot read text; use rnn or transformer")
-    if (model == "quadratic") != (task == "quadratic"):
-        raise TuimonError(
-            f"model.name = {model!r}: does not fit data.name = {data.name!r}; the quadratic model and data need each other"
-        )
+    if (model in FUNCTIONS) != (task == "quadratic"):
+        needs = "it needs data.name = 'quadratic'" if model in FUNCTIONS else f"that needs model.name = {' or '.join(FUNCTIONS)}"
+        raise TuimonError(f"model.name = {model!r}: does not fit data.name = {data.name!r}; {needs}")
     if model == "cnn" and len(data.input_shape) != 3:
         raise TuimonError(
             f"model.name = 'cnn': needs images of shape (channels, height, width); {data.name} has {data.input_shape}"
@@ -234,8 +234,8 @@ def check_model(model: str, data: DataSpec) -> None:
 
 def _check_model_of_table(model: str, data: DataSpec) -> None:
     """What is known before the table is read."""
-    if model == "quadratic":
-        raise TuimonError(f"model.name = 'quadratic': does not fit data.name = {data.name!r}; it needs data.name = 'quadratic'")
+    if model in FUNCTIONS:
+        raise TuimonError(f"model.name = {model!r}: does not fit data.name = {data.name!r}; it needs data.name = 'quadratic'")
     if model == "cnn" and data.name == "csv":
         raise TuimonError("model.name = 'cnn': needs images, but the rows of a csv table are vectors; use mlp, or npz")
 

@@ -21,6 +21,7 @@ _MODELS: dict[str, tuple[str, ...]] = {
     "transformer": ("hidden", "activation", "slope", "dropout", "heads"),
     "softmax": (),
     "quadratic": ("options",),
+    "bowl": ("options",),
 }
 _SCHEDULES: dict[str, tuple[str, ...]] = {
     "constant": (),

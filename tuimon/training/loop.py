@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 import tuimon
 from tuimon.base.errors import TuimonError
+from tuimon.log.path import PREFIX
 from tuimon.log.records import BY_SPEC, Forked
 from tuimon.monitor.samples import Chooser
 from tuimon.spec.loading import save_spec
@@ -141,7 +142,7 @@ class Trainer:
         if self._forks:
             self._begin_fork()
         elif self.step == 0:
-            self.monitor.log()  # a boundary: for what is asked for before the first step
+            self.monitor.log(self._place())  # a boundary: for what is asked for before the first step
         over = self._over()
         while not over:
             for batch in self._rest_of_epoch():
@@ -180,8 +181,15 @@ class Trainer:
         self.schedule.after_step()
         self.step += 1
         self._keeping.mid_step, self._keeping.unjudged = False, self._is_planned()
-        self.monitor.log(loss=loss.detach())
+        self.monitor.log(self._place(), loss=loss.detach())
         self._keeping.catch_up()
+
+    def _place(self) -> dict[str, float]:
+        """Where the weights are, of a function of one or two."""
+        if self.data.task != "quadratic":
+            return {}
+        named = self.model.named_parameters()
+        return {PREFIX + name.rpartition(".")[2]: weight.item() for name, weight in named if weight.numel() == 1}
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         with autocast(self.device, self.spec.training.precision):
