@@ -224,7 +224,8 @@ def check_model(model: str, data: DataSpec) -> None:
     if task == "text" and model not in ("rnn", "transformer"):
         raise TuimonError(f"model.name = {model!r}: cannot read text; use rnn or transformer")
     if (model in FUNCTIONS) != (task == "quadratic"):
-        needs = "it needs data.name = 'quadratic'" if model in FUNCTIONS else f"that needs model.name = {' or '.join(FUNCTIONS)}"
+        its = " or ".join(FUNCTIONS)
+        needs = "it needs data.name = 'quadratic'" if model in FUNCTIONS else f"that needs model.name = {its}"
         raise TuimonError(f"model.name = {model!r}: does not fit data.name = {data.name!r}; {needs}")
     if model == "cnn" and len(data.input_shape) != 3:
         raise TuimonError(
