@@ -21,6 +21,7 @@ from tuimon.launcher.runs.summary import seconds_trained
 from tuimon.launcher.steering.commands import value_text
 from tuimon.log.records import Applied, CheckpointSaved, Finding, Notice
 from tuimon.log.store import Store
+from tuimon.paper.beside import against_unchanged
 from tuimon.paper.card import best_of, loss_tags
 from tuimon.paper.tags import by_chart, is_measured
 from tuimon.viewer.about import Fact, Section, about
@@ -141,6 +142,8 @@ def _facts(run: Path, store: Store, status: Status) -> Iterator[tuple[str, str]]
         yield "from, to (UTC)", ", ".join(map(_utc, (store.first_wall, store.last_wall)))
     if store.forked:
         yield "forked from", f"{store.forked.run} at step {format.count(store.forked.step)}"
+    if against := against_unchanged(run, store):
+        yield "what the fork did", against
     saved = [record.event for record in store.events if isinstance(record.event, CheckpointSaved)]
     for reason, title in (("best", "best checkpoint"), ("last", "last checkpoint")):
         if those := [one for one in saved if one.reason == reason]:
