@@ -34,7 +34,7 @@ fuzz: $(VENV)/.dev  ## a million generated inputs for each edge where something 
 	cd tests && PYTHONPATH=.:.. ../$(BIN)/python -W error -m fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench: $(VENV)/.bench  ## what watching costs: each benchmark prints what it measured beside its baseline
-	@for name in log draw monitor probe diagnosis screen; do echo "== $$name"; $(BIN)/python tests/benchmarks/bench_$$name.py || exit 1; done
+	@for name in log draw monitor probe diagnosis screen study; do echo "== $$name"; $(BIN)/python tests/benchmarks/bench_$$name.py || exit 1; done
 
 bench-presets: $(VENV)/.dev  ## trains presets and what they suggest to try, over 5 seeds, and judges their claims; about an hour
 	$(BIN)/python tests/benchmarks/bench_presets.py $(ARGS)

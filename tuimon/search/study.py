@@ -103,6 +103,8 @@ class Study:
         self._plan, self._dimensions, self.me = plan, plan.dimensions, this_process()
         self.trials_limit = trials or plan.limits().trials
         self._over: dict[int, TrialInfo] = {}  # trials that have ended, and so change no more
+        self._whole_curves: dict[int, list[float]] = {}  # theirs
+        self._curves: dict[int, list[float]] = {}  # of the others
         try:
             self._storage = JournalStorage(Journal(folder / JOURNAL_FILE, say, give_up))
             self._study = optuna.create_study(
@@ -189,7 +191,11 @@ class Study:
 
     def curves(self) -> dict[int, list[float]]:
         """The reported values of each trial's objective, in order, by its number."""
-        return {one.number: [one.intermediate_values[nth] for nth in sorted(one.intermediate_values)] for one in self._begun()}
+        for one in self._begun():
+            if one.number not in self._whole_curves:
+                curve = [one.intermediate_values[nth] for nth in sorted(one.intermediate_values)]
+                (self._whole_curves if one.state.is_finished() else self._curves)[one.number] = curve
+        return {**self._curves, **self._whole_curves}
 
     def _begun(self) -> list[FrozenTrial]:
         return [one for one in self._study.get_trials(deepcopy=False) if one.state != TrialState.WAITING]

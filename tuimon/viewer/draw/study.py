@@ -44,9 +44,9 @@ def best_so_far(marks: Sequence[Mark], low_is_good: bool, width: int, height: in
     at = (np.arange(len(values)) + 0.5) / len(values)
     dots = Dots(width - _GUTTER, height - 1, ascii)
     dots.points(at, scale.places(values), "dim")
-    known = np.flatnonzero(np.isfinite(best))
-    if len(known):
-        xs, ys = np.repeat(at[known], 2), np.repeat(scale.places(best[known]), 2)
+    steps = np.flatnonzero(np.isfinite(best) & (best != np.append(np.nan, best[:-1])))
+    if len(steps):
+        xs, ys = np.repeat(at[steps], 2), np.repeat(scale.places(best[steps]), 2)
         dots.line(np.append(xs[1:], 1.0), ys, "good")
     return _framed(dots, scale, f"trial 1 to {len(values)}", width)
 
@@ -82,7 +82,10 @@ def against(
 def parallel(
     marks: Sequence[Mark], names: Sequence[str], low_is_good: bool, width: int, height: int, ascii: bool = False
 ) -> list[Row]:
-    """Parallel coordinates: a line a trial, from its value of each parameter to the next and to the objective."""
+    """Parallel coordinates: a line a trial, from its value of each parameter to the next and to the objective.
+
+    Of more than `MOST_CURVES` good trials, or others, as many are drawn.
+    """
     values = np.array([mark.value for mark in marks])
     scale = _Scale(values)
     if scale.empty:
@@ -91,7 +94,7 @@ def parallel(
     axes = [np.array([mark.places.get(name, math.nan) for mark in marks]) for name in names] + [scale.places(values)]
     dots = Dots(width, height - 1, ascii)
     at = np.linspace(0, 1, len(axes))
-    for chosen, style in ((~good & np.isfinite(values), "dim"), (good, "good")):
+    for chosen, style in ((_some(~good & np.isfinite(values)), "dim"), (_some(good), "good")):
         for i in range(len(axes) - 1):
             dots.fan((at[i], at[i + 1]), axes[i][chosen], axes[i + 1][chosen], style)
     return [*dots.rows(), _spread([*names, "objective"], width)]
@@ -174,6 +177,12 @@ def _good(marks: Sequence[Mark], values: NDArray[np.float64], low_is_good: bool)
         return counts
     limit = np.quantile(values[counts], 0.25 if low_is_good else 0.75)
     return counts & (values <= limit if low_is_good else values >= limit)
+
+
+def _some(chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Where trials are chosen; of very many, as many as can be told apart, evenly."""
+    found = np.flatnonzero(chosen)
+    return found if len(found) <= MOST_CURVES else found[np.linspace(0, len(found) - 1, MOST_CURVES).astype(np.int64)]
 
 
 def _framed(dots: Dots, scale: _Scale, below: str, width: int) -> list[Row]:

@@ -12,6 +12,7 @@ from tuimon.viewer.widgets.study_table import best_place
 if TYPE_CHECKING:
     from tuimon.search.reading import Look
     from tuimon.search.space import Dimension
+    from tuimon.search.study import TrialInfo
 
 VIEWS = ("best so far", "parameter", "parallel", "importance", "curves")
 
@@ -23,6 +24,7 @@ class StudyPlot(Drawn, can_focus=True):
         super().__init__(id="study-plot", classes="panel")
         self._look: Look | None = None
         self._marks: list[pictures.Mark] = []
+        self._known: dict[int, tuple[TrialInfo, pictures.Mark]] = {}  # by number: a trial that is over stays the same object
         self._dimensions: list[Dimension] = []
         self._importance: tuple[dict[str, float], str] = ({}, "importance is computed once there are enough trials")
         self.view = VIEWS[0]
@@ -32,13 +34,18 @@ class StudyPlot(Drawn, can_focus=True):
         """Shows a study."""
         self._look = look
         self._dimensions = look.plan.dimensions
-        done = ("finished", "stopped")
-        self._marks = [
-            pictures.Mark(one.value, self._places(one.values), look.curves.get(one.number, ()), one.outcome in done)
-            for one in look.trials
-        ]
+        self._marks = [self._mark(one, look) for one in look.trials]
         self._entitle()
         self.redraw()
+
+    def _mark(self, trial: TrialInfo, look: Look) -> pictures.Mark:
+        before = self._known.get(trial.number)
+        if before and before[0] is trial:
+            return before[1]
+        counts = trial.outcome in ("finished", "stopped")
+        mark = pictures.Mark(trial.value, self._places(trial.values), look.curves.get(trial.number, ()), counts)
+        self._known[trial.number] = trial, mark
+        return mark
 
     def show_importance(self, found: tuple[dict[str, float], str]) -> None:
         """Shows how much each parameter decides."""
@@ -81,11 +88,14 @@ class StudyPlot(Drawn, can_focus=True):
         told = {
             "best so far": f"best {tag} so far",
             "parameter": f"{tag} by parameter",
-            "parallel": "parallel coordinates, the best quarter bright",
+            "parallel": f"parallel coordinates{self._some()}, the best quarter bright",
             "importance": f"what decides {tag}",
             "curves": f"{tag} of all trials, those without a value dim",
         }
         self.entitle(f"{VIEWS.index(self.view) + 1} {told[self.view]}")
+
+    def _some(self) -> str:
+        return f" of some of {len(self._marks)} trials" if len(self._marks) > pictures.MOST_CURVES else ""
 
     def _places(self, values: dict[str, str]) -> dict[str, float]:
         return {one.name: _place(one, values[one.name]) for one in self._dimensions if one.name in values}
