@@ -13,6 +13,9 @@ from diagnosis_logs import LAYERS, Values, findings_of, healthy, stuck
 from tuimon.diagnosis import RULES, Diagnosis
 from tuimon.diagnosis.causes import CAUSES, causes_of, in_order
 from tuimon.diagnosis.diagnosis import Finding
+from tuimon.diagnosis.life import Life
+from tuimon.diagnosis.rule import Symptom
+from tuimon.log.records import Severity
 
 
 def vanishing(step: int) -> dict[str, float]:
@@ -250,6 +253,17 @@ def test_what_only_follows_is_not_told_under_its_cause(tmp_path: Path) -> None:
     """Saturated units let the gradient vanish: to say both would say one thing twice."""
     found = findings_of(tmp_path, lambda s: {**stuck(s), **vanishing(s), "saturated_fraction/fc1": 1.0})
     assert [finding.rule for finding in found] == ["saturated-units"]
+
+
+@pytest.mark.parametrize(
+    ("severity", "told"), [("hint", {"batch-noise": "", "rate-too-high": ""}), ("warning", {"batch-noise": ""})]
+)
+def test_a_hint_hides_no_warning(severity: Severity, told: dict[str, str]) -> None:
+    """What only follows is not told under its cause, if that is told as loudly."""
+    life, rules = Life(), {rule.name: rule for rule in RULES}
+    verdicts = [(rules["batch-noise"], Symptom("", 1, severity=severity)), (rules["rate-too-high"], Symptom("", 1))]
+    found = [one for points in (10, 20, 40, 80) for one in life.look(points, points, list(verdicts))]
+    assert {one.rule: one.explained_by for one in found} == told
 
 
 def test_an_error_in_a_rule_costs_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,31 +81,38 @@ class Life:
                 return []
             if self._waits(rule.name) and not _lasts(course, points, holds * PATIENCE):
                 return []
-        cause = self._cause(rule.name)
+        cause = self._cause(rule, symptom)
         if cause and rule.general and cause not in rule.beside:
             return []
         course.open = _finding(rule, symptom, step, cause or "")
-        return [course.open, *self._explained(rule.name)]
+        return [course.open, *self._explained(course.open)]
 
-    def _explained(self, cause: str) -> list[Finding]:
+    def _explained(self, cause: Finding) -> list[Finding]:
         """What was told before its cause was, with the cause."""
         told = []
         for course in self._courses.values():
             known = course.open
-            if known and not known.explained_by and cause in causes_of(known.rule):
-                course.open = msgspec.structs.replace(known, explained_by=cause)
+            if known and not known.explained_by and cause.rule in causes_of(known.rule) and _weighs(cause, known.severity):
+                course.open = msgspec.structs.replace(known, explained_by=cause.rule)
                 told.append(course.open)
         return told
 
-    def _cause(self, rule: str) -> str | None:
+    def _cause(self, rule: Rule, symptom: Symptom) -> str | None:
         """The open finding that explains a rule's; the one that nothing else explains, where one leads to the other."""
-        found = [cause for cause in causes_of(rule) if (course := self._courses.get(cause)) and course.open]
+        severity = symptom.severity or rule.severity
+        known = {finding.rule: finding for finding in self.open}
+        found = [cause for cause in causes_of(rule.name) if cause in known and _weighs(known[cause], severity)]
         roots = [cause for cause in found if not any(cause in CAUSES.get(other, ()) for other in found)]
         return roots[0] if roots else None
 
     def _waits(self, rule: str) -> bool:
         """Whether a possible cause holds, but not for long enough yet."""
         return any((course := self._courses.get(cause)) and course.held and not course.open for cause in causes_of(rule))
+
+
+def _weighs(cause: Finding, severity: str) -> bool:
+    """Whether a cause is told loudly enough to stand for what it explains: a hint hides no warning."""
+    return cause.severity != "hint" or severity == "hint"
 
 
 def _count(course: _Course, verdict: Verdict, points: int) -> None:
