@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from driving import seen, text_of, until
@@ -148,6 +149,21 @@ async def test_the_filter_keeps_what_matches_as_it_is_typed(runs_dir: Path, make
         await pilot.press("escape")
         await until(pilot, lambda: len(runs.runs) == 2)
         assert not pilot.app.screen.filter_text
+
+
+async def test_keys_typed_ahead_of_a_filter_are_not_typed_into_it(runs_dir: Path, make_run: Any) -> None:
+    """Where the machine lags, they come while the line still has the focus."""
+    for name in ("a", "b"):
+        make_run(name)
+    async with TuimonApp(runs_dir).run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: pilot.app.screen.query(RunList))
+        await pilot.press("slash")
+        for key in ("b", "enter", "t", "space"):
+            pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await seen(pilot, "sorted by name")
+        home = pilot.app.screen
+        await until(pilot, lambda: home.query_one(RunList).marked == {"b"})
+        assert home.filter_text == "b"
 
 
 async def test_a_thousand_runs_are_listed_and_filtered(runs_dir: Path, make_run: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Protocol, runtime_checkable
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -32,6 +32,23 @@ class Filterable(Protocol):
         ...
 
 
+class FilterLine(Input):
+    """Takes no more keys after enter or escape: those that were typed ahead go where the focus goes."""
+
+    def __init__(self, placeholder: str) -> None:
+        super().__init__(placeholder=placeholder, compact=True, select_on_focus=True, disabled=True)
+        self.ended = False
+
+    async def _on_key(self, event: events.Key) -> None:
+        if not self.ended:
+            self.ended = event.key in ("enter", "escape")
+            await super()._on_key(event)
+            return
+        event.stop()
+        event.prevent_default()
+        self.app.post_message(events.Key(event.key, event.character))
+
+
 class FilterBar(Horizontal):
     """Hidden until `ask`. Enter keeps the filter, escape clears it; both give the focus back."""
 
@@ -45,7 +62,7 @@ class FilterBar(Horizontal):
     def compose(self) -> ComposeResult:
         """Name, line, and what was found."""
         yield Static("", id="filter-name", markup=False)
-        yield Input(placeholder=said(self.app, EXAMPLES), compact=True, select_on_focus=True, disabled=True)
+        yield FilterLine(said(self.app, EXAMPLES))
         yield Static("", id="filter-found", markup=False)
 
     def ask(self, name: str, of: Filterable, back: Callable[[], object]) -> None:
@@ -53,8 +70,8 @@ class FilterBar(Horizontal):
         self._of, self._back = of, back
         self.add_class("-asked")
         self.query_one("#filter-name", Static).update(f" {name} / ")
-        line = self.query_one(Input)
-        line.disabled = False
+        line = self.query_one(FilterLine)
+        line.disabled = line.ended = False
         with line.prevent(Input.Changed):
             line.value = of.filter_text
         self._tell(of.filter_by(of.filter_text) if of.filter_text else "")
@@ -90,7 +107,8 @@ class FilterBar(Horizontal):
 
     def _close(self) -> None:
         self.remove_class("-asked")
-        self.query_one(Input).disabled = True
+        line = self.query_one(FilterLine)
+        line.disabled = line.ended = True
         self._back()
 
     def _tell(self, text: str, wrong: bool = False) -> None:
