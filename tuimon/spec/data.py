@@ -58,7 +58,8 @@ class DataSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: Annotated[
         str,
         Meta(
-            description="file of csv, npz or text; folder of pictures, or of published data (default: $TUIMON_DATA, or ./data)"
+            description="file of csv, npz or text; folder of pictures, or a CSV file that names them; "
+            "folder of published data (default: $TUIMON_DATA, or ./data)"
         ),
     ] = ""
     task: Annotated[
@@ -66,7 +67,7 @@ class DataSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="what to learn; auto: the dataset's own task; reconstruction: reproduce the inputs"),
     ] = "auto"
     target: Annotated[
-        str, Meta(description="target column of csv (name or number) or array of npz; empty: the last column, or y")
+        str, Meta(description="target column of a table (name or number) or array of npz; empty: the last column, or y")
     ] = ""
     size: Annotated[
         int, Meta(ge=0, le=1024, description="pixels of each side of the pictures of a folder; 0: as they are, all the same")

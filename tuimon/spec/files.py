@@ -14,7 +14,12 @@ from tuimon.base.nearest import did_you_mean
 from tuimon.spec.data import FILES, DataSpec
 from tuimon.spec.spec import Spec
 
-_KINDS = {"csv": "a CSV file", "npz": "an NPZ file", "text": "a text file", "folder": "a folder of pictures"}
+_KINDS = {
+    "csv": "a CSV file",
+    "npz": "an NPZ file",
+    "text": "a text file",
+    "folder": "a folder of pictures, or a CSV file that names them,",
+}
 _FIRST = 65_536  # bytes of a table to look at
 
 
@@ -27,7 +32,7 @@ def check_files(spec: Spec) -> None:
     data = spec.data
     if data.path and data.name in (*FILES, "text"):
         _check_readable(data)
-        if data.name == "csv":
+        if data.name == "csv" or (data.name == "folder" and os.path.isfile(data.path)):
             _check_column(data)
 
 
@@ -46,7 +51,7 @@ def header(path: Path) -> list[str]:
 
 def _check_readable(data: DataSpec) -> None:
     try:
-        if data.name == "folder":
+        if data.name == "folder" and not os.path.isfile(data.path):
             os.scandir(data.path).close()
         else:
             with open(data.path, "rb") as file:

@@ -53,12 +53,13 @@ _OWN_SPLIT = ("mnist", "fashion_mnist", "cifar10")  # have a test set
 # What each kind of data reads, among the settings that not all of them do.
 _DATA: dict[str, tuple[str, ...]] = {
     "path": (*FILES, "text", *_PUBLISHED),
-    "target": ("csv", "npz"),
+    "target": ("csv", "npz", "folder"),
     "fill": ("csv",),
     "size": ("folder",),
     "download": _PUBLISHED,
     "context": ("text",),
 }
+_TABLES = (".csv", ".tsv", ".txt")
 _OF_EXAMPLES = (
     "train_fraction",
     "train_examples",
@@ -117,6 +118,11 @@ def _of_data(spec: Spec) -> Iterator[tuple[str, str]]:
     for setting, users in _DATA.items():
         if plan.name not in users:
             yield f"data.{setting}", f"{plan.name} has no {setting}; it is a setting of {', '.join(users)}"
+    if plan.name == "folder" and not plan.path.lower().endswith(_TABLES):
+        yield (
+            "data.target",
+            "a folder's classes are its folders; it is a setting of a table of the pictures' names, in data.path",
+        )
     if plan.name in _OWN_SPLIT:
         yield "data.val_fraction", f"{plan.name} has a test set, which is the validation split"
     if plan.name in ("text", "quadratic"):

@@ -103,7 +103,7 @@ def test_a_folder_without_classes_is_told_what_to_do(tmp_path: Path) -> None:
         loaded(tmp_path / "only")
     with pytest.raises(TuimonError, match=r"missing cannot be read: No such file") as error:
         loaded(tmp_path / "missing")
-    assert "Name a folder of pictures with data.path." in str(error.value)
+    assert "Name a folder of pictures, or a CSV file that names them, with data.path." in str(error.value)
     with pytest.raises(TuimonError, match="folder needs the path of a folder with a folder of pictures for each class"):
         load_spec("digits-mlp", ["data=folder"])
 
@@ -112,5 +112,39 @@ def test_its_settings_are_refused_elsewhere() -> None:
     """They would do nothing."""
     with pytest.raises(TuimonError, match="digits has no size"):
         load_spec("digits-mlp", ["data.size=8"])
-    with pytest.raises(TuimonError, match="folder has no target"):
+    with pytest.raises(TuimonError, match="a folder's classes are its folders"):
         load_spec("digits-mlp", ["data=folder", "data.path=x", "data.target=y"])
+
+
+def test_a_table_names_the_pictures(pets: Path) -> None:
+    """Relative to itself, in any column; another column has the classes, or values to predict."""
+    names = [f"cat/{number}.PNG" for number in range(10)] + [
+        f"dog/more/{number}.{'png' if number % 2 else 'bmp'}" for number in range(10)
+    ]
+    rows = [f"{number % 3},{name},{name[:3]},{number / 2 + 0.25}" for number, name in enumerate(names)]
+    (pets / "labels.csv").write_text("\n".join(["fold,file,kind,age", *rows]))
+    data = loaded(pets / "labels.csv", "data.target=kind")
+    assert data.class_names == ("cat", "dog") and data.known.input_shape == (1, 4, 6)
+    assert ((data.train.inputs.mean((1, 2, 3)) > 100).long() == data.train.targets).all()
+    ages = loaded(pets / "labels.csv", "data.target_scale=none")
+    assert ages.task == "regression" and ages.known.outputs == 1
+    cats = ages.train.inputs.mean((1, 2, 3)) < 100
+    assert torch.equal(ages.train.targets[cats, 0], ages.train.inputs[cats].mean((1, 2, 3)) / 2 + 0.25)
+
+
+@pytest.mark.parametrize(
+    ("table", "settings", "why"),
+    [
+        ("file,kind\ncat/0.PNG,a\ncat/99.PNG,b", (), r"labels.csv, row 3, column file: there is no file .*cat/99.PNG"),
+        ("name,kind\ncat/0.PNG,a\nnone,b", (), "has no column in which each cell names a picture"),
+        ("file\ncat/0.PNG\ncat/1.PNG", (), "has nothing to predict but the pictures' names, in file"),
+        ("file,kind\ncat/0.PNG,a\ncat/1.PNG,b", ("data.target=file",), "has nothing to predict but the pictures' names"),
+        ("file,kind\ncat/0.PNG,a\ncat/1.PNG,b", ("data.target=king",), "has no such column; did you mean kind"),
+        ("file,kind\ncat/0.PNG,a\ncat/1.PNG,a", (), "are the same class"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said(pets: Path, table: str, settings: tuple[str, ...], why: str) -> None:
+    """With its place."""
+    (pets / "labels.csv").write_text(table)
+    with pytest.raises(TuimonError, match=why):
+        loaded(pets / "labels.csv", *settings)

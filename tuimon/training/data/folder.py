@@ -1,6 +1,7 @@
-"""The user's own pictures: a folder for each class, with PNG, JPEG or other files that Pillow reads.
+"""The user's own pictures, PNG, JPEG or other files that Pillow reads: a folder for each class, or a table of their names.
 
-The class folders lie in `data.path`, or in its folders `train` and `val` (or `valid`, `validation`, `test`).
+Class folders lie in `data.path`, or in its folders `train` and `val` (or `valid`, `validation`, `test`). A table is a CSV file
+with a column of file names, which start at the table's own folder, and one of classes or values.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from tuimon.base.errors import TuimonError
 from tuimon.spec.data import DataSpec
 from tuimon.training.data.raw import Floats, Raw
+from tuimon.training.data.table import Table, find_column, read_table, targets
 
 _SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"))
 _HELD_OUT = ("val", "valid", "validation", "test")
@@ -24,12 +26,14 @@ _Found = list[tuple[Path, str]]  # files, and the names of their classes
 
 
 def read_folder(spec: DataSpec) -> Raw:
-    """Reads pictures [N, 1 or 3, H, W], values 0 to 255, and their classes; grey if all of them are.
+    """Reads pictures [N, 1 or 3, H, W], values 0 to 255, and their classes, or a table's values; grey if all of them are.
 
     Raises:
         TuimonError: there are no class folders, a file cannot be read, or sizes differ; the text names the file.
     """
     root = Path(spec.path)
+    if root.is_file():
+        return _read_named(read_table(root), spec)
     held_out = next((root / name for name in _HELD_OUT if (root / name).is_dir()), None)
     if (root / "train").is_dir() and held_out is not None:
         train, val = _files(root / "train"), _files(held_out)
@@ -52,6 +56,30 @@ def _files(root: Path) -> _Found:
             f"Put each class's pictures into a folder named after it: {root}/cat/1.png, {root}/dog/1.png.",
         )
     return found
+
+
+def _read_named(table: Table, spec: DataSpec) -> Raw:
+    """The pictures that a table names, in its order."""
+    column = next((at for at, cells in enumerate(table.columns) if all(map(_names_picture, cells))), None)
+    if column is None:
+        raise TuimonError(
+            f"data.path: {table.path} has no column in which each cell names a picture",
+            "One column holds file names such as cat/1.png, starting at the table's folder; another one classes or values.",
+        )
+    others = [at for at in range(len(table.names)) if at != column]
+    target = find_column(table, spec.target) if spec.target else others[-1] if others else column
+    if target == column:
+        raise TuimonError(f"data.target: {table.path} has nothing to predict but the pictures' names, in {table.names[column]}")
+    files = [table.path.parent / cell for cell in table.columns[column]]
+    missing = next((row for row, file in enumerate(files) if not file.is_file()), None)
+    if missing is not None:
+        raise TuimonError(f"{table.place(missing, column)}: there is no file {files[missing]}")
+    pictures = _same_depth([(path, _pixels(path, spec.size)) for path in files])
+    return Raw(pictures, *targets(table, target, spec.task))
+
+
+def _names_picture(cell: str) -> bool:
+    return Path(cell).suffix.lower() in _SUFFIXES
 
 
 def _folders(root: Path) -> list[Path]:

@@ -47,11 +47,11 @@ def read_csv(spec: DataSpec) -> Raw:
     if spec.task == "reconstruction" and not spec.target:
         inputs, names = _inputs(table, range(len(table.names)), spec.fill != "none")
         return Raw(inputs, None, input_names=names)
-    target = _find_column(table, spec.target)
+    target = find_column(table, spec.target)
     others = [column for column in range(len(table.names)) if column != target]
     inputs, names = _inputs(table, others, spec.fill != "none")
-    targets, classes = _targets(table, target, spec.task)
-    return Raw(inputs, targets, classes, names)
+    found, classes = targets(table, target, spec.task)
+    return Raw(inputs, found, classes, names)
 
 
 def read_table(path: Path) -> Table:
@@ -98,7 +98,7 @@ def _table(path: Path, rows: dict[int, list[str]]) -> Table:
     return Table(path, names, cells, tuple(rows)[named:])
 
 
-def _find_column(table: Table, target: str) -> int:
+def find_column(table: Table, target: str) -> int:
     """The index of the target column, given by name or by number from 1; the last column by default."""
     if len(table.names) < 2:
         raise TuimonError(f"{table.path}: has only one column, but needs inputs and a target")
@@ -138,7 +138,7 @@ def _check_category(table: Table, column: int, values: list[str]) -> None:
         )
 
 
-def _targets(table: Table, column: int, task: str) -> tuple[Integers | Floats, tuple[str, ...]]:
+def targets(table: Table, column: int, task: str) -> tuple[Integers | Floats, tuple[str, ...]]:
     """Class numbers [N] and the sorted names of the classes; or values [N, 1] and no names."""
     cells = table.columns[column]
     if task != "regression" and _is_text(cells):
