@@ -90,6 +90,7 @@ KEYS: tuple[Key, ...] = (
     Key("y", "study", "study", "Open the study of the selected trial", GO, _HOME),
     Key("enter", "open", "open", "Open the selected trial: look at it, steer it", GO, _STUDY),
     Key("X", "prune", "prune", "Prune the selected trial: it ends, and the study counts it as pruned", STEER, _STUDY),
+    Key("s", "stop_search", "stop search", "Start no more trials, where the screen has started the search", STEER, _STUDY),
     Key("b", "best", "launch best", "Open the form with what the best trial trains, to train it for longer", GO, _STUDY),
     Key("t", "sort", "sort", "Sort by the next column; the mouse sorts by any", GO, _STUDY),
     Key(

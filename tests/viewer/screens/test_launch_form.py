@@ -189,3 +189,28 @@ def test_of_a_script_only_what_it_has_is_judged(key: str, text: str, says: str) 
     """The script sets the model, the optimizer and so on itself."""
     told = form.problem(key, text, script=True)
     assert says in told if says else told == ""
+
+
+@pytest.mark.parametrize(
+    ("more", "command"),
+    [
+        ("lr=log(1e-5,1e-1)", "tuimon search --budget '20 trials' digits-mlp 'lr=log(1e-5,1e-1)'"),
+        (
+            "trials=50 dropout=uniform(0,0.5) training.precision=bfloat16",
+            "tuimon search --budget '50 trials' digits-mlp 'dropout=uniform(0,0.5)' training.precision=bfloat16",
+        ),
+    ],
+)
+def test_a_range_in_more_makes_it_a_search(more: str, command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With the fields' other values as settings, and the number of trials beside the ranges."""
+    monkeypatch.setenv("TUIMON_RUNS", str(tmp_path))
+    texts = {**form.texts_of(load_spec("digits-mlp")), form.NAME: "", form.AUTOPILOT: form.OFF, form.MORE: more}
+    assert form.problem(form.MORE, more) == ""
+    wanted = form.wanted_of("digits-mlp", texts)
+    assert isinstance(wanted, form.Searching)
+    assert form.shell_command(wanted, "digits-mlp", texts, tmp_path) == command
+
+
+@pytest.mark.parametrize("more", ["lr=log(1,0)", "lr=log(1)", "lr=uniform(a,b)"])
+def test_a_wrong_range_in_more_is_named(more: str) -> None:
+    assert form.problem(form.MORE, more)

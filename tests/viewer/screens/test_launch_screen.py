@@ -94,7 +94,7 @@ async def test_the_note_of_the_field_with_the_focus_is_whole(runs_dir: Path) -> 
         field(screen, "model.name").query_one(Select).focus()
         await seen(pilot, "build(spec)")
         field(screen, "more").query_one(Input).focus()
-        await seen(pilot, "training.precision=bfloat16")
+        await seen(pilot, "trials=20")
         assert "build(spec)" not in text_of(pilot)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from conftest import wait_until
 from launching import Runs
 from tuimon.launcher.runs.glance import judge
 from tuimon.search.begin import make_study, plan_for_spec
@@ -18,6 +19,7 @@ from tuimon.search.plan import Plan
 from tuimon.search.study import Study
 from tuimon.viewer.app import TuimonApp
 from tuimon.viewer.screens.launch import LaunchScreen
+from tuimon.viewer.screens.launch_field import FieldRow
 from tuimon.viewer.screens.run import RunScreen
 from tuimon.viewer.screens.study import StudyScreen
 from tuimon.viewer.widgets.study_plot import StudyPlot
@@ -167,3 +169,49 @@ async def test_a_study_that_cannot_be_read_says_so(tmp_path: Path) -> None:
         app.open_study(tmp_path / "gone")
         detail = lambda: "".join(str(line.render()) for line in app.screen.query("#run-detail"))  # noqa: E731
         await until(pilot, lambda: isinstance(app.screen, StudyScreen) and "Cannot read the study" in detail())
+
+
+SCRIPT = """
+import argparse, os, time
+from pathlib import Path
+from tuimon.log.writer import LogWriter
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float)
+lr = parser.parse_args().lr
+log = LogWriter(Path(os.environ["TUIMON_RUN_FOLDER"]), "run")
+for step in range(1, 5):
+    log.scalars(step, {"loss/val": lr + 1 / step})
+    time.sleep(0.02)
+log.close()
+"""
+
+
+async def test_a_search_is_started_from_the_form_and_stopped_on_its_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A range in place of a value makes it a search, in a process that outlives the screen; s ends it after its trials."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / "train.py").write_text(SCRIPT)
+    app = TuimonApp(tmp_path / "runs")
+    async with app.run_test(size=(120, 40)) as pilot:
+        form = LaunchScreen(tmp_path / "runs", "train.py")
+        app.push_screen(form)
+        await until(pilot, lambda: list(form.query(FieldRow)))
+        form.texts["more"] = "--lr=log(1e-5,1e-1) trials=5000"
+        form._check()
+        assert form.command.startswith("tuimon search --budget '5000 trials'")
+        form.action_start()
+        await until(
+            pilot, lambda: isinstance(app.screen, StudyScreen) and any(t.count() > 1 for t in app.screen.query(StudyTable))
+        )
+        study = app.screen.folder  # type: ignore[attr-defined]
+        await pilot.press("s")
+        await until(pilot, lambda: "no more trials start" in (study / "search.log").read_text() or _is_over(study))
+    wait_until(lambda: _is_over(study), what="the search has ended")
+    assert all(not judge(run)[1].live for run in study.glob("trial-*"))
+
+
+def _is_over(study: Path) -> bool:
+    return "trials:" in (study / "search.log").read_text()

@@ -21,6 +21,8 @@ from tuimon.launcher.runs.estimate import estimate
 from tuimon.launcher.runs.runs import list_runs, run_name
 from tuimon.launcher.runs.summary import RunSummary, summarize
 from tuimon.launcher.runs.taught import is_unchanged
+from tuimon.search.begin import base_spec
+from tuimon.search.plan import Plan
 from tuimon.spec.loading import load_spec
 from tuimon.spec.presets import DEFAULT_PRESET, presets
 from tuimon.spec.spec import Spec
@@ -34,7 +36,7 @@ from tuimon.viewer.screens.dialogs import ErrorDialog, Prompt, TextDialog, Trust
 from tuimon.viewer.screens.launch_field import FieldRow
 
 _LOOKED_AT = 64  # runs, for an estimate of the time
-_Wanted = TypeVar("_Wanted", bound="Spec | form.Script")
+_Wanted = TypeVar("_Wanted", bound="Spec | form.Script | form.Searching")
 
 
 class LaunchScreen(TuimonScreen):
@@ -48,6 +50,13 @@ class LaunchScreen(TuimonScreen):
 
         def __init__(self, path: Path, preset: str = "") -> None:
             self.path, self.preset = path, preset  # "": something else than a preset as it is
+            super().__init__()
+
+    class Searched(Message):
+        """The worker started a search."""
+
+        def __init__(self, folder: Path) -> None:
+            self.folder = folder
             super().__init__()
 
     class RunsSeen(Message):
@@ -82,7 +91,7 @@ class LaunchScreen(TuimonScreen):
             form.AUTOPILOT: form.OFF,
             form.MORE: "",
         }
-        self.wanted: Spec | form.Script | None = None  # None while a field is invalid
+        self.wanted: Spec | form.Script | form.Searching | None = None  # None while a field is invalid
         self.command = ""  # the equivalent command; "" while a field is invalid
         self._starting = False
         self._earlier: Sequence[RunSummary] = ()  # newest first
@@ -143,8 +152,8 @@ class LaunchScreen(TuimonScreen):
         """Checks the spec before training."""
         if self.wanted is None:
             self._show_first_problem()
-        elif isinstance(self.wanted, form.Script):
-            self.notify("Only presets and spec files can be checked, not scripts.", severity="warning")
+        elif not isinstance(self.wanted, Spec):
+            self.notify("Only presets and spec files can be checked, not scripts or searches.", severity="warning")
         else:
             self._once_trusted(self.wanted, lambda spec: self.app.push_screen(CheckScreen(spec, self.action_start)))
 
@@ -216,6 +225,13 @@ class LaunchScreen(TuimonScreen):
             remember_preset(event.preset, event.path)
         self.tuimon.open_run(event.path)
 
+    @on(Searched)
+    def open_searched(self, event: Searched) -> None:
+        """Opens the study's page in place of the form."""
+        self._ready()
+        self.tuimon.go_home()
+        self.tuimon.open_study(event.folder)
+
     @on(StartFailed)
     def show_failure(self, event: StartFailed) -> None:
         """Shows the error and keeps the form as it was."""
@@ -229,6 +245,10 @@ class LaunchScreen(TuimonScreen):
         try:
             if isinstance(wanted, form.Script):
                 require_trust_in_program(wanted.words, trusted=False)
+            elif isinstance(wanted, form.Searching) and wanted.plan.program:
+                require_trust_in_program(wanted.plan.program, trusted=False)
+            elif isinstance(wanted, form.Searching):
+                require_trust(base_spec(wanted.plan), self.preset, trusted=False)
             else:
                 require_trust(wanted, self.preset, trusted=False)
         except Untrusted as error:
@@ -241,10 +261,14 @@ class LaunchScreen(TuimonScreen):
         else:
             go(wanted)
 
-    def _launch(self, wanted: Spec | form.Script) -> None:
+    def _launch(self, wanted: Spec | form.Script | form.Searching) -> None:
         self._starting = True
         self.query_one("#start", Button).label = said(self.app, "Launching…")
-        self._start(wanted, self.texts[form.NAME].strip() or None, form.autopilot_of(self.texts[form.AUTOPILOT]))
+        name = self.texts[form.NAME].strip() or None
+        if isinstance(wanted, form.Searching):
+            self._search(wanted.plan, name)
+            return
+        self._start(wanted, name, form.autopilot_of(self.texts[form.AUTOPILOT]))
 
     @work(thread=True, exclusive=True, group="start")
     def _start(self, wanted: Spec | form.Script, name: str | None, bounds: Bounds | None) -> None:
@@ -255,6 +279,15 @@ class LaunchScreen(TuimonScreen):
             self.post_message(self.StartFailed(error))
         except Exception as error:
             self.post_message(self.StartFailed(TuimonError(f"{type(error).__name__}: {error}")))
+
+    @work(thread=True, exclusive=True, group="start")
+    def _search(self, plan: Plan, name: str | None) -> None:
+        from tuimon.search.background import search_in_background
+
+        try:
+            self.post_message(self.Searched(search_in_background(plan, self.runs_dir, name)))
+        except TuimonError as error:
+            self.post_message(self.StartFailed(error))
 
     def _ready(self) -> None:
         self._starting = False
@@ -276,8 +309,7 @@ class LaunchScreen(TuimonScreen):
     def _take_whole(self) -> str:
         """Builds the spec and the command from the form; returns an error that no single field shows, or an empty text."""
         try:
-            of = form.script_of if form.is_script(self.preset) else form.spec_of
-            wanted = of(self.preset, self.texts)
+            wanted = form.wanted_of(self.preset, self.texts)
             self.command = form.shell_command(wanted, self.preset, self.texts, self.runs_dir)
         except TuimonError as error:
             return error.message

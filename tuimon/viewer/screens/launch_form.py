@@ -6,6 +6,7 @@ Pure functions on plain texts; knows no Textual and no torch.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,9 @@ from typing import Any, NamedTuple
 from tuimon.base.bounds import Bounds, bounds_of
 from tuimon.base.errors import TuimonError
 from tuimon.launcher.start.program import is_spec, program_of
+from tuimon.search.begin import plan_for_program, plan_for_spec
+from tuimon.search.plan import Plan
+from tuimon.search.space import dimension, is_dimension
 from tuimon.spec.fields import FieldInfo
 from tuimon.spec.keys import check_value, fields, find_key
 from tuimon.spec.loading import load_spec, overrides_for
@@ -21,6 +25,7 @@ from tuimon.spec.spec import Spec
 
 PRESET, NAME, AUTOPILOT, MORE = "preset", "name", "autopilot", "more"
 OFF, ON = "off", "on"
+_TRIALS = re.compile(r"trials=[1-9]\d{0,5}")
 
 
 class Script(NamedTuple):
@@ -28,6 +33,13 @@ class Script(NamedTuple):
 
     words: tuple[str, ...]
     device: str | None = None  # None: the script chooses
+
+
+class Searching(NamedTuple):
+    """A search, where `more` has a range in place of a value: its plan, and the words that follow `tuimon search`."""
+
+    plan: Plan
+    words: tuple[str, ...]
 
 
 class Row(NamedTuple):
@@ -65,7 +77,7 @@ _HELP = {
     PRESET: "a preset, or your own .toml, script or command",
     NAME: "the run's name; if empty, derived from the preset's",
     AUTOPILOT: "applies remedies of what is found; other: its bounds, as most=3,every=50,levers=lr_scale",
-    MORE: "other settings, as on the command line: momentum=0.9 training.precision=bfloat16",
+    MORE: "other settings: momentum=0.9; or ranges to search, and how many trials: lr=log(1e-5,1e-1) trials=20",
 }
 
 
@@ -167,11 +179,35 @@ def spec_of(preset: str, texts: Mapping[str, str]) -> Spec:
     Raises:
         TuimonError: one line about the first error.
     """
+    return load_spec(preset, [*_changed(preset, texts), *_split(texts.get(MORE, ""))])
+
+
+def _changed(preset: str, texts: Mapping[str, str]) -> list[str]:
+    """The fields that differ from the preset's, as settings."""
     base = texts_of(load_spec(preset))
     changed = [f"{key}={texts[key]}" for key in SPEC_KEYS if key in texts and texts[key].strip() != base[key]]
     if texts.get(_OPTIMIZER, base[_OPTIMIZER]).strip() != base[_OPTIMIZER]:  # its own default is not what the form shows
         changed.append(f"{_DECAY}={texts.get(_DECAY, base[_DECAY])}")
-    return load_spec(preset, [*changed, *_split(texts.get(MORE, ""))])
+    return changed
+
+
+def wanted_of(source: str, texts: Mapping[str, str]) -> Spec | Script | Searching:
+    """What the form describes.
+
+    Raises:
+        TuimonError: one line about the first error.
+    """
+    words = _split(texts.get(MORE, ""))
+    if not any(is_dimension(word.rpartition("=")[2]) for word in words):
+        return script_of(source, texts) if is_script(source) else spec_of(source, texts)
+    trials = next((word for word in words if _TRIALS.fullmatch(word)), "trials=20")
+    kept = [word for word in words if word != trials]
+    options = {"budget": f"{trials.partition('=')[2]} trials"}
+    if is_script(source):
+        program = (*_words_in(source), *kept)
+        return Searching(plan_for_program(program, options), (_shortened(program[0]), *program[1:]))
+    changed = _changed(source, texts)
+    return Searching(plan_for_spec(source, [*changed, *kept], options), (_shortened(source), *changed, *kept))
 
 
 def script_of(source: str, texts: Mapping[str, str]) -> Script:
@@ -199,7 +235,7 @@ def autopilot_of(text: str) -> Bounds | None:
     return None if word in ("", OFF) else bounds_of("" if word == ON else word)
 
 
-def shell_command(wanted: Spec | Script, source: str, texts: Mapping[str, str], runs_dir: Path) -> str:
+def shell_command(wanted: Spec | Script | Searching, source: str, texts: Mapping[str, str], runs_dir: Path) -> str:
     """The shell command that launches the same run from the chosen source.
 
     Raises:
@@ -209,10 +245,12 @@ def shell_command(wanted: Spec | Script, source: str, texts: Mapping[str, str], 
 
     name, bounds = texts[NAME].strip(), autopilot_of(texts[AUTOPILOT])
     options = ["--name", name] if name else []
-    if bounds is not None:
+    if bounds is not None and not isinstance(wanted, Searching):
         options += ["--autopilot"] if bounds == Bounds() else ["--autopilot-bounds", str(bounds)]
     if runs_dir != usual():
         options += ["--runs-dir", _shortened(str(runs_dir))]
+    if isinstance(wanted, Searching):
+        return shlex.join(["tuimon", "search", *options, "--budget", wanted.plan.budget, *wanted.words])
     if isinstance(wanted, Script):  # a script needs no overrides
         options += ["--device", wanted.device] if wanted.device else []
         return shlex.join(["tuimon", "run", *options, _shortened(wanted.words[0]), *wanted.words[1:]])
@@ -251,7 +289,10 @@ def _check_setting(text: str) -> None:
     key, equals, value = text.partition("=")
     if not equals:
         raise TuimonError(f"more: {text!r} is not key=value")
-    check_value(key, value)
+    if is_dimension(value):
+        dimension(key, value)
+    elif not _TRIALS.fullmatch(text):
+        check_value(key, value)
 
 
 def _differs(key: str, text: str, setting: str) -> bool:

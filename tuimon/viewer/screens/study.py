@@ -185,6 +185,13 @@ class StudyScreen(TuimonScreen):
             self._pruned.append(trial.number)
             self._read()
 
+    @work(thread=True, group="stop")
+    def action_stop_search(self) -> None:
+        """Asks a search in the background to start no more trials."""
+        from tuimon.search.background import stop_search
+
+        self.post_message(self.Told(stop_search(self.folder)))
+
     def action_best(self) -> None:
         """Opens the form with what the best trial trains, to train it at full length."""
         if self._look and self._look.ranked:
