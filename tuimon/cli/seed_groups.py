@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tuimon.base import format
 from tuimon.cli.tables import print_lines, print_table
-from tuimon.launcher.runs.groups import Group, Spread, spread
+from tuimon.launcher.runs.groups import Group, spread
 from tuimon.launcher.runs.lines import GroupLine
 
 _TITLES = ("RUNS", "SEEDS", "STATE", "STEP", "LOSS", "VAL", "DEVICE")
@@ -21,12 +21,14 @@ def _row(group: Group) -> Sequence[str]:
     first, last = group.runs[0], max(run.step for run in group.runs)
     total = f"/{format.count(first.total_steps)}" if first.total_steps else ""
     seeds = str(group.seeds) if len(group.runs) > 1 else ""
-    losses = (_text(spread([getattr(run, name) for run in group.runs])) for name in ("loss", "val_loss"))
+    losses = (_text([getattr(run, name) for run in group.runs]) for name in ("loss", "val_loss"))
     return (group.name, seeds, group.states, f"{format.count(last)}{total}", *losses, first.device)
 
 
-def _text(one: Spread | None) -> str:
-    return one.text() if one else ""
+def _text(values: Sequence[float | None]) -> str:
+    """The mean with its spread, and of how many runs where some have no finite value."""
+    found = spread(values)
+    return found.text(of=len(values)) if found else ""
 
 
 def _line(group: Group) -> GroupLine:
