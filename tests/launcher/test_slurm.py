@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,8 +82,10 @@ def test_a_run_is_steered_preempted_goes_on_and_stops(cluster: Path, tmp_path: P
 
 def test_waiting_runs_are_an_array_and_each_can_be_cancelled(cluster: Path, tmp_path: Path) -> None:
     """The log says that they wait, and why in Slurm's word; a run that was cancelled never begins."""
+    jobs.cache_clear()
+    jobs()  # an answer from before they were submitted does not count
     first, second = submit(tmp_path, place_named("slurm:closed"), "first", "second")
-    assert state(first).state == state(second).state == "queued"
+    assert judge(first)[1].state == judge(second)[1].state == "queued"
     wait_until(lambda: "PartitionDown" in state(first).detail, what="Slurm has looked at it")
     assert lifecycle(first).engine.endswith("_0") and lifecycle(second).engine.endswith("_1")
     assert stop(first) == "taken out of the queue"
@@ -103,6 +106,43 @@ def test_a_job_that_is_ended_says_how(cluster: Path, tmp_path: Path) -> None:
     subprocess.run([*set_node, "state=down", "reason=test"], check=True)
     wait_until(lambda: state(moved).state == "queued", what="the run waits for another node")
     subprocess.run([*set_node, "state=resume"], capture_output=True)  # it may have come back by itself
+
+
+SCRIPT = """
+import os, sys
+from pathlib import Path
+from tuimon.log.writer import LogWriter
+
+log = LogWriter(Path(os.environ["TUIMON_RUN_FOLDER"]), "run")
+for step in range(1, 4):
+    log.scalars(step, {"loss/val": float(sys.argv[1].partition("=")[2]) + 1 / step})
+log.close()
+"""
+
+
+def test_a_search_submits_its_trials_together(cluster: Path, tmp_path: Path) -> None:
+    """Trials that start at the same time are an array; all of them count, whenever Slurm was asked before."""
+    pytest.importorskip("optuna")
+    (tmp_path / "train.py").write_text(SCRIPT)
+    words = [
+        "search",
+        "--on",
+        "slurm,time=5m",
+        "--jobs",
+        "2",
+        "--name",
+        "s",
+        "--budget",
+        "4",
+        "train.py",
+        "--lr=log(1e-5,1e-1)",
+    ]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "TUIMON_RUNS": str(tmp_path / "runs")}
+    command = [sys.executable, "-m", "tuimon", *words]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0 and "4 trials: 4 finished" in done.stdout, done.stdout + done.stderr
+    engines = [lifecycle(tmp_path / "runs" / "s" / f"trial-000{n}").engine for n in (1, 2)]
+    assert {engine.rpartition("_")[2] for engine in engines} == {"0", "1"}
 
 
 def test_what_slurm_refuses_is_said_before_a_folder_is_made(cluster: Path, tmp_path: Path) -> None:

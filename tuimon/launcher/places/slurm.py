@@ -82,10 +82,9 @@ class Slurm:
 
     def state(self, run: Path) -> Held:
         """What Slurm says of the job."""
-        found = jobs()
-        if isinstance(found, str):
-            return Held("unknown", found)
-        job = found.get(self.job)
+        job = jobs.find(self.job)
+        if isinstance(job, str):
+            return Held("unknown", job)
         if job is None or not job.is_of(run):
             return Held("over", f"Slurm does not know its job {self.job} any more")
         return job.held()
@@ -116,8 +115,8 @@ class Slurm:
         return run
 
     def _is_of(self, run: Path) -> bool:
-        found = jobs()
-        return not isinstance(found, str) and self.job in found and found[self.job].is_of(run)
+        job = jobs.find(self.job)
+        return job is not None and not isinstance(job, str) and job.is_of(run)
 
     def _look_again(self, run: Path) -> Held:
         time.sleep(_LOOK_S)

@@ -55,12 +55,23 @@ class _Jobs:
     def __init__(self) -> None:
         self._known: dict[str, SlurmJob] | str = {}
         self._until = 0.0
+        self._gone: set[str] = set()  # of which an answer to a question about them said so
 
     def __call__(self) -> dict[str, SlurmJob] | str:
         if time.monotonic() >= self._until:
             self._known = _ask()
             self._until = time.monotonic() + (_AFTER_SILENCE_S if isinstance(self._known, str) else _EVERY_S)
         return self._known
+
+    def find(self, job: str) -> SlurmJob | str | None:
+        """A job, or why that is not known; None if there is none. An answer from before it was submitted says nothing of it."""
+        found = self()
+        if not isinstance(found, str) and job not in found and job not in self._gone:
+            self.cache_clear()
+            found = self()
+            if not isinstance(found, str) and job not in found:
+                self._gone.add(job)
+        return found if isinstance(found, str) else found.get(job)
 
     def cache_clear(self) -> None:
         """Has the next call ask."""
