@@ -29,7 +29,14 @@ MORE = (
 )
 
 
-def log_of(folder: Path, values: Values, steps: int = 200, saved: tuple[int, ...] = (0,), back_at: int = 0) -> Path:
+def log_of(
+    folder: Path,
+    values: Values,
+    steps: int = 200,
+    saved: tuple[int, ...] = (0,),
+    back_at: int = 0,
+    applied: tuple[Applied, ...] = (),
+) -> Path:
     """A log with all levers, and checkpoints at some steps; at `back_at` the run goes back to the first."""
     writer = LogWriter(folder, "run")
     writer.event(RunStarted(name="r", process=this_process(), layers=LAYERS, levers=MORE, steps_per_epoch=10))
@@ -38,6 +45,9 @@ def log_of(folder: Path, values: Values, steps: int = 200, saved: tuple[int, ...
             writer.scalars(step, values(step))
         if step in saved:
             writer.event(CheckpointSaved(step, f"checkpoints/step-{step}.pt", "asked"), step)
+        for one in applied:
+            if one.step == step:
+                writer.event(one, step)
         if back_at and step == back_at:
             writer.event(Applied(step, "rewind", new="checkpoints/step-0.pt"), step)
     writer.close()
@@ -118,6 +128,33 @@ def test_going_back_ends_findings_and_begins_anew(tmp_path: Path) -> None:
     again = log_of(tmp_path / "again", lambda s: {**healthy(s), "loss/train": 2.0 * 1.05 ** (s % 101)}, 200, back_at=100)
     raised = [one for one in diagnose(read_run(again), again=True) if one.rule == "diverging-loss"]
     assert [one.cleared is None for one in raised] == [True, False] and raised[0].raised > 100
+
+
+def test_weights_that_were_replaced_are_not_gone_back_to(tmp_path: Path) -> None:
+    """The first checkpoint has those that were no good."""
+    base, change, levers = CASES["exploding-gradient"]
+    anew = log_of(tmp_path, lambda s: {**base(s), **change(s)}, applied=(Applied(20, "reinit_weights", new=""),))
+    found = next(one for one in diagnose(read_run(anew)) if one.rule == "exploding-gradient")
+    assert [list(one.levers) for one in found.remedies] == [one for one in levers if "rewind" not in one]
+
+
+@pytest.mark.parametrize(("lowered", "told"), [(False, True), (True, False)])
+def test_a_rate_that_was_lowered_kills_no_more(tmp_path: Path, lowered: bool, told: bool) -> None:
+    """Units that long first steps have killed are drawn anew, with shorter steps; dead ones stay so at any rate."""
+
+    def values(step: int) -> dict[str, float]:
+        long = {f"update_ratio/{layer.name}": 0.5 if step < 10 else 5e-3 for layer in LAYERS}
+        stands = {"loss/train": 1.0 + 0.05 * (step % 3) if step > 10 else 2.3}
+        return {**healthy(step), **long, **stands, "dead_fraction/fc2": 0.8 if step > 5 else 0.05}
+
+    moved = (Applied(12, "lr_scale", 1.0, 0.1),) if lowered else ()
+    found = {one.rule: one for one in diagnose(read_run(log_of(tmp_path, values, applied=moved)))}
+    assert ("rate-too-high" in found) is told
+    if told:
+        assert [list(one.levers) for one in found["rate-too-high"].remedies[:2]] == [
+            ["rewind", "lr_scale"],
+            ["reinit_dead_units", "lr_scale"],
+        ]
 
 
 def test_commands_of_a_remedy() -> None:

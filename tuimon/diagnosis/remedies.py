@@ -116,12 +116,22 @@ def together(why: str, *some: Remedy | None) -> Remedy | None:
     return Remedy(moves, why)
 
 
-def rewound(evidence: Evidence) -> Remedy | None:
-    """Goes back to where nothing was lost yet: to the first checkpoint of a run that has learned nothing, else to the best."""
-    first = evidence.first_checkpoint
+def rewound(evidence: Evidence, to_start: bool = False) -> Remedy | None:
+    """Goes back to where nothing was lost yet: to the first checkpoint of a run that has learned nothing, else to the best.
+
+    None where the first one's weights have been replaced since, as they were no good.
+
+    Args:
+        evidence: of the run.
+        to_start: to the first in any case, as the best one of the others has the fault, too.
+    """
+    first, renewal = evidence.first_checkpoint, evidence.applied.get(RENEW)
     if REWIND not in evidence.levers or first is None:
         return None
-    return Remedy({REWIND: "best" if has_learned(evidence) else "first"})
+    learned = has_learned(evidence) and not to_start
+    if not learned and renewal is not None and renewal.step >= first:
+        return None
+    return Remedy({REWIND: "best" if learned else "first"})
 
 
 def has_learned(evidence: Evidence) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from tuimon.diagnosis.look import NOTHING, SHRUNK, Look
 from tuimon.diagnosis.measures.updates import SAMPLES, USUAL
 from tuimon.diagnosis.panel import lengths
-from tuimon.diagnosis.remedies import has_learned, remedies, reset, rewound, scaled_rate, together
+from tuimon.diagnosis.remedies import has_learned, remedies, reset, revived, rewound, scaled_rate, together
 from tuimon.diagnosis.rule import Abstains, Rule, Symptom, Verdict
 from tuimon.log.records import Remedy
 
@@ -62,9 +62,15 @@ def _too_high(look: Look) -> Verdict:
     slower = scaled_rate(look.evidence, _shorter(ratio), "steps of a usual share of the weights")
     from_start = scaled_rate(look.evidence, _shorter(updates.later if updates.later > 0 else ratio), "")
     back = together("from the weights before such steps, with usual ones", rewound(look.evidence), from_start)
-    lost = not has_learned(look.evidence)  # then there is nothing to keep of what the long steps made
+    lost = not has_learned(look.evidence) or look.hopeless  # then there is nothing to keep of what the long steps made
     some = scaled_rate(look.evidence, 0.1, "a tenth of each step")
     cures = remedies(back, slower, some) if lost else remedies(slower, some, back)
+    if killed and not climbs:
+        anew = revived(look.evidence, "")
+        start = together("from the weights before such steps, as units died by them", rewound(look.evidence, True), from_start)
+        cures = remedies(
+            start, together("new weights for the dead units, and steps that do not kill them", anew, slower), *cures
+        )
     return Symptom(
         text,
         updates.step,
@@ -87,6 +93,8 @@ def _kills(look: Look) -> str:
         return ""
     if loss.falls or not max(updates.first, updates.middle) > _NEW or not loss.now > _REST * chance.loss:
         return ""
+    if look.evidence.applied.get("lr_scale") is not None:
+        return ""  # steps are others by now: those that died before stay so at any rate
     first = death.killed[0]
     return f"{death.fractions[first]:.0%} of the units of {look.evidence.names[first]} have died"
 

@@ -122,8 +122,9 @@ def _batch_noise(look: Look) -> Verdict:
         "size in the direction of a few samples; use larger batches, or a lower rate"
     )
     slower = scaled_rate(look.evidence, 0.1, "a tenth of each step averages over more samples")
-    back = together("from the start, with a tenth of each step", rewound(look.evidence), slower)
-    cures = remedies(slower) if has_learned(look.evidence) else remedies(back, slower)
+    lost = look.hopeless  # what single batches seem to have learned then is luck
+    back = together("from the start, with a tenth of each step", rewound(look.evidence, lost), slower)
+    cures = remedies(slower) if has_learned(look.evidence) and not lost else remedies(back, slower)
     return Symptom(text, look.step, {"rows": rows, "update_ratio": look.updates.middle}, remedies=cures)
 
 
