@@ -70,9 +70,9 @@ class ByFolder:
     def _listen(self) -> None:
         try:
             while self._waiting and not self._closing.wait(_LOOK_S):
-                live = state_in(self._run, self._life).live  # before the log, which is complete once the run has ended
+                status = state_in(self._run, self._life)  # before the log, which is complete once the run has ended
                 self._look()
-                if not live or self._life.ended:
+                if not (status.live or status.state == "unknown") or self._life.ended:
                     self._fail_all("The run ended before it answered.")
         except Exception as error:
             self._fail_all(f"The run's answers cannot be read: {in_one_line(error)}")
