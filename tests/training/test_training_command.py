@@ -16,7 +16,7 @@ import pytest
 
 from conftest import wait_until
 from tuimon.log.reader import read_run
-from tuimon.log.records import Command
+from tuimon.log.records import CheckpointSaved, Command
 from tuimon.training import checkpoint
 from tuimon.training.__main__ import main
 
@@ -72,6 +72,12 @@ def said(folder: Path) -> str:
 def wait_for(text: str, process: subprocess.Popen[str], folder: Path) -> None:
     wait_until(lambda: text in said(folder) or process.poll() is not None, timeout=60, what=text)
     assert process.poll() is None, process.stderr and process.stderr.read()
+
+
+def saved_last(run: Path) -> bool:
+    """Whether the log says that there is a checkpoint to resume from."""
+    events = [record.event for record in read_run(run).events]
+    return any(isinstance(event, CheckpointSaved) and event.reason == "last" for event in events)
 
 
 def test_a_first_signal_stops_gracefully_and_the_run_can_be_resumed(start: Start, tmp_path: Path):
@@ -137,6 +143,7 @@ def test_checkpoints_follow_a_run_that_is_renamed(start: Start, tmp_path: Path):
     """They are saved under the new name, and nothing is created under the old one."""
     process = start("digits-mlp", "--run-dir", "old", "device=cpu", "epochs=100000")
     wait_for("epoch 1 ", process, tmp_path)
+    wait_until(lambda: saved_last(tmp_path / "old"), what="the first checkpoint; the next one comes seconds later")
     (tmp_path / "old").rename(tmp_path / "new")
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 130

@@ -17,7 +17,8 @@ from torch import nn
 
 import tuimon
 from tuimon.log.store import Store
-from tuimon.monitor.probe.manner import _own_clock, has_modes
+from tuimon.monitor.probe.entries import Facts
+from tuimon.monitor.probe.manner import Manner, _own_clock, has_modes
 
 
 def trained(folder: Path, model: nn.Module, between: Callable[[], object] = lambda: None, steps: int = 6) -> Store:
@@ -52,6 +53,26 @@ def test_waiting_is_a_share_of_the_time_between_steps(tmp_path: Path) -> None:
             model(torch.randn(7, 4))
 
     assert "step/wait_fraction" not in trained(tmp_path / "validates", model, validate)
+
+
+@pytest.mark.parametrize(("waited", "share"), [(0.0009, None), (0.002, 0.5), (0.1, 0.1 / 0.102)])
+def test_what_python_takes_between_two_steps_is_no_waiting(
+    monkeypatch: pytest.MonkeyPatch, waited: float, share: float | None
+) -> None:
+    """Of a tiny model that is most of the time, and no loader would make it shorter."""
+    clock = iter([10.0, 10.0 + waited, 10.002 + waited])
+    monkeypatch.setattr("tuimon.monitor.probe.manner._own_clock", lambda: next(clock))
+    model = nn.Linear(4, 3)
+    manner = Manner(model)
+    manner.begin()
+    manner.forward(model, (torch.zeros(7, 4),))
+    manner.over()
+    (found,) = manner.take(torch.device("cpu"), 0.0)
+    (facts,) = found.read()
+    assert isinstance(facts, Facts)
+    told = dict(zip(facts.tags, facts.values, strict=True))
+    assert told.get("step/wait_fraction") == (None if share is None else pytest.approx(share))
+    assert told["step/rows"] == 7
 
 
 @pytest.mark.skipif(not Path("/proc/thread-self/schedstat").exists(), reason="the kernel does not tell what a thread waits for")

@@ -56,8 +56,11 @@ def write(folder: Path, process: Process, names: tuple[str, ...], counts: int, n
 CLOCKS = {"no clock": [math.nan] * 9, "far": [1e15] * 9, "back": range(9, 0, -1), "infinite": [math.inf, -math.inf, 0.0] * 3}
 
 
-@pytest.mark.parametrize("size", [(160, 48), (200, 60), (80, 24), (40, 12)], ids=str)
-@pytest.mark.parametrize("clock", CLOCKS)
+@pytest.mark.parametrize(
+    ("size", "clock"),
+    [*(((160, 48), clock) for clock in CLOCKS), *zip(((200, 60), (80, 24), (40, 12)), CLOCKS, strict=False)],
+    ids=str,
+)
 async def test_every_panel_and_axis_of_a_run_of_odd_numbers_and_names_is_shown(
     tmp_path: Path, size: tuple[int, int], clock: str
 ) -> None:

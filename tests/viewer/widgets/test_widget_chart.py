@@ -83,8 +83,7 @@ CLOCKS = {
 }
 
 
-@pytest.mark.parametrize("walls", CLOCKS.values(), ids=CLOCKS)
-@pytest.mark.parametrize("smoothing", [0.0, 0.9])
+@pytest.mark.parametrize(("walls", "smoothing"), [*((walls, 0.9) for walls in CLOCKS.values()), (CLOCKS["back"], 0.0)])
 async def test_a_time_axis_is_drawn_whatever_the_clock_said(run, show, walls, smoothing):
     """Its ends are finite, times do not decrease, every key works, and all points are on it."""
     async with show(chart := Chart(("loss",), "loss", smoothing=smoothing)) as shown:

@@ -22,6 +22,7 @@ from tuimon.monitor.probe.entries import Facts
 from tuimon.monitor.probe.found import Found
 
 TAGS = ("step/wait_fraction", "model/training", "step/rows")
+_LEAST_S = 1e-3  # of waiting, for the share to be told
 _MODAL = (_DropoutNd, _NormBase, nn.RNNBase, nn.MultiheadAttention)
 
 
@@ -64,7 +65,8 @@ class Manner:
         """What was noted, `Facts`; to be called after `over`.
 
         `step/wait_fraction` is the share of the time since the step before that went by before the model was called. On
-        another device than a CPU it is not told: what was waited for there may have been the device.
+        another device than a CPU it is not told: what was waited for there may have been the device. Nor is a wait of under a
+        millisecond: between the steps of a tiny model, that is what Python itself takes.
 
         Args:
             device: the model's.
@@ -73,7 +75,7 @@ class Manner:
         found, self._found = self._found, {}
         waited = self._forward_at - self._began
         lasted = max(self._over_at - self._began - sampling_s, waited)
-        if self._seen and not self._disturbed and device.type == "cpu" and lasted > 0:
+        if self._seen and not self._disturbed and device.type == "cpu" and waited >= _LEAST_S:
             found["step/wait_fraction"] = waited / lasted
         return [Found((), lambda: [Facts(tuple(found), np.array(list(found.values())))])] if found else []
 
