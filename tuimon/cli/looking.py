@@ -29,10 +29,10 @@ def look(options: argparse.Namespace) -> int:
     directory = runs_dir(options.runs_dir)
     runs = {run_name(path, directory): read_run(path) for path in (find_run(name, directory) for name in options.runs)}
     ink = ink_for(sys.stdout, ascii=options.ascii, no_colour=options.no_color)
-    functions: dict[str, dict[str, Path]] = {}
+    functions: dict[tuple[str, float], dict[str, Path]] = {}
     for name, store in runs.items():
         if path := path_of(store):
-            functions.setdefault(path.function, {})[name] = path
+            functions.setdefault((path.function, path.condition), {})[name] = path
     shaded = ink.ascii or not ink.colour
     for paths in functions.values():
         _print(path_rows(paths, columns_for(sys.stdout, _MOST_COLUMNS), ascii=ink.ascii, shaded=shaded), ink)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,15 +39,17 @@ class Path(NamedTuple):
 
 
 def path_of(store: Store) -> Path | None:
-    """The path that a run has logged; None if it trains something else."""
-    spec = store.started.spec if store.started else None
-    model = spec.get("model") if spec else None
-    function = model.get("name") if isinstance(model, dict) else None
-    names = _WEIGHTS.get(function, ()) if isinstance(function, str) else ()
-    tags = [PREFIX + name for name in names]
-    if not tags or not all(tag in store.series for tag in tags):
+    """The path that a run has logged; None if it trains something else, or its log does not say over what."""
+    spec = (store.started.spec if store.started else None) or {}
+    try:
+        function = spec["model"]["name"]
+        tags = [PREFIX + name for name in _WEIGHTS[function]]
+        condition = float(spec["model"].get("options", {}).get("condition", _CONDITION))
+    except (AttributeError, KeyError, TypeError, ValueError):  # anybody may have written it
         return None
-    condition = model.get("options", {}).get("condition", _CONDITION) if isinstance(model, dict) else _CONDITION
+    if not math.isfinite(condition) or not all(tag in store.series for tag in tags):
+        return None
     count = min(len(store[tag].values) for tag in tags)
     places = np.stack([store[tag].values[:count].astype(np.float64) for tag in tags], 1)
-    return Path(str(function), float(condition), places[np.isfinite(places).all(1)])
+    places = places[np.isfinite(places).all(1)]
+    return Path(function, condition, places) if len(places) else None

@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tuimon.log.path import Path
+from tuimon.base.process import this_process
+from tuimon.log.batch import Batch, EventRecord, Points
+from tuimon.log.path import Path, path_of
+from tuimon.log.records import RunStarted
 from tuimon.log.samples import COLOURS
+from tuimon.log.store import Store
 from tuimon.viewer.draw.paths import HEIGHT, WIDTH, path_rows
 from tuimon.viewer.draw.rows import text_of
 
@@ -59,3 +63,32 @@ def test_a_parabola_has_its_value_upwards() -> None:
 def test_what_runs_away_or_stands_still_has_a_picture(places: list[tuple[float, float]]) -> None:
     """Also very long paths; a narrow terminal gets a smaller one."""
     assert all(len(text_of(row)) <= 40 for row in path_rows({"a": bowl(*places)}, 40))
+
+
+@pytest.mark.parametrize(
+    ("model", "xs"),
+    [
+        ("bowl", [1.0]),
+        ({"name": ["bowl"]}, [1.0]),
+        ({"name": "bowl", "options": 3}, [1.0]),
+        ({"name": "bowl", "options": {"condition": "steep"}}, [1.0]),
+        ({"name": "bowl", "options": {"condition": float("nan")}}, [1.0]),
+        ({"name": "bowl"}, [float("nan")]),
+        ({"name": "mlp"}, [1.0]),
+    ],
+)
+def test_a_log_that_does_not_tell_a_path_has_none(model: object, xs: list[float]) -> None:
+    """Whoever wrote it; a right one beside them."""
+
+    def read(model: object, xs: list[float]) -> Path | None:
+        store = Store()
+        started = RunStarted("a", this_process(), spec={"model": model})
+        count = len(xs)
+        points = Points(np.arange(count), np.zeros(count), np.array(xs, np.float32))
+        scalars = {"weights/x": points, "weights/y": points}
+        store.apply(Batch(scalars, events=[EventRecord(0, 0.0, started)], records=2, bytes=1))
+        return path_of(store)
+
+    assert read(model, xs) is None
+    found = read({"name": "bowl", "options": {"condition": 7}}, [1.0, 2.0])
+    assert found is not None and found.condition == 7 and found.places.tolist() == [[1, 1], [2, 2]]

@@ -88,14 +88,14 @@ def _knock(address: str) -> None:
 
 def _submit(asked: dict[str, Any]) -> dict[str, Any]:
     total: dict[str, float] = ray.cluster_resources()
-    for one in asked["actors"]:
-        gpus = one["gpus"] if one["gpus"] is not None else int(total.get("GPU", 0) > 0 and one["may_use_gpu"])
+    has_gpus = total.get("GPU", 0) > 0
+    gpus_of = [int(has_gpus and one["may_use_gpu"]) if one["gpus"] is None else one["gpus"] for one in asked["actors"]]
+    for one, gpus in zip(asked["actors"], gpus_of, strict=True):
         if gpus > total.get("GPU", 0) or one["cpus"] > total.get("CPU", 0):
             has = f"{total.get('CPU', 0):g} CPUs and {total.get('GPU', 0):g} GPUs"
             return {"error": f"its nodes have {has} in all, and the run needs {one['cpus']} and {gpus}"}
     made: list[str] = []
-    for one in asked["actors"]:
-        gpus = one["gpus"] if one["gpus"] is not None else int(total.get("GPU", 0) > 0 and one["may_use_gpu"])
+    for one, gpus in zip(asked["actors"], gpus_of, strict=True):
         actor = (
             ray.remote(Trainer)
             .options(

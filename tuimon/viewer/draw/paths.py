@@ -11,7 +11,7 @@ from tuimon.base import format
 from tuimon.log.path import PARABOLA, Path
 from tuimon.log.pictures import Pixels
 from tuimon.log.samples import COLOURS
-from tuimon.viewer.draw.pictures import HALF, PIXEL, picture
+from tuimon.viewer.draw.pictures import picture, swatch
 from tuimon.viewer.draw.rows import Row, Span, clip, printable, shorten
 
 WIDTH, HEIGHT = 72, 40  # pixels
@@ -25,7 +25,7 @@ def path_rows(paths: Mapping[str, Path], width: int, *, ascii: bool = False, sha
     """The paths of runs over the function that they share.
 
     Args:
-        paths: at least one, by the run's name; all of the same function.
+        paths: at least one, by the run's name; all of the same function and condition.
         width: columns.
         ascii: with ASCII's characters alone.
         shaded: without colours.
@@ -40,9 +40,7 @@ def path_rows(paths: Mapping[str, Path], width: int, *, ascii: bool = False, sha
     axes = [f"{name} from {format.number(low[at])} to {format.number(high[at])}" for at, name in enumerate(names)]
     key: list[Row] = []
     for number, (name, path) in enumerate(paths.items()):
-        red, green, blue = COLOURS[(number + 1) % len(COLOURS)]
-        colour = f"{red:02x}{green:02x}{blue:02x}"
-        mark = [] if shaded else [Span(HALF * 2, f"{PIXEL}{colour}-{colour}"), Span(" ")]
+        mark = [] if shaded else [swatch(COLOURS[(number + 1) % len(COLOURS)]), Span(" ")]
         ends = path.value(*path.places[-1])
         how = f"{printable(name)}: {format.count(len(path.places) - 1)} steps, to {format.number(float(ends), ascii)}"
         key.append([*mark, Span(how, "value")])

@@ -15,7 +15,7 @@ from tuimon.log.pictures import Pixels
 from tuimon.viewer.draw.rows import Row, Span, fit, width_of
 
 PIXEL = "pixel-"
-HALF = "▀"
+_HALF = "▀"
 _SHADES = " .:-=+*#%@"  # from dark to bright
 _LEAST = 16  # cells of a picture; smaller ones are enlarged
 
@@ -28,6 +28,12 @@ def picture(pixels: Pixels, most: int, shaded: bool = False) -> list[Row]:
     upper, lower = pixels[0::2], pixels[1::2]
     draw = _shades if shaded else _blocks
     return [draw(above, below) for above, below in zip(upper, lower, strict=True)]
+
+
+def swatch(colour: tuple[int, ...]) -> Span:
+    """Two cells of a colour, red, green and blue, for a legend."""
+    pixel = bytes(colour).hex()
+    return Span(_HALF * 2, f"{PIXEL}{pixel}-{pixel}")
 
 
 def side_by_side(blocks: list[list[Row]], width: int, gap: int = 2) -> list[Row]:
@@ -55,7 +61,7 @@ def _fitted(pixels: Pixels, most: int) -> Pixels:
 
 def _blocks(above: Pixels, below: Pixels) -> Row:
     styles = (f"{PIXEL}{_hex(one)}-{_hex(two)}" for one, two in zip(above, below, strict=True))
-    return [Span(HALF * len(list(same)), style) for style, same in groupby(styles)]
+    return [Span(_HALF * len(list(same)), style) for style, same in groupby(styles)]
 
 
 def _shades(above: Pixels, below: Pixels) -> Row:

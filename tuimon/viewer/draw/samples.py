@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tuimon.base import format
 from tuimon.log.samples import COLOURS, Plane, Sample, Samples
 from tuimon.log.seen import Seen
-from tuimon.viewer.draw.pictures import HALF, PIXEL, picture, side_by_side
+from tuimon.viewer.draw.pictures import picture, side_by_side, swatch
 from tuimon.viewer.draw.rows import Row, Span, cells, clip, printable, shorten
 
 _WIDEST = 40  # columns of a picture
@@ -67,9 +67,8 @@ def _plane_caption(plane: Plane, width: int, ascii: bool, shaded: bool) -> list[
     axes = f"across: {x} from {left} to {right}; up: {y} from {low} to {high}"
     key: Row = []
     if plane.classes and not shaded:
-        for name, (red, green, blue) in zip(plane.classes, COLOURS * 2, strict=False):
-            colour = f"{red:02x}{green:02x}{blue:02x}"
-            key += [Span(HALF * 2, f"{PIXEL}{colour}-{colour}"), Span(f" {printable(name)}  ", "value")]
+        for name, colour in zip(plane.classes, COLOURS * 2, strict=False):
+            key += [swatch(colour), Span(f" {printable(name)}  ", "value")]
     dots = "dots: examples" + (", white where the model is wrong" if plane.classes else ", dark is low")
     return [[Span(shorten(axes, width, ascii), "dim")], [*key, Span(dots, "dim")]]
 

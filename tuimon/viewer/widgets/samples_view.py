@@ -9,6 +9,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from tuimon.base import format
+from tuimon.log.path import PREFIX as WEIGHTS
 from tuimon.log.path import Path, path_of
 from tuimon.log.samples import PREFIX
 from tuimon.log.seen import Seen, seen_in
@@ -36,7 +37,7 @@ class SamplesView(RowList):
 
     def watched(self, store: Store) -> Hashable:
         """The validations that have samples, and which of them is shown."""
-        return self.at, tuple(_steps(store)), store.step if path_of(store) else 0
+        return self.at, tuple(_steps(store)), sum(store[tag].version for tag in store.series if tag.startswith(WEIGHTS))
 
     def take(self, store: Store) -> None:
         """Reads the samples to show."""
