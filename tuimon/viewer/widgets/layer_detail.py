@@ -87,14 +87,14 @@ def _lines(store: Store, name: str, width: int, ascii: bool) -> Iterable[Row]:
     if not math.isnan(high):
         text = f"{format.number(low)} {'to' if ascii else '…'} {format.number(high)}"
         yield _line("activations", text if low <= high else format.missing(ascii))  # if all are NaN, there is no range
-    if info and info.activation:
-        outputs = store.histograms.get(f"activation/{name}")
-        counts = outputs.counts[-1].astype(float) if outputs is not None and len(outputs) else None
-        yield from activation_rows(info.activation, counts, low, high, width, _LABEL, ascii)
     saturated = store.last(f"saturated_fraction/{name}")
     if not math.isnan(saturated):
         yield _fraction("saturated", saturated, format.percent(saturated), width, ascii)
     yield from _dead(store, name, info, width, ascii)
+    if info and info.activation:
+        outputs = store.histograms.get(f"activation/{name}")
+        counts = outputs.counts[-1].astype(float) if outputs is not None and len(outputs) else None
+        yield from activation_rows(info.activation, counts, low, high, width, _LABEL, ascii)
 
 
 def _type(info: LayerInfo, ascii: bool) -> str:
