@@ -124,7 +124,7 @@ def _content(record: jsonl.Record, in_full: bool) -> str:
 
 
 def _in_short(record: EventRecord) -> str:
-    """An event's kind, and what the follower says of it; else its short fields."""
+    """An event's kind, and how the follower describes it; else its short fields."""
     kind = str(record.event.__struct_config__.tag)
     said = event_text(record) or ", ".join(
         f"{name} {value}"

@@ -102,7 +102,7 @@ class Story:
 
 
 def story_of(name: str, run: Path, store: Store, status: Status) -> Story:
-    """Gathers what there is to tell."""
+    """Gathers the parts of the report."""
     charts = _charts(store)
     diagnosed = examine(store)
     return Story(

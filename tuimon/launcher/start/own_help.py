@@ -1,4 +1,4 @@
-"""What a user's own program says of its options when it is asked with `--help`."""
+"""What a user's own program prints about its options when it is asked with `--help`."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Cure:
 
 @dataclass(frozen=True)
 class Page:
-    """What is told of a finding; `numbers` are names with values, `changes` what else was changed since, with what it did."""
+    """A finding for its page; `numbers` are names with values, `changes` what else was changed since, with what it did."""
 
     text: str
     severity: str

@@ -107,7 +107,7 @@ def arrange(width: int, height: int, screen_height: int, layout: Layout, page: i
         screen_height: of the whole screen.
         layout: how much is shown at once.
         page: which page, if that is one.
-        news: what there is to show.
+        news: which panels have something to show.
         sizes: what the user wants otherwise; a single page shows all of its panels.
     """
     if layout == "single":

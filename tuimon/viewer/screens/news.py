@@ -1,4 +1,4 @@
-"""What there is to show of a run, by which its screen is laid out. Costly parts are read again only when they change."""
+"""Which panels of a run have something to show, which lays its screen out. Costly parts are read again when they change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GPU_ROWS = 3
 
 
 class NewsOf:
-    """What there is to show of one run."""
+    """Which panels of one run have something to show."""
 
     def __init__(self, run: OpenRun) -> None:
         self._run = run

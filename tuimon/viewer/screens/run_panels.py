@@ -34,7 +34,7 @@ _CHROME = 5  # rows of header, page titles and footer, before they are laid out
 
 
 class RunPanels(Container):
-    """All panels of a run, placed for the screen's size, for what there is to show, and as the user resized them."""
+    """All panels of a run, placed by the screen's size, by what they have to show, and as the user resized them."""
 
     class Resized(Message):
         """The user changed the panels' sizes, or hid one."""
